@@ -1,0 +1,44 @@
+//! Parts of the format that this version does not have: a user who knows them from the
+//! documentation should learn that, and not be told that the name is unknown.
+
+use crate::key_path::KeyPath;
+use crate::spec::AssetKind;
+use crate::suggest::quoted_list;
+
+/// Message and hint for the key `name` of the mapping at `place`, if a later version
+/// will have it there.
+pub(super) fn key(place: &KeyPath, name: &str) -> Option<(String, String)> {
+    if *place == KeyPath::root() && matches!(name, "models" | "triggers") {
+        return Some((format!("`{name}` is not supported by this version"), "remove the section".to_owned()));
+    }
+    None
+}
+
+/// Message and hint for the key `name` of an asset of this kind.
+pub(super) fn key_of_kind(kind: &str, name: &str) -> Option<(String, String)> {
+    (kind == AssetKind::Export.as_str() && name == "features").then(|| {
+        (
+            "point-in-time `features` of an export are not supported by this version".to_owned(),
+            "remove the key, and join the exported rows with the feature rows by entity and time".to_owned(),
+        )
+    })
+}
+
+/// Message and hint for the text `value` of the definition or key `name`.
+pub(super) fn value(name: &str, value: &str) -> Option<(String, String)> {
+    match (name, value) {
+        ("kind", kind) if AssetKind::UNSUPPORTED.contains(&kind) => Some((
+            format!("kind `{kind}` is not supported by this version"),
+            format!("the kinds are: {}", quoted_list(AssetKind::ALL.map(AssetKind::as_str))),
+        )),
+        ("IngestMode", "append") => Some((
+            "mode `append` is not supported by this version".to_owned(),
+            "write `replace`, which is the default".to_owned(),
+        )),
+        ("ExportFormat", format @ ("csv" | "ndjson" | "ipc" | "npy" | "safetensors" | "tfrecord")) => Some((
+            format!("format `{format}` is not supported by this version"),
+            "write `parquet`, which is the default".to_owned(),
+        )),
+        _ => None,
+    }
+}

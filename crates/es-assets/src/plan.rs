@@ -1,0 +1,328 @@
+//! The plan: what a run would do, and why. A pure function of the pipeline, of what is
+//! published, and of the versions of what it is made of.
+
+mod reason;
+mod state;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::error::Error;
+use crate::fingerprint::Fingerprint;
+use crate::parse::Pipeline;
+use crate::partition::{Partition, PartitionFilter, PartitionKey};
+use crate::spec::{Asset, AssetKind, AssetSpec, CurrentWindow, Partitions, Until};
+use crate::value::TimeUnit;
+
+pub use reason::Reason;
+pub use state::{Inputs, PartitionState, PerPartition, Published};
+
+/// What a plan is made of.
+#[derive(Debug, Clone, Copy)]
+pub struct PlanRequest<'a> {
+    /// The pipeline.
+    pub pipeline: &'a Pipeline,
+    /// The assets to bring up to date. Others are taken as they are.
+    pub selected: &'a [&'a str],
+    /// Which partitions to bring up to date, of assets that have them.
+    pub partitions: &'a PartitionFilter,
+    /// Whether to make everything selected anew, up to date or not.
+    pub full_refresh: bool,
+    /// What is published of each asset and partition.
+    pub observed: &'a PerPartition<PartitionState>,
+    /// The versions of what lies outside the pipeline, such as files, by the asset and
+    /// partition that is made of it.
+    pub external: &'a PerPartition<Inputs>,
+    /// The present moment.
+    pub now: Timestamp,
+}
+
+/// What a run would do.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Plan {
+    /// The steps for each selected asset and partition, each after those it depends on.
+    /// What is up to date has a step too, with [`Action::Unchanged`].
+    pub steps: Vec<Step>,
+    /// Selected assets that need another which is neither published nor part of the plan.
+    pub unmet: Vec<Unmet>,
+    /// Assets of which something is published, and which the pipeline no longer has.
+    pub removed: Vec<String>,
+}
+
+/// What is to be done with one asset or partition.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// The asset.
+    pub asset: String,
+    /// The partition, of an asset that has partitions.
+    pub partition: Option<PartitionKey>,
+    /// What is to be done.
+    pub action: Action,
+}
+
+/// What is to be done with an asset or partition.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Make it anew, check it, and publish it.
+    Build {
+        /// Why.
+        reasons: Vec<Reason>,
+    },
+    /// Compare the windows of a monitor.
+    Evaluate {
+        /// Why.
+        reasons: Vec<Reason>,
+    },
+    /// Change settings of the published index.
+    UpdateInPlace {
+        /// The names of the settings, without `index.`.
+        settings: Vec<String>,
+    },
+    /// Run the checks on what is published.
+    Recheck,
+    /// Take it away from readers: the pipeline no longer declares it.
+    Retire,
+    /// Nothing: it is up to date.
+    Unchanged,
+}
+
+impl Action {
+    /// Whether readers of the asset may find other documents after it.
+    #[must_use]
+    pub fn changes_content(&self) -> bool {
+        matches!(self, Self::Build { .. } | Self::Retire)
+    }
+}
+
+/// A selected asset that needs another which is not there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// The selected asset.
+    pub asset: String,
+    /// What it needs.
+    pub needs: String,
+}
+
+impl Plan {
+    /// Whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pending().next().is_none()
+    }
+
+    /// The steps that do something.
+    pub fn pending(&self) -> impl Iterator<Item = &Step> {
+        self.steps.iter().filter(|step| step.action != Action::Unchanged)
+    }
+
+    /// The assets that something is done with, each once, in order.
+    #[must_use]
+    pub fn changed_assets(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = Vec::new();
+        for step in self.pending() {
+            if names.last() != Some(&step.asset.as_str()) {
+                names.push(&step.asset);
+            }
+        }
+        names
+    }
+}
+
+/// Plans a run.
+///
+/// # Errors
+/// When the partitions that are asked for do not exist, or are too many.
+pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
+    let graph = request.pipeline.graph();
+    let selected: BTreeSet<&str> = request.selected.iter().copied().collect();
+    let mut plan = Plan::default();
+    let mut changing: BTreeSet<&str> = BTreeSet::new();
+    let order = graph.order();
+    check_filter(request, &selected)?;
+    for name in order.iter().copied().filter(|name| selected.contains(name)) {
+        let Some(asset) = request.pipeline.asset(name) else { continue };
+        let upstream: Vec<&str> = data_upstream(request.pipeline, asset).collect();
+        for needed in &upstream {
+            let is_published = request.observed.of(needed).any(|(_, state)| state.published.is_some());
+            if !is_published && !changing.contains(needed) {
+                plan.unmet.push(Unmet { asset: name.to_owned(), needs: (*needed).to_owned() });
+            }
+        }
+        let will_change: Vec<&str> = upstream.into_iter().filter(|needed| changing.contains(needed)).collect();
+        let steps = asset_steps(request, name, asset, &will_change)?;
+        if steps.iter().any(|step| step.action.changes_content()) {
+            changing.insert(name);
+        }
+        plan.steps.extend(steps);
+    }
+    plan.removed = request.observed.assets().filter(|name| !graph.contains(name)).map(str::to_owned).collect();
+    Ok(plan)
+}
+
+/// A filter that leaves no selected asset with a partition is a mistake; one that leaves
+/// some without is not.
+fn check_filter(request: &PlanRequest<'_>, selected: &BTreeSet<&str>) -> Result<(), Error> {
+    let mut first_error = None;
+    for name in selected {
+        let Some(partitions) = request.pipeline.asset(name).and_then(partitions_of) else { continue };
+        match request.partitions.select(partitions, request.now) {
+            Ok(_) => return Ok(()),
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    first_error.map_or(Ok(()), Err)
+}
+
+fn partitions_of(asset: &Asset) -> Option<&Partitions> {
+    match &asset.spec {
+        AssetSpec::Ingest(ingest) => ingest.partitions.as_ref(),
+        AssetSpec::Features(_) | AssetSpec::Export(_) | AssetSpec::Monitor(_) => None,
+    }
+}
+
+/// The assets whose content goes into `asset`. A monitor has none to give: to depend on
+/// one is to come after it.
+fn data_upstream<'a>(pipeline: &'a Pipeline, asset: &'a Asset) -> impl Iterator<Item = &'a str> {
+    let graph = pipeline.graph();
+    asset.upstream().into_iter().filter(|name| graph.kind(name) != Some(AssetKind::Monitor))
+}
+
+fn asset_steps(request: &PlanRequest<'_>, name: &str, asset: &Asset, will_change: &[&str]) -> Result<Vec<Step>, Error> {
+    let definition = Fingerprint::of(asset);
+    let parts = match partitions_of(asset) {
+        None => Parts { declared: vec![None], to_do: vec![None] },
+        Some(partitions) => {
+            let key = |partition: Partition| Some(partition.key);
+            let declared = partitions.declared(request.now)?.into_iter().map(key).collect();
+            let to_do = match request.partitions.select(partitions, request.now) {
+                Ok(chosen) => chosen.into_iter().map(key).collect(),
+                // Another selected asset has such a partition, or `check_filter` had failed.
+                Err(_) => Vec::new(),
+            };
+            Parts { declared, to_do }
+        }
+    };
+    let mut steps = Vec::new();
+    for part in &parts.to_do {
+        let state = request.observed.get(name, part.as_ref());
+        let inputs = inputs(request.pipeline, name, part.as_ref(), request.observed, request.external, request.now);
+        let mut reasons = is_stale(state, &definition, &inputs);
+        reasons.extend(will_change.iter().map(|asset| Reason::UpstreamWillChange { asset: (*asset).to_owned() }));
+        if request.full_refresh {
+            reasons.push(Reason::Requested);
+        }
+        let step = |action| Step { asset: name.to_owned(), partition: part.clone(), action };
+        if !reasons.is_empty() {
+            steps.push(step(match asset.kind() {
+                AssetKind::Monitor => Action::Evaluate { reasons },
+                AssetKind::Ingest | AssetKind::Features | AssetKind::Export => Action::Build { reasons },
+            }));
+            continue;
+        }
+        let published = state.and_then(|state| state.published.as_ref());
+        let changes = published.map(|published| definition.changes_since(&published.fingerprint)).unwrap_or_default();
+        let before = steps.len();
+        if !changes.in_place.is_empty() {
+            steps.push(step(Action::UpdateInPlace { settings: changes.in_place }));
+        }
+        if changes.recheck {
+            steps.push(step(Action::Recheck));
+        }
+        if steps.len() == before {
+            steps.push(step(Action::Unchanged));
+        }
+    }
+    if *request.partitions == PartitionFilter::All {
+        let published = request.observed.of(name).filter(|(_, state)| state.published.is_some());
+        let undeclared = published.map(|(part, _)| part.cloned()).filter(|part| !parts.declared.contains(part));
+        steps.extend(undeclared.map(|partition| Step { asset: name.to_owned(), partition, action: Action::Retire }));
+    }
+    Ok(steps)
+}
+
+/// The parts of an asset: its partitions, or the one part of an asset without any.
+struct Parts {
+    declared: Vec<Option<PartitionKey>>,
+    to_do: Vec<Option<PartitionKey>>,
+}
+
+/// The versions of everything that an asset or partition is made of: external inputs
+/// under their own names, each published part of another asset as `asset` or
+/// `asset/partition`, and for a monitor whose window ends at the present moment the
+/// moment itself under `now`, which moves once a unit of the window's length.
+///
+/// This is what a run records when it has built the part, as
+/// [`Published::inputs`]; taken at that time, and not when the run was planned.
+#[must_use]
+pub fn inputs(
+    pipeline: &Pipeline,
+    asset: &str,
+    partition: Option<&PartitionKey>,
+    observed: &PerPartition<PartitionState>,
+    external: &PerPartition<Inputs>,
+    now: Timestamp,
+) -> Inputs {
+    let mut inputs = external.get(asset, partition).cloned().unwrap_or_default();
+    let Some(definition) = pipeline.asset(asset) else { return inputs };
+    for upstream in data_upstream(pipeline, definition) {
+        for (part, state) in observed.of(upstream) {
+            let Some(published) = &state.published else { continue };
+            let name = match part {
+                Some(part) => format!("{upstream}/{part}"),
+                None => upstream.to_owned(),
+            };
+            inputs.insert(name, published.version.clone());
+        }
+    }
+    if let AssetSpec::Monitor(monitor) = &definition.spec
+        && let CurrentWindow::Last { last, until: Until::Now } = monitor.current
+    {
+        inputs.insert("now".to_owned(), whole_units(now, last.unit(), monitor.timezone.time_zone()));
+    }
+    inputs
+}
+
+/// `now` without what is smaller than `unit`.
+fn whole_units(now: Timestamp, unit: TimeUnit, zone: &TimeZone) -> String {
+    let reading = zone.to_datetime(now);
+    let format = match unit {
+        TimeUnit::Millisecond | TimeUnit::Second => "%Y-%m-%dT%H:%M:%S",
+        TimeUnit::Minute => "%Y-%m-%dT%H:%M",
+        TimeUnit::Hour => "%Y-%m-%dT%H",
+        TimeUnit::Day => "%Y-%m-%d",
+        TimeUnit::Week => "%G-W%V",
+    };
+    reading.strftime(format).to_string()
+}
+
+/// Why an asset or partition is to be made anew: none, and it is up to date.
+///
+/// `observed` is what is known of it, `definition` its fingerprint now, and `inputs` the
+/// versions now of what it is made of. A run asks again before each step, because an
+/// upstream that was built anew may have turned out the same.
+#[must_use]
+pub fn is_stale(observed: Option<&PartitionState>, definition: &Fingerprint, inputs: &Inputs) -> Vec<Reason> {
+    let mut reasons = Vec::new();
+    if let Some(error) = observed.and_then(|state| state.failure.clone()) {
+        reasons.push(Reason::LastRunFailed { error });
+    }
+    let Some(published) = observed.and_then(|state| state.published.as_ref()) else {
+        if reasons.is_empty() {
+            reasons.push(Reason::New);
+        }
+        return reasons;
+    };
+    let parts = definition.changes_since(&published.fingerprint).rebuild;
+    if !parts.is_empty() {
+        reasons.push(Reason::DefinitionChanged { parts });
+    }
+    let names: BTreeSet<&String> = inputs.keys().chain(published.inputs.keys()).collect();
+    let changed = names.into_iter().filter(|name| inputs.get(*name) != published.inputs.get(*name));
+    reasons.extend(changed.map(|name| Reason::InputChanged { name: name.clone() }));
+    reasons
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,182 @@
+//! `ingest`: files into an index.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::lists::FieldNames;
+use super::{Check, IndexSpec};
+use crate::value::{TimePoint, TimeZoneName};
+
+/// An index that is kept up to date with files.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Ingest {
+    /// The files to read.
+    pub from: FileSource,
+    /// The columns that make up a document's id, so that the same row is the same
+    /// document. Without them Elasticsearch gives ids, and a load that loses an answer
+    /// fails, as sending the rows again could double them.
+    #[schemars(with = "Option<FieldNames>")]
+    pub id: Option<Vec<String>>,
+    /// The column that holds a row's time.
+    #[schemars(extend("format" = "text"))]
+    pub time: Option<String>,
+    /// How the rows are divided by their time.
+    pub partitions: Option<Partitions>,
+    /// How the index is made.
+    #[serde(default)]
+    pub index: IndexSpec,
+    /// What is done with columns that the mappings do not name.
+    #[serde(default)]
+    pub undeclared: Undeclared,
+    /// What must hold before readers see the documents.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// How new rows relate to those that are there.
+    #[serde(default)]
+    pub mode: IngestMode,
+}
+
+/// Files to read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSource {
+    /// The path of a file, or a pattern with `*`, `?` and `**`, from the folder of the
+    /// pipeline file.
+    #[schemars(extend("format" = "text"))]
+    pub path: String,
+    /// The format; without it, the one that the file's name ends in.
+    pub format: Option<FileFormat>,
+}
+
+/// The format of a file of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileFormat {
+    /// Apache Parquet.
+    Parquet,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Arrow IPC, also called Feather.
+    Ipc,
+}
+
+impl FileFormat {
+    /// The format that the name of a file ends in: `parquet`, `csv`, `ndjson`, `jsonl`,
+    /// `ipc`, `arrow` or `feather`, in upper or lower case.
+    #[must_use]
+    pub fn of_path(path: &str) -> Option<Self> {
+        let name = path.rsplit(['/', '\\']).next()?;
+        let (_, extension) = name.rsplit_once('.')?;
+        match extension.to_ascii_lowercase().as_str() {
+            "parquet" => Some(Self::Parquet),
+            "csv" => Some(Self::Csv),
+            "ndjson" | "jsonl" => Some(Self::Ndjson),
+            "ipc" | "arrow" | "feather" => Some(Self::Ipc),
+            _ => None,
+        }
+    }
+}
+
+/// What is done with columns that the mappings do not name.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Undeclared {
+    /// They are mapped by their type in the file.
+    #[default]
+    Infer,
+    /// They are left out.
+    Ignore,
+    /// They are an error.
+    Reject,
+}
+
+/// How new rows relate to those that are there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum IngestMode {
+    /// They take the place of all rows of the partition.
+    #[default]
+    Replace,
+}
+
+/// How rows are divided by their time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Partitions {
+    /// The length of a partition.
+    pub every: Every,
+    /// The start of the first partition.
+    pub start: TimePoint,
+    /// The end of the last partition, which it does not hold; without it, the partition
+    /// of the present moment is the last.
+    pub end: Option<TimePoint>,
+    /// The time zone whose calendar and clock divide the partitions.
+    #[serde(default)]
+    pub timezone: TimeZoneName,
+    /// What is done with rows whose time is in no partition.
+    #[serde(default)]
+    pub outside: Outside,
+}
+
+/// The length of a partition.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Every {
+    /// An hour.
+    Hour,
+    /// A day.
+    Day,
+    /// A week of ISO 8601, which starts on Monday.
+    Week,
+    /// A month.
+    Month,
+    /// A year.
+    Year,
+}
+
+impl Every {
+    /// The length with its article, such as `an hour`.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Hour => "an hour",
+            Self::Day => "a day",
+            Self::Week => "a week",
+            Self::Month => "a month",
+            Self::Year => "a year",
+        }
+    }
+}
+
+/// What is done with rows whose time is in no partition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Outside {
+    /// They are an error.
+    #[default]
+    Error,
+    /// They are left out, and counted.
+    Skip,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn formats_are_known_by_the_end_of_the_name() {
+        for (path, format) in [
+            ("data/flights.parquet", Some(FileFormat::Parquet)),
+            ("data/*.CSV", Some(FileFormat::Csv)),
+            ("a.b/c.jsonl", Some(FileFormat::Ndjson)),
+            ("x.feather", Some(FileFormat::Ipc)),
+            ("a.parquet/c", None),
+            ("notes.txt", None),
+        ] {
+            assert_eq!(FileFormat::of_path(path), format, "{path}");
+        }
+    }
+}

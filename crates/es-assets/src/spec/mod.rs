@@ -1,0 +1,38 @@
+//! The types of a pipeline file. They are the one description of the format: the JSON
+//! Schema, the checker's messages and the documentation of keys all come from them.
+
+mod asset;
+mod checks;
+mod export;
+mod features;
+mod file;
+mod index;
+mod ingest;
+mod lists;
+mod monitor;
+mod settings;
+
+pub use asset::{Asset, AssetKind, AssetSpec};
+pub use checks::{Check, FieldRange, RowCount, Rule, Severity};
+pub use export::{Compression, Export, ExportFormat, Output, Split, SplitMethod};
+pub use features::{
+    Automation, Cardinality, Derivative, Feature, FeatureField, Features, FieldName, Metric, NoOptions, Percentiles,
+    Ratio, RatioTerm, ValueSource, percentile_label,
+};
+pub use file::schema;
+pub use index::IndexSpec;
+pub use ingest::{Every, FileFormat, FileSource, Ingest, IngestMode, Outside, Partitions, Undeclared};
+pub use monitor::{CurrentWindow, FieldMonitor, Method, MissingRule, MissingTest, Monitor, ReferenceWindow, Until};
+pub use settings::{
+    Backoff, BulkSettings, ClusterSettings, Defaults, ExportSettings, Retries, RunSettings, Settings,
+    VerifyCertificates, overlay,
+};
+
+use schemars::Schema;
+use serde_json::json;
+
+/// Says in the schema that exactly one of `keys` must be there.
+pub(crate) fn exactly_one(schema: &mut Schema, keys: &[&str]) {
+    let branches: Vec<_> = keys.iter().map(|key| json!({ "required": [key] })).collect();
+    schema.insert("oneOf".to_owned(), json!(branches));
+}

@@ -1,0 +1,356 @@
+//! Settings: what may be set in the file, in an environment of the file, in
+//! environment variables and by flags. Their defaults are written here and nowhere
+//! else.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::lists::Hosts;
+use crate::value::{ByteSize, RejectionLimit, SecretRef, TimeSpan};
+
+/// Every setting. `Settings::default()` holds all defaults; the layers above them are
+/// put on with [`overlay`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How to reach Elasticsearch.
+    pub cluster: ClusterSettings,
+    /// How runs go about their work.
+    pub run: RunSettings,
+    /// How documents are indexed.
+    pub bulk: BulkSettings,
+    /// How documents are read.
+    pub export: ExportSettings,
+    /// What assets do unless they say otherwise.
+    pub defaults: Defaults,
+}
+
+impl Settings {
+    /// The top-level keys of a pipeline file that hold settings.
+    pub const SECTIONS: [&str; 5] = ["cluster", "run", "bulk", "export", "defaults"];
+}
+
+/// How to reach Elasticsearch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterSettings {
+    /// The nodes to talk to; without them and a `cloud_id`, `http://localhost:9200`.
+    /// Excludes `cloud_id`.
+    #[schemars(with = "Option<Hosts>")]
+    pub hosts: Option<Vec<String>>,
+    /// The deployment on Elastic Cloud to talk to. Excludes `hosts`.
+    #[schemars(extend("format" = "text"))]
+    pub cloud_id: Option<String>,
+    /// What the names of all indices and aliases start with; without it, the name of
+    /// the pipeline and a hyphen.
+    #[schemars(extend("format" = "index-prefix", "pattern" = "^([a-z0-9][^A-Z\\s\\\\/*?\"<>|,#:]*)?$"))]
+    pub index_prefix: Option<String>,
+    /// An API key, encoded or as `id:key`.
+    pub api_key: Option<SecretRef>,
+    /// The user for basic authentication.
+    #[schemars(extend("format" = "text"))]
+    pub user: Option<String>,
+    /// The password of `user`.
+    pub password: Option<SecretRef>,
+    /// A bearer token.
+    pub bearer_token: Option<SecretRef>,
+    /// The path of a PEM file with the certificate authorities to trust.
+    #[schemars(extend("format" = "text"))]
+    pub ca_cert: Option<String>,
+    /// The SHA-256 fingerprint of the certificate authority to trust, in hexadecimal.
+    #[schemars(extend("format" = "fingerprint", "pattern" = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"))]
+    pub ca_fingerprint: Option<String>,
+    /// The path of a PEM file with the client's certificate.
+    #[schemars(extend("format" = "text"))]
+    pub client_cert: Option<String>,
+    /// The path of a PEM file with the key of `client_cert`.
+    #[schemars(extend("format" = "text"))]
+    pub client_key: Option<String>,
+    /// What is verified of the server's certificate.
+    pub verify: VerifyCertificates,
+    /// How long to wait for a connection.
+    pub connect_timeout: TimeSpan,
+    /// How long to wait for a response.
+    pub request_timeout: TimeSpan,
+    /// Whether requests and responses are compressed with gzip: it costs more processor
+    /// time than it saves on a fast network.
+    pub compression: bool,
+    /// How often a request that may be repeated is tried again.
+    pub retries: Retries,
+}
+
+impl ClusterSettings {
+    /// The node that is meant when neither `hosts` nor `cloud_id` is set.
+    pub const DEFAULT_HOST: &str = "http://localhost:9200";
+}
+
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self {
+            hosts: None,
+            cloud_id: None,
+            index_prefix: None,
+            api_key: None,
+            user: None,
+            password: None,
+            bearer_token: None,
+            ca_cert: None,
+            ca_fingerprint: None,
+            client_cert: None,
+            client_key: None,
+            verify: VerifyCertificates::Full,
+            connect_timeout: TimeSpan::seconds(5),
+            request_timeout: TimeSpan::seconds(90),
+            compression: false,
+            retries: Retries::default(),
+        }
+    }
+}
+
+/// What is verified of a server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyCertificates {
+    /// Its authority and its host name.
+    Full,
+    /// Its authority alone.
+    Certificate,
+    /// Nothing: anyone may answer.
+    None,
+}
+
+/// How often something is tried again, and how long to wait in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retries {
+    /// How often it is tried again after the first time.
+    pub max: u32,
+    /// How the wait grows from try to try.
+    pub backoff: Backoff,
+}
+
+impl Default for Retries {
+    fn default() -> Self {
+        Self { max: 3, backoff: Backoff::Exponential }
+    }
+}
+
+/// How the wait between tries grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Backoff {
+    /// It doubles, with jitter.
+    Exponential,
+    /// There is none.
+    None,
+}
+
+/// How runs go about their work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunSettings {
+    /// How many assets are worked on at once; the partitions of one follow each other.
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: u32,
+    /// How many superseded generations of an index are kept.
+    pub keep: u32,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self { concurrency: 2, keep: 1 }
+    }
+}
+
+/// How documents are indexed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BulkSettings {
+    /// The size of a bulk request at which it is sent.
+    pub batch_bytes: ByteSize,
+    /// The number of documents of a bulk request at which it is sent.
+    #[schemars(range(min = 1))]
+    pub batch_documents: u32,
+    /// How many bulk requests are in flight at once.
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: u32,
+    /// How many bytes of bulk requests are held in memory at once.
+    pub in_flight_bytes: ByteSize,
+    /// How many documents may be rejected before the transfer fails.
+    pub max_rejected: RejectionLimit,
+}
+
+impl Default for BulkSettings {
+    fn default() -> Self {
+        Self {
+            batch_bytes: ByteSize::mebibytes(8),
+            batch_documents: 10_000,
+            concurrency: 4,
+            in_flight_bytes: ByteSize::mebibytes(64),
+            max_rejected: RejectionLimit::Count(0),
+        }
+    }
+}
+
+/// How documents are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportSettings {
+    /// How many slices the documents are read in; without it, as many as the source has
+    /// shards.
+    #[schemars(range(min = 1, max = 1024))]
+    pub slices: Option<u32>,
+    /// How many documents a response holds at most.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub page_size: u32,
+    /// How many rows a row group of a Parquet file holds.
+    #[schemars(range(min = 1))]
+    pub row_group_rows: u32,
+    /// How long the server keeps the point in time between two requests.
+    pub keep_alive: TimeSpan,
+}
+
+impl Default for ExportSettings {
+    fn default() -> Self {
+        Self { slices: None, page_size: 10_000, row_group_rows: 131_072, keep_alive: TimeSpan::minutes(5) }
+    }
+}
+
+/// What assets do unless they say otherwise.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Defaults {
+    /// How often the work on an asset or partition is tried again when it fails.
+    pub retries: Retries,
+}
+
+/// The keys of `cluster` of which a layer that sets one takes the others away from the
+/// layers below.
+const EXCLUSIVE: [&[&str]; 2] = [&["hosts", "cloud_id"], &["api_key", "user", "bearer_token"]];
+/// The keys of `cluster` whose value is replaced whole: merging `{ env: A }` with
+/// `{ file: B }` would refer to two secrets.
+const WHOLE: [&str; 3] = ["api_key", "password", "bearer_token"];
+
+/// Puts `layer` over `base`: objects are merged key by key, anything else replaced.
+///
+/// A layer that says how to connect or to authenticate does so alone: its `hosts`
+/// remove a `cloud_id` of `base` and the other way round, its `api_key`, `user` or
+/// `bearer_token` remove the other two, and a `password` stays only with a `user`.
+///
+/// ```
+/// use serde_json::json;
+///
+/// let mut settings = json!({ "cluster": { "hosts": ["http://a:9200"], "index_prefix": "x-" } });
+/// es_assets::overlay(&mut settings, json!({ "cluster": { "cloud_id": "prod:abc" } }));
+/// assert_eq!(settings, json!({ "cluster": { "cloud_id": "prod:abc", "index_prefix": "x-" } }));
+/// ```
+pub fn overlay(base: &mut Value, layer: Value) {
+    if let Some((below, above)) =
+        base.get_mut("cluster").and_then(Value::as_object_mut).zip(layer.get("cluster").and_then(Value::as_object))
+    {
+        make_way(below, above);
+    }
+    merge(base, layer);
+}
+
+fn make_way(below: &mut Map<String, Value>, above: &Map<String, Value>) {
+    let sets = |key: &str| above.get(key).is_some_and(|value| !value.is_null());
+    for group in EXCLUSIVE {
+        if group.iter().any(|key| sets(key)) {
+            for key in group.iter().filter(|key| !sets(key)) {
+                below.shift_remove(*key);
+            }
+        }
+    }
+    if sets("api_key") || sets("bearer_token") {
+        below.shift_remove("password");
+    }
+    for key in WHOLE.iter().filter(|key| sets(key)) {
+        below.shift_remove(*key);
+    }
+}
+
+fn merge(base: &mut Value, layer: Value) {
+    match (base, layer) {
+        (Value::Object(below), Value::Object(above)) => {
+            for (key, value) in above {
+                match below.get_mut(&key) {
+                    Some(present) => merge(present, value),
+                    None => {
+                        below.insert(key, value);
+                    }
+                }
+            }
+        }
+        (base, layer) => *base = layer,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn defaults_survive_serialization() {
+        let value = serde_json::to_value(Settings::default()).unwrap();
+        assert_eq!(value["bulk"]["batch_bytes"], json!("8mb"));
+        let back: Settings = serde_json::from_value(value).unwrap();
+        assert_eq!(back, Settings::default());
+    }
+
+    #[test]
+    fn sections_are_the_fields() {
+        let value = serde_json::to_value(Settings::default()).unwrap();
+        let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(keys, Settings::SECTIONS);
+    }
+
+    #[test]
+    fn layers_merge_and_exclude() {
+        let cases = [
+            (
+                "other keys stay",
+                json!({ "run": { "keep": 2 } }),
+                json!({ "run": { "concurrency": 5 }, "bulk": { "concurrency": 1 } }),
+                json!({ "run": { "keep": 2, "concurrency": 5 }, "bulk": { "concurrency": 1 } }),
+            ),
+            (
+                "lists are replaced",
+                json!({ "cluster": { "hosts": ["http://a", "http://b"] } }),
+                json!({ "cluster": { "hosts": ["http://c"] } }),
+                json!({ "cluster": { "hosts": ["http://c"] } }),
+            ),
+            (
+                "a secret is replaced whole",
+                json!({ "cluster": { "api_key": { "file": "key" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+            ),
+            (
+                "an api key ousts user and password",
+                json!({ "cluster": { "user": "u", "password": { "env": "P" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+            ),
+            (
+                "a password joins the user below it",
+                json!({ "cluster": { "user": "u" } }),
+                json!({ "cluster": { "password": { "env": "P" } } }),
+                json!({ "cluster": { "user": "u", "password": { "env": "P" } } }),
+            ),
+            (
+                "null takes a value away",
+                json!({ "cluster": { "cloud_id": "x" } }),
+                json!({ "cluster": { "cloud_id": null } }),
+                json!({ "cluster": { "cloud_id": null } }),
+            ),
+        ];
+        for (what, mut base, layer, expected) in cases {
+            overlay(&mut base, layer);
+            assert_eq!(base, expected, "{what}");
+            serde_json::from_value::<Settings>(base).unwrap();
+        }
+    }
+}

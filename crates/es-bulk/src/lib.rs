@@ -1,0 +1,46 @@
+//! Bulk indexing that accounts for every document.
+//!
+//! [`files`] reads files as frames of bounded size, [`BatchBuilder`] turns their rows into
+//! request bodies, and [`BulkLoader`] sends them: several at once, failed items again, and
+//! with a [`Summary`] in which every document that was read is acknowledged, rejected with
+//! its reason in a [`DeadLetter`], or unknown.
+//!
+//! Indices, aliases and mappings are `es-core`'s; how a cell becomes JSON is `es-frame`'s.
+//!
+//! ```no_run
+//! use es_bulk::{BatchBuilder, BatchLimits, BulkLoader, BulkOptions};
+//! use es_core::{Client, ClusterConfig};
+//! use es_frame::DocumentWriter;
+//! use polars::prelude::*;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ClusterConfig::from_env()?).await?;
+//! let frame = df!("carrier" => ["UA", "B6"], "flight" => [1545, 725])?;
+//! let writer = DocumentWriter::new(&frame, &["carrier", "flight"])?;
+//! let mut batches = BatchBuilder::new(BatchLimits::default());
+//! let mut full = batches.push_frame(&writer)?;
+//! full.extend(batches.finish());
+//!
+//! let loader = BulkLoader::new(client, "departures", BulkOptions::default());
+//! let summary = loader.load(futures::stream::iter(full.into_iter().map(Ok))).await?;
+//! assert!(summary.adds_up());
+//! println!("{summary}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod batch;
+mod dead_letter;
+mod deliver;
+mod error;
+pub mod files;
+mod load;
+mod outcome;
+mod summary;
+
+pub use batch::{Batch, BatchBuilder, BatchLimits};
+pub use dead_letter::DeadLetter;
+pub use error::{Error, ErrorKind};
+pub use load::{BulkLoader, BulkOptions, MaxRejected, Progress};
+pub use outcome::Rejection;
+pub use summary::Summary;

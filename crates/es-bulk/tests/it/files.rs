@@ -1,0 +1,338 @@
+//! Files of every format, in pieces, and those that are not what they seem.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use es_bulk::ErrorKind;
+use es_bulk::files::{FileFormat, FileReader, same_schema};
+use polars::io::prelude::{IpcCompression, IpcWriter, ParquetWriter, SerWriter as _};
+use polars::prelude::*;
+use tempfile::TempDir;
+
+/// All frames of a file, each of which has the reader's schema.
+fn frames(path: &Path, format: Option<FileFormat>, rows: usize) -> Result<Vec<DataFrame>, es_bulk::Error> {
+    let mut reader = FileReader::open(path, format)?;
+    assert_eq!(reader.path(), path);
+    let mut all = Vec::new();
+    while let Some(frame) = reader.next_frame(rows)? {
+        assert_eq!(frame.schema(), reader.schema());
+        assert!(frame.columns().iter().all(|column| column.as_materialized_series().n_chunks() <= 1));
+        all.push(frame);
+    }
+    assert!(reader.next_frame(rows)?.is_none(), "the end is the end");
+    Ok(all)
+}
+
+fn together(frames: Vec<DataFrame>) -> DataFrame {
+    let mut frames = frames.into_iter();
+    let mut whole = frames.next().unwrap();
+    for frame in frames {
+        whole.vstack_mut_owned(frame).unwrap();
+    }
+    whole
+}
+
+/// A frame with nulls and the types that files commonly have.
+fn sample(rows: i64) -> DataFrame {
+    let text: Vec<Option<String>> = (0..rows).map(|n| (n % 3 != 0).then(|| format!("row {n}\n\"é\""))).collect();
+    let time: Vec<i64> = (0..rows).map(|n| 1_357_034_400_000 + n * 60_000).collect();
+    let mut frame = df!(
+        "n" => (0..rows).collect::<Vec<_>>(),
+        "f" => (0..rows).map(|n| (n % 4 != 1).then_some(n as f64 / 8.0)).collect::<Vec<_>>(),
+        "b" => (0..rows).map(|n| (n % 5 != 2).then_some(n % 2 == 0)).collect::<Vec<_>>(),
+        "s" => text,
+        "t" => time,
+    )
+    .unwrap();
+    let utc = DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC));
+    let time = frame.column("t").unwrap().cast(&utc).unwrap();
+    frame.with_column(time).unwrap();
+    frame
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+fn written(folder: &TempDir, name: &str, text: &str) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn parquet_comes_in_slices_of_any_size() {
+    let folder = folder();
+    let path = folder.path().join("a.parquet");
+    let mut source = sample(1_000);
+    let writer = ParquetWriter::new(File::create(&path).unwrap()).with_row_group_size(Some(64));
+    writer.finish(&mut source).unwrap();
+    assert_eq!(FileReader::open(&path, None).unwrap().rows(), Some(1_000));
+    for rows in [1_000, 333, 64, 7] {
+        let found = frames(&path, None, rows).unwrap();
+        assert!(found.iter().all(|frame| frame.height() <= rows), "{rows}");
+        assert!(together(found).equals_missing(&source), "{rows}");
+    }
+}
+
+#[test]
+fn of_parquet_the_columns_can_be_chosen() {
+    let folder = folder();
+    let path = folder.path().join("a.parquet");
+    let mut source = sample(10);
+    ParquetWriter::new(File::create(&path).unwrap()).finish(&mut source).unwrap();
+    let mut reader = FileReader::open(&path, None).unwrap();
+    reader.project(&["n", "f", "absent"].map(String::from));
+    let mut found = Vec::new();
+    while let Some(frame) = reader.next_frame(4).unwrap() {
+        found.push(frame);
+    }
+    assert!(together(found).equals_missing(&source.select(["n", "f"]).unwrap()));
+}
+
+#[test]
+fn arrow_ipc_comes_in_slices_of_any_size() {
+    let folder = folder();
+    for compression in [None, Some(IpcCompression::LZ4), Some(IpcCompression::ZSTD(Default::default()))] {
+        let path = folder.path().join("a.arrow");
+        let mut source = sample(1_000);
+        let mut writer = IpcWriter::new(File::create(&path).unwrap())
+            .with_compression(compression)
+            .with_record_batch_size(Some(150));
+        writer.finish(&mut source).unwrap();
+        for rows in [5_000, 150, 64, 7] {
+            let found = frames(&path, None, rows).unwrap();
+            assert!(found.iter().all(|frame| frame.height() <= rows), "{rows}");
+            assert!(together(found).equals_missing(&source), "{rows}");
+        }
+    }
+}
+
+#[test]
+fn csv_keeps_line_breaks_quotes_and_nulls() {
+    let folder = folder();
+    let text = "n,s,f\n1,\"a\nb\",0.5\n2,\"say \"\"hi\"\"\",\n3,,1.5\n4,\"x,y\",2\n";
+    for text in [text.to_owned(), text.replace('\n', "\r\n"), text.trim_end().to_owned()] {
+        let path = written(&folder, "a.csv", &text);
+        let found = together(frames(&path, None, 10).unwrap());
+        let line_break = if text.contains('\r') { "a\r\nb" } else { "a\nb" };
+        let expected = df!(
+            "n" => [1_i64, 2, 3, 4],
+            "s" => [Some(line_break), Some("say \"hi\""), None, Some("x,y")],
+            "f" => [Some(0.5), None, Some(1.5), Some(2.0)],
+        );
+        assert!(found.equals_missing(&expected.unwrap()), "{found}");
+    }
+}
+
+/// A CSV file of more than two pieces, with line breaks inside of values everywhere.
+fn large_csv(folder: &TempDir, last: &str) -> (PathBuf, usize) {
+    let path = folder.path().join("large.csv");
+    let mut file = std::io::BufWriter::new(File::create(&path).unwrap());
+    writeln!(file, "n,s").unwrap();
+    let rows = 6_000;
+    for n in 0..rows {
+        writeln!(file, "{n},\"{}\n\n,\"\"{n}\"\"\n{}\"", "x".repeat(n % 6_000), "é".repeat(n % 30)).unwrap();
+    }
+    write!(file, "{last}").unwrap();
+    file.into_inner().unwrap().sync_all().unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() > 17 << 20);
+    (path, rows)
+}
+
+#[test]
+fn a_large_csv_is_cut_between_records() {
+    let folder = folder();
+    let (path, rows) = large_csv(&folder, "");
+    let found = frames(&path, None, 10).unwrap();
+    assert!(found.len() > 2);
+    let whole = together(found);
+    assert_eq!(whole.height(), rows);
+    let (numbers, texts) = (whole.column("n").unwrap().i64().unwrap(), whole.column("s").unwrap().str().unwrap());
+    for (n, (number, text)) in numbers.iter().zip(texts.iter()).enumerate() {
+        assert_eq!(number, Some(n as i64));
+        assert_eq!(text, Some(&*format!("{}\n\n,\"{n}\"\n{}", "x".repeat(n % 6_000), "é".repeat(n % 30))));
+    }
+}
+
+#[test]
+fn a_late_value_of_another_type_is_an_error_and_no_null() {
+    let folder = folder();
+    let (path, _) = large_csv(&folder, "many,x\n");
+    let error = frames(&path, None, 10).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Format);
+    let message = error.to_string();
+    assert!(message.starts_with(&format!("{} is damaged: ", path.display())) && message.contains("many"), "{message}");
+}
+
+#[test]
+fn ndjson_has_the_fields_of_all_its_lines() {
+    let folder = folder();
+    let text = "{\"n\":1,\"s\":\"a\\nb\"}\n{\"n\":2.5,\"o\":{\"x\":true}}\n\n{\"s\":null,\"l\":[1,2]}\n";
+    for name in ["a.ndjson", "a.jsonl"] {
+        let path = written(&folder, name, text);
+        let found = together(frames(&path, None, 10).unwrap());
+        assert_eq!(found.height(), 3);
+        let numbers: Vec<_> = found.column("n").unwrap().f64().unwrap().iter().collect();
+        assert_eq!(numbers, [Some(1.0), Some(2.5), None]);
+        let texts: Vec<_> = found.column("s").unwrap().str().unwrap().iter().collect();
+        assert_eq!(texts, [Some("a\nb"), None, None]);
+        assert_eq!(found.column("l").unwrap().dtype(), &DataType::List(Box::new(DataType::Int64)));
+    }
+}
+
+/// An NDJSON file of lines of 4.5 kB, so that 1,900 of them are more than one piece, and a
+/// text at its end.
+fn large_ndjson(folder: &TempDir, rows: usize, last: &str) -> PathBuf {
+    let mut text: String = (0..rows).map(|n| format!("{{\"n\":{n},\"s\":\"{}\"}}\n", "x".repeat(4_500))).collect();
+    text.push_str(last);
+    written(folder, "large.ndjson", &text)
+}
+
+#[test]
+fn a_large_ndjson_is_cut_between_lines() {
+    let folder = folder();
+    // The last line lacks a field and its line break, and has a null.
+    let rows = 4_000;
+    let path = large_ndjson(&folder, rows, "{\"s\":null}");
+    let found = frames(&path, None, 10).unwrap();
+    assert!(found.len() > 2);
+    let whole = together(found);
+    assert_eq!(whole.height(), rows + 1);
+    let numbers = whole.column("n").unwrap().i64().unwrap();
+    assert!(numbers.iter().take(rows).enumerate().all(|(n, number)| number == Some(n as i64)));
+    assert_eq!((numbers.get(rows), whole.column("s").unwrap().null_count()), (None, 1));
+}
+
+#[test]
+fn a_late_field_or_type_in_ndjson_is_an_error_and_no_null() {
+    let folder = folder();
+    for (last, names) in [
+        ("{\"n\":1,\"late\":true}\n", "late"),
+        ("{\"n\":\"many\"}\n", "n"),
+        ("{\"n\":1.5}\n", "n"),
+        ("{\"n\":1,\"s\":\"cut", ""),
+    ] {
+        let path = large_ndjson(&folder, 1_900, last);
+        assert!(std::fs::metadata(&path).unwrap().len() > 8 << 20);
+        let error = frames(&path, None, 10).map(|frames| together(frames).tail(Some(1))).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format, "{last}");
+        let message = error.to_string();
+        assert!(message.starts_with(&format!("{} is damaged: ", path.display())), "{message}");
+        assert!(message.contains(names), "{last}: {message}");
+    }
+}
+
+#[test]
+fn a_file_of_another_format_is_told() {
+    let folder = folder();
+    let table = [
+        ("a.parquet", "n,s\n1,a\n", "Parquet"),
+        ("a.parquet", "", "Parquet"),
+        ("a.arrow", "n,s\n1,a\n", "Arrow IPC"),
+        ("a.feather", "", "Arrow IPC"),
+        ("a.csv", "", "CSV"),
+        ("a.ndjson", "n,s\n1,a\n", "NDJSON"),
+        ("a.ndjson", "", "NDJSON"),
+        ("a.jsonl", "PAR1\u{0}\u{1}", "NDJSON"),
+    ];
+    for (name, text, format) in table {
+        let path = written(&folder, name, text);
+        let error = FileReader::open(&path, None).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Format, "{name} {text}");
+        let expected =
+            format!("{} is not a{} {format} file: ", path.display(), if format == "Arrow IPC" { "n" } else { "" });
+        assert!(error.to_string().starts_with(&expected), "{error}");
+        assert!(!error.to_string().contains('\n'), "{error}");
+        assert_eq!(error.help(), Some("check the file, or set `format` if its name does not tell what it is"));
+        assert_eq!(error.path(), Some(path.as_path()));
+    }
+}
+
+#[test]
+fn a_parquet_file_that_is_cut_off_is_told() {
+    let folder = folder();
+    let path = folder.path().join("a.parquet");
+    ParquetWriter::new(File::create(&path).unwrap()).finish(&mut sample(1_000)).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    std::fs::write(&path, &whole[..whole.len() / 2]).unwrap();
+    assert_eq!(FileReader::open(&path, None).err().unwrap().kind(), ErrorKind::Format);
+    // The footer is whole, a page is not.
+    let mut spoilt = whole.clone();
+    spoilt[4..whole.len() / 2].fill(0xff);
+    std::fs::write(&path, &spoilt).unwrap();
+    let error = frames(&path, None, 100).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert!(error.to_string().starts_with(&format!("{} is damaged: ", path.display())), "{error}");
+}
+
+#[test]
+fn paths_that_lead_to_no_file_are_told() {
+    let folder = folder();
+    let absent = folder.path().join("absent.parquet");
+    let error = FileReader::open(&absent, None).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::File);
+    assert!(error.to_string().starts_with(&format!("{} cannot be opened: ", absent.display())), "{error}");
+    assert_eq!(error.help(), Some("paths are relative to the folder of the pipeline file"));
+
+    let error = FileReader::open(folder.path(), Some(FileFormat::Csv)).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::File);
+    assert_eq!(error.to_string(), format!("{} is a folder", folder.path().display()));
+    assert_eq!(error.help(), Some("name the files in it, for instance with *.parquet"));
+}
+
+#[test]
+fn the_name_tells_the_format_unless_it_is_given() {
+    let folder = folder();
+    let path = written(&folder, "flights.dat", "n\n1\n");
+    let error = FileReader::open(&path, None).err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Format);
+    assert_eq!(error.to_string(), format!("the name {} does not tell the file's format", path.display()));
+    assert_eq!(error.help(), Some("set `format` to parquet, csv, ndjson or ipc"));
+    let found = together(frames(&path, Some(FileFormat::Csv), 10).unwrap());
+    assert!(found.equals(&df!("n" => [1_i64]).unwrap()));
+    for (name, format) in [("A.PARQUET", FileFormat::Parquet), ("b.Csv", FileFormat::Csv), ("c.ipc", FileFormat::Ipc)] {
+        assert_eq!(FileFormat::of_name(Path::new(name)).unwrap(), format);
+    }
+}
+
+#[test]
+fn a_header_alone_is_no_rows() {
+    let folder = folder();
+    let found = together(frames(&written(&folder, "a.csv", "n,s\n"), None, 10).unwrap());
+    assert_eq!(found.height(), 0);
+    assert_eq!(found.get_column_names(), ["n", "s"]);
+    for name in ["a.parquet", "a.arrow"] {
+        let path = folder.path().join(name);
+        let mut empty = sample(3).head(Some(0));
+        match name {
+            "a.parquet" => {
+                ParquetWriter::new(File::create(&path).unwrap()).finish(&mut empty).unwrap();
+            }
+            _ => IpcWriter::new(File::create(&path).unwrap()).finish(&mut empty).unwrap(),
+        }
+        assert_eq!(FileReader::open(&path, None).unwrap().schema(), empty.schema());
+        let rows: usize = frames(&path, None, 10).unwrap().iter().map(DataFrame::height).sum();
+        assert_eq!(rows, 0);
+    }
+}
+
+#[test]
+fn files_that_differ_name_the_column() {
+    let one = df!("a" => [1_i64], "b" => ["x"]).unwrap();
+    let table = [
+        (df!("a" => [1_i64]).unwrap(), "the second lacks column b"),
+        (df!("a" => [1.0], "b" => ["x"]).unwrap(), "column a is i64 in the first and f64 in the second"),
+        (df!("a" => [1_i64], "b" => ["x"], "c" => [1]).unwrap(), "the first lacks column c"),
+    ];
+    let (first, second) = (Path::new("1.csv"), Path::new("2.csv"));
+    for (other, why) in table {
+        let error = same_schema((first, one.schema()), (second, other.schema())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Format);
+        assert_eq!(error.to_string(), format!("1.csv and 2.csv differ: {why}"));
+        assert_eq!(error.path(), Some(second));
+    }
+    let reordered = df!("b" => ["y"], "a" => [2_i64]).unwrap();
+    same_schema((first, one.schema()), (second, reordered.schema())).unwrap();
+}

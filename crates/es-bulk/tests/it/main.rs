@@ -1,0 +1,11 @@
+//! Loads into real nodes and into servers that misbehave on purpose, and files of every format.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod cancellation;
+mod files;
+mod loads;
+mod lost_replies;
+mod rejections;
+mod resending;
+mod support;

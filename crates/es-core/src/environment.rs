@@ -1,0 +1,178 @@
+//! The environment variables of a connection, declared once.
+
+use std::path::PathBuf;
+
+use crate::config::{ClusterConfig, Endpoint};
+use crate::credentials::{Credentials, Secret};
+use crate::error::{Error, ErrorKind};
+use crate::tls::Verification;
+
+/// A variable that [`ClusterConfig::from_env`] reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EnvironmentVariable {
+    /// Its name.
+    pub name: &'static str,
+    /// What it sets, for `.env.example` and the documentation.
+    pub description: &'static str,
+    /// A value that shows its form.
+    pub example: &'static str,
+}
+
+/// Every variable that [`ClusterConfig::from_env`] reads.
+pub const VARIABLES: &[EnvironmentVariable] = &[
+    variable("ELASTICSEARCH_URL", "Addresses of the nodes, comma-separated.", "http://localhost:9200"),
+    variable("ELASTICSEARCH_HOST", "Another name of ELASTICSEARCH_URL.", "http://localhost:9200"),
+    variable("ELASTIC_CLOUD_ID", "An Elastic Cloud deployment, instead of addresses.", "name:base64"),
+    variable("ELASTICSEARCH_API_KEY", "An API key, encoded or as id:key.", "id:key"),
+    variable("ELASTICSEARCH_USER", "A user name, with ELASTICSEARCH_PASSWORD.", "elastic"),
+    variable("ELASTICSEARCH_PASSWORD", "The password of ELASTICSEARCH_USER.", ""),
+    variable("ELASTICSEARCH_BEARER_TOKEN", "A bearer or service account token.", ""),
+    variable("ELASTICSEARCH_CA_CERT", "A PEM file of the CA to trust, and no other.", "http_ca.crt"),
+    variable("ELASTICSEARCH_CA_FINGERPRINT", "The SHA-256 of a certificate of the server's chain.", ""),
+    variable("ELASTICSEARCH_CLIENT_CERT", "A PEM file of the client's certificate.", "client.crt"),
+    variable("ELASTICSEARCH_CLIENT_KEY", "A PEM file of the client's key.", "client.key"),
+    variable("ELASTICSEARCH_VERIFY_CERTS", "How much of a certificate to verify: full, certificate or none.", "full"),
+];
+
+const fn variable(name: &'static str, description: &'static str, example: &'static str) -> EnvironmentVariable {
+    EnvironmentVariable { name, description, example }
+}
+
+/// Puts the variables over a configuration. A variable that is set to nothing counts as unset.
+pub(crate) fn overlay(
+    mut config: ClusterConfig,
+    lookup: impl Fn(&str) -> Option<String>,
+) -> Result<ClusterConfig, Error> {
+    let get = |name: &str| lookup(name).filter(|value| !value.trim().is_empty());
+
+    if let Some(endpoint) = endpoint(&get)? {
+        config.endpoint = endpoint;
+    }
+    if let Some(credentials) = credentials(&get)? {
+        config.credentials = credentials;
+    }
+    let (ca_cert, fingerprint) = (get("ELASTICSEARCH_CA_CERT"), get("ELASTICSEARCH_CA_FINGERPRINT"));
+    if ca_cert.is_some() || fingerprint.is_some() {
+        config.tls.ca_cert = ca_cert.map(PathBuf::from);
+        config.tls.ca_fingerprint = fingerprint.map(|text| text.parse()).transpose()?;
+    }
+    if let Some(path) = get("ELASTICSEARCH_CLIENT_CERT") {
+        config.tls.client_cert = Some(path.into());
+    }
+    if let Some(path) = get("ELASTICSEARCH_CLIENT_KEY") {
+        config.tls.client_key = Some(path.into());
+    }
+    if let Some(text) = get("ELASTICSEARCH_VERIFY_CERTS") {
+        config.tls.verification = verification(&text)?;
+    }
+    Ok(config)
+}
+
+fn endpoint(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Endpoint>, Error> {
+    let names = ["ELASTICSEARCH_URL", "ELASTICSEARCH_HOST", "ELASTIC_CLOUD_ID"];
+    Ok(match only_one(names, get)? {
+        Some(("ELASTIC_CLOUD_ID", id)) => Some(Endpoint::CloudId(id)),
+        Some((_, hosts)) => Some(Endpoint::hosts(&hosts)?),
+        None => None,
+    })
+}
+
+fn credentials(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
+    let names = ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_USER", "ELASTICSEARCH_BEARER_TOKEN"];
+    let password = get("ELASTICSEARCH_PASSWORD");
+    Ok(match (only_one(names, get)?, password) {
+        (Some(("ELASTICSEARCH_USER", user)), Some(password)) => {
+            Some(Credentials::Basic { user, password: Secret::new(password) })
+        }
+        (Some(("ELASTICSEARCH_USER", _)), None) => {
+            return Err(Error::new(ErrorKind::Config, "ELASTICSEARCH_USER is set without ELASTICSEARCH_PASSWORD"));
+        }
+        (None, Some(_)) => {
+            return Err(Error::new(ErrorKind::Config, "ELASTICSEARCH_PASSWORD is set without ELASTICSEARCH_USER"));
+        }
+        (Some((name, _)), Some(_)) => return Err(contradiction(name, "ELASTICSEARCH_PASSWORD")),
+        (Some(("ELASTICSEARCH_API_KEY", key)), None) => Some(Credentials::api_key(&key)),
+        (Some((_, token)), None) => Some(Credentials::Bearer(Secret::new(token))),
+        (None, None) => None,
+    })
+}
+
+/// The one of the variables that is set. Two are a contradiction that names both.
+fn only_one(
+    names: [&'static str; 3],
+    get: &impl Fn(&str) -> Option<String>,
+) -> Result<Option<(&'static str, String)>, Error> {
+    let mut set = names.into_iter().filter_map(|name| get(name).map(|value| (name, value)));
+    match (set.next(), set.next()) {
+        (Some((first, _)), Some((second, _))) => Err(contradiction(first, second)),
+        (first, _) => Ok(first),
+    }
+}
+
+fn contradiction(first: &str, second: &str) -> Error {
+    Error::new(ErrorKind::Config, format!("both {first} and {second} are set"))
+        .with_help("unset one of them: they are two ways to say the same thing")
+}
+
+fn verification(text: &str) -> Result<Verification, Error> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "full" | "true" | "1" | "yes" => Ok(Verification::Full),
+        "certificate" => Ok(Verification::Certificate),
+        "none" | "false" | "0" | "no" => Ok(Verification::None),
+        _ => Err(Error::new(
+            ErrorKind::Config,
+            format!("ELASTICSEARCH_VERIFY_CERTS is {text:?}: it takes full, certificate or none"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(variables: &[(&str, &str)]) -> Result<ClusterConfig, Error> {
+        ClusterConfig::default().overlaid(|name| {
+            assert!(VARIABLES.iter().any(|variable| variable.name == name), "{name} is not declared");
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn each_way_in_is_read() {
+        let basic = with(&[("ELASTICSEARCH_USER", "u"), ("ELASTICSEARCH_PASSWORD", "p")]).unwrap();
+        assert_eq!(basic.credentials, Credentials::Basic { user: "u".into(), password: Secret::new("p") });
+        assert_eq!(with(&[("ELASTICSEARCH_API_KEY", "a:b")]).unwrap().credentials, Credentials::api_key("a:b"));
+        let cloud = with(&[("ELASTIC_CLOUD_ID", "x:y"), ("ELASTICSEARCH_URL", "")]).unwrap();
+        assert_eq!(cloud.endpoint, Endpoint::CloudId("x:y".into()));
+        let none = with(&[("ELASTICSEARCH_VERIFY_CERTS", "None")]).unwrap();
+        assert_eq!(none.tls.verification, Verification::None);
+        assert_eq!(with(&[]).unwrap(), ClusterConfig::default());
+    }
+
+    #[test]
+    fn contradictions_name_both() {
+        type Variables = &'static [(&'static str, &'static str)];
+        let table: &[(Variables, [&str; 2])] = &[
+            (
+                &[("ELASTICSEARCH_URL", "http://a"), ("ELASTIC_CLOUD_ID", "x:y")],
+                ["ELASTICSEARCH_URL", "ELASTIC_CLOUD_ID"],
+            ),
+            (
+                &[("ELASTICSEARCH_API_KEY", "a:b"), ("ELASTICSEARCH_USER", "u"), ("ELASTICSEARCH_PASSWORD", "p")],
+                ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_USER"],
+            ),
+            (
+                &[("ELASTICSEARCH_API_KEY", "a:b"), ("ELASTICSEARCH_PASSWORD", "p")],
+                ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_PASSWORD"],
+            ),
+            (&[("ELASTICSEARCH_USER", "u")], ["ELASTICSEARCH_USER", "ELASTICSEARCH_PASSWORD"]),
+        ];
+        for (variables, names) in table {
+            let error = with(variables).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Config);
+            for name in names {
+                assert!(error.to_string().contains(name), "{error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Points in time: searches that all see the same state of an index.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use elasticsearch::{ClosePointInTimeParts, OpenPointInTimeParts, SearchParts};
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tracing::debug;
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::request::{Method, Request};
+
+/// An open point in time. [`PointInTime::close`] frees what it holds on the server; when it
+/// is dropped without that, a close is sent in the background.
+pub struct PointInTime {
+    client: Client,
+    keep_alive: Duration,
+    id: Mutex<Option<Arc<str>>>,
+}
+
+/// The body of one page, not yet read.
+#[derive(Clone, Debug)]
+pub struct SearchPage {
+    /// The whole response body.
+    pub body: Bytes,
+}
+
+#[derive(Deserialize)]
+struct Opened {
+    id: String,
+    #[serde(rename = "_shards")]
+    shards: Option<Shards>,
+}
+
+#[derive(Deserialize)]
+struct Shards {
+    failed: u32,
+}
+
+#[derive(Deserialize)]
+struct Total {
+    hits: TotalHits,
+    #[serde(rename = "_shards")]
+    shards: Shards,
+    timed_out: bool,
+}
+
+#[derive(Deserialize)]
+struct TotalHits {
+    total: TotalValue,
+}
+
+#[derive(Deserialize)]
+struct TotalValue {
+    value: u64,
+}
+
+impl PointInTime {
+    pub(crate) async fn open(client: Client, index: &str, keep_alive: Duration) -> Result<Self, Error> {
+        let request = Request::new(Method::Post, OpenPointInTimeParts::Index(&[index]).url())
+            .query("keep_alive", duration(keep_alive))
+            // A point in time that is opened twice is closed by the server after keep_alive.
+            .repeatable();
+        let opened: Opened = client.send(&request).await?.json()?;
+        if opened.shards.is_some_and(|shards| shards.failed > 0) {
+            return Err(Error::new(
+                ErrorKind::PartialResult,
+                format!("a point in time on {index} would miss shards that are not available"),
+            )
+            .with_help("wait until the index is green or yellow"));
+        }
+        Ok(Self { client, keep_alive, id: Mutex::new(Some(opened.id.into())) })
+    }
+
+    /// The client it was opened with.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Searches in it. The body's `pit` is set here; `index`, routing and preference must
+    /// not be given. The search may be repeated, as the state it sees does not change.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; whether all shards answered is for the reader of the body to see.
+    pub async fn search(&self, mut body: Value) -> Result<SearchPage, Error> {
+        let id = self
+            .lock()
+            .clone()
+            .ok_or_else(|| Error::new(ErrorKind::BadRequest, "the point in time is closed already"))?;
+        body["pit"] = json!({"id": &*id, "keep_alive": duration(self.keep_alive)});
+        let request = Request::new(Method::Post, SearchParts::None.url())
+            .query("allow_partial_search_results", false)
+            .json(&body)
+            .repeatable();
+        let response = self.client.send(&request).await?;
+        Ok(SearchPage { body: response.into_body() })
+    }
+
+    /// Notes the id that the last page came with: always the newest one must be sent.
+    pub fn renew(&self, id: &str) {
+        let mut current = self.lock();
+        if current.as_deref().is_some_and(|known| known != id) {
+            *current = Some(id.into());
+        }
+    }
+
+    /// How many documents a query matches in this point in time.
+    ///
+    /// # Errors
+    /// As [`Client::send`], and [`ErrorKind::PartialResult`] when a shard did not answer.
+    pub async fn count(&self, query: &Value) -> Result<u64, Error> {
+        let page = self.search(json!({"size": 0, "track_total_hits": true, "query": query})).await?;
+        let total: Total = serde_json::from_slice(&page.body).map_err(|source| {
+            Error::new(ErrorKind::Decode, format!("the answer to a count cannot be read: {source}")).with_source(source)
+        })?;
+        if total.shards.failed > 0 || total.timed_out {
+            return Err(Error::new(ErrorKind::PartialResult, "not all shards answered a count"));
+        }
+        Ok(total.hits.total.value)
+    }
+
+    /// Frees it on the server.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; a point in time that is gone already is no error.
+    pub async fn close(self) -> Result<(), Error> {
+        let id = self.lock().take();
+        match id {
+            Some(id) => close(&self.client, &id).await,
+            None => Ok(()),
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<str>>> {
+        self.id.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn close(client: &Client, id: &str) -> Result<(), Error> {
+    let request = Request::new(Method::Delete, ClosePointInTimeParts::None.url()).json(&json!({"id": id})).repeatable();
+    client.exists(&request).await.map(|_| ())
+}
+
+impl Drop for PointInTime {
+    fn drop(&mut self) {
+        let Some(id) = self.lock().take() else { return };
+        let client = self.client.clone();
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(async move {
+                if let Err(error) = close(&client, &id).await {
+                    debug!(%error, "a point in time was left to expire");
+                }
+            });
+        }
+    }
+}
+
+/// A duration in the server's notation.
+fn duration(value: Duration) -> String {
+    format!("{}ms", value.as_millis().max(1))
+}

@@ -1,0 +1,192 @@
+//! One request and its answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::error::{Error, ErrorKind};
+use crate::retry::RetryPolicy;
+
+/// The HTTP methods that Elasticsearch uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// GET
+    Get,
+    /// HEAD
+    Head,
+    /// POST
+    Post,
+    /// PUT
+    Put,
+    /// DELETE
+    Delete,
+}
+
+impl Method {
+    /// The method's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    pub(crate) fn http(self) -> reqwest::Method {
+        match self {
+            Self::Get => reqwest::Method::GET,
+            Self::Head => reqwest::Method::HEAD,
+            Self::Post => reqwest::Method::POST,
+            Self::Put => reqwest::Method::PUT,
+            Self::Delete => reqwest::Method::DELETE,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BodyFormat {
+    Json,
+    NdJson,
+}
+
+/// A request: method, path, query, body, and whether it may be sent twice.
+///
+/// ```
+/// use es_core::{Method, Request};
+/// let request = Request::new(Method::Post, "/flights/_search")
+///     .query("request_cache", "false")
+///     .json(&serde_json::json!({"size": 0}))
+///     .repeatable();
+/// assert!(request.is_repeatable());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Request {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+    pub(crate) format: BodyFormat,
+    pub(crate) repeatable: bool,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) retry: Option<RetryPolicy>,
+}
+
+impl Request {
+    /// A request for a path, which starts with `/` and whose variable parts are
+    /// percent-encoded. GET and HEAD may be sent again after any failure; everything else
+    /// only when it certainly did not arrive, unless [`Request::repeatable`] says otherwise.
+    pub fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: path.into(),
+            query: Vec::new(),
+            body: Bytes::new(),
+            format: BodyFormat::Json,
+            repeatable: matches!(method, Method::Get | Method::Head),
+            timeout: None,
+            retry: None,
+        }
+    }
+
+    /// Adds a query parameter; the value is encoded when the request is sent.
+    pub fn query(mut self, name: &'static str, value: impl ToString) -> Self {
+        self.query.push((name, value.to_string()));
+        self
+    }
+
+    /// Sets a JSON body.
+    #[expect(clippy::expect_used, reason = "values of JSON types cannot fail to be written")]
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        let bytes = serde_json::to_vec(body).expect("values of JSON types cannot fail to be written");
+        self.body = bytes.into();
+        self
+    }
+
+    /// Sets a body that already is JSON.
+    pub fn json_bytes(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Sets a body of newline-delimited JSON; it must end with a line break.
+    pub fn ndjson(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self.format = BodyFormat::NdJson;
+        self
+    }
+
+    /// Says that sending the request twice has the same effect as sending it once.
+    pub fn repeatable(mut self) -> Self {
+        self.repeatable = true;
+        self
+    }
+
+    /// Whether the request may be sent again although it may have arrived.
+    pub fn is_repeatable(&self) -> bool {
+        self.repeatable
+    }
+
+    /// Whether a URL would take a part of the path for a step up or for nothing, so that the
+    /// request would be for something else: to delete the document `..` would be to delete
+    /// its index. Encoding the dots does not help, as URLs treat them alike.
+    pub(crate) fn has_dot_segment(&self) -> bool {
+        let is_dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
+        self.path.split('/').any(is_dots)
+    }
+
+    /// The time limit of one attempt, instead of the configuration's.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// The retries of this request, instead of the configuration's.
+    pub fn retry(mut self, policy: RetryPolicy) -> Self {
+        self.retry = Some(policy);
+        self
+    }
+}
+
+/// An answer with a status of success, its body whole.
+#[derive(Clone, Debug)]
+pub struct Response {
+    pub(crate) status: u16,
+    pub(crate) body: Bytes,
+    pub(crate) request: String,
+    pub(crate) node: String,
+}
+
+impl Response {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The body.
+    pub fn body(&self) -> &Bytes {
+        &self.body
+    }
+
+    /// The body, taken out.
+    pub fn into_body(self) -> Bytes {
+        self.body
+    }
+
+    /// Reads the body as JSON.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Decode`] when it is cut off, not JSON, or lacks what `T` needs.
+    pub fn json<T: DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|source| {
+            let (method, path) = self.request.split_once(' ').unwrap_or(("", &self.request));
+            Error::new(ErrorKind::Decode, format!("the answer to {} cannot be read: {source}", self.request))
+                .with_source(source)
+                .with_status(self.status)
+                .with_request(method, path, &self.node)
+        })
+    }
+}

@@ -1,0 +1,156 @@
+//! Whether, and after how long, a failed request is sent again. Pure: the clock and the
+//! dice are given.
+
+use std::time::Duration;
+
+use crate::error::ErrorKind;
+
+/// How waiting times grow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The upper bound of the first wait.
+    pub first: Duration,
+    /// The upper bound of every wait.
+    pub longest: Duration,
+}
+
+impl Backoff {
+    /// The wait before the given retry, counted from 0: a random share (`0.0..=1.0`) of a
+    /// bound that doubles each time. Full jitter keeps clients that failed together from
+    /// coming back together.
+    pub fn wait(&self, retry: u32, random: f64) -> Duration {
+        let bound = self.first.saturating_mul(2_u32.saturating_pow(retry)).min(self.longest);
+        bound.mul_f64(random.clamp(0.0, 1.0))
+    }
+}
+
+/// The limits of sending again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// How many times a request is sent again after its first failure. Default: 3.
+    pub max: u32,
+    /// No retry starts later than this after the first attempt started. Default: 2 minutes.
+    pub total: Duration,
+    /// How long to wait. Default: from 200 ms, doubling, up to 20 s.
+    pub backoff: Backoff,
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self {
+            max: 3,
+            total: Duration::from_secs(120),
+            backoff: Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(20) },
+        }
+    }
+}
+
+impl RetryPolicy {
+    /// Never sends again.
+    pub const NEVER: Self =
+        Self { max: 0, total: Duration::ZERO, backoff: Backoff { first: Duration::ZERO, longest: Duration::ZERO } };
+}
+
+/// A failed attempt, in the terms the decision needs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Attempt {
+    pub(crate) kind: ErrorKind,
+    /// Whether the request may be applied twice without harm.
+    pub(crate) repeatable: bool,
+    /// How many retries were made before this failure.
+    pub(crate) retries: u32,
+    /// Time since the first attempt started.
+    pub(crate) elapsed: Duration,
+    /// What the server asked for.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// The wait before the next attempt, or `None` to give up.
+pub(crate) fn next_wait(policy: &RetryPolicy, attempt: Attempt, random: f64) -> Option<Duration> {
+    if attempt.retries >= policy.max {
+        return None;
+    }
+    let may_repeat = match attempt.kind {
+        // Nothing was sent, or the server refused it before it did anything.
+        ErrorKind::Connect | ErrorKind::Overloaded => true,
+        // It may have been applied: only what may be applied twice is sent again.
+        ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::Unavailable => attempt.repeatable,
+        _ => false,
+    };
+    if !may_repeat {
+        return None;
+    }
+    let wait = policy.backoff.wait(attempt.retries, random);
+    let wait = attempt.retry_after.map_or(wait, |asked| asked.max(wait));
+    (attempt.elapsed.saturating_add(wait) <= policy.total).then_some(wait)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attempt(kind: ErrorKind, repeatable: bool) -> Attempt {
+        Attempt { kind, repeatable, retries: 0, elapsed: Duration::ZERO, retry_after: None }
+    }
+
+    #[test]
+    fn only_what_may_be_repeated_is_repeated() {
+        use ErrorKind::*;
+        let table = [
+            (Connect, true, true),
+            (Connect, false, true),
+            (Overloaded, true, true),
+            (Overloaded, false, true),
+            (Interrupted, true, true),
+            (Interrupted, false, false),
+            (TimedOut, true, true),
+            (TimedOut, false, false),
+            (Unavailable, true, true),
+            (Unavailable, false, false),
+            (BadRequest, true, false),
+            (Unauthorized, true, false),
+            (Forbidden, true, false),
+            (NotFound, true, false),
+            (Conflict, true, false),
+            (TooLarge, true, false),
+            (Tls, true, false),
+            (Server, true, false),
+            (Decode, true, false),
+            (NotElasticsearch, true, false),
+        ];
+        for (kind, repeatable, expected) in table {
+            let decided = next_wait(&RetryPolicy::default(), attempt(kind, repeatable), 0.5);
+            assert_eq!(decided.is_some(), expected, "{kind:?} repeatable={repeatable}");
+        }
+    }
+
+    #[test]
+    fn attempts_and_total_time_are_limits() {
+        let policy = RetryPolicy::default();
+        let last = Attempt { retries: policy.max, ..attempt(ErrorKind::Connect, true) };
+        assert_eq!(next_wait(&policy, last, 0.0), None);
+        let late = Attempt { elapsed: policy.total, ..attempt(ErrorKind::Connect, true) };
+        assert_eq!(next_wait(&policy, late, 0.5), None);
+        assert_eq!(next_wait(&RetryPolicy::NEVER, attempt(ErrorKind::Connect, true), 0.5), None);
+    }
+
+    #[test]
+    fn the_server_may_ask_for_more_but_not_past_the_total() {
+        let policy = RetryPolicy::default();
+        let asked = |seconds| Attempt {
+            retry_after: Some(Duration::from_secs(seconds)),
+            ..attempt(ErrorKind::Overloaded, false)
+        };
+        assert_eq!(next_wait(&policy, asked(7), 0.5), Some(Duration::from_secs(7)));
+        assert_eq!(next_wait(&policy, asked(500), 0.5), None);
+    }
+
+    #[test]
+    fn waits_double_up_to_the_longest() {
+        let backoff = RetryPolicy::default().backoff;
+        assert_eq!(backoff.wait(0, 1.0), Duration::from_millis(200));
+        assert_eq!(backoff.wait(1, 1.0), Duration::from_millis(400));
+        assert_eq!(backoff.wait(40, 1.0), Duration::from_secs(20));
+        assert_eq!(backoff.wait(3, 0.0), Duration::ZERO);
+    }
+}

@@ -1,0 +1,36 @@
+//! Reading out of Elasticsearch: frames, files, splits, manifests.
+//!
+//! An [`IndexReader`] reads what a query matches as a stream of frames whose schema is known
+//! before the first row: from one point in time, in slices read side by side. An [`Export`]
+//! writes such a stream as Parquet files, split into parts by the hash of key columns, with
+//! a [`Manifest`] that says what the files hold and where it came from. The folder appears
+//! complete or not at all.
+//!
+//! How hits become columns is `es-frame`'s.
+//!
+//! ```no_run
+//! use es_core::{Client, ClusterConfig};
+//! use es_export::{IndexReader, ReadRequest};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::connect(ClusterConfig::from_env()?).await?;
+//! let reader = IndexReader::open(&client, ReadRequest::new("flights-departures")).await?;
+//! let frame = reader.collect().await?;
+//! println!("{frame}");
+//! # Ok(())
+//! # }
+//! ```
+
+mod commit;
+mod error;
+mod export;
+mod manifest;
+mod parquet;
+mod read;
+mod split;
+
+pub use error::{Error, ErrorKind};
+pub use export::{Compression, Export, ExportOptions, Progress};
+pub use manifest::{MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestPart, ManifestSource};
+pub use read::{IndexReader, ReadOptions, ReadRequest};
+pub use split::Split;

@@ -1,0 +1,73 @@
+//! Indices and columns that cannot be read, and what is said of them.
+
+use es_core::NewIndex;
+use es_export::{ErrorKind, IndexReader, ReadRequest};
+use serde_json::json;
+
+use crate::support::{fields, index_of, live, named, rows};
+
+#[tokio::test]
+async fn a_missing_index_is_told() {
+    let Some((client, scope)) = live("missing").await else { return };
+    for index in [format!("{}absent", scope.prefix()), format!("{}*", scope.prefix())] {
+        let error = IndexReader::open(&client, ReadRequest::new(&index)).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert_eq!(error.to_string(), format!("there is no index or alias {index}"));
+        assert_eq!(error.help(), Some("check the name and the index prefix, or run what writes it first"));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_column_is_told_with_those_there_are() {
+    let Some((client, scope)) = live("column").await else { return };
+    let index = format!("{}a", scope.prefix());
+    index_of(&client, &index, 1, fields(), &rows(1), &["k"]).await;
+    let error = IndexReader::open(&client, named(ReadRequest::new(&index), &["k", "nn"])).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Column);
+    assert_eq!(error.to_string(), "the index has no field nn");
+    assert!(error.help().unwrap().starts_with("its fields are "), "{:?}", error.help());
+}
+
+#[tokio::test]
+async fn a_field_without_a_column_type_can_be_left_out() {
+    let Some((client, scope)) = live("shape").await else { return };
+    let index = format!("{}a", scope.prefix());
+    let mut with_point = fields();
+    with_point["place"] = json!({"type": "geo_point"});
+    index_of(&client, &index, 1, with_point, &rows(3), &["k"]).await;
+    let error = IndexReader::open(&client, ReadRequest::new(&index)).await.err().unwrap();
+    assert_eq!(error.kind(), ErrorKind::Column);
+    assert_eq!(error.to_string(), "field place is of type geo_point, which has no column type");
+    assert_eq!(error.help(), Some("name the columns to read, without this one"));
+    let reader = IndexReader::open(&client, named(ReadRequest::new(&index), &["k"])).await.unwrap();
+    assert_eq!(reader.collect().await.unwrap().height(), 3);
+}
+
+#[tokio::test]
+async fn mappings_that_contradict_each_other_are_told_whichever_they_are() {
+    let Some((client, scope)) = live("contradiction").await else { return };
+    let indices = [
+        ("0-none", json!({"n": {"type": "long"}})),
+        ("1-long", json!({"f": {"type": "long"}})),
+        ("2-keyword", json!({"f": {"type": "keyword"}})),
+        ("3-object", json!({"f": {"properties": {"x": {"type": "long"}}}})),
+    ];
+    for (name, properties) in &indices {
+        let mapping = es_core::Mapping::new(properties.as_object().unwrap().clone());
+        let name = format!("{}{name}", scope.prefix());
+        client.indices().create(&name, &NewIndex { mapping, ..NewIndex::default() }).await.unwrap();
+    }
+    let table = [
+        (vec!["1-long", "2-keyword"], "field f is long in 1-long and keyword in 2-keyword"),
+        // The first index says nothing of the field.
+        (vec!["0-none", "1-long", "2-keyword"], "field f is long in 1-long and keyword in 2-keyword"),
+        (vec!["1-long", "3-object"], "field f is long in 1-long and object in 3-object"),
+    ];
+    for (names, expected) in table {
+        let list: Vec<String> = names.iter().map(|name| format!("{}{name}", scope.prefix())).collect();
+        let error = IndexReader::open(&client, ReadRequest::new(list.join(","))).await.err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Column);
+        assert_eq!(error.to_string().replace(scope.prefix(), ""), expected);
+        assert_eq!(error.help(), Some("rebuild one of the indices, or leave the field out"));
+    }
+}

@@ -1,0 +1,66 @@
+//! The one error of this crate.
+
+use polars::error::PolarsError;
+
+/// What went wrong, in the terms a caller decides by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A column has a type that has no counterpart on the other side.
+    UnsupportedType,
+    /// A column that is asked for does not exist.
+    UnknownColumn,
+    /// A row cannot become a document, such as one with a null in its id.
+    Row,
+    /// A document holds a value that its column cannot take.
+    Value,
+    /// A search answer is cut off or not what the protocol promises.
+    Malformed,
+    /// Some shards failed or timed out, so rows would be missing.
+    Partial,
+    /// Polars refused something.
+    Polars,
+}
+
+/// A failure to turn rows into documents or hits into rows.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    help: Option<String>,
+    #[source]
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), help: None, source: None }
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// What a caller can decide by.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The next step for a person, where one is known.
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
+    }
+
+    /// Whether asking again may help: only for answers that shards left incomplete.
+    pub fn is_retryable(&self) -> bool {
+        self.kind == ErrorKind::Partial
+    }
+}
+
+impl From<PolarsError> for Error {
+    fn from(source: PolarsError) -> Self {
+        Self { kind: ErrorKind::Polars, message: source.to_string(), help: None, source: Some(Box::new(source)) }
+    }
+}

@@ -1,0 +1,37 @@
+//! Elasticsearch documents to and from Polars columns.
+//!
+//! This is the only crate that knows both sides. [`infer_mapping`] says which mapping a
+//! frame's schema means; [`DocumentWriter`] writes rows as JSON documents, straight from
+//! the columns; [`HitDecoder`] reads pages of search hits straight into columns;
+//! [`ContentHash`] tells whether two sets of documents are the same.
+//!
+//! It sends nothing: requests are `es-bulk`'s and `es-export`'s.
+//!
+//! ```
+//! use es_frame::DocumentWriter;
+//! use polars::prelude::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let frame = df!("carrier" => ["UA", "B6"], "dep_delay" => [Some(2), None])?;
+//! let writer = DocumentWriter::new(&frame, &["carrier"])?;
+//! let mut line = Vec::new();
+//! writer.write_document(1, &mut line)?;
+//! assert_eq!(line, br#"{"carrier":"B6"}"#);
+//! # Ok(())
+//! # }
+//! ```
+
+mod calendar;
+mod decode;
+mod encode;
+mod error;
+mod hash;
+mod infer;
+mod instants;
+
+pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
+pub use encode::DocumentWriter;
+pub use error::{Error, ErrorKind};
+pub use hash::ContentHash;
+pub use infer::infer_mapping;
+pub use instants::instants;

@@ -1,0 +1,194 @@
+//! The searches that count a window: aggregations only, no documents.
+
+use serde_json::{Map, Value, json};
+
+use crate::distribution::BinEdges;
+
+/// The largest number of buckets asked for in one search; servers allow 65,536 by default.
+pub(crate) const MAX_BUCKETS: usize = 10_000;
+
+/// How the values of a field are to be counted.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Layout {
+    /// By these bins.
+    Bins(BinEdges),
+    /// By these categories of a field of strings or addresses.
+    Categories(Vec<String>),
+    /// By false and true.
+    Boolean,
+}
+
+impl Layout {
+    /// The buckets it takes in an answer.
+    pub(crate) fn buckets(&self) -> usize {
+        match self {
+            Self::Bins(edges) => edges.bins(),
+            Self::Categories(categories) => categories.len().max(1),
+            Self::Boolean => 2,
+        }
+    }
+}
+
+/// What to ask of the reference before it can be counted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Survey {
+    /// The edges of this many bins of equal counts.
+    Quantiles {
+        /// The number of bins.
+        bins: u32,
+        /// Whether the server knows the digest that is slower and more exact.
+        high_accuracy: bool,
+    },
+    /// The most frequent categories.
+    TopCategories {
+        /// How many.
+        count: u32,
+    },
+}
+
+/// The newest time of the documents that a query matches.
+pub(crate) fn latest(time_field: &str, query: Option<&Value>) -> Value {
+    let query = query.cloned().unwrap_or_else(|| json!({"match_all": {}}));
+    json!({
+        "size": 0, "track_total_hits": false,
+        "query": {"bool": {"filter": [query]}},
+        "aggs": {"latest": {"max": {"field": time_field}}},
+    })
+}
+
+/// The quantiles or categories of fields, each under its own name.
+pub(crate) fn survey<'a>(query: &Value, fields: impl IntoIterator<Item = (&'a str, String, Survey)>) -> Value {
+    let aggregations = fields.into_iter().map(|(field, name, survey)| {
+        let aggregation = match survey {
+            Survey::Quantiles { bins, high_accuracy } => {
+                let percents: Vec<f64> = (1..bins).map(|edge| 100.0 * f64::from(edge) / f64::from(bins)).collect();
+                let mut percentiles = json!({"field": field, "percents": percents, "keyed": false});
+                percentiles["tdigest"] = json!({"compression": compression(bins)});
+                if high_accuracy {
+                    percentiles["tdigest"]["execution_hint"] = json!("high_accuracy");
+                }
+                json!({"percentiles": percentiles})
+            }
+            Survey::TopCategories { count } => json!({"terms": {"field": field, "size": count}}),
+        };
+        (name, aggregation)
+    });
+    search(query, aggregations.collect())
+}
+
+/// The digest's size. The server's own, 100, is too coarse for as many bins: those of 2000
+/// values differ by half. The server keeps 20 nodes of 32 bytes for each unit of it.
+fn compression(bins: u32) -> u32 {
+    (10 * bins).clamp(100, 5000)
+}
+
+/// The counts of fields. A field's aggregations are called `{name}` (by bin or category),
+/// `{name}_all` (the number of values, for numbers also size and spread) and
+/// `{name}_missing` (documents without the field).
+pub(crate) fn counts<'a>(query: &Value, fields: impl IntoIterator<Item = (&'a str, String, &'a Layout)>) -> Value {
+    let mut aggregations = Map::new();
+    for (field, name, layout) in fields {
+        aggregations.insert(format!("{name}_missing"), json!({"missing": {"field": field}}));
+        let all = match layout {
+            Layout::Bins(_) => "extended_stats",
+            Layout::Categories(_) | Layout::Boolean => "value_count",
+        };
+        aggregations.insert(format!("{name}_all"), json!({all: {"field": field}}));
+        let by = match layout {
+            Layout::Bins(edges) => ranges(field, edges),
+            // Asked for by name, every shard answers for all of them, and no count is short.
+            Layout::Categories(categories) if !categories.is_empty() => {
+                json!({"terms": {"field": field, "size": categories.len(), "include": categories}})
+            }
+            // Without a category in the reference every value is one of the others.
+            Layout::Categories(_) => continue,
+            Layout::Boolean => json!({"terms": {"field": field, "size": 2}}),
+        };
+        aggregations.insert(name, by);
+    }
+    search(query, aggregations)
+}
+
+fn ranges(field: &str, edges: &BinEdges) -> Value {
+    let ranges: Vec<Value> = edges
+        .intervals()
+        .enumerate()
+        .map(|(place, (from, to))| {
+            let mut range = json!({"key": place.to_string()});
+            if from.is_finite() {
+                range["from"] = json!(from);
+            }
+            if to.is_finite() {
+                range["to"] = json!(to);
+            }
+            range
+        })
+        .collect();
+    json!({
+        "range": {"field": field, "ranges": ranges},
+        "aggs": {"values": {"stats": {"field": field}}},
+    })
+}
+
+fn search(query: &Value, aggregations: Map<String, Value>) -> Value {
+    json!({"size": 0, "track_total_hits": true, "query": query, "aggs": aggregations})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_leave_out_the_ends() {
+        let query = json!({"match_all": {}});
+        let fields = [
+            ("dep_delay", "f0".to_owned(), Survey::Quantiles { bins: 4, high_accuracy: true }),
+            ("distance", "f1".to_owned(), Survey::Quantiles { bins: 20, high_accuracy: false }),
+            ("carrier", "f2".to_owned(), Survey::TopCategories { count: 20 }),
+        ];
+        let twentieths: Vec<f64> = (1..20).map(|edge| f64::from(edge) * 5.0).collect();
+        let expected = json!({
+            "size": 0, "track_total_hits": true, "query": {"match_all": {}},
+            "aggs": {
+                "f0": {"percentiles": {"field": "dep_delay", "percents": [25.0, 50.0, 75.0], "keyed": false,
+                    "tdigest": {"compression": 100, "execution_hint": "high_accuracy"}}},
+                "f1": {"percentiles": {"field": "distance", "percents": twentieths, "keyed": false,
+                    "tdigest": {"compression": 200}}},
+                "f2": {"terms": {"field": "carrier", "size": 20}},
+            },
+        });
+        assert_eq!(survey(&query, fields), expected);
+    }
+
+    #[test]
+    fn counts_cover_every_value_and_what_is_missing() {
+        let query = json!({"match_all": {}});
+        let bins = Layout::Bins(BinEdges::new(vec![0.0, 15.0]));
+        let (carriers, none) = (Layout::Categories(vec!["UA".to_owned()]), Layout::Categories(vec![]));
+        let fields = [
+            ("dep_delay", "f0".to_owned(), &bins),
+            ("carrier", "f1".to_owned(), &carriers),
+            ("dest", "f2".to_owned(), &none),
+            ("late", "f3".to_owned(), &Layout::Boolean),
+        ];
+        let expected = json!({
+            "f0_missing": {"missing": {"field": "dep_delay"}},
+            "f0_all": {"extended_stats": {"field": "dep_delay"}},
+            "f0": {
+                "range": {"field": "dep_delay", "ranges": [
+                    {"key": "0", "to": 0.0}, {"key": "1", "from": 0.0, "to": 15.0}, {"key": "2", "from": 15.0}]},
+                "aggs": {"values": {"stats": {"field": "dep_delay"}}},
+            },
+            "f1_missing": {"missing": {"field": "carrier"}},
+            "f1_all": {"value_count": {"field": "carrier"}},
+            "f1": {"terms": {"field": "carrier", "size": 1, "include": ["UA"]}},
+            "f2_missing": {"missing": {"field": "dest"}},
+            "f2_all": {"value_count": {"field": "dest"}},
+            "f3_missing": {"missing": {"field": "late"}},
+            "f3_all": {"value_count": {"field": "late"}},
+            "f3": {"terms": {"field": "late", "size": 2}},
+        });
+        assert_eq!(counts(&query, fields)["aggs"], expected);
+        assert_eq!([bins.buckets(), carriers.buckets(), none.buckets()], [3, 1, 1]);
+    }
+}

@@ -1,0 +1,160 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::terminal::logging::LogFormat;
+
+/// Keeps machine learning assets on Elasticsearch up to date.
+///
+/// A pipeline file says which assets there are: indices made of files, features computed
+/// by aggregations, training sets, monitors. `plan` shows what a run would do and why,
+/// `run` does it. A failed or interrupted run leaves readers on what they had.
+///
+/// Exit codes: 0 done; 1 a run failed; 2 usage or configuration; 3 a check or a monitor
+/// failed; 4 a monitor could not be measured; 130 interrupted, after what was under way
+/// was settled.
+#[derive(Debug, Parser)]
+#[command(name = "orchestrator", version, max_term_width = 100)]
+pub struct Cli {
+    /// Folder of the pipeline file.
+    #[arg(short = 'C', long = "directory", value_name = "DIR", default_value = ".", global = true)]
+    pub directory: PathBuf,
+
+    /// Pipeline file, from that folder.
+    #[arg(short = 'f', long = "file", value_name = "FILE", default_value = crate::project::PIPELINE_FILE, global = true)]
+    pub file: PathBuf,
+
+    /// Environment of the pipeline file whose settings to take.
+    #[arg(long = "env", value_name = "NAME", global = true)]
+    pub environment: Option<String>,
+
+    /// Write events to standard output, one JSON object a line.
+    #[arg(long, global = true)]
+    pub json: bool,
+
+    /// Log more: what is done (-v), details (-vv), everything (-vvv).
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub verbose: u8,
+
+    /// Write results and failures only.
+    #[arg(short, long, conflicts_with = "verbose", global = true)]
+    pub quiet: bool,
+
+    /// Form of log lines.
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
+    pub log_format: LogFormat,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a small pipeline to start from.
+    Init {
+        /// Folder to write to.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
+    },
+    /// Check the pipeline file and the settings, offline.
+    Validate,
+    /// Show what a run would do, and why.
+    Plan(ScopeArgs),
+    /// Bring assets up to date.
+    Run(ScopeArgs),
+    /// Run checks and monitors on what is published, and change nothing else.
+    Check {
+        /// Assets, such as `departures`, `+training_set`, `kind:monitor`.
+        select: Option<String>,
+    },
+    /// Show the state of each asset.
+    Status {
+        /// Assets, such as `departures`, `+training_set`, `kind:monitor`.
+        select: Option<String>,
+    },
+    /// Show the history of runs, or one run.
+    Runs {
+        /// The run.
+        id: Option<String>,
+        /// How many records to show at most.
+        #[arg(long, default_value_t = 50, value_name = "N")]
+        limit: usize,
+    },
+    /// Show which asset needs which.
+    Graph {
+        /// Form of the picture.
+        #[arg(long, value_enum, default_value_t)]
+        format: GraphFormat,
+    },
+    /// Print the JSON Schema of the pipeline file.
+    Schema,
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: clap_complete::Shell,
+    },
+    /// Print a generated reference.
+    #[command(hide = true)]
+    Reference {
+        /// Which one.
+        #[arg(value_enum)]
+        which: ReferencePage,
+    },
+}
+
+/// Which assets and partitions are meant.
+#[derive(Debug, Args)]
+pub struct ScopeArgs {
+    /// Assets: `name`, `+name` (with what it needs), `name+` (with what needs it),
+    /// `kind:features`, `tag:x`, `state:changed`, `state:failed`, or several with commas.
+    /// All without it.
+    pub select: Option<String>,
+
+    /// One partition, such as 2013-06.
+    #[arg(long, value_name = "P", conflicts_with_all = ["from", "to"])]
+    pub partition: Option<String>,
+
+    /// Partitions from this one or this time on.
+    #[arg(long, value_name = "A")]
+    pub from: Option<String>,
+
+    /// Partitions before this one or this time.
+    #[arg(long, value_name = "B")]
+    pub to: Option<String>,
+
+    /// Make everything selected anew, up to date or not.
+    #[arg(long)]
+    pub full_refresh: bool,
+}
+
+/// The form of a graph.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Lines of text.
+    #[default]
+    Text,
+    /// A Mermaid flowchart.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+    /// JSON.
+    Json,
+}
+
+/// A generated page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReferencePage {
+    /// The commands and their options.
+    Cli,
+    /// The environment variables.
+    Environment,
+    /// `.env.example`.
+    EnvExample,
+    /// The settings and their defaults.
+    Settings,
+}

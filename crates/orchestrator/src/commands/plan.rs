@@ -1,0 +1,66 @@
+//! `plan`: what a run would do, and why.
+
+use std::sync::Arc;
+
+use es_assets::{Action, Step};
+
+use crate::failure::{Exit, Failure};
+use crate::planning::{Planned, Scope, action_name, make_plan, mapping_changes, reasons, refuse_unmet, step_name};
+use crate::project::Project;
+use crate::terminal::event::Event;
+use crate::terminal::reporter::{Reporter, label};
+use crate::terminal::table::{Align, Table, count};
+
+pub(super) async fn plan(project: Arc<Project>, scope: Scope, reporter: &Reporter) -> Result<Exit, Failure> {
+    let client = project.connect().await?;
+    let planned = make_plan(&project, &client, &scope).await?;
+    refuse_unmet(&planned.plan)?;
+    for step in &planned.plan.steps {
+        reporter.event(&Event::StepPlanned {
+            step: step_name(&project, step),
+            action: action_name(&step.action),
+            reasons: explained(&planned, &project, step),
+            rows: planned.prepared.rows(&step.asset, step.partition.as_ref()),
+        });
+    }
+    reporter.result(&text(&planned, &project));
+    Ok(Exit::Done)
+}
+
+/// The reasons, with the differences of the mapping where the mapping is one.
+fn explained(planned: &Planned, project: &Project, step: &Step) -> Vec<String> {
+    let mut reasons = reasons(&step.action);
+    let Action::Build { reasons: why } = &step.action else { return reasons };
+    let is_mapping = |reason: &es_assets::Reason| matches!(reason, es_assets::Reason::DefinitionChanged { parts } if parts.iter().any(|part| part == "mappings"));
+    if why.iter().any(is_mapping) {
+        reasons.extend(mapping_changes(planned, project, step).into_iter().map(|change| format!("{change} (reindex)")));
+    }
+    reasons
+}
+
+fn text(planned: &Planned, project: &Project) -> String {
+    let mut text = String::new();
+    let pending: Vec<&Step> = planned.plan.pending().collect();
+    let unchanged = planned.plan.steps.len() - pending.len();
+    for name in &planned.plan.removed {
+        text.push_str(&format!("note: `{name}` is published, and the pipeline no longer has it; it is left alone\n"));
+    }
+    if pending.is_empty() {
+        text.push_str(&format!("everything is up to date: {unchanged} parts unchanged\n"));
+        return text;
+    }
+    let mut table =
+        Table::new(&[("part", Align::Left), ("action", Align::Left), ("rows", Align::Right), ("why", Align::Left)]);
+    for step in &pending {
+        let rows = planned.prepared.rows(&step.asset, step.partition.as_ref());
+        table.row([
+            label(&step_name(project, step)),
+            action_name(&step.action).replace('_', " "),
+            rows.map(count).unwrap_or_default(),
+            explained(planned, project, step).join("; "),
+        ]);
+    }
+    text.push_str(&table.to_string());
+    text.push_str(&format!("\n{} to do, {unchanged} unchanged\n", pending.len()));
+    text
+}

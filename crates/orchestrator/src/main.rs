@@ -1,0 +1,7 @@
+//! The `orchestrator` binary.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    orchestrator::start()
+}

@@ -1,0 +1,85 @@
+//! A pipeline with its folder, environment and settings: what every command starts from.
+
+use std::path::{Path, PathBuf};
+
+use es_assets::{Pipeline, Settings};
+use es_core::{Client, ErrorKind};
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+use crate::settings;
+
+/// The name of the pipeline file, unless another is given.
+pub const PIPELINE_FILE: &str = "pipeline.yaml";
+
+/// A pipeline that was read and found sound.
+#[derive(Debug)]
+pub struct Project {
+    /// The pipeline.
+    pub pipeline: Pipeline,
+    /// The folder that relative paths start from.
+    pub folder: PathBuf,
+    /// The variables.
+    pub environment: Environment,
+    /// The settings in force.
+    pub settings: Settings,
+    /// What the names of all indices and aliases start with.
+    pub prefix: String,
+}
+
+impl Project {
+    /// Reads the pipeline file of a folder, offline.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, the environment or the settings.
+    pub fn load(folder: &Path, file: &Path, environment_name: Option<&str>) -> Result<Self, Failure> {
+        // `.` says nothing that a message should repeat.
+        let path = if folder == Path::new(".") { file.to_owned() } else { folder.join(file) };
+        let text = std::fs::read_to_string(&path).map_err(|error| {
+            Failure::usage(format!("the pipeline file {} cannot be read: {error}", path.display()))
+                .with_help(Some("name it with -f, or its folder with -C; `orchestrator init` writes a first one"))
+        })?;
+        let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
+        let pipeline = es_assets::parse(&path.display().to_string(), &text, environment_name)?;
+        let environment = Environment::load(&folder)?;
+        let settings = settings::load(&pipeline, &environment)?;
+        let prefix = settings::index_prefix(&pipeline, &settings);
+        Ok(Self { pipeline, folder, environment, settings, prefix })
+    }
+
+    /// Connects to the cluster of the settings.
+    ///
+    /// # Errors
+    /// Where the address, a certificate or the credentials are wrong, or nothing answers.
+    pub async fn connect(&self) -> Result<Client, Failure> {
+        let config = settings::cluster_config(&self.settings.cluster, &self.environment, &self.folder)?;
+        Client::connect(config).await.map_err(|error| {
+            let help = match error.kind() {
+                ErrorKind::Connect => {
+                    Some("check that Elasticsearch runs there, and `cluster.hosts` or ELASTICSEARCH_URL")
+                }
+                ErrorKind::Interrupted | ErrorKind::TimedOut if error.help().is_none() => {
+                    Some("check that the address is that of Elasticsearch's HTTP port, which is 9200 by default")
+                }
+                _ => None,
+            };
+            Failure::from(error).with_help(help)
+        })
+    }
+
+    /// The alias that readers of an index asset use.
+    pub fn alias(&self, asset: &str) -> String {
+        format!("{}{asset}", self.prefix)
+    }
+
+    /// How many superseded generations of an index are kept.
+    pub fn kept_generations(&self) -> usize {
+        usize::try_from(self.settings.run.keep).unwrap_or(usize::MAX)
+    }
+
+    /// A path of the pipeline file, from where the command was started.
+    pub fn path(&self, text: &str) -> PathBuf {
+        // `./` says nothing that a message should repeat.
+        if self.folder == Path::new(".") { PathBuf::from(text) } else { self.folder.join(text) }
+    }
+}

@@ -1,0 +1,213 @@
+//! Settings in layers: defaults, the pipeline file with its environment, environment
+//! variables, flags. Each layer goes over the one before.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use es_assets::{
+    Backoff, BulkSettings, ClusterSettings, Pipeline, Retries, SecretRef, Settings, VerifyCertificates, overlay,
+};
+use es_bulk::BatchLimits;
+use es_core::{ClusterConfig, Credentials, Endpoint, RetryPolicy, Secret, Verification};
+use figment::Figment;
+use figment::providers::Serialized;
+use serde_json::Value;
+
+use crate::environment::Environment;
+use crate::failure::Failure;
+
+const PREFIX: &str = "ORCHESTRATOR_";
+
+/// The settings in force.
+///
+/// # Errors
+/// When an environment variable names no setting, or has a value that its setting does not
+/// take.
+pub fn load(pipeline: &Pipeline, environment: &Environment) -> Result<Settings, Failure> {
+    let mut layers = pipeline.settings_json().clone();
+    overlay(&mut layers, from_variables(environment)?);
+    if let Some(prefix) = environment.get("ELASTICSEARCH_INDEX_PREFIX") {
+        overlay(&mut layers, serde_json::json!({"cluster": {"index_prefix": prefix}}));
+    }
+    Figment::from(Serialized::defaults(Settings::default()))
+        .merge(Serialized::globals(layers))
+        .extract()
+        .map_err(|error| Failure::usage(format!("the settings are wrong: {error}")))
+}
+
+/// The `ORCHESTRATOR_SECTION__KEY` variables as a layer. Each is tried by itself, so that a
+/// wrong one can be named.
+fn from_variables(environment: &Environment) -> Result<Value, Failure> {
+    let mut layer = serde_json::json!({});
+    for (name, text) in environment.with_prefix(PREFIX) {
+        let variable = format!("{PREFIX}{name}");
+        let path = name.to_lowercase().replace("__", ".");
+        let value = figment::value::Value::from_str(text).unwrap_or_else(|never| match never {});
+        let one = Figment::new().merge((path.as_str(), value));
+        Figment::from(Serialized::defaults(Settings::default()))
+            .merge(&one)
+            .extract::<Settings>()
+            .map_err(|error| wrong_variable(&variable, &error))?;
+        let nested: Value = one.extract().map_err(|error| wrong_variable(&variable, &error))?;
+        overlay(&mut layer, nested);
+    }
+    Ok(layer)
+}
+
+fn wrong_variable(variable: &str, error: &figment::Error) -> Failure {
+    use figment::error::Kind;
+    match &error.kind {
+        Kind::UnknownField(_, known) => Failure::usage(format!("the environment variable {variable} names no setting"))
+            .with_help(Some(format!("where it goes wrong, the settings are {}", known.join(", ")))),
+        Kind::Message(why) => {
+            Failure::usage(format!("the environment variable {variable} has a value it cannot have: {why}"))
+        }
+        kind => Failure::usage(format!("the environment variable {variable} has a value it cannot have: {kind}")),
+    }
+}
+
+/// What the names of all indices and aliases start with.
+pub fn index_prefix(pipeline: &Pipeline, settings: &Settings) -> String {
+    settings.cluster.index_prefix.clone().unwrap_or_else(|| format!("{}-", pipeline.name()))
+}
+
+/// The connection that the settings and the environment's variables mean. Relative paths
+/// start at the folder of the pipeline.
+///
+/// # Errors
+/// When a secret cannot be found, or settings contradict each other.
+pub fn cluster_config(
+    settings: &ClusterSettings,
+    environment: &Environment,
+    folder: &Path,
+) -> Result<ClusterConfig, Failure> {
+    let mut config = ClusterConfig {
+        connect_timeout: settings.connect_timeout.to_duration(),
+        request_timeout: settings.request_timeout.to_duration(),
+        retry: retry_policy(settings.retries),
+        compression: settings.compression,
+        ..ClusterConfig::default()
+    };
+    if let Some(id) = &settings.cloud_id {
+        config.endpoint = Endpoint::CloudId(id.clone());
+    } else if let Some(hosts) = &settings.hosts {
+        config.endpoint = Endpoint::hosts(&hosts.join(","))?;
+    }
+    let secret = |reference: &SecretRef| resolve(reference, environment, folder);
+    let path = |text: &String| -> PathBuf { folder.join(text) };
+    if let Some(key) = &settings.api_key {
+        config.credentials = Credentials::api_key(secret(key)?.expose());
+    } else if let Some(token) = &settings.bearer_token {
+        config.credentials = Credentials::Bearer(secret(token)?);
+    } else if let Some(user) = &settings.user {
+        let password = settings.password.as_ref().ok_or_else(|| {
+            Failure::usage("cluster.user is set without cluster.password")
+                .with_help(Some("add password: { env: ELASTICSEARCH_PASSWORD }"))
+        })?;
+        config.credentials = Credentials::Basic { user: user.clone(), password: secret(password)? };
+    }
+    config.tls.ca_cert = settings.ca_cert.as_ref().map(path);
+    config.tls.ca_fingerprint = settings.ca_fingerprint.as_ref().map(|text| text.parse()).transpose()?;
+    config.tls.client_cert = settings.client_cert.as_ref().map(path);
+    config.tls.client_key = settings.client_key.as_ref().map(path);
+    config.tls.verification = match settings.verify {
+        VerifyCertificates::Full => Verification::Full,
+        VerifyCertificates::Certificate => Verification::Certificate,
+        VerifyCertificates::None => Verification::None,
+    };
+    Ok(config.overlaid(|name| environment.get(name).map(str::to_owned))?)
+}
+
+/// When a bulk request is full.
+pub fn batch_limits(bulk: &BulkSettings) -> BatchLimits {
+    BatchLimits {
+        bytes: usize::try_from(bulk.batch_bytes.as_bytes()).unwrap_or(usize::MAX),
+        documents: bulk.batch_documents as usize,
+    }
+}
+
+/// The limits of sending again.
+pub fn retry_policy(retries: Retries) -> RetryPolicy {
+    let policy = RetryPolicy { max: retries.max, ..RetryPolicy::default() };
+    match retries.backoff {
+        Backoff::Exponential => policy,
+        Backoff::None => {
+            RetryPolicy { backoff: es_core::Backoff { first: Duration::ZERO, longest: Duration::ZERO }, ..policy }
+        }
+    }
+}
+
+fn resolve(reference: &SecretRef, environment: &Environment, folder: &Path) -> Result<Secret, Failure> {
+    match reference {
+        SecretRef::Env(name) => environment.get(name).map(Secret::new).ok_or_else(|| {
+            Failure::usage(format!("the environment variable {name}, which holds a secret, is not set"))
+                .with_help(Some("set it, or put it in the file .env beside the pipeline"))
+        }),
+        SecretRef::File(path) => {
+            let path = folder.join(path);
+            std::fs::read_to_string(&path).map(|text| Secret::new(text.trim_end_matches(['\r', '\n']))).map_err(
+                |error| {
+                    Failure::usage(format!(
+                        "the file {}, which holds a secret, cannot be read: {error}",
+                        path.display()
+                    ))
+                    .with_help(Some("write it there, or correct `file`; relative paths start at the pipeline's folder"))
+                },
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIPELINE: &str = "version: 1\nname: p\ncluster: { index_prefix: file-, user: u, password: { env: PW } }\n\
+        bulk: { concurrency: 2 }\nassets:\n  a: { kind: ingest, from: { path: a.csv } }\n";
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::of(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn load_with(variables: &[(&str, &str)]) -> Result<Settings, Failure> {
+        load(&es_assets::parse("p.yaml", PIPELINE, None).unwrap(), &environment(variables))
+    }
+
+    #[test]
+    fn variables_go_over_the_file_and_the_file_over_defaults() {
+        let settings =
+            load_with(&[("ORCHESTRATOR_BULK__BATCH_BYTES", "1mb"), ("ORCHESTRATOR_RUN__KEEP", "3")]).unwrap();
+        assert_eq!((settings.bulk.concurrency, settings.run.keep), (2, 3));
+        assert_eq!(settings.bulk.batch_bytes.as_bytes(), 1 << 20);
+        let settings =
+            load_with(&[("ORCHESTRATOR_BULK__CONCURRENCY", "7"), ("ELASTICSEARCH_INDEX_PREFIX", "env-")]).unwrap();
+        assert_eq!((settings.bulk.concurrency, settings.cluster.index_prefix.as_deref()), (7, Some("env-")));
+    }
+
+    #[test]
+    fn a_wrong_variable_is_named() {
+        for (name, value) in [
+            ("ORCHESTRATOR_BULK__CONCURENCY", "7"),
+            ("ORCHESTRATOR_BULK__CONCURRENCY", "many"),
+            ("ORCHESTRATOR_BULK__BATCH_BYTES", "8 parsecs"),
+            ("ORCHESTRATOR_NOTHING__KEEP", "1"),
+        ] {
+            let failure = load_with(&[(name, value)]).unwrap_err();
+            assert!(failure.summary().contains(name), "{failure}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_resolved_and_never_shown() {
+        let settings = load_with(&[]).unwrap();
+        let config =
+            |variables: &[(&str, &str)]| cluster_config(&settings.cluster, &environment(variables), Path::new("."));
+        assert!(config(&[]).unwrap_err().summary().contains("PW"));
+        let found = config(&[("PW", "canary")]).unwrap();
+        assert_eq!(found.credentials, Credentials::Basic { user: "u".into(), password: Secret::new("canary") });
+        assert!(!format!("{found:?}").contains("canary"));
+        let overlaid = config(&[("PW", "canary"), ("ELASTICSEARCH_API_KEY", "a:b")]).unwrap();
+        assert_eq!(overlaid.credentials, Credentials::api_key("a:b"));
+    }
+}

@@ -1,0 +1,357 @@
+//! Generations: the physical indices of an asset, and how one of them becomes what readers
+//! see.
+//!
+//! A generation is written under a name of its own, checked, and only then published: one
+//! alias update points readers to it and away from the one before. What it was made of
+//! stands in its mapping's `_meta`.
+
+use std::collections::BTreeMap;
+
+use es_assets::{Fingerprint, Inputs, PartitionKey};
+use es_core::{AliasAction, ChangeKind, Client, ErrorKind, IndexDescription, Mapping, NewIndex};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use tracing::{debug, info};
+
+use super::owner::Owner;
+use crate::failure::{Exit, Failure};
+
+/// The key of what this program notes in `_meta`.
+const META: &str = "orchestrator";
+
+/// What a generation is and was made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GenerationMeta {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The asset.
+    pub asset: String,
+    /// The partition, of an asset that has partitions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition: Option<PartitionKey>,
+    /// The definition.
+    pub fingerprint: Fingerprint,
+    /// The run that wrote it.
+    pub run: String,
+    /// The process that wrote it.
+    pub owner: Owner,
+    /// What is known once everything is written and checked; only then may it be published.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub complete: Option<Completion>,
+}
+
+/// What is known of a generation that is whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Completion {
+    /// The versions of what it was made of.
+    pub inputs: Inputs,
+    /// The version of its content.
+    pub version: String,
+    /// Its documents.
+    pub rows: u64,
+    /// What the files that it was made of looked like from outside, so that they need not
+    /// be read again while they look the same.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub files: Vec<crate::kinds::files::FileIdentity>,
+}
+
+/// A generation that exists.
+#[derive(Clone, Debug)]
+pub struct Generation {
+    /// The index.
+    pub index: String,
+    /// What it notes of itself.
+    pub meta: GenerationMeta,
+    /// Whether readers see it.
+    pub is_published: bool,
+    /// Its mapping, without what is noted in it.
+    pub mapping: Mapping,
+    /// Its settings.
+    pub settings: Map<String, Value>,
+}
+
+impl Generation {
+    /// The generation that an index is; `None` for one that this program did not make.
+    pub fn of(index: IndexDescription, prefix: &str) -> Option<Self> {
+        let meta: GenerationMeta = serde_json::from_value(index.mapping.meta.get(META)?.clone()).ok()?;
+        let alias = format!("{prefix}{}", meta.asset);
+        let is_published = meta.complete.is_some() && index.aliases.contains(&alias);
+        Some(Self { index: index.name, meta, is_published, mapping: index.mapping, settings: index.settings })
+    }
+
+    /// The number at the end of its name.
+    fn number(&self) -> u32 {
+        self.index.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
+    }
+}
+
+/// All generations of a pipeline.
+///
+/// # Errors
+/// Where Elasticsearch cannot be asked.
+pub async fn list(client: &Client, prefix: &str, pipeline: &str) -> Result<Vec<Generation>, Failure> {
+    let indices = client.indices().describe(&format!("{prefix}*")).await?;
+    Ok(indices
+        .into_iter()
+        .filter_map(|index| Generation::of(index, prefix))
+        .filter(|generation| generation.meta.pipeline == pipeline)
+        .collect())
+}
+
+/// The name without its number: `flights-departures-2013-01`.
+fn base_name(prefix: &str, asset: &str, partition: Option<&PartitionKey>) -> String {
+    match partition {
+        Some(partition) => format!("{prefix}{asset}-{}", partition.index_name_part()),
+        None => format!("{prefix}{asset}"),
+    }
+}
+
+/// Creates the index of a new generation. The server gives a name to one writer alone, so
+/// two runs never write to the same index.
+///
+/// # Errors
+/// When the mapping or a setting is refused, or Elasticsearch cannot be asked.
+pub async fn create(
+    client: &Client,
+    prefix: &str,
+    meta: &GenerationMeta,
+    mut index: NewIndex,
+    existing: &[Generation],
+) -> Result<String, Failure> {
+    let base = base_name(prefix, &meta.asset, meta.partition.as_ref());
+    index.mapping.meta.insert(META.to_owned(), json!(meta));
+    let newest =
+        existing.iter().filter(|generation| is_same_part(&generation.meta, meta)).map(Generation::number).max();
+    let mut number = newest.unwrap_or(0) + 1;
+    loop {
+        let name = format!("{base}-{number:06}");
+        match client.indices().create(&name, &index).await {
+            Ok(()) => {
+                debug!(index = name, "created");
+                return Ok(name);
+            }
+            Err(error) if error.kind() == ErrorKind::Conflict => number += 1,
+            Err(error) => {
+                let failure = Failure::from(error).within(&format!("the index {name} cannot be created"));
+                return Err(failure.with_help(Some("check `index.mappings` and `index.settings` of the asset")));
+            }
+        }
+    }
+}
+
+fn is_same_part(one: &GenerationMeta, other: &GenerationMeta) -> bool {
+    one.asset == other.asset && one.partition == other.partition
+}
+
+/// Notes in a generation that it is whole.
+///
+/// # Errors
+/// Where Elasticsearch cannot be asked.
+pub async fn complete(client: &Client, index: &str, meta: &GenerationMeta) -> Result<(), Failure> {
+    let mut mapping = Mapping::default();
+    mapping.meta.insert(META.to_owned(), json!(meta));
+    Ok(client.indices().put_mapping(index, &mapping).await?)
+}
+
+/// Points readers to a generation and away from the others of its part, in one step. Of two
+/// runs that publish the same part at the same moment, the newer generation stays.
+///
+/// # Errors
+/// When an index that is not this pipeline's has the alias' name or bears the alias.
+pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &GenerationMeta) -> Result<(), Failure> {
+    let alias = format!("{prefix}{}", meta.asset);
+    let mut actions = vec![AliasAction::Add { index: index.to_owned(), alias: alias.clone() }];
+    for other in list(client, prefix, &meta.pipeline).await? {
+        if other.index != index && is_same_part(&other.meta, meta) {
+            actions.push(AliasAction::Remove { index: other.index, alias: alias.clone() });
+        }
+    }
+    client.indices().update_aliases(&actions).await?;
+    // A run beside this one may have published the same part between the list and the
+    // update. Each run looks again after its own update, so that the last one sees both, and
+    // all come to the same end: the newest stays.
+    let now = list(client, prefix, &meta.pipeline).await?;
+    let rivals: Vec<&Generation> =
+        now.iter().filter(|other| other.is_published && is_same_part(&other.meta, meta)).collect();
+    let newest = rivals.iter().map(|rival| rival.number()).max();
+    let older: Vec<AliasAction> = rivals
+        .iter()
+        .filter(|rival| Some(rival.number()) < newest)
+        .map(|rival| AliasAction::Remove { index: rival.index.clone(), alias: alias.clone() })
+        .collect();
+    if !older.is_empty() {
+        match client.indices().update_aliases(&older).await {
+            // The other run has removed it already.
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+    }
+    info!(index, alias, "published");
+    Ok(())
+}
+
+/// Takes a part of an asset away from readers.
+///
+/// # Errors
+/// Where Elasticsearch cannot be asked.
+pub async fn retire(client: &Client, prefix: &str, generation: &Generation) -> Result<(), Failure> {
+    let alias = format!("{prefix}{}", generation.meta.asset);
+    let action = AliasAction::Remove { index: generation.index.clone(), alias };
+    Ok(client.indices().update_aliases(&[action]).await?)
+}
+
+/// Removes, by exact name, what nobody needs of a part: superseded generations beyond the
+/// newest `keep`, and what dead processes left unfinished.
+///
+/// # Errors
+/// Where Elasticsearch cannot be asked.
+pub async fn clean_up(
+    client: &Client,
+    prefix: &str,
+    part: &GenerationMeta,
+    keep: usize,
+    this: &Owner,
+) -> Result<Vec<String>, Failure> {
+    let all = list(client, prefix, &part.pipeline).await?;
+    let of_part: Vec<Generation> = all.into_iter().filter(|generation| is_same_part(&generation.meta, part)).collect();
+    let needless = needless(&of_part, keep, this);
+    remove(client, &needless).await?;
+    Ok(needless)
+}
+
+/// As [`clean_up`], of every part of the given generations: a process that was killed after
+/// it published, and before it cleaned up, leaves something to a part that is up to date.
+///
+/// # Errors
+/// Where Elasticsearch cannot be asked.
+pub async fn clean_up_all(
+    client: &Client,
+    generations: &[Generation],
+    keep: usize,
+    this: &Owner,
+) -> Result<(), Failure> {
+    let mut parts: BTreeMap<(&str, Option<&PartitionKey>), Vec<Generation>> = BTreeMap::new();
+    for generation in generations {
+        let part = (generation.meta.asset.as_str(), generation.meta.partition.as_ref());
+        parts.entry(part).or_default().push(generation.clone());
+    }
+    for of_part in parts.values() {
+        remove(client, &needless(of_part, keep, this)).await?;
+    }
+    Ok(())
+}
+
+async fn remove(client: &Client, indices: &[String]) -> Result<(), Failure> {
+    for index in indices {
+        match client.indices().delete(index).await {
+            Ok(()) => debug!(index, "removed"),
+            // Another run was quicker.
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+/// The generations of one part that can go.
+fn needless(of_part: &[Generation], keep: usize, this: &Owner) -> Vec<String> {
+    let published = of_part.iter().filter(|generation| generation.is_published).map(Generation::number).max();
+    let is_superseded = |generation: &&Generation| {
+        // A newer one of a living process is about to be published.
+        let is_older = published.is_some_and(|published| generation.number() < published);
+        let is_settled = is_older || generation.meta.owner.is_gone(this);
+        generation.meta.complete.is_some() && !generation.is_published && is_settled
+    };
+    let mut superseded: Vec<&Generation> = of_part.iter().filter(is_superseded).collect();
+    superseded.sort_by_key(|generation| std::cmp::Reverse(generation.number()));
+    let unfinished =
+        of_part.iter().filter(|generation| generation.meta.complete.is_none() && generation.meta.owner.is_gone(this));
+    superseded.into_iter().skip(keep).chain(unfinished).map(|generation| generation.index.clone()).collect()
+}
+
+/// Refuses names that are taken by what this program did not make: an index where the alias
+/// should be, or foreign indices behind the alias.
+///
+/// # Errors
+/// Names the index, and how its mapping differs from the wanted one where that is known.
+pub async fn refuse_foreign(
+    client: &Client,
+    alias: &str,
+    ours: &[Generation],
+    wanted: Option<&Mapping>,
+) -> Result<(), Failure> {
+    for index in client.indices().describe(alias).await? {
+        if ours.iter().any(|generation| generation.index == index.name) {
+            continue;
+        }
+        let taken = if index.name == alias {
+            format!("an index named {alias} exists already, which this pipeline did not make")
+        } else {
+            format!("the alias {alias} points to {}, which this pipeline did not make", index.name)
+        };
+        let differs = wanted.and_then(|wanted| {
+            let changes = index.mapping.diff(wanted).changes;
+            // A field of another type says more than one that is not there yet.
+            let telling = changes.iter().find(|change| change.kind == ChangeKind::Reindex);
+            telling.or(changes.first()).map(ToString::to_string)
+        });
+        let message = match differs {
+            Some(change) => format!("{taken}, and its mapping is another one: {change}"),
+            None => taken,
+        };
+        return Err(Failure::new(Exit::Failed, message)
+            .with_help(Some("nothing was changed: rename or remove it, or choose another `cluster.index_prefix`")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::Timestamp;
+
+    fn generation(number: u32, complete: bool, is_published: bool, pid: u32) -> Generation {
+        let mut owner = Owner::this(Timestamp::now());
+        owner.pid = pid;
+        let completion = Completion { inputs: Inputs::new(), version: String::new(), rows: 0, files: vec![] };
+        Generation {
+            index: format!("p-a-2013-01-{number:06}"),
+            meta: GenerationMeta {
+                pipeline: "p".into(),
+                asset: "a".into(),
+                partition: None,
+                fingerprint: Fingerprint::default(),
+                run: String::new(),
+                owner,
+                complete: complete.then_some(completion),
+            },
+            is_published,
+            mapping: Mapping::default(),
+            settings: Map::new(),
+        }
+    }
+
+    #[test]
+    fn superseded_and_abandoned_generations_go_and_nothing_else() {
+        let dead = i32::MAX as u32;
+        let all = [
+            generation(1, true, false, dead),
+            generation(2, true, false, dead),
+            generation(3, false, false, dead),
+            generation(4, true, true, dead),
+            generation(5, false, false, 1),
+            generation(10, true, false, dead),
+        ];
+        let this = Owner::this(Timestamp::now());
+        let names = |keep| -> Vec<u32> {
+            let gone = needless(&all, keep, &this);
+            all.iter().filter(|generation| gone.contains(&generation.index)).map(Generation::number).collect()
+        };
+        assert_eq!(names(1), [1, 2, 3]);
+        assert_eq!(names(0), [1, 2, 3, 10]);
+        assert_eq!(names(9), [3]);
+        // What a living process has written and not yet published is not superseded.
+        let all = [generation(4, true, true, dead), generation(6, true, false, 1), generation(7, true, false, dead)];
+        assert_eq!(needless(&all, 0, &this), ["p-a-2013-01-000007"]);
+    }
+}

@@ -1,0 +1,181 @@
+//! The events of `--json`: one JSON object a line on standard output.
+//!
+//! Every event has `event`, which names it, and `time`, in UTC. Keys may be added in later
+//! versions; those that are here keep their meaning.
+
+use es_monitor::Report;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::store::runs::RunStatus;
+
+/// A part of an asset, and what is done with it.
+#[derive(Clone, Debug, Serialize)]
+pub struct StepName {
+    /// The asset.
+    pub asset: String,
+    /// The partition, of an asset that has partitions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub partition: Option<String>,
+    /// The asset's kind.
+    pub kind: &'static str,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A run begins.
+    RunStarted {
+        /// The run.
+        run: String,
+        /// The pipeline.
+        pipeline: String,
+        /// The steps that will do something.
+        steps: usize,
+    },
+    /// A step of a plan, with what a run would do.
+    StepPlanned {
+        /// The part.
+        #[serde(flatten)]
+        step: StepName,
+        /// What is to be done: `build`, `evaluate`, `update_in_place`, `recheck`, `retire`, `unchanged`.
+        action: &'static str,
+        /// Why.
+        reasons: Vec<String>,
+        /// Rows that the part will have, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+    },
+    /// A step begins.
+    StepStarted {
+        /// The part.
+        #[serde(flatten)]
+        step: StepName,
+        /// What is done.
+        action: &'static str,
+        /// Why.
+        reasons: Vec<String>,
+    },
+    /// A step goes on; at most one a second for each step.
+    StepProgress {
+        /// The part.
+        #[serde(flatten)]
+        step: StepName,
+        /// Rows done.
+        done: u64,
+        /// Rows in all, where that is known.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        total: Option<u64>,
+    },
+    /// A step ended well.
+    StepFinished {
+        /// The part.
+        #[serde(flatten)]
+        step: StepName,
+        /// What was done; `unchanged` when it turned out that nothing was to be done.
+        action: &'static str,
+        /// Rows written, where the kind writes rows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+        /// Checks of severity `warn` that failed.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        warnings: Vec<String>,
+        /// The numbers of the kind.
+        summary: Value,
+        /// What a monitor found.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        report: Option<Box<Report>>,
+    },
+    /// A step failed, was interrupted, or was left out because one that it needs failed.
+    StepFailed {
+        /// The part.
+        #[serde(flatten)]
+        step: StepName,
+        /// `failed`, `interrupted` or `skipped`.
+        status: &'static str,
+        /// Why.
+        error: String,
+        /// The next step for a person.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+    },
+    /// A run ended.
+    RunFinished {
+        /// The run; empty when there was nothing to do.
+        run: String,
+        /// The exit code of the program.
+        exit_code: u8,
+        /// Steps that did something, and ended well.
+        succeeded: usize,
+        /// Steps that were up to date.
+        unchanged: usize,
+        /// Steps that failed, were interrupted or left out.
+        failed: usize,
+        /// How long it took, in milliseconds.
+        took_ms: u64,
+    },
+    /// The state of one asset.
+    AssetStatus {
+        /// The asset.
+        asset: String,
+        /// Its kind.
+        kind: &'static str,
+        /// Parts that are published.
+        published: usize,
+        /// Parts that the pipeline declares.
+        declared: usize,
+        /// Rows of the published parts, where the kind has rows.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// `up to date`, `stale`, `failed` or `missing`.
+        state: &'static str,
+        /// Why it is not up to date.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        reasons: Vec<String>,
+        /// When it was last made, in UTC.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_made: Option<String>,
+        /// What a monitor found last.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        report: Option<Box<Report>>,
+    },
+    /// A record of the history.
+    RunRecord {
+        /// The run.
+        run: String,
+        /// The part.
+        part: String,
+        /// What became of it.
+        status: RunStatus,
+        /// When it began, in UTC.
+        started: String,
+        /// Why it failed.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        error: Option<String>,
+        /// What was done, in numbers.
+        summary: Value,
+    },
+    /// The command failed.
+    Failed {
+        /// The exit code of the program.
+        exit_code: u8,
+        /// What failed.
+        error: String,
+        /// The next step for a person.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        help: Option<String>,
+        /// Places in the pipeline file.
+        #[serde(skip_serializing_if = "Vec::is_empty")]
+        diagnostics: Vec<Value>,
+    },
+    /// The pipeline file is sound.
+    Valid {
+        /// The file.
+        file: String,
+        /// How many assets it has.
+        assets: usize,
+    },
+}

@@ -1,0 +1,8 @@
+//! What a person, or a program, reads: progress and events on the way, tables and failures
+//! at the end.
+
+pub mod diagnostics;
+pub mod event;
+pub mod logging;
+pub mod reporter;
+pub mod table;

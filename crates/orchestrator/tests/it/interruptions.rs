@@ -1,0 +1,80 @@
+//! Ctrl-C and SIGTERM: what is under way is settled, readers see whole states, and the next
+//! run carries on.
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::json;
+
+use crate::bench::{Live, Running};
+use crate::data::{ROWS, change, write_small};
+use crate::flights::write_flights;
+
+/// The flights from January to May.
+const FLIGHTS: u64 = 137_915;
+
+fn tell(running: &Running, signal: Signal) {
+    kill_process(Pid::from_raw(i32::try_from(running.id()).unwrap()).unwrap(), signal).unwrap();
+}
+
+fn interrupted_and_carried_on(test: &str, signal: Signal) {
+    let Some(live) = Live::plain(test) else { return };
+    write_flights(&live);
+    change(&live, "end: 2014-01-01, ", "end: 2013-06-01, outside: skip, ");
+    let mut running = Running::start(&live, &["--json", "run", "departures"]);
+    // In the middle of the second month.
+    running.until("step_finished");
+    running.until("step_started");
+    tell(&running, signal);
+    let (events, code) = running.end();
+    assert_eq!(code, Some(130), "{events:?}");
+    let last = events.last().unwrap();
+    assert_eq!((&last["event"], &last["exit_code"]), (&json!("run_finished"), &json!(130)));
+    let statuses: Vec<&str> = events.iter().filter_map(|event| event["status"].as_str()).collect();
+    assert!(statuses.iter().filter(|status| **status == "skipped").count() >= 2, "{statuses:?}");
+
+    // What was published is whole, and nothing else is there.
+    let published = live.behind("departures");
+    let done = last["succeeded"].as_u64().unwrap() + 1;
+    assert!((1..=3).contains(&published.len()), "{published:?}, {done}");
+    let names: Vec<String> =
+        live.indices().into_iter().map(|(name, _)| name).filter(|name| name.starts_with("departures")).collect();
+    assert_eq!(names, published, "what was not finished is removed");
+    let before = live.count("departures");
+    assert!(before > 0 && before < FLIGHTS);
+    let shown = live.expect(0, &["runs"]);
+    assert!(!shown.stdout.contains("running"), "{}", shown.stdout);
+
+    let events = live.events(0, &["run", "departures"]);
+    let made = events.iter().filter(|event| event["event"] == "step_finished").count();
+    assert_eq!(made + published.len(), 5, "the next run makes what is missing, and no more");
+    assert_eq!(live.count("departures"), FLIGHTS);
+}
+
+#[test]
+fn ctrl_c() {
+    interrupted_and_carried_on("ctrl_c", Signal::INT);
+}
+
+#[test]
+fn sigterm() {
+    interrupted_and_carried_on("sigterm", Signal::TERM);
+}
+
+#[test]
+fn an_interrupted_export_stays_as_it_was() {
+    let Some(live) = Live::plain("interrupted_export") else { return };
+    write_small(&live);
+    live.expect(0, &["run"]);
+    let manifest = live.read("out/training_set/_manifest.json");
+    let behind = live.behind("daily");
+    let mut running = Running::start(&live, &["--json", "run", "--full-refresh"]);
+    running.until("step_started");
+    tell(&running, Signal::INT);
+    let (events, code) = running.end();
+    assert_eq!(code, Some(130), "{events:?}");
+    assert_eq!((live.read("out/training_set/_manifest.json"), live.behind("daily")), (manifest, behind));
+    assert_eq!(live.count("readings"), ROWS);
+    let shown = live.expect(0, &["status"]);
+    assert!(!shown.stdout.contains("failed"), "{}", shown.stdout);
+    live.expect(0, &["run"]);
+    assert_eq!(live.count("readings"), ROWS);
+}

@@ -1,0 +1,18 @@
+//! Tests of the program as a user runs it. Those that need Elasticsearch return where there
+//! is none, and fail without one where `CI=true`.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails the test")]
+
+mod bench;
+mod commands;
+mod configuration_errors;
+mod connection_errors;
+mod data;
+mod data_errors;
+mod flights;
+mod interruptions;
+mod kills;
+mod quality;
+mod refresh;
+mod schema;
+mod staleness;

@@ -1,0 +1,103 @@
+//! The Python side: the peer's programs, and a virtual environment for them.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use crate::process;
+use crate::terminal::Progress;
+
+const SCRIPTS: [(&str, &str); 5] = [
+    ("cluster.py", include_str!("cluster.py")),
+    ("load.py", include_str!("load.py")),
+    ("measure.py", include_str!("measure.py")),
+    ("read.py", include_str!("read.py")),
+    ("verify.py", include_str!("verify.py")),
+];
+
+const REQUIREMENTS: &str = include_str!("requirements.txt");
+
+/// How long making the virtual environment may take.
+const INSTALL_LIMIT: Duration = Duration::from_secs(600);
+
+pub(super) struct Python {
+    base: PathBuf,
+    venv: PathBuf,
+    scripts: PathBuf,
+}
+
+impl Python {
+    /// Writes the programs, and makes the virtual environment unless it is there.
+    pub(super) fn prepare(folder: &Path) -> Result<Self> {
+        let base = process::find_on_path("python3")
+            .context("python3 is not on PATH: install Python 3.10 or newer, with its venv module")?;
+        let python = Self { base, venv: folder.join("venv"), scripts: folder.join("peer") };
+        std::fs::create_dir_all(&python.scripts)?;
+        for (name, text) in SCRIPTS {
+            let path = python.script(name);
+            std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        }
+        python.ensure_venv()?;
+        Ok(python)
+    }
+
+    /// The interpreter that the virtual environment was made with.
+    pub(super) fn base(&self) -> &Path {
+        &self.base
+    }
+
+    /// The interpreter that finds the peer's packages.
+    pub(super) fn interpreter(&self) -> PathBuf {
+        self.venv.join("bin/python")
+    }
+
+    pub(super) fn script(&self, name: &str) -> PathBuf {
+        self.scripts.join(name)
+    }
+
+    pub(super) fn remove(&self) -> Result<()> {
+        std::fs::remove_dir_all(&self.venv).with_context(|| format!("cannot remove {}", self.venv.display()))
+    }
+
+    /// What the peer is made of, for the reader of the figures.
+    pub(super) fn versions(&self) -> Result<String> {
+        let code = "import platform, elasticsearch, polars; \
+                    print('Python', platform.python_version() + ', elasticsearch-py', \
+                    elasticsearch.__versionstr__ + ', Polars', polars.__version__)";
+        process::output_of(Command::new(self.interpreter()).args(["-c", code]), Duration::from_secs(60))
+            .map(|text| text.trim().to_owned())
+            .context("the virtual environment lacks the peer's packages")
+    }
+
+    fn ensure_venv(&self) -> Result<()> {
+        // Written last, so that an environment with it is whole.
+        let stamp = self.venv.join("requirements.txt");
+        if std::fs::read_to_string(&stamp).is_ok_and(|kept| kept == REQUIREMENTS) {
+            return Ok(());
+        }
+        let mut progress = Progress::new("the peer's virtual environment");
+        let requirements = self.scripts.join("requirements.txt");
+        std::fs::write(&requirements, REQUIREMENTS)?;
+        let mut create = Command::new(&self.base);
+        create.args(["-m", "venv", "--clear"]).arg(&self.venv);
+        let mut install = Command::new(self.interpreter());
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+        install.arg(&requirements);
+        for (what, mut command) in [("creating it", create), ("installing packages", install)] {
+            let finished = process::run_within(&mut command, INSTALL_LIMIT, || progress.update(what))?;
+            match finished {
+                Some(finished) if finished.status.success() => {}
+                Some(finished) => bail!(
+                    "{what} failed (on Debian, `python3 -m venv` needs the package python3-venv):\n{}",
+                    finished.tail()
+                ),
+                None => bail!("{what} does not end"),
+            }
+        }
+        std::fs::write(&stamp, REQUIREMENTS)?;
+        progress.finish("ready");
+        Ok(())
+    }
+}

@@ -1,0 +1,134 @@
+//! The Elasticsearch nodes that one run of the checks starts for itself.
+//!
+//! They have ports and folders of their own, so that a developer's node is not
+//! disturbed, and they are stopped on every way out.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, Result, anyhow};
+
+use super::in_ci;
+use crate::es::provider::Choice;
+use crate::es::state::{Layout, Node, NodeName};
+use crate::es::up::{self, Options, Outcome};
+use crate::es::{DEFAULT_VERSION, commands};
+use crate::terminal;
+
+/// Nodes that boot while something else goes on.
+pub(crate) struct TestNodes {
+    layout: Layout,
+    booting: Option<JoinHandle<Result<Ready>>>,
+    _lock: std::fs::File,
+}
+
+/// The environment that leads tests to the nodes.
+#[derive(Clone, Default)]
+pub(crate) struct Ready {
+    pub(crate) variables: Vec<(String, String)>,
+    /// Version and address of the plain node.
+    pub(crate) against: String,
+}
+
+impl TestNodes {
+    /// Starts to boot a plain and a secure node, but those that the environment names.
+    pub(crate) fn begin(provider: Choice) -> Result<Self> {
+        let layout = Layout::checks();
+        let lock = layout.lock_all()?;
+        terminal::show_only_results();
+        let at_signal = layout.clone();
+        ctrlc::set_handler(move || {
+            discard_all(&at_signal);
+            std::process::exit(130);
+        })
+        .context("cannot handle Ctrl-C")?;
+        let booting = {
+            let layout = layout.clone();
+            std::thread::spawn(move || boot(&layout, provider))
+        };
+        Ok(Self { layout, booting: Some(booting), _lock: lock })
+    }
+
+    /// Waits until both nodes serve.
+    ///
+    /// Without a node tests skip, and say so; in CI that is an error.
+    pub(crate) fn ready(&mut self) -> Result<Ready> {
+        let booted = match self.booting.take() {
+            Some(booting) => booting.join().unwrap_or_else(|_| Err(anyhow!("the boot panicked"))),
+            None => Err(anyhow!("the nodes were asked for twice")),
+        };
+        match booted {
+            Err(error) if !in_ci() => {
+                println!("no Elasticsearch for live tests: {error:#}");
+                Ok(Ready { against: "no Elasticsearch".into(), ..Ready::default() })
+            }
+            other => other.context("no Elasticsearch for live tests"),
+        }
+    }
+}
+
+impl Drop for TestNodes {
+    fn drop(&mut self) {
+        if let Some(booting) = self.booting.take() {
+            let _ = booting.join();
+        }
+        discard_all(&self.layout);
+    }
+}
+
+fn discard_all(layout: &Layout) {
+    for name in NodeName::ALL {
+        if let Err(error) = up::discard(layout, name) {
+            eprintln!("cannot stop the {} node: {error:#}", name.as_str());
+        }
+    }
+}
+
+fn boot(layout: &Layout, provider: Choice) -> Result<Ready> {
+    let mut ready = Ready::default();
+    for name in NodeName::ALL {
+        let secure = name == NodeName::Secure;
+        if secure && std::env::var_os("ES_TEST_SECURE_URL").is_some() {
+            continue;
+        }
+        // A URL in the environment is a plain node to the tests.
+        let provider = match provider {
+            Choice::Auto if secure && std::env::var_os("ELASTICSEARCH_URL").is_some() => continue,
+            other => other,
+        };
+        let options = Options {
+            secure,
+            port: Some(free_port()?),
+            provider,
+            heap: if secure { "512m" } else { "1g" }.into(),
+            es_version: DEFAULT_VERSION.into(),
+            fresh: true,
+        };
+        match up::up(layout, &options)? {
+            Outcome::External { url } => ready.against = format!("the Elasticsearch at {url}"),
+            Outcome::Running(node) | Outcome::Started(node) => {
+                if !secure {
+                    ready.against = format!("Elasticsearch {} at {}", node.version, node.url);
+                }
+                ready.variables.extend(test_variables(name, &node));
+            }
+        }
+    }
+    Ok(ready)
+}
+
+fn test_variables(name: NodeName, node: &Node) -> Vec<(String, String)> {
+    commands::variables(node)
+        .into_iter()
+        .map(|(key, value)| match name {
+            NodeName::Plain => (key.to_owned(), value),
+            NodeName::Secure => (key.replace("ELASTICSEARCH_", "ES_TEST_SECURE_"), value),
+        })
+        .collect()
+}
+
+/// A port that nothing listens on just now.
+fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}

@@ -1,0 +1,84 @@
+//! What a run of the checks ends with: a table, the live tests, the counts.
+
+use std::time::Duration;
+
+use super::tests_output::Counts;
+
+/// The outcome of all steps.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    rows: Vec<Row>,
+    /// Of all tests that ran.
+    pub(crate) counts: Counts,
+    /// What the live tests ran against; none when the step did not run.
+    pub(crate) live: Option<LiveTests>,
+}
+
+#[derive(Debug)]
+struct Row {
+    step: &'static str,
+    took: Duration,
+    passed: bool,
+}
+
+/// The tests that ran against an Elasticsearch.
+#[derive(Debug)]
+pub(crate) struct LiveTests {
+    pub(crate) count: usize,
+    /// Version and address, or that there was none.
+    pub(crate) against: String,
+}
+
+impl Report {
+    pub(crate) fn add(&mut self, step: &'static str, took: Duration, passed: bool) {
+        self.rows.push(Row { step, took, passed });
+    }
+
+    pub(crate) fn passed(&self) -> bool {
+        self.rows.iter().all(|row| row.passed)
+    }
+
+    /// The table; its last line is the counts, for programs that read it.
+    pub(crate) fn render(&self) -> String {
+        let mut lines: Vec<String> = self
+            .rows
+            .iter()
+            .map(|row| {
+                let verdict = if row.passed { "ok" } else { "FAILED" };
+                format!("{:<10} {:>8.1} s  {verdict}", row.step, row.took.as_secs_f64())
+            })
+            .collect();
+        let total: Duration = self.rows.iter().map(|row| row.took).sum();
+        lines.push(format!("{:<10} {:>8.1} s", "total", total.as_secs_f64()));
+        if let Some(live) = &self.live {
+            lines.push(format!("live tests: {} against {}", live.count, live.against));
+        }
+        lines.push(self.counts.to_string());
+        lines.join("\n")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_ends_with_the_counts() {
+        let mut report = Report {
+            counts: Counts { passed: 12, failed: 1, skipped: 2 },
+            live: Some(LiveTests { count: 4, against: "Elasticsearch 9.4.3 at http://x".into() }),
+            ..Report::default()
+        };
+        report.add("fmt", Duration::from_millis(400), true);
+        report.add("test", Duration::from_millis(61_500), false);
+        assert_eq!(
+            report.render(),
+            "fmt             0.4 s  ok\n\
+             test           61.5 s  FAILED\n\
+             total          61.9 s\n\
+             live tests: 4 against Elasticsearch 9.4.3 at http://x\n\
+             12 passed, 1 failed, 2 skipped"
+        );
+        assert!(!report.passed());
+    }
+}

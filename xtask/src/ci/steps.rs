@@ -1,0 +1,154 @@
+//! The steps that are a call of cargo.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, bail};
+
+use super::in_ci;
+use super::nodes::{Ready, TestNodes};
+use super::report::LiveTests;
+use super::tests_output::Counts;
+use crate::workspace;
+
+pub(crate) fn fmt() -> Result<()> {
+    succeed(cargo(&["fmt", "--all", "--check"])).context("run `cargo fmt --all`")
+}
+
+pub(crate) fn clippy() -> Result<()> {
+    let mut command = cargo(&["clippy", "--workspace", "--all-targets"]);
+    lock_in_ci(&mut command);
+    command.args(["--", "-D", "warnings"]);
+    succeed(command)
+}
+
+pub(crate) fn doc() -> Result<()> {
+    // There are no examples to document. Asking for them makes cargo choose the
+    // dependencies' features as clippy did, and not compile them once more.
+    let mut command = cargo(&["doc", "--workspace", "--no-deps", "--lib", "--examples"]);
+    lock_in_ci(&mut command);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    succeed(command)
+}
+
+pub(crate) fn build() -> Result<()> {
+    let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-run"]);
+    lock_in_ci(&mut command);
+    succeed(command)
+}
+
+pub(crate) fn doctest(counts: &mut Counts) -> Result<()> {
+    let command = cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
+    run_tests(command, counts)
+}
+
+/// Runs the tests, and says what the live ones ran against.
+pub(crate) fn test(nodes: Option<&mut TestNodes>, counts: &mut Counts) -> (Result<()>, Option<LiveTests>) {
+    let ready = match nodes.map(TestNodes::ready).transpose() {
+        Ok(ready) => ready.unwrap_or_default(),
+        Err(error) => return (Err(error), None),
+    };
+    let ledger = workspace::es_folder().join("ci").join("live-tests");
+    let _ = std::fs::remove_file(&ledger);
+    let outcome = run_tests(test_command(&ready, &ledger), counts);
+    let count = std::fs::read_to_string(&ledger).map_or(0, |text| text.lines().filter(|line| !line.is_empty()).count());
+    let outcome = match outcome {
+        Ok(()) if count == 0 && in_ci() => Err(anyhow::anyhow!("no live test ran")),
+        other => other,
+    };
+    (outcome, Some(LiveTests { count, against: ready.against }))
+}
+
+fn test_command(ready: &Ready, ledger: &PathBuf) -> Command {
+    let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
+    command.env("ES_TESTING_LEDGER", ledger);
+    if ready.variables.iter().any(|(key, _)| key == "ELASTICSEARCH_URL") {
+        // Credentials of another node must not reach this one.
+        for name in ["API_KEY", "USER", "PASSWORD", "CA_CERT"] {
+            command.env_remove(format!("ELASTICSEARCH_{name}"));
+        }
+    }
+    command.envs(ready.variables.iter().map(|(key, value)| (key, value)));
+    command
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = workspace::cargo();
+    command.current_dir(workspace::root()).args(arguments);
+    command
+}
+
+/// In CI the versions are those that were committed.
+fn lock_in_ci(command: &mut Command) {
+    if in_ci() {
+        command.arg("--locked");
+    }
+}
+
+fn succeed(mut command: Command) -> Result<()> {
+    let status = command.stdin(Stdio::null()).status().context("cannot start cargo")?;
+    if !status.success() {
+        bail!("cargo ended with {status}");
+    }
+    Ok(())
+}
+
+/// Runs a `cargo test`, shows what it prints, and reads the counts from it.
+fn run_tests(mut command: Command, counts: &mut Counts) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start cargo")?;
+    let (sender, lines) = mpsc::channel();
+    let readers = [
+        child.stdout.take().map(|stream| forward(stream, sender.clone(), false)),
+        child.stderr.take().map(|stream| forward(stream, sender, true)),
+    ];
+    let mut run = Counts::default();
+    let mut skipped = Vec::new();
+    for (line, is_error) in lines {
+        if is_error {
+            eprintln!("{line}");
+        } else {
+            println!("{line}");
+        }
+        if line.starts_with("SKIPPED ") {
+            skipped.push(line);
+        } else {
+            run.read(&line);
+        }
+    }
+    for reader in readers.into_iter().flatten() {
+        let _ = reader.join();
+    }
+    // Read last: a skip takes away from a pass that was counted before.
+    skipped.iter().for_each(|line| run.read(line));
+    counts.add(run);
+    let status = child.wait().context("cannot wait for cargo")?;
+    if !status.success() {
+        bail!("cargo ended with {status}");
+    }
+    Ok(())
+}
+
+fn forward(
+    stream: impl Read + Send + 'static,
+    lines: mpsc::Sender<(String, bool)>,
+    is_error: bool,
+) -> std::thread::JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stream);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|read| read > 0) {
+            let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            if lines.send((line, is_error)).is_err() {
+                return;
+            }
+            bytes.clear();
+        }
+    })
+}

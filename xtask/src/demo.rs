@@ -1,0 +1,202 @@
+//! `cargo xtask demo`: from nothing to a monitored dataset, on real data.
+//!
+//! Gets an Elasticsearch, builds the program, runs the flights pipeline, and
+//! shows what came out and what to try next.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::es::commands;
+use crate::es::provider::Choice;
+use crate::es::state::Layout;
+use crate::es::up::{self, Options, Outcome};
+use crate::terminal::human_bytes;
+use crate::{es, workspace};
+
+/// The profile that is quickest from a fresh clone to the end of the demo: an
+/// optimised build alone takes longer than this one and the run together.
+const PROFILE: &str = "dev";
+
+/// The pipeline that is shown, from the workspace's root.
+const PIPELINE: &str = "examples/flights";
+
+/// The exit code by which the program says that a check or monitor failed.
+const CHECK_FAILED: i32 = 3;
+
+/// The exit code by which the program says that a monitor could not be measured.
+const NOT_MEASURED: i32 = 4;
+
+pub(crate) fn run() -> Result<ExitCode> {
+    let variables = elasticsearch()?;
+    let program = build(PROFILE)?;
+    let demo = Demo { program, variables };
+
+    demo.show("is the pipeline well formed?", &["validate"])?.must_succeed()?;
+    demo.show("what would a run do?", &["plan"])?.must_succeed()?;
+    let run = demo.show("the run", &["run"])?;
+    if run.code() != Some(CHECK_FAILED) {
+        run.must_succeed()?;
+    }
+    demo.show("the assets now", &["status"])?.must_succeed()?;
+    let check = demo.show("what the monitor says", &["check"])?;
+    let verdict = verdict(check.code()).context("the check ended in an unexpected way")?;
+
+    heading("what came out");
+    println!("monitor: {verdict}");
+    show_files(&workspace::root().join(PIPELINE).join("out"))?;
+    heading("what to try next");
+    print!("{}", next_steps(&demo.program));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What leads the program to the Elasticsearch that is used.
+pub(crate) fn elasticsearch() -> Result<Vec<(&'static str, String)>> {
+    heading("an Elasticsearch");
+    let options = Options {
+        secure: false,
+        port: None,
+        provider: Choice::Auto,
+        heap: "1g".into(),
+        es_version: es::DEFAULT_VERSION.into(),
+        fresh: false,
+    };
+    Ok(match up::up(&Layout::development(), &options)? {
+        Outcome::External { url } => {
+            println!("using {url}, as ELASTICSEARCH_URL says");
+            Vec::new()
+        }
+        Outcome::Running(node) | Outcome::Started(node) => {
+            println!("Elasticsearch {} at {}", node.version, node.url);
+            commands::variables(&node)
+        }
+    })
+}
+
+/// The program, built with a profile.
+pub(crate) fn build(profile: &str) -> Result<PathBuf> {
+    heading("building the program (some minutes the first time)");
+    let output = workspace::cargo()
+        .current_dir(workspace::root())
+        .args(["build", "--package", "orchestrator", "--profile", profile])
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .context("cannot start cargo")?;
+    if !output.status.success() {
+        bail!("the program does not build");
+    }
+    crate::generate::executable_in(&output.stdout)
+}
+
+struct Demo {
+    program: PathBuf,
+    variables: Vec<(&'static str, String)>,
+}
+
+/// How one command of the program ended.
+struct Ended {
+    command: String,
+    status: ExitStatus,
+}
+
+impl Ended {
+    fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    fn must_succeed(&self) -> Result<()> {
+        if !self.status.success() {
+            bail!("`{}` ended with {}", self.command, self.status);
+        }
+        Ok(())
+    }
+}
+
+impl Demo {
+    /// Runs a command of the program before the reader's eyes.
+    fn show(&self, title: &str, arguments: &[&str]) -> Result<Ended> {
+        heading(title);
+        let command = format!("orchestrator -C {PIPELINE} {}", arguments.join(" "));
+        println!("$ {command}");
+        let status = Command::new(&self.program)
+            .current_dir(workspace::root())
+            .args(["-C", PIPELINE])
+            .args(arguments)
+            .envs(self.variables.iter().map(|(key, value)| (key, value)))
+            .stdin(Stdio::null())
+            .status()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        Ok(Ended { command, status })
+    }
+}
+
+/// What the exit code of `check` says of the monitor.
+fn verdict(code: Option<i32>) -> Option<&'static str> {
+    match code {
+        Some(0) => Some("every check and monitor passed"),
+        Some(CHECK_FAILED) => Some("a check or monitor failed: the lines above say which, and by how much"),
+        Some(NOT_MEASURED) => Some("a monitor could not be measured: the lines above say why"),
+        _ => None,
+    }
+}
+
+fn show_files(folder: &Path) -> Result<()> {
+    let mut files = Vec::new();
+    collect(folder, &mut files)?;
+    files.sort();
+    for (path, size) in files {
+        let name = path.strip_prefix(workspace::root()).unwrap_or(&path);
+        println!("{:>10}  {}", human_bytes(size), name.display());
+    }
+    Ok(())
+}
+
+fn collect(folder: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            collect(&entry.path(), files)?;
+        } else {
+            files.push((entry.path(), metadata.len()));
+        }
+    }
+    Ok(())
+}
+
+fn next_steps(program: &Path) -> String {
+    let program = program.strip_prefix(workspace::root()).unwrap_or(program).display();
+    format!(
+        "\
+eval \"$(cargo xtask es env)\"                    # this shell talks to the same Elasticsearch
+{program} -C {PIPELINE} run        # a second run: nothing to do, and it says so
+{program} -C {PIPELINE} graph      # what depends on what
+{program} -C {PIPELINE} plan       # after an edit of {PIPELINE}/pipeline.yaml
+cargo xtask es down                              # stop the Elasticsearch; its data stays
+"
+    )
+}
+
+fn heading(title: &str) {
+    println!("\n── {title} ──");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_exit_code_is_the_verdict() {
+        assert!(verdict(Some(0)).unwrap().contains("passed"));
+        assert!(verdict(Some(3)).unwrap().contains("failed"));
+        assert!(verdict(Some(4)).unwrap().contains("not be measured"));
+        assert_eq!(verdict(Some(1)), None);
+        assert_eq!(verdict(None), None);
+    }
+}

@@ -39,8 +39,10 @@ pub enum ErrorKind {
     Overloaded,
     /// The server, or a proxy before it, cannot serve the request now (502, 503, 504).
     Unavailable,
-    /// The server has no such feature: a missing module, plugin or licence.
+    /// The server has no such feature: a module or plugin is missing, or it is switched off.
     FeatureMissing,
+    /// The server has the feature, and its licence does not cover it.
+    LicenceMissing,
     /// The server refused the request as wrong (other 4xx).
     BadRequest,
     /// The server failed (500 and other 5xx).

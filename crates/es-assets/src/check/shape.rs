@@ -82,7 +82,8 @@ impl<'a> Shape<'a> {
     /// The branches, if this is a union.
     pub(super) fn alternatives(&self) -> Option<Alternatives<'a>> {
         let branches = self.keywords.get("oneOf").or_else(|| self.keywords.get("anyOf"))?.as_array()?;
-        let only_requires = |branch: &Value| branch.as_object().is_some_and(|keys| keys.keys().eq(["required"]));
+        // What is required of a mapping without saying that it is one does not choose a type.
+        let only_requires = |branch: &Value| branch.get("required").is_some() && branch.get("type").is_none();
         if branches.iter().all(only_requires) {
             return None;
         }

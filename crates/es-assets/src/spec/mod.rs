@@ -31,8 +31,10 @@ pub use settings::{
 use schemars::Schema;
 use serde_json::json;
 
-/// Says in the schema that exactly one of `keys` must be there.
+/// Says in the schema that exactly one of `keys` must be there. A key without a value counts as
+/// absent, as it does when the file is read.
 pub(crate) fn exactly_one(schema: &mut Schema, keys: &[&str]) {
-    let branches: Vec<_> = keys.iter().map(|key| json!({ "required": [key] })).collect();
+    let is_set = |key: &&str| json!({ "required": [key], "properties": { *key: { "not": { "type": "null" } } } });
+    let branches: Vec<_> = keys.iter().map(is_set).collect();
     schema.insert("oneOf".to_owned(), json!(branches));
 }

@@ -16,7 +16,7 @@ use std::time::Instant;
 use anyhow::Result;
 use clap::{Args, ValueEnum};
 
-use crate::es::provider::Choice;
+use crate::es::{self, provider::Choice};
 use nodes::TestNodes;
 use report::Report;
 
@@ -39,13 +39,15 @@ pub(crate) enum Step {
     Generated,
     /// Tests, against a real Elasticsearch
     Test,
+    /// The libraries' live tests once more, against the major version before
+    Compatibility,
     /// Examples in the documentation
     Doctest,
 }
 
 impl Step {
     /// In the order in which they run: what is quick or fails often comes first.
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -54,6 +56,7 @@ impl Step {
         Self::Build,
         Self::Generated,
         Self::Test,
+        Self::Compatibility,
         Self::Doctest,
     ];
 
@@ -67,12 +70,13 @@ impl Step {
             Self::Build => "build",
             Self::Generated => "generated",
             Self::Test => "test",
+            Self::Compatibility => "compatibility",
             Self::Doctest => "doctest",
         }
     }
 
     fn needs_nodes(self) -> bool {
-        matches!(self, Self::Test)
+        matches!(self, Self::Test | Self::Compatibility)
     }
 }
 
@@ -84,6 +88,9 @@ pub(crate) struct CiArgs {
     /// Where the nodes for live tests come from
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     provider: Choice,
+    /// Elasticsearch version for live tests
+    #[arg(long, default_value = es::DEFAULT_VERSION)]
+    es_version: String,
 }
 
 pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
@@ -95,7 +102,8 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
         // The node boots while the tests compile.
         let soon = steps[position..].iter().take(3).any(|step| step.needs_nodes());
         if nodes.is_none() && soon && !matches!(step, Step::Clippy | Step::Doc) {
-            nodes = Some(TestNodes::begin(args.provider)?);
+            let first = if *step == Step::Compatibility { es::PREVIOUS_VERSION } else { &args.es_version };
+            nodes = Some(TestNodes::begin(args.provider, first)?);
         }
         println!("\n── {} ──", step.name());
         let started = Instant::now();
@@ -109,7 +117,15 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
             Step::Generated => crate::generate::check(),
             Step::Test => {
                 let (outcome, live) = steps::test(nodes.as_mut(), &mut report.counts);
-                report.live = live;
+                report.live.extend(live);
+                outcome
+            }
+            Step::Compatibility => {
+                if let Some(nodes) = nodes.as_mut().filter(|_| steps.contains(&Step::Test)) {
+                    nodes.change_version(es::PREVIOUS_VERSION);
+                }
+                let (outcome, live) = steps::compatibility(nodes.as_mut(), &mut report.counts);
+                report.live.extend(live);
                 outcome
             }
             Step::Doctest => steps::doctest(&mut report.counts),

@@ -9,15 +9,16 @@ use std::thread::JoinHandle;
 use anyhow::{Context, Result, anyhow};
 
 use super::in_ci;
+use crate::es::commands;
 use crate::es::provider::Choice;
 use crate::es::state::{Layout, Node, NodeName};
 use crate::es::up::{self, Options, Outcome};
-use crate::es::{DEFAULT_VERSION, commands};
 use crate::terminal;
 
 /// Nodes that boot while something else goes on.
 pub(crate) struct TestNodes {
     layout: Layout,
+    provider: Choice,
     booting: Option<JoinHandle<Result<Ready>>>,
     _lock: std::fs::File,
 }
@@ -32,7 +33,7 @@ pub(crate) struct Ready {
 
 impl TestNodes {
     /// Starts to boot a plain and a secure node, but those that the environment names.
-    pub(crate) fn begin(provider: Choice) -> Result<Self> {
+    pub(crate) fn begin(provider: Choice, es_version: &str) -> Result<Self> {
         let layout = Layout::checks();
         let lock = layout.lock_all()?;
         terminal::show_only_results();
@@ -42,11 +43,27 @@ impl TestNodes {
             std::process::exit(130);
         })
         .context("cannot handle Ctrl-C")?;
-        let booting = {
-            let layout = layout.clone();
-            std::thread::spawn(move || boot(&layout, provider))
-        };
-        Ok(Self { layout, booting: Some(booting), _lock: lock })
+        let mut nodes = Self { layout, provider, booting: None, _lock: lock };
+        nodes.boot(es_version);
+        Ok(nodes)
+    }
+
+    /// Stops these nodes, and starts to boot others of another version.
+    pub(crate) fn change_version(&mut self, es_version: &str) {
+        self.stop();
+        self.boot(es_version);
+    }
+
+    fn boot(&mut self, es_version: &str) {
+        let (layout, provider, es_version) = (self.layout.clone(), self.provider, es_version.to_owned());
+        self.booting = Some(std::thread::spawn(move || boot(&layout, provider, &es_version)));
+    }
+
+    fn stop(&mut self) {
+        if let Some(booting) = self.booting.take() {
+            let _ = booting.join();
+        }
+        discard_all(&self.layout);
     }
 
     /// Waits until both nodes serve.
@@ -69,10 +86,7 @@ impl TestNodes {
 
 impl Drop for TestNodes {
     fn drop(&mut self) {
-        if let Some(booting) = self.booting.take() {
-            let _ = booting.join();
-        }
-        discard_all(&self.layout);
+        self.stop();
     }
 }
 
@@ -84,7 +98,7 @@ fn discard_all(layout: &Layout) {
     }
 }
 
-fn boot(layout: &Layout, provider: Choice) -> Result<Ready> {
+fn boot(layout: &Layout, provider: Choice, es_version: &str) -> Result<Ready> {
     let mut ready = Ready::default();
     for name in NodeName::ALL {
         let secure = name == NodeName::Secure;
@@ -101,7 +115,7 @@ fn boot(layout: &Layout, provider: Choice) -> Result<Ready> {
             port: Some(free_port()?),
             provider,
             heap: if secure { "512m" } else { "1g" }.into(),
-            es_version: DEFAULT_VERSION.into(),
+            es_version: es_version.into(),
             fresh: true,
         };
         match up::up(layout, &options)? {

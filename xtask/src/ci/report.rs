@@ -10,8 +10,8 @@ pub(crate) struct Report {
     rows: Vec<Row>,
     /// Of all tests that ran.
     pub(crate) counts: Counts,
-    /// What the live tests ran against; none when the step did not run.
-    pub(crate) live: Option<LiveTests>,
+    /// What live tests ran against, a step each that ran any.
+    pub(crate) live: Vec<LiveTests>,
 }
 
 #[derive(Debug)]
@@ -45,14 +45,12 @@ impl Report {
             .iter()
             .map(|row| {
                 let verdict = if row.passed { "ok" } else { "FAILED" };
-                format!("{:<10} {:>8.1} s  {verdict}", row.step, row.took.as_secs_f64())
+                format!("{:<13} {:>8.1} s  {verdict}", row.step, row.took.as_secs_f64())
             })
             .collect();
         let total: Duration = self.rows.iter().map(|row| row.took).sum();
-        lines.push(format!("{:<10} {:>8.1} s", "total", total.as_secs_f64()));
-        if let Some(live) = &self.live {
-            lines.push(format!("live tests: {} against {}", live.count, live.against));
-        }
+        lines.push(format!("{:<13} {:>8.1} s", "total", total.as_secs_f64()));
+        lines.extend(self.live.iter().map(|live| format!("live tests: {} against {}", live.count, live.against)));
         lines.push(self.counts.to_string());
         lines.join("\n")
     }
@@ -66,16 +64,16 @@ mod tests {
     fn the_table_ends_with_the_counts() {
         let mut report = Report {
             counts: Counts { passed: 12, failed: 1, skipped: 2 },
-            live: Some(LiveTests { count: 4, against: "Elasticsearch 9.4.3 at http://x".into() }),
+            live: vec![LiveTests { count: 4, against: "Elasticsearch 9.4.3 at http://x".into() }],
             ..Report::default()
         };
         report.add("fmt", Duration::from_millis(400), true);
         report.add("test", Duration::from_millis(61_500), false);
         assert_eq!(
             report.render(),
-            "fmt             0.4 s  ok\n\
-             test           61.5 s  FAILED\n\
-             total          61.9 s\n\
+            "fmt                0.4 s  ok\n\
+             test              61.5 s  FAILED\n\
+             total             61.9 s\n\
              live tests: 4 against Elasticsearch 9.4.3 at http://x\n\
              12 passed, 1 failed, 2 skipped"
         );

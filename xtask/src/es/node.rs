@@ -148,7 +148,7 @@ fn prepare(launch: &Launch<'_>) -> Result<()> {
     if temporary.exists() {
         std::fs::remove_dir_all(&temporary).with_context(|| format!("cannot empty {}", temporary.display()))?;
     }
-    for folder in ["config", "config/jvm.options.d", "data", "logs", "tmp"] {
+    for folder in ["config", "config/jvm.options.d", "data", "logs", "snapshots", "tmp"] {
         create_folder(&launch.folder.join(folder), 0o700)?;
     }
     let config = launch.folder.join("config");
@@ -209,6 +209,7 @@ fn settings(folder: &Path, port: u16, secure: bool) -> String {
         format!("http.port: {port}"),
         format!("path.data: {}", yaml_string(&folder.join("data"))),
         format!("path.logs: {}", yaml_string(&folder.join("logs"))),
+        format!("path.repo: {}", yaml_string(&folder.join("snapshots"))),
         "action.destructive_requires_name: true".into(),
         // A developer's disk is often nearly full, and indices that turn
         // read-only for it would only confuse.

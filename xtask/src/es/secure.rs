@@ -147,7 +147,8 @@ fn write_certificates(files: &CertificateFiles) -> Result<()> {
     let certificate = server.signed_by(&key, &issuer)?;
 
     create_folder(&files.folder, 0o755)?;
-    write_public(&files.certificate(), &certificate.pem())?;
+    // The node shows its authority too, so that clients can pin it by its fingerprint.
+    write_public(&files.certificate(), &format!("{}{}", certificate.pem(), issuer.pem()))?;
     // A container reads the key as another user; the folder above keeps the
     // other users of this machine out.
     write_public(&files.key(), &key.serialize_pem())?;

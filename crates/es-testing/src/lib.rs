@@ -33,11 +33,13 @@
 
 mod certificates;
 pub mod container;
+mod fault_proxy;
 mod ledger;
 mod node;
 mod scope;
 mod source;
 
+pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenRequest};
 pub use node::Node;
 pub use scope::{Scope, clean, unique_prefix};
 pub use source::{plain, secure};

@@ -4,6 +4,7 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::privilege::MissingPrivilege;
 use crate::server_error::ServerError;
 
 /// What went wrong, in the terms a caller decides by.
@@ -51,6 +52,8 @@ pub enum ErrorKind {
     PartialResult,
     /// The answer was not what the protocol promises: not JSON, cut off, a field missing.
     Decode,
+    /// The answer was larger than the configuration allows; the request was applied.
+    AnswerTooLarge,
 }
 
 impl ErrorKind {
@@ -151,6 +154,11 @@ impl Error {
     /// Method and path of the request, without its body.
     pub fn request(&self) -> Option<&str> {
         self.0.request.as_deref()
+    }
+
+    /// The privilege that the credentials lack, where the server named it.
+    pub fn missing_privilege(&self) -> Option<MissingPrivilege> {
+        (self.kind() == ErrorKind::Forbidden).then(|| MissingPrivilege::parse(&self.server()?.reason)).flatten()
     }
 
     /// The node that was asked, without user information.

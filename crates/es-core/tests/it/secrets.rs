@@ -1,13 +1,18 @@
 //! No secret shows in anything that is printed.
 
-use es_core::{Client, ClusterConfig, Credentials, Secret};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use es_core::{Client, ClusterConfig, Credentials, ExtraHeaders, Method, Request, Secret, Sniffing, Verification};
 use wiremock::matchers::{any, header};
 use wiremock::{Mock, MockServer};
 
 use crate::support::{answer, at, hello, raw_server};
+use crate::tls_server::{Authority, serve, trusting};
 
-/// "canary" in base64, as it stands at the start of a longer text, and as it is.
-const TRACES: [&str; 4] = ["canary", "Y2FuYXJ5", "OmNhbmFyeQ", "ZWxhc3RpYzpjYW5hcnk"];
+/// "canary" as it is, and in base64: at the start of a text, after a character, after two, and
+/// after a user's name.
+const TRACES: [&str; 5] = ["canary", "Y2FuYXJ5", "OmNhbmFyeQ", "NhbmFye", "ZWxhc3RpYzpjYW5hcnk"];
 
 fn without_traces(text: &str) {
     for trace in TRACES {
@@ -15,12 +20,127 @@ fn without_traces(text: &str) {
     }
 }
 
-fn all_credentials() -> [Credentials; 3] {
+fn all_credentials() -> [Credentials; 5] {
     [
+        Credentials::ServiceToken(Secret::new("canary")),
+        Credentials::api_key_pair("id", &Secret::new("canary")),
         Credentials::Basic { user: "elastic".into(), password: Secret::new("canary") },
         Credentials::api_key("canary:canary"),
         Credentials::Bearer(Secret::new("canary")),
     ]
+}
+
+/// Looks at every log line of the process, also of the libraries below, and of every other test
+/// that runs at the same time.
+#[derive(Clone, Default)]
+struct Watch {
+    lines: Arc<AtomicUsize>,
+    found: Arc<Mutex<Vec<String>>>,
+}
+
+impl std::io::Write for Watch {
+    fn write(&mut self, line: &[u8]) -> std::io::Result<usize> {
+        self.lines.fetch_add(1, Ordering::Relaxed);
+        let text = String::from_utf8_lossy(line);
+        // Headers are logged by name; what must not be there is a value.
+        if TRACES.iter().any(|trace| text.contains(trace)) {
+            self.found.lock().unwrap().push(text.into_owned());
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn logs_at_their_most_talkative_keep_secrets() {
+    let watch = Watch::default();
+    let writer = watch.clone();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+        .with_ansi(false)
+        .with_writer(move || writer.clone())
+        .init();
+    tracing::trace!("the watch sees canary");
+    assert_eq!(std::mem::take(&mut *watch.found.lock().unwrap()).len(), 1);
+
+    let accepting = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(200).set_body_json(hello("9.4.3"))).mount(&accepting).await;
+    let refusing = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(401)).mount(&refusing).await;
+    let authority = Authority::new("one");
+    let signed = authority.sign("127.0.0.1");
+    let tls_port = serve(&signed.key, vec![signed.der()]);
+    let (broken, _) = raw_server(b"").await;
+    let dead = crate::support::dead_port().await;
+    let with_user = |url: String| url.replace("http://", "http://user:canary@");
+    let urls = [
+        accepting.uri(),
+        with_user(accepting.uri()),
+        refusing.uri(),
+        format!("https://127.0.0.1:{tls_port}"),
+        format!("http://127.0.0.1:{broken}"),
+        with_user(format!("http://127.0.0.1:{dead}")),
+    ];
+    for proxy in [None, Some(with_user(accepting.uri())), Some(with_user(format!("http://127.0.0.1:{dead}")))] {
+        for credentials in all_credentials() {
+            for url in &urls {
+                let config = ClusterConfig {
+                    credentials: credentials.clone(),
+                    proxy: proxy.as_ref().map(|proxy| proxy.parse().unwrap()),
+                    headers: ExtraHeaders::default().with("X-Gateway-Token", Secret::new("canary")).unwrap(),
+                    tls: trusting(&authority, Verification::Full),
+                    sniffing: Sniffing::AtStart,
+                    compression: true,
+                    ..at(url)
+                };
+                without_traces(&format!("{config:?} {config:#?}"));
+                let body = "a body is no secret, and no log is the place for it".repeat(50);
+                match Client::connect(config.clone()).await {
+                    Ok(client) => {
+                        let request = Request::new(Method::Post, "/a/_doc").json(&body);
+                        let _ = client.send(&request).await;
+                        without_traces(&format!("{client:?} {client:#?}"));
+                    }
+                    Err(error) => without_traces(&format!("{error} {error:?} {error:#?} {:?}", error.help())),
+                }
+                without_traces(&format!("{:?}", es_core::probe(&config).await));
+            }
+        }
+    }
+    assert!(watch.lines.load(Ordering::Relaxed) > 500, "{:?}", watch.lines);
+    assert_eq!(*watch.found.lock().unwrap(), [""; 0]);
+}
+
+#[tokio::test]
+async fn panics_keep_secrets() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(401)).mount(&server).await;
+    for credentials in all_credentials() {
+        let config = ClusterConfig { credentials, ..at(&server.uri()) };
+        let task = tokio::spawn(async move { Client::connect(config).await.map(|_| ()).expect("the panic of a test") });
+        let panic = task.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.starts_with("the panic of a test: Error"), "{message}");
+        without_traces(message);
+    }
+}
+
+#[tokio::test]
+async fn extra_headers_are_sent_and_kept() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(200).set_body_json(hello("9.4.3"))).mount(&server).await;
+    let headers = ExtraHeaders::parse("X-Gateway-Token=canary,X-Opaque-Id=run-7").unwrap();
+    let config = ClusterConfig { headers, ..at(&server.uri()) };
+    without_traces(&format!("{config:?} {config:#?}"));
+    Client::connect(config).await.unwrap();
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!(
+        (&request.headers["x-gateway-token"], &request.headers["x-opaque-id"]),
+        (&"canary".parse().unwrap(), &"run-7".parse().unwrap())
+    );
 }
 
 #[tokio::test]

@@ -29,6 +29,12 @@ pub struct Proxy {
 }
 
 impl Proxy {
+    /// The same proxy, which is told who is asking.
+    pub fn with_user(mut self, user: &str, password: Secret) -> Self {
+        self.credentials = Some((user.to_owned(), password));
+        self
+    }
+
     /// What reqwest makes of it. Its own way to take a password would print it with `Debug`.
     pub(crate) fn rule(&self) -> Result<reqwest::Proxy, Error> {
         let rule = reqwest::Proxy::all(self.url.clone()).map_err(|source| {

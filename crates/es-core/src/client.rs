@@ -52,10 +52,11 @@ impl Client {
     /// Any kind: this is where a wrong address, certificate or password shows.
     pub async fn connect(config: ClusterConfig) -> Result<Self, Error> {
         config.check()?;
-        if config.tls.verification == Verification::None {
-            warn!("certificates are not verified: anyone on the way can read and change what is sent");
-        }
         let (urls, in_the_address) = config.endpoint.resolve()?;
+        if config.tls.verification == Verification::None {
+            let nodes = urls.iter().map(printable).collect::<Vec<_>>().join(", ");
+            warn!(nodes, "certificates are not verified: anyone on the way can read and change what is sent");
+        }
         let credentials = match &config.credentials {
             Credentials::None => in_the_address,
             given => given.clone(),
@@ -159,6 +160,16 @@ async fn explained(transport: &Transport, found: Result<ClusterInfo, Error>, url
     }
 }
 
+/// Says of a request that must not be sent twice that its fate is not known.
+fn in_doubt(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::Unavailable | ErrorKind::AnswerTooLarge => {
+            error.with_more_help("the request may have been applied: look before sending it again")
+        }
+        _ => error,
+    }
+}
+
 /// Who answered.
 fn identify(transport: &Transport, hello: &Request, answer: &Answer, url: &Url) -> Result<ClusterInfo, Error> {
     let product = answer.product();
@@ -208,7 +219,7 @@ impl Inner {
                 untried_node: self.nodes.has_untried(Instant::now(), &tried),
             };
             let Some(wait) = next_wait(&policy, attempt, fastrand::f64()) else {
-                return Err(error);
+                return Err(if attempt.repeatable { error } else { in_doubt(error) });
             };
             warn!(%error, ?wait, "will try again");
             tokio::time::sleep(wait).await;
@@ -229,33 +240,31 @@ impl Inner {
 
     /// Takes over the cluster's list of nodes. What goes wrong is told and changes nothing.
     async fn sniff(&self) {
-        let found = self.find_nodes().await;
+        let node = self.nodes.pick(Instant::now(), &[]);
+        let found = self.find_nodes(&node).await;
         self.sniffing.ended(Instant::now());
+        let asked = printable(&node);
         match found {
             Ok(urls) if urls.is_empty() => {
-                warn!(
-                    "no node of the cluster can be reached under the address that it publishes; its nodes stay as they are"
-                );
+                warn!(asked, "no listed node can be used from here: the client's nodes stay as they are");
             }
             Ok(urls) => {
-                let before = self.nodes.urls().len();
-                debug!(before, found = urls.len(), "took over the cluster's list of nodes");
+                debug!(asked, found = urls.len(), "took over the cluster's list of nodes");
                 self.nodes.replace(urls);
             }
             Err(error) => {
-                warn!(%error, help = error.help(), "the cluster's nodes cannot be listed; they stay as they are")
+                warn!(asked, %error, help = error.help(), "nodes cannot be listed: the client's stay as they are");
             }
         }
     }
 
-    async fn find_nodes(&self) -> Result<Vec<Url>, Error> {
+    async fn find_nodes(&self, node: &Url) -> Result<Vec<Url>, Error> {
         // Short, and tried once: there will be another time.
         let limit = self.transport.connect_timeout();
         let list = Request::new(Method::Get, sniff::PATH).timeout(limit).retry(RetryPolicy::NEVER);
-        let node = self.nodes.pick(Instant::now(), &[]);
-        let answer = self.transport.attempt(&list, &Bytes::new(), &node, Some(&self.info)).await?;
+        let answer = self.transport.attempt(&list, &Bytes::new(), node, Some(&self.info)).await?;
         if !answer.is_success() {
-            return Err(self.transport.failure(&list, &answer, &node));
+            return Err(self.transport.failure(&list, &answer, node));
         }
         let known = self.nodes.urls();
         let listed = sniff::read(&answer.body, node.scheme())?;

@@ -76,6 +76,8 @@ async fn what_may_have_been_applied_is_reported_and_not_sent_twice() {
         let error = soon(&test.client, &test.add().timeout(LIMIT)).await;
         assert_eq!(error.kind(), kind, "{fault:?}: {error}");
         assert_eq!(test.proxy.seen("/_doc"), sent + 1, "{fault:?}");
+        let help = error.help().unwrap();
+        assert!(help.ends_with("the request may have been applied: look before sending it again"), "{help}");
     }
     // All but the stalled one arrived, and each of them once.
     assert_eq!((test.count().await, test.proxy.forwarded("/_doc"), test.proxy.unused()), (4, 4, 0));

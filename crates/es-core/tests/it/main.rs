@@ -6,6 +6,7 @@ mod documents;
 mod faults;
 mod faulty;
 mod indices;
+mod logs;
 mod point_in_time;
 mod pool;
 mod probing;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::path;
 use wiremock::{Mock, MockServer};
 
+use crate::logs::logs;
 use crate::support::{answer, asked, at, dead_port, hello, mock_node, of_node};
 
 const WORK: &str = "/work";
@@ -85,6 +86,7 @@ async fn a_list_that_cannot_be_had_changes_nothing() {
         answer(200).set_delay(Duration::from_secs(30)),
         answer(200).set_body_json(json!({"nodes": {"a": listed(&["data"], "127.0.0.1:1")}})),
     ];
+    let logs = logs();
     for body in bodies {
         let seed = node().await;
         Mock::given(path("/_nodes/http")).respond_with(body).mount(&seed).await;
@@ -92,6 +94,7 @@ async fn a_list_that_cannot_be_had_changes_nothing() {
             let client = sniffing(&seed.uri(), mode).await;
             work(&client, 2).await;
             assert_eq!(client.nodes(), [seed.uri()]);
+            assert!(logs.warned(&[&seed.uri(), "stay as they are"]));
         }
         assert_eq!(asked(&seed, WORK).await, 4);
     }

@@ -3,6 +3,7 @@
 use es_core::{ErrorKind, TlsConfig, Verification};
 use rcgen::CertificateParams;
 
+use crate::logs::logs;
 use crate::tls_server::{Authority, connect, pinning, serve, serve_clients_of, trusting};
 
 #[tokio::test]
@@ -37,6 +38,18 @@ async fn without_the_host_name_the_authority_still_counts() {
     connect(port, TlsConfig { verification: Verification::None, ..TlsConfig::default() }).await.unwrap();
     let both = connect(port, trusting(&known, Verification::None)).await.unwrap_err();
     assert_eq!(both.to_string(), "both verification none and a CA certificate are set");
+}
+
+#[tokio::test]
+async fn without_verification_each_start_warns() {
+    let signed = Authority::new("unknown").sign("es.example.org");
+    let logs = logs();
+    for _ in 0..2 {
+        let port = serve(&signed.key, vec![signed.der()]);
+        let anyone = TlsConfig { verification: Verification::None, ..TlsConfig::default() };
+        connect(port, anyone).await.unwrap();
+        assert!(logs.warned(&["certificates are not verified", &format!("https://127.0.0.1:{port}")]));
+    }
 }
 
 #[tokio::test]

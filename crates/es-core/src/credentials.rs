@@ -98,6 +98,19 @@ impl Credentials {
         }
     }
 
+    /// What to do when a server does not accept these credentials.
+    pub(crate) fn help(&self) -> &'static str {
+        match self {
+            Self::None => "set ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD",
+            Self::Basic { .. } => "correct the user or the password: ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD",
+            Self::ApiKey(_) => "the key is wrong, expired or invalidated: set a valid one as ELASTICSEARCH_API_KEY",
+            Self::Bearer(_) => "the token is wrong or expired: set a valid one as ELASTICSEARCH_BEARER_TOKEN",
+            Self::ServiceToken(_) => {
+                "the token is wrong or was deleted: set a valid one as ELASTICSEARCH_SERVICE_TOKEN"
+            }
+        }
+    }
+
     /// The value of the `Authorization` header.
     pub(crate) fn header(&self) -> Result<Option<reqwest::header::HeaderValue>, Error> {
         let text = match self {

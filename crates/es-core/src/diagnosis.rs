@@ -208,7 +208,7 @@ pub(crate) fn of_status(
         (_, None) => format!("{method} {path} was answered {status} by {node}"),
     };
     let error = Error::new(kind, message).with_status(status);
-    let error = match help(kind, server.as_ref()) {
+    let error = match help(kind, server.as_ref(), credentials) {
         Some(help) => error.with_help(help),
         None => error,
     };
@@ -218,9 +218,9 @@ pub(crate) fn of_status(
     }
 }
 
-fn help(kind: ErrorKind, server: Option<&ServerError>) -> Option<String> {
+fn help(kind: ErrorKind, server: Option<&ServerError>, credentials: &Credentials) -> Option<String> {
     let known = match kind {
-        ErrorKind::Unauthorized => "set ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD",
+        ErrorKind::Unauthorized => credentials.help(),
         ErrorKind::Forbidden => {
             let missing = server.and_then(|server| MissingPrivilege::parse(&server.reason));
             return Some(missing.map_or_else(

@@ -34,7 +34,8 @@ async fn the_right_password_opens_and_a_wrong_one_does_not() {
     assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthorized, Some(401)));
     let user = node.username.as_deref().unwrap();
     assert_eq!(error.to_string(), format!("{} does not accept the credentials (user {user})", node.url));
-    assert_eq!(error.help(), Some(SET_CREDENTIALS));
+    let help = "correct the user or the password: ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD";
+    assert_eq!(error.help(), Some(help));
     assert!(!format!("{error:?} {error:#?}").contains("canary"));
 }
 
@@ -198,6 +199,7 @@ async fn a_service_account_token_opens_and_a_wrong_one_does_not() {
         let error = Client::connect(ClusterConfig { credentials, ..of_node(&node) }).await.unwrap_err();
         assert_eq!((error.kind(), error.status()), (ErrorKind::Unauthorized, Some(401)));
         assert_eq!(error.to_string(), format!("{} does not accept the credentials ({named})", node.url));
+        assert!(error.help().unwrap().starts_with("the token is wrong"), "{:?}", error.help());
         assert!(!format!("{error:?}").contains(&wrong) && !format!("{error:?}").contains("canary"), "{error:?}");
     }
     admin.send(&Request::new(Method::Delete, &path)).await.unwrap();

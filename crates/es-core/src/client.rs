@@ -206,7 +206,7 @@ impl Inner {
                 Ok(answer) => self.transport.failure(request, &answer, &node),
                 Err(error) => error,
             };
-            self.note(&node, error.kind());
+            self.note(&node, &error);
             if !tried.contains(&node) {
                 tried.push(node);
             }
@@ -227,10 +227,17 @@ impl Inner {
         }
     }
 
-    /// Notes how a node did. An answer that refuses the request is a sign of health.
-    fn note(&self, node: &Url, kind: ErrorKind) {
+    /// Notes how a node did. An answer is a sign of health, also one that refuses the request
+    /// or says that what it asked to wait for did not happen (408); a gateway's that has no node
+    /// behind it is none.
+    fn note(&self, node: &Url, error: &Error) {
         use ErrorKind::{Connect, Interrupted, NotElasticsearch, TimedOut, Tls, Unavailable};
-        if matches!(kind, Connect | Tls | Interrupted | TimedOut | NotElasticsearch | Unavailable) {
+        let is_down = match error.kind() {
+            Unavailable | NotElasticsearch => true,
+            Connect | Tls | Interrupted | TimedOut => error.status().is_none(),
+            _ => false,
+        };
+        if is_down {
             self.nodes.failed(node, Instant::now());
             self.sniffing.node_failed();
         } else {

@@ -129,7 +129,7 @@ impl<'a> Checker<'a> {
 
     fn string(&mut self, node: &Node, text: &str, place: &Place, keywords: &Map<String, Value>) {
         let format = keywords.get("format").and_then(Value::as_str);
-        if format == Some("host") && text.contains('@') {
+        if matches!(format, Some("host" | "proxy")) && text.contains('@') {
             self.checked.secrets.push(node.span.clone());
         }
         let Some(format) = format.and_then(format_named) else { return };

@@ -181,8 +181,8 @@ impl Diagnostics {
     }
 }
 
-/// The keys of the format whose values are references to secrets.
-const SECRET_KEYS: [&str; 3] = ["api_key", "password", "bearer_token"];
+/// The keys of the format whose values are references to secrets, or how such keys end.
+const SECRET_KEYS: [&str; 4] = ["api_key", "password", "bearer_token", "service_token"];
 
 /// Where `part`, which ends where `text` ends, begins in it.
 fn at_of(text: &str, part: &str) -> usize {

@@ -81,8 +81,8 @@ pub use spec::{
     CurrentWindow, Defaults, Derivative, Every, Export, ExportFormat, ExportSettings, Feature, FeatureField, Features,
     FieldMonitor, FieldName, FieldRange, FileFormat, FileSource, IndexSpec, Ingest, IngestMode, Method, Metric,
     MissingRule, MissingTest, Monitor, NoOptions, Output, Outside, Partitions, Percentiles, Ratio, RatioTerm,
-    ReferenceWindow, Retries, RowCount, Rule, RunSettings, Settings, Severity, Split, SplitMethod, Undeclared, Until,
-    ValueSource, VerifyCertificates, overlay, percentile_label, schema,
+    ReferenceWindow, Retries, RowCount, Rule, RunSettings, Settings, Severity, Sniffing, Split, SplitMethod,
+    Undeclared, Until, ValueSource, VerifyCertificates, overlay, percentile_label, schema,
 };
 pub use suggest::nearest;
 pub use value::{

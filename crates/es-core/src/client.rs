@@ -1,30 +1,27 @@
 //! The client: carries requests to the nodes, again where that is allowed.
 
-use std::io::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use flate2::Compression;
-use flate2::write::GzEncoder;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use tracing::{debug, warn};
+use futures::StreamExt as _;
+use tracing::{debug, info, warn};
+use url::Url;
 
 use crate::config::ClusterConfig;
 use crate::credentials::Credentials;
-use crate::diagnosis;
+use crate::diagnosis::printable;
 use crate::documents::Documents;
 use crate::error::{Error, ErrorKind};
 use crate::indices::Indices;
-use crate::nodes::{NodeId, Nodes};
+use crate::nodes::Nodes;
 use crate::point_in_time::PointInTime;
 use crate::product::ClusterInfo;
-use crate::request::{BodyFormat, Method, Request, Response};
+use crate::request::{Method, Request, Response};
 use crate::retry::{Attempt, RetryPolicy, next_wait};
-use crate::tls::{TlsConfig, Verification};
-
-/// Bodies below this size are not worth compressing.
-const COMPRESS_FROM: usize = 1024;
+use crate::sniff::{self, Schedule};
+use crate::tls::Verification;
+use crate::transport::{Answer, Transport};
 
 /// A connection to one cluster. Cloning it is cheap; all clones share connections.
 #[derive(Clone)]
@@ -33,25 +30,17 @@ pub struct Client {
 }
 
 struct Inner {
-    http: reqwest::Client,
+    transport: Transport,
     nodes: Nodes,
-    credentials: Credentials,
-    request_timeout: Duration,
     retry: RetryPolicy,
-    compression: bool,
+    sniffing: Schedule,
     info: ClusterInfo,
-}
-
-/// What one attempt brought back.
-struct Answer {
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
 }
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client").field("info", &self.inner.info).field("nodes", &self.inner.nodes).finish()
+        let nodes: Vec<String> = self.inner.nodes.urls().iter().map(printable).collect();
+        f.debug_struct("Client").field("info", &self.inner.info).field("nodes", &nodes).finish()
     }
 }
 
@@ -62,40 +51,24 @@ impl Client {
     /// # Errors
     /// Any kind: this is where a wrong address, certificate or password shows.
     pub async fn connect(config: ClusterConfig) -> Result<Self, Error> {
-        if config.tls.verification == Verification::None {
-            warn!("certificates are not verified: anyone on the way can read and change what is sent");
-        }
+        config.check()?;
         let (urls, in_the_address) = config.endpoint.resolve()?;
-        let mut inner = Inner {
-            http: http_client(&config)?,
-            nodes: Nodes::new(urls),
-            credentials: match config.credentials {
-                Credentials::None => in_the_address,
-                given => given,
-            },
-            request_timeout: config.request_timeout,
-            retry: config.retry,
-            compression: config.compression,
-            info: ClusterInfo {
-                cluster_name: String::new(),
-                cluster_uuid: String::new(),
-                version: crate::Version { major: 8, minor: 0, patch: 0 },
-            },
-        };
-        // A person waits for the first answer, so a dead address is told at once: every
-        // node is asked, and none is asked twice.
-        let hello = Request::new(Method::Get, "/");
-        let (answer, node) = inner.first_answer(&hello).await?;
-        let url = inner.nodes.url(node);
-        let product = answer.headers.get("x-elastic-product").and_then(|value| value.to_str().ok());
-        // A proxy that asks for credentials, or that finds no node behind it, has no product
-        // header to show.
-        let is_known = product.is_some() || matches!(answer.status, 401 | 429 | 502 | 503 | 504);
-        if !(200..300).contains(&answer.status) && is_known {
-            return Err(inner.failure(&hello, &answer, node));
+        if config.tls.verification == Verification::None {
+            let nodes = urls.iter().map(printable).collect::<Vec<_>>().join(", ");
+            warn!(nodes, "certificates are not verified: anyone on the way can read and change what is sent");
         }
-        inner.info = ClusterInfo::check(&diagnosis::printable(url), product, &answer.body)?;
-        debug!(version = %inner.info.version, cluster = %inner.info.cluster_name, "connected");
+        let credentials = match &config.credentials {
+            Credentials::None => in_the_address,
+            given => given.clone(),
+        };
+        let transport = Transport::new(&config, credentials)?;
+        let info = first_answer(&transport, &urls).await?;
+        debug!(version = %info.version, cluster = %info.cluster_name, "connected");
+        let sniffing = Schedule::new(config.sniffing);
+        let inner = Inner { transport, nodes: Nodes::new(urls), retry: config.retry, sniffing, info };
+        if inner.sniffing.at_start() {
+            inner.sniff().await;
+        }
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -104,12 +77,19 @@ impl Client {
         &self.inner.info
     }
 
+    /// The addresses that requests go to now, without user information: those of the
+    /// configuration, or the ones that sniffing found.
+    pub fn nodes(&self) -> Vec<String> {
+        self.inner.nodes.urls().iter().map(printable).collect()
+    }
+
     /// Sends a request, again where it may be repeated, and returns the answer if its
     /// status is a success.
     ///
     /// # Errors
     /// The last failure when the retries are used up or not allowed.
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
+        self.sniff_when_due();
         self.inner.send(request).await
     }
 
@@ -142,91 +122,104 @@ impl Client {
     pub async fn open_point_in_time(&self, index: &str, keep_alive: Duration) -> Result<PointInTime, Error> {
         PointInTime::open(self.clone(), index, keep_alive).await
     }
+
+    /// Asks for the list of nodes beside the requests, which do not wait for it.
+    fn sniff_when_due(&self) {
+        if self.inner.sniffing.is_due(Instant::now()) {
+            let inner = self.inner.clone();
+            tokio::spawn(async move { inner.sniff().await });
+        }
+    }
 }
 
-fn http_client(config: &ClusterConfig) -> Result<reqwest::Client, Error> {
-    base_client(&config.tls, config.connect_timeout)?
-        .gzip(config.compression)
-        .build()
-        .map_err(|source| Error::new(ErrorKind::Config, "the HTTP client cannot be set up").with_source(source))
+/// Finds a node that answers. A person waits for the first answer, so a dead address is told
+/// at once: every node is asked, and none is asked twice.
+async fn first_answer(transport: &Transport, urls: &[Url]) -> Result<ClusterInfo, Error> {
+    let hello = Request::new(Method::Get, "/");
+    let mut first: Option<(Error, &Url)> = None;
+    for url in urls {
+        let error = match transport.attempt(&hello, &Bytes::new(), url, None).await {
+            Ok(answer) => match identify(transport, &hello, &answer, url) {
+                Err(error) if error.is_retryable() => error,
+                decided => return explained(transport, decided, url).await,
+            },
+            Err(error) => error,
+        };
+        first.get_or_insert((error, url));
+    }
+    match first {
+        Some((error, url)) => Err(transport.explain(error, url).await),
+        None => Err(Error::new(ErrorKind::Config, "the list of Elasticsearch hosts is empty")),
+    }
 }
 
-fn base_client(tls: &TlsConfig, connect_timeout: Duration) -> Result<reqwest::ClientBuilder, Error> {
-    Ok(reqwest::Client::builder()
-        .use_preconfigured_tls(tls.client_config()?)
-        .connect_timeout(connect_timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .no_proxy()
-        .http1_only()
-        .tcp_nodelay(true)
-        .user_agent(concat!("es-core/", env!("CARGO_PKG_VERSION"))))
+async fn explained(transport: &Transport, found: Result<ClusterInfo, Error>, url: &Url) -> Result<ClusterInfo, Error> {
+    match found {
+        Ok(info) => Ok(info),
+        Err(error) => Err(transport.explain(error, url).await),
+    }
+}
+
+/// Says of a request that must not be sent twice that its fate is not known.
+fn in_doubt(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::Unavailable | ErrorKind::AnswerTooLarge => {
+            error.with_more_help("the request may have been applied: look before sending it again")
+        }
+        _ => error,
+    }
+}
+
+/// Who answered.
+fn identify(transport: &Transport, hello: &Request, answer: &Answer, url: &Url) -> Result<ClusterInfo, Error> {
+    let product = answer.product();
+    // A proxy that asks for credentials, or that finds no node behind it, has no product header
+    // to show, and what points elsewhere is told so.
+    let is_known =
+        product.is_some() || answer.location().is_some() || matches!(answer.status, 401 | 407 | 429 | 502..=504);
+    if !answer.is_success() && is_known {
+        return Err(transport.failure(hello, answer, url));
+    }
+    ClusterInfo::check(&printable(url), product, &answer.body)
 }
 
 impl Inner {
-    async fn first_answer(&self, request: &Request) -> Result<(Answer, NodeId), Error> {
-        let mut last = None;
-        let first = self.nodes.pick(Instant::now());
-        let mut node = first;
-        loop {
-            match self.attempt(request, &Bytes::new(), node).await {
-                Ok(answer) => return Ok((answer, node)),
-                Err(error) => {
-                    self.nodes.failed(node, Instant::now());
-                    last.get_or_insert(error);
-                }
-            }
-            node = self.nodes.pick(Instant::now());
-            if node == first {
-                break;
-            }
-        }
-        let error = last.unwrap_or_else(|| Error::new(ErrorKind::Connect, "no node was asked"));
-        Err(self.explain(error, first).await)
-    }
-
     async fn send(&self, request: &Request) -> Result<Response, Error> {
-        if request.has_dot_segment() {
-            return Err(Error::new(
-                ErrorKind::BadRequest,
-                format!("{} {} has a name in it that is only dots", request.method.as_str(), request.path),
-            )
-            .with_help("no URL can have such a name: choose another one"));
-        }
+        request.check()?;
         let policy = request.retry.unwrap_or(self.retry);
-        let body = self.encoded_body(request).await;
+        let body = self.transport.encoded_body(request).await?;
         let started = Instant::now();
         let mut retries = 0;
+        let mut tried: Vec<Url> = Vec::new();
         loop {
-            let node = self.nodes.pick(Instant::now());
-            let outcome = self.attempt(request, &body, node).await;
-            let error = match outcome {
-                Ok(answer) if (200..300).contains(&answer.status) => {
-                    self.nodes.succeeded(node);
+            let node = self.nodes.pick(Instant::now(), &tried);
+            let error = match self.transport.attempt(request, &body, &node, Some(&self.info)).await {
+                Ok(answer) if answer.is_success() => {
+                    self.nodes.succeeded(&node);
                     return Ok(Response {
                         status: answer.status,
                         body: answer.body,
                         request: format!("{} {}", request.method.as_str(), request.path),
-                        node: diagnosis::printable(self.nodes.url(node)),
+                        node: printable(&node),
                     });
                 }
-                Ok(answer) => {
-                    self.nodes.succeeded(node);
-                    self.failure(request, &answer, node)
-                }
-                Err(error) => {
-                    self.nodes.failed(node, Instant::now());
-                    error
-                }
+                Ok(answer) => self.transport.failure(request, &answer, &node),
+                Err(error) => error,
             };
+            self.note(&node, &error);
+            if !tried.contains(&node) {
+                tried.push(node);
+            }
             let attempt = Attempt {
                 kind: error.kind(),
                 repeatable: request.repeatable,
                 retries,
                 elapsed: started.elapsed(),
                 retry_after: error.retry_after(),
+                untried_node: self.nodes.has_untried(Instant::now(), &tried),
             };
             let Some(wait) = next_wait(&policy, attempt, fastrand::f64()) else {
-                return Err(error);
+                return Err(if attempt.repeatable { error } else { in_doubt(error) });
             };
             warn!(%error, ?wait, "will try again");
             tokio::time::sleep(wait).await;
@@ -234,105 +227,76 @@ impl Inner {
         }
     }
 
-    /// One attempt at one node: an answer of any status, or why there is none.
-    async fn attempt(&self, request: &Request, body: &Bytes, node: NodeId) -> Result<Answer, Error> {
-        let base = self.nodes.url(node);
-        let mut url = base.clone();
-        url.set_path(&format!("{}{}", base.path().trim_end_matches('/'), request.path));
-        if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(request.query.iter().map(|(name, value)| (*name, value.as_str())));
-        }
-        let limit = request.timeout.unwrap_or(self.request_timeout);
-        let mut builder = self.http.request(request.method.http(), url).timeout(limit);
-        // Until the version is known, the plain types are the ones every version takes.
-        builder = if self.info.cluster_uuid.is_empty() {
-            builder.header(ACCEPT, "application/json")
+    /// Notes how a node did. An answer is a sign of health, also one that refuses the request
+    /// or says that what it asked to wait for did not happen (408); a gateway's that has no node
+    /// behind it is none.
+    fn note(&self, node: &Url, error: &Error) {
+        use ErrorKind::{Connect, Interrupted, NotElasticsearch, TimedOut, Tls, Unavailable};
+        let is_down = match error.kind() {
+            Unavailable | NotElasticsearch => true,
+            Connect | Tls | Interrupted | TimedOut => error.status().is_none(),
+            _ => false,
+        };
+        if is_down {
+            self.nodes.failed(node, Instant::now());
+            self.sniffing.node_failed();
         } else {
-            builder.header(ACCEPT, self.info.media_type(BodyFormat::Json))
-        };
-        if let Some(value) = self.credentials.header()? {
-            builder = builder.header(AUTHORIZATION, value);
+            self.nodes.succeeded(node);
         }
-        if !request.body.is_empty() {
-            builder = builder.header(CONTENT_TYPE, self.info.media_type(request.format)).body(body.clone());
-            if self.compresses(request) {
-                builder = builder.header(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+
+    /// Takes over the cluster's list of nodes. What goes wrong is told and changes nothing.
+    async fn sniff(&self) {
+        let node = self.nodes.pick(Instant::now(), &[]);
+        let found = self.find_nodes(&node).await;
+        self.sniffing.ended(Instant::now());
+        let asked = printable(&node);
+        match found {
+            Ok(urls) if urls.is_empty() => {
+                warn!(asked, "no listed node can be used from here: the client's nodes stay as they are");
+            }
+            Ok(urls) => {
+                debug!(asked, found = urls.len(), "took over the cluster's list of nodes");
+                self.nodes.replace(urls);
+            }
+            Err(error) => {
+                warn!(asked, %error, help = error.help(), "nodes cannot be listed: the client's stay as they are");
             }
         }
-        let failed = |source| {
-            diagnosis::of_transport(source, base, limit).with_request(
-                request.method.as_str(),
-                &request.path,
-                &diagnosis::printable(base),
-            )
-        };
-        let response = builder.send().await.map_err(failed)?;
-        let status = response.status().as_u16();
-        let headers = response.headers().clone();
-        let body = response.bytes().await.map_err(failed)?;
-        Ok(Answer { status, headers, body })
     }
 
-    fn failure(&self, request: &Request, answer: &Answer, node: NodeId) -> Error {
-        let url = self.nodes.url(node);
-        let retry_after = answer
-            .headers
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| text.trim().parse().ok())
-            .map(Duration::from_secs);
-        let method = request.method.as_str();
-        diagnosis::of_status(answer.status, &answer.body, url, (method, &request.path), &self.credentials)
-            .with_request(method, &request.path, &diagnosis::printable(url))
-            .with_retry_after(retry_after)
-    }
-
-    /// A plain HTTP request to a TLS port just breaks; asking the port once in TLS tells a
-    /// person why.
-    async fn explain(&self, error: Error, node: NodeId) -> Error {
-        let url = self.nodes.url(node);
-        let puzzling = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::NotElasticsearch);
-        if url.scheme() != "http" || !puzzling {
-            return error;
+    async fn find_nodes(&self, node: &Url) -> Result<Vec<Url>, Error> {
+        // Short, and tried once: there will be another time.
+        let limit = self.transport.connect_timeout();
+        let list = Request::new(Method::Get, sniff::PATH).timeout(limit).retry(RetryPolicy::NEVER);
+        let answer = self.transport.attempt(&list, &Bytes::new(), node, Some(&self.info)).await?;
+        if !answer.is_success() {
+            return Err(self.transport.failure(&list, &answer, node));
         }
-        let mut secure = url.clone();
-        let anyone = TlsConfig { verification: Verification::None, ..TlsConfig::default() };
-        let client = base_client(&anyone, Duration::from_secs(5)).and_then(|builder| {
-            builder.build().map_err(|source| Error::new(ErrorKind::Config, "no HTTP client").with_source(source))
+        let known = self.nodes.urls();
+        let listed = sniff::read(&answer.body, node.scheme())?;
+        let checks = listed.into_iter().map(|url| {
+            let is_known = known.contains(&url);
+            async move { (is_known || self.is_same_cluster(&url, limit).await).then_some(url) }
         });
-        match (client, secure.set_scheme("https")) {
-            (Ok(client), Ok(())) => {
-                // The address may have been written without a port, which means 80 to http.
-                if secure.port().is_none() && secure.set_port(Some(url.port_or_known_default().unwrap_or(80))).is_err()
-                {
-                    return error;
-                }
-                match client.get(secure).timeout(Duration::from_secs(5)).send().await {
-                    Ok(_) => diagnosis::needs_https(url),
-                    Err(_) => error,
-                }
+        let checked: Vec<Option<Url>> = futures::stream::iter(checks).buffered(sniff::TRIED_AT_ONCE).collect().await;
+        Ok(checked.into_iter().flatten().collect())
+    }
+
+    /// Whether a node that was listed can be reached and trusted, and is one of this cluster.
+    async fn is_same_cluster(&self, url: &Url, limit: Duration) -> bool {
+        let hello = Request::new(Method::Get, "/").timeout(limit);
+        let answer = self.transport.attempt(&hello, &Bytes::new(), url, None).await;
+        match answer.and_then(|answer| identify(&self.transport, &hello, &answer, url)) {
+            Ok(found) if found.cluster_uuid == self.info.cluster_uuid => true,
+            Ok(found) => {
+                warn!(node = printable(url), cluster = found.cluster_name, "left out a listed node of another cluster");
+                false
             }
-            _ => error,
+            Err(error) => {
+                info!(node = printable(url), %error, "left out a listed node that cannot be used from here");
+                false
+            }
         }
-    }
-
-    fn compresses(&self, request: &Request) -> bool {
-        self.compression && request.body.len() >= COMPRESS_FROM
-    }
-
-    async fn encoded_body(&self, request: &Request) -> Bytes {
-        if !self.compresses(request) {
-            return request.body.clone();
-        }
-        let plain = request.body.clone();
-        let compress = move || {
-            let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());
-            // Writing to memory cannot fail; were it to, the plain body would no longer
-            // match the header, so the failure is not passed over but ends in an empty body
-            // that the server refuses.
-            encoder.write_all(&plain).and_then(|()| encoder.finish()).unwrap_or_default().into()
-        };
-        // Compression takes milliseconds, which the asynchronous threads must not spend.
-        tokio::task::spawn_blocking(compress).await.unwrap_or_default()
     }
 }

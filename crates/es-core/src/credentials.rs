@@ -66,8 +66,11 @@ pub enum Credentials {
     },
     /// An API key in its encoded form (base64 of `id:key`).
     ApiKey(Secret),
-    /// A bearer or service account token.
+    /// A bearer token, such as one of OAuth 2.0 or OpenID Connect.
     Bearer(Secret),
+    /// The token of a service account. It is sent as a bearer token is; messages tell the two
+    /// apart.
+    ServiceToken(Secret),
 }
 
 impl Credentials {
@@ -79,6 +82,11 @@ impl Credentials {
         Self::ApiKey(Secret::new(encoded))
     }
 
+    /// An API key of which id and secret part are known apart.
+    pub fn api_key_pair(id: &str, key: &Secret) -> Self {
+        Self::ApiKey(Secret::new(BASE64.encode(format!("{}:{}", id.trim(), key.expose().trim()))))
+    }
+
     /// How these credentials are called in a message, without any secret in it.
     pub fn description(&self) -> String {
         match self {
@@ -86,6 +94,20 @@ impl Credentials {
             Self::Basic { user, .. } => format!("user {user}"),
             Self::ApiKey(_) => "an API key".to_owned(),
             Self::Bearer(_) => "a bearer token".to_owned(),
+            Self::ServiceToken(_) => "a service account token".to_owned(),
+        }
+    }
+
+    /// What to do when a server does not accept these credentials.
+    pub(crate) fn help(&self) -> &'static str {
+        match self {
+            Self::None => "set ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD",
+            Self::Basic { .. } => "correct the user or the password: ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD",
+            Self::ApiKey(_) => "the key is wrong, expired or invalidated: set a valid one as ELASTICSEARCH_API_KEY",
+            Self::Bearer(_) => "the token is wrong or expired: set a valid one as ELASTICSEARCH_BEARER_TOKEN",
+            Self::ServiceToken(_) => {
+                "the token is wrong or was deleted: set a valid one as ELASTICSEARCH_SERVICE_TOKEN"
+            }
         }
     }
 
@@ -97,7 +119,7 @@ impl Credentials {
                 format!("Basic {}", BASE64.encode(format!("{user}:{}", password.expose())))
             }
             Self::ApiKey(encoded) => format!("ApiKey {}", encoded.expose()),
-            Self::Bearer(token) => format!("Bearer {}", token.expose()),
+            Self::Bearer(token) | Self::ServiceToken(token) => format!("Bearer {}", token.expose()),
         };
         let mut value = reqwest::header::HeaderValue::from_str(&text).map_err(|_| {
             Error::new(
@@ -119,6 +141,14 @@ mod tests {
     fn an_api_key_is_taken_in_both_forms() {
         assert_eq!(Credentials::api_key("id:key"), Credentials::api_key("aWQ6a2V5"));
         assert_eq!(Credentials::api_key(" aWQ6a2V5\n"), Credentials::api_key("aWQ6a2V5"));
+        assert_eq!(Credentials::api_key_pair("id", &Secret::new("key")), Credentials::api_key("aWQ6a2V5"));
+    }
+
+    #[test]
+    fn a_service_token_is_sent_as_a_bearer_token_and_named_for_what_it_is() {
+        let token = Credentials::ServiceToken(Secret::new("AAEAAW"));
+        assert_eq!(token.header().unwrap().unwrap(), "Bearer AAEAAW");
+        assert_eq!(token.description(), "a service account token");
     }
 
     #[test]
@@ -126,7 +156,9 @@ mod tests {
         let all = [
             Credentials::Basic { user: "elastic".into(), password: Secret::new("canary") },
             Credentials::api_key("canary:canary"),
+            Credentials::api_key_pair("id", &Secret::new("canary")),
             Credentials::Bearer(Secret::new("canary")),
+            Credentials::ServiceToken(Secret::new("canary")),
         ];
         for credentials in all {
             let header = credentials.header().unwrap().unwrap();

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use crate::config::{ClusterConfig, Endpoint};
+use crate::config::ClusterConfig;
 use crate::credentials::{Credentials, Secret};
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind};
+use crate::headers::ExtraHeaders;
 use crate::tls::Verification;
 
 /// A variable that [`ClusterConfig::from_env`] reads.
@@ -26,12 +28,23 @@ pub const VARIABLES: &[EnvironmentVariable] = &[
     variable("ELASTICSEARCH_API_KEY", "An API key, encoded or as id:key.", "id:key"),
     variable("ELASTICSEARCH_USER", "A user name, with ELASTICSEARCH_PASSWORD.", "elastic"),
     variable("ELASTICSEARCH_PASSWORD", "The password of ELASTICSEARCH_USER.", ""),
-    variable("ELASTICSEARCH_BEARER_TOKEN", "A bearer or service account token.", ""),
+    variable("ELASTICSEARCH_BEARER_TOKEN", "A bearer token, such as one of OAuth 2.0.", ""),
+    variable("ELASTICSEARCH_SERVICE_TOKEN", "The token of a service account.", ""),
     variable("ELASTICSEARCH_CA_CERT", "A PEM file of the CA to trust, and no other.", "http_ca.crt"),
     variable("ELASTICSEARCH_CA_FINGERPRINT", "The SHA-256 of a certificate of the server's chain.", ""),
     variable("ELASTICSEARCH_CLIENT_CERT", "A PEM file of the client's certificate.", "client.crt"),
     variable("ELASTICSEARCH_CLIENT_KEY", "A PEM file of the client's key.", "client.key"),
     variable("ELASTICSEARCH_VERIFY_CERTS", "How much of a certificate to verify: full, certificate or none.", "full"),
+    variable(
+        "ELASTICSEARCH_PROXY",
+        "The HTTP proxy to go through; http_proxy and no_proxy are not read.",
+        "http://user:password@proxy.example.org:3128",
+    ),
+    variable(
+        "ELASTICSEARCH_HEADERS",
+        "Headers to send along, as name=value pairs with commas between them.",
+        "X-Gateway-Token=secret",
+    ),
 ];
 
 const fn variable(name: &'static str, description: &'static str, example: &'static str) -> EnvironmentVariable {
@@ -65,6 +78,12 @@ pub(crate) fn overlay(
     if let Some(text) = get("ELASTICSEARCH_VERIFY_CERTS") {
         config.tls.verification = verification(&text)?;
     }
+    if let Some(text) = get("ELASTICSEARCH_PROXY") {
+        config.proxy = Some(text.parse()?);
+    }
+    if let Some(text) = get("ELASTICSEARCH_HEADERS") {
+        config.headers = ExtraHeaders::parse(&text)?;
+    }
     Ok(config)
 }
 
@@ -78,7 +97,8 @@ fn endpoint(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Endpoint>, E
 }
 
 fn credentials(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Credentials>, Error> {
-    let names = ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_USER", "ELASTICSEARCH_BEARER_TOKEN"];
+    let names =
+        ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_USER", "ELASTICSEARCH_BEARER_TOKEN", "ELASTICSEARCH_SERVICE_TOKEN"];
     let password = get("ELASTICSEARCH_PASSWORD");
     Ok(match (only_one(names, get)?, password) {
         (Some(("ELASTICSEARCH_USER", user)), Some(password)) => {
@@ -92,14 +112,15 @@ fn credentials(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Credentia
         }
         (Some((name, _)), Some(_)) => return Err(contradiction(name, "ELASTICSEARCH_PASSWORD")),
         (Some(("ELASTICSEARCH_API_KEY", key)), None) => Some(Credentials::api_key(&key)),
+        (Some(("ELASTICSEARCH_SERVICE_TOKEN", token)), None) => Some(Credentials::ServiceToken(Secret::new(token))),
         (Some((_, token)), None) => Some(Credentials::Bearer(Secret::new(token))),
         (None, None) => None,
     })
 }
 
 /// The one of the variables that is set. Two are a contradiction that names both.
-fn only_one(
-    names: [&'static str; 3],
+fn only_one<const N: usize>(
+    names: [&'static str; N],
     get: &impl Fn(&str) -> Option<String>,
 ) -> Result<Option<(&'static str, String)>, Error> {
     let mut set = names.into_iter().filter_map(|name| get(name).map(|value| (name, value)));
@@ -142,6 +163,14 @@ mod tests {
         let basic = with(&[("ELASTICSEARCH_USER", "u"), ("ELASTICSEARCH_PASSWORD", "p")]).unwrap();
         assert_eq!(basic.credentials, Credentials::Basic { user: "u".into(), password: Secret::new("p") });
         assert_eq!(with(&[("ELASTICSEARCH_API_KEY", "a:b")]).unwrap().credentials, Credentials::api_key("a:b"));
+        let bearer = with(&[("ELASTICSEARCH_BEARER_TOKEN", "t")]).unwrap();
+        assert_eq!(bearer.credentials, Credentials::Bearer(Secret::new("t")));
+        let service = with(&[("ELASTICSEARCH_SERVICE_TOKEN", "t")]).unwrap();
+        assert_eq!(service.credentials, Credentials::ServiceToken(Secret::new("t")));
+        let proxied = with(&[("ELASTICSEARCH_PROXY", "http://u:p@proxy:3128"), ("ELASTICSEARCH_HEADERS", "X-A=b")]);
+        let proxied = proxied.unwrap();
+        assert_eq!(proxied.proxy, Some("http://u:p@proxy:3128".parse().unwrap()));
+        assert_eq!(proxied.headers, ExtraHeaders::parse("X-A=b").unwrap());
         let cloud = with(&[("ELASTIC_CLOUD_ID", "x:y"), ("ELASTICSEARCH_URL", "")]).unwrap();
         assert_eq!(cloud.endpoint, Endpoint::CloudId("x:y".into()));
         let none = with(&[("ELASTICSEARCH_VERIFY_CERTS", "None")]).unwrap();
@@ -164,6 +193,10 @@ mod tests {
             (
                 &[("ELASTICSEARCH_API_KEY", "a:b"), ("ELASTICSEARCH_PASSWORD", "p")],
                 ["ELASTICSEARCH_API_KEY", "ELASTICSEARCH_PASSWORD"],
+            ),
+            (
+                &[("ELASTICSEARCH_BEARER_TOKEN", "a"), ("ELASTICSEARCH_SERVICE_TOKEN", "b")],
+                ["ELASTICSEARCH_BEARER_TOKEN", "ELASTICSEARCH_SERVICE_TOKEN"],
             ),
             (&[("ELASTICSEARCH_USER", "u")], ["ELASTICSEARCH_USER", "ELASTICSEARCH_PASSWORD"]),
         ];

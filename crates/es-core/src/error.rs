@@ -4,6 +4,8 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
+use crate::failed_shard::FailedShard;
+use crate::privilege::MissingPrivilege;
 use crate::server_error::ServerError;
 
 /// What went wrong, in the terms a caller decides by.
@@ -51,6 +53,8 @@ pub enum ErrorKind {
     PartialResult,
     /// The answer was not what the protocol promises: not JSON, cut off, a field missing.
     Decode,
+    /// The answer was larger than the configuration allows; the request was applied.
+    AnswerTooLarge,
 }
 
 impl ErrorKind {
@@ -95,9 +99,29 @@ impl Error {
         }))
     }
 
+    /// The error of an answer that some shards are missing from. The message says what the
+    /// answer was to be; the first failed shard is added to it.
+    pub fn partial_result(message: &str, failed_shards: Vec<FailedShard>) -> Self {
+        let message = match failed_shards.first() {
+            Some(first) => format!("{message}: {first}"),
+            None => message.to_owned(),
+        };
+        Self::new(ErrorKind::PartialResult, message)
+            .with_server(ServerError { failed_shards, ..ServerError::default() })
+    }
+
     /// Adds what a person can do about it.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
+        self
+    }
+
+    /// Adds another step to what a person can do about it.
+    pub(crate) fn with_more_help(mut self, help: &str) -> Self {
+        self.0.help = Some(match self.0.help.take() {
+            Some(first) => format!("{first}; {help}"),
+            None => help.to_owned(),
+        });
         self
     }
 
@@ -153,6 +177,16 @@ impl Error {
         self.0.request.as_deref()
     }
 
+    /// The shards that failed, where the server named them.
+    pub fn failed_shards(&self) -> &[FailedShard] {
+        self.server().map_or(&[], |server| &server.failed_shards)
+    }
+
+    /// The privilege that the credentials lack, where the server named it.
+    pub fn missing_privilege(&self) -> Option<MissingPrivilege> {
+        (self.kind() == ErrorKind::Forbidden).then(|| MissingPrivilege::parse(&self.server()?.reason)).flatten()
+    }
+
     /// The node that was asked, without user information.
     pub fn node(&self) -> Option<&str> {
         self.0.node.as_deref()
@@ -192,5 +226,22 @@ impl fmt::Debug for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.0.source.as_deref().map(|source| source as _)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_partial_result_names_its_shards() {
+        let answer = json!({"_shards": {"failures": [{"shard": 1, "index": "a", "reason": {"reason": "no"}}]}});
+        let error = Error::partial_result("not all shards of a answered", FailedShard::of_answer(&answer));
+        assert_eq!(error.to_string(), "not all shards of a answered: shard [a][1]: no");
+        assert_eq!((error.kind(), error.failed_shards().len()), (ErrorKind::PartialResult, 1));
+        assert_eq!(Error::partial_result("not all answered", vec![]).to_string(), "not all answered");
+        assert_eq!(Error::new(ErrorKind::Server, "x").failed_shards(), []);
     }
 }

@@ -23,38 +23,53 @@
 //! # }
 //! ```
 
+mod certificate;
 mod client;
 mod config;
 mod credentials;
 mod diagnosis;
 mod documents;
+mod endpoint;
 mod environment;
 mod error;
+mod failed_shard;
+mod headers;
 mod indices;
 mod mapping;
 mod nodes;
 pub mod paths;
 mod point_in_time;
+mod privilege;
 mod probe;
 mod product;
+mod proxy;
 mod request;
 mod retry;
+mod retry_after;
 mod server_error;
+mod sniff;
 mod tls;
+mod transport;
 
 pub use bytes::Bytes;
+pub use certificate::{CertificateSummary, Fingerprint};
 pub use client::Client;
-pub use config::{ClusterConfig, Endpoint};
+pub use config::{ClusterConfig, KeepAlive, Sniffing};
 pub use credentials::{Credentials, Secret};
 pub use documents::{Document, Documents, Precondition};
+pub use endpoint::Endpoint;
 pub use environment::{EnvironmentVariable, VARIABLES};
 pub use error::{Error, ErrorKind};
+pub use failed_shard::FailedShard;
+pub use headers::ExtraHeaders;
 pub use indices::{AliasAction, IndexDescription, Indices, NewIndex};
 pub use mapping::{Change, ChangeKind, Mapping, MappingDiff, Properties, Property};
 pub use point_in_time::{PointInTime, SearchPage};
-pub use probe::{CertificateSummary, NodeProbe, TlsSession, probe};
+pub use privilege::{MissingPrivilege, PrivilegeScope};
+pub use probe::{NodeProbe, TlsSession, probe};
 pub use product::{ClusterInfo, Version};
+pub use proxy::Proxy;
 pub use request::{Method, Request, Response};
 pub use retry::{Backoff, RetryPolicy};
 pub use server_error::{RootCause, ServerError};
-pub use tls::{Fingerprint, TlsConfig, Verification};
+pub use tls::{TlsConfig, Verification};

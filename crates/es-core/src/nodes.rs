@@ -1,7 +1,12 @@
 //! The pool of nodes: round robin over those that answer, with dead ones set aside for a
-//! growing time. Pure but for a lock: the clock is given.
+//! growing time. Pure but for a lock: the clock is given, and finding nodes is left to `sniff`.
+//!
+//! The pool holds the nodes that were found last and the addresses of the configuration, and
+//! nothing else, so it neither grows nor keeps a node that has left the cluster. Once nodes are
+//! found, the configured addresses are a reserve: they are asked when every found node rests,
+//! which is how a client finds back to a cluster all of whose addresses have changed.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use url::Url;
@@ -13,62 +18,125 @@ const REST: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration
 
 #[derive(Debug)]
 pub(crate) struct Nodes {
-    urls: Vec<Url>,
     state: Mutex<State>,
 }
 
 #[derive(Debug)]
 struct State {
+    members: Vec<Member>,
+    /// The place at which the next turn begins.
     next: usize,
-    health: Vec<Health>,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct Health {
+#[derive(Clone, Debug)]
+struct Member {
+    url: Url,
+    /// Whether the configuration names it: such a one is never dropped.
+    configured: bool,
+    /// Whether it is only asked when all others rest.
+    reserve: bool,
     failures: u32,
     rests_until: Option<Instant>,
 }
 
-/// A node of the pool, by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct NodeId(usize);
+impl Member {
+    fn new(url: Url, configured: bool) -> Self {
+        Self { url, configured, reserve: false, failures: 0, rests_until: None }
+    }
+
+    fn is_awake(&self, now: Instant) -> bool {
+        self.rests_until.is_none_or(|until| until <= now)
+    }
+}
 
 impl Nodes {
+    /// A pool of the configured addresses, of which there is at least one. One that is given
+    /// twice counts once.
     pub(crate) fn new(urls: Vec<Url>) -> Self {
-        let health = vec![Health::default(); urls.len()];
-        Self { urls, state: Mutex::new(State { next: 0, health }) }
+        let mut members: Vec<Member> = Vec::with_capacity(urls.len());
+        for url in urls {
+            if members.iter().all(|member| member.url != url) {
+                members.push(Member::new(url, true));
+            }
+        }
+        Self { state: Mutex::new(State { members, next: 0 }) }
     }
 
-    pub(crate) fn url(&self, node: NodeId) -> &Url {
-        &self.urls[node.0]
-    }
-
-    /// The next node to ask: the next one that does not rest, or, when all rest, the one
-    /// whose rest ends first, since asking it is better than asking nobody.
-    pub(crate) fn pick(&self, now: Instant) -> NodeId {
+    /// The next node to ask. Of those that do not rest, the next one that was not tried yet;
+    /// else the next one; else, as asking somebody is better than asking nobody, the one whose
+    /// rest ends first.
+    pub(crate) fn pick(&self, now: Instant, tried: &[Url]) -> Url {
         let mut state = self.lock();
-        let count = self.urls.len();
-        let start = state.next;
-        let awake = (0..count)
-            .map(|step| (start + step) % count)
-            .find(|node| state.health[*node].rests_until.is_none_or(|until| until <= now));
-        let node = awake.unwrap_or_else(|| (0..count).min_by_key(|node| state.health[*node].rests_until).unwrap_or(0));
-        state.next = (node + 1) % count;
-        NodeId(node)
+        let count = state.members.len();
+        let turn: Vec<usize> = (0..count).map(|step| (state.next + step) % count).collect();
+        let members = &state.members;
+        let find = |accepts: &dyn Fn(&Member) -> bool| turn.iter().copied().find(|place| accepts(&members[*place]));
+        let place = find(&|member| member.is_awake(now) && !member.reserve && !tried.contains(&member.url))
+            .or_else(|| find(&|member| member.is_awake(now) && !tried.contains(&member.url)))
+            .or_else(|| find(&|member| member.is_awake(now) && !member.reserve))
+            .or_else(|| find(&|member| member.is_awake(now)))
+            .or_else(|| turn.iter().copied().min_by_key(|place| members[*place].rests_until))
+            .unwrap_or(0);
+        let url = state.members[place].url.clone();
+        state.next = (place + 1) % count;
+        url
     }
 
-    pub(crate) fn succeeded(&self, node: NodeId) {
-        self.lock().health[node.0] = Health::default();
+    /// Whether a node is awake that was not tried yet.
+    pub(crate) fn has_untried(&self, now: Instant, tried: &[Url]) -> bool {
+        let state = self.lock();
+        state.members.iter().any(|member| member.is_awake(now) && !tried.contains(&member.url))
     }
 
-    pub(crate) fn failed(&self, node: NodeId, now: Instant) {
+    /// Every address that is in use now.
+    pub(crate) fn urls(&self) -> Vec<Url> {
+        self.lock().members.iter().filter(|member| !member.reserve).map(|member| member.url.clone()).collect()
+    }
+
+    pub(crate) fn succeeded(&self, url: &Url) {
+        if let Some(member) = self.lock().members.iter_mut().find(|member| member.url == *url) {
+            (member.failures, member.rests_until) = (0, None);
+        }
+    }
+
+    pub(crate) fn failed(&self, url: &Url, now: Instant) {
+        // A node that was dropped while it was asked is of no interest any more.
+        if let Some(member) = self.lock().members.iter_mut().find(|member| member.url == *url) {
+            // Requests that were under way together fail together: one failure, one step.
+            if member.is_awake(now) {
+                member.rests_until = Some(now + REST.wait(member.failures, 1.0));
+                member.failures = member.failures.saturating_add(1);
+            }
+        }
+    }
+
+    /// Takes over the nodes that were found. Those known already keep their health; the others
+    /// go, but for the configured ones, which become the reserve. Nothing found changes nothing.
+    pub(crate) fn replace(&self, found: Vec<Url>) {
+        if found.is_empty() {
+            return;
+        }
         let mut state = self.lock();
-        let health = &mut state.health[node.0];
-        health.rests_until = Some(now + REST.wait(health.failures, 1.0));
-        health.failures = health.failures.saturating_add(1);
+        let mut members: Vec<Member> = Vec::with_capacity(found.len());
+        for url in found {
+            if members.iter().any(|member| member.url == url) {
+                continue;
+            }
+            let known = state.members.iter().find(|member| member.url == url);
+            let member =
+                known.map_or_else(|| Member::new(url, false), |known| Member { reserve: false, ..known.clone() });
+            members.push(member);
+        }
+        for member in &state.members {
+            if member.configured && members.iter().all(|other| other.url != member.url) {
+                members.push(Member { reserve: true, ..member.clone() });
+            }
+        }
+        state.next %= members.len();
+        state.members = members;
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // The state is whole after every statement, so a panic elsewhere does not spoil it.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -76,34 +144,101 @@ impl Nodes {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn pool(count: usize) -> Nodes {
-        Nodes::new((0..count).map(|n| Url::parse(&format!("http://node{n}:9200")).unwrap()).collect())
+    fn url(name: &str) -> Url {
+        Url::parse(&format!("http://{name}:9200")).unwrap()
+    }
+
+    fn urls(names: &str) -> Vec<Url> {
+        names.split_whitespace().map(url).collect()
+    }
+
+    fn picks<const N: usize>(nodes: &Nodes, now: Instant, tried: &str) -> [String; N] {
+        std::array::from_fn(|_| nodes.pick(now, &urls(tried)).host_str().unwrap().to_owned())
     }
 
     #[test]
     fn nodes_take_turns_and_dead_ones_rest_longer_each_time() {
-        let (nodes, now) = (pool(3), Instant::now());
-        assert_eq!([0, 1, 2, 0].map(|_| nodes.pick(now).0), [0, 1, 2, 0]);
-        nodes.failed(NodeId(1), now);
-        assert_eq!([0, 0, 0].map(|_| nodes.pick(now).0), [2, 0, 2]);
+        let (nodes, now) = (Nodes::new(urls("a b c")), Instant::now());
+        assert_eq!(picks(&nodes, now, ""), ["a", "b", "c", "a"]);
+        nodes.failed(&url("b"), now);
+        assert_eq!(picks(&nodes, now, ""), ["c", "a", "c"]);
         let rested = now + Duration::from_secs(1);
-        assert_eq!([0, 0, 0].map(|_| nodes.pick(rested).0), [0, 1, 2]);
-        nodes.failed(NodeId(1), rested);
+        assert_eq!(picks(&nodes, rested, ""), ["a", "b", "c"]);
+        nodes.failed(&url("b"), rested);
         let short = rested + Duration::from_millis(1500);
-        assert_eq!([0, 0, 0].map(|_| nodes.pick(short).0), [0, 2, 0]);
-        nodes.succeeded(NodeId(1));
-        assert_eq!(nodes.pick(short).0, 1);
+        assert_eq!(picks(&nodes, short, ""), ["a", "c", "a"]);
+        nodes.succeeded(&url("b"));
+        assert_eq!(picks(&nodes, short, ""), ["b"]);
+    }
+
+    #[test]
+    fn requests_that_fail_together_count_as_one_failure() {
+        let (nodes, now) = (Nodes::new(urls("a b")), Instant::now());
+        for _ in 0..20 {
+            nodes.failed(&url("a"), now);
+        }
+        assert_eq!(picks(&nodes, now + Duration::from_secs(1), ""), ["a", "b"]);
     }
 
     #[test]
     fn when_all_are_dead_the_one_that_rests_shortest_is_asked() {
-        let (nodes, now) = (pool(2), Instant::now());
-        nodes.failed(NodeId(0), now);
-        nodes.failed(NodeId(0), now);
-        nodes.failed(NodeId(1), now);
-        assert_eq!(nodes.pick(now).0, 1);
-        assert_eq!(nodes.url(NodeId(1)).as_str(), "http://node1:9200/");
+        let (nodes, now) = (Nodes::new(urls("a b")), Instant::now());
+        nodes.failed(&url("b"), now);
+        nodes.failed(&url("a"), now + Duration::from_millis(10));
+        assert_eq!(picks(&nodes, now + Duration::from_millis(20), ""), ["b", "b"]);
+    }
+
+    #[test]
+    fn a_request_moves_on_to_nodes_it_was_not_sent_to() {
+        let (nodes, now) = (Nodes::new(urls("a b c a")), Instant::now());
+        assert_eq!(nodes.urls(), urls("a b c"));
+        assert_eq!(picks(&nodes, now, "a b"), ["c", "c"]);
+        assert!(nodes.has_untried(now, &urls("a b")));
+        nodes.failed(&url("c"), now);
+        assert!(!nodes.has_untried(now, &urls("a b")));
+        assert_eq!(picks(&nodes, now, "a b"), ["a", "b", "a"]);
+    }
+
+    #[test]
+    fn found_nodes_take_over_and_configured_ones_are_the_reserve() {
+        let (nodes, now) = (Nodes::new(urls("seed")), Instant::now());
+        nodes.replace(vec![]);
+        assert_eq!(nodes.urls(), urls("seed"));
+        nodes.replace(urls("a b"));
+        assert_eq!(picks(&nodes, now, ""), ["a", "b", "a"]);
+        nodes.failed(&url("a"), now);
+        nodes.failed(&url("b"), now);
+        assert_eq!(picks(&nodes, now, ""), ["seed", "seed"]);
+        assert!(nodes.has_untried(now, &urls("a b")));
+        // A node that stays keeps its health, one that left is forgotten.
+        nodes.replace(urls("b c b"));
+        assert_eq!(nodes.urls(), urls("b c"));
+        assert_eq!(picks(&nodes, now, ""), ["c", "c"]);
+        nodes.failed(&url("a"), now);
+        nodes.replace(urls("seed"));
+        assert_eq!(nodes.urls(), urls("seed"));
+    }
+
+    proptest! {
+        /// Whatever happens, the pool holds the nodes found last and the configured ones alone.
+        #[test]
+        fn the_pool_does_not_grow(found in proptest::collection::vec("[a-f]( [a-f]){0,4}", 0..8), failing in "[a-f]{0,9}") {
+            let (nodes, now) = (Nodes::new(urls("a b")), Instant::now());
+            for list in &found {
+                nodes.replace(urls(list));
+                for name in failing.chars() {
+                    nodes.failed(&url(&name.to_string()), now);
+                }
+                let mut known = urls(list);
+                known.extend(urls("a b"));
+                prop_assert!(known.contains(&nodes.pick(now, &known)));
+                prop_assert!(nodes.lock().members.len() <= known.len());
+                prop_assert!(nodes.urls().iter().all(|url| urls(list).contains(url)));
+            }
+        }
     }
 }

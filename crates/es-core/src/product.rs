@@ -99,6 +99,8 @@ impl ClusterInfo {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn body(version: &str) -> Vec<u8> {
@@ -125,4 +127,20 @@ mod tests {
             assert_eq!(check(header, &body).unwrap_err().kind(), kind);
         }
     }
+
+    proptest! {
+            #[test]
+            fn any_answer_is_elasticsearch_or_an_error(
+                bytes: Vec<u8>,
+                header in proptest::option::of("Elasticsearch|\\PC{0,9}"),
+                number in "[0-9]{0,12}(\\.[0-9-]{0,12}){0,4}|\\PC{0,9}",
+            ) {
+                let _ = ClusterInfo::check("n", header.as_deref(), &bytes);
+                let body = serde_json::json!({"cluster_name": "c", "cluster_uuid": "u", "version": {"number": number}});
+                if let Ok(info) = ClusterInfo::check("n", header.as_deref(), body.to_string().as_bytes()) {
+                    prop_assert!(header.as_deref() == Some("Elasticsearch") && (8..=9).contains(&info.version.major));
+    prop_assert_eq!(info.version.to_string().parse::<Version>().unwrap(), info.version);
+                }
+            }
+        }
 }

@@ -69,6 +69,9 @@ pub struct Request {
     pub(crate) path: String,
     pub(crate) query: Vec<(&'static str, String)>,
     pub(crate) body: Bytes,
+    /// Why the body could not be written as JSON: told when the request is sent, so that
+    /// building one stays a chain of calls.
+    unwritable: Option<String>,
     pub(crate) format: BodyFormat,
     pub(crate) repeatable: bool,
     pub(crate) timeout: Option<Duration>,
@@ -85,6 +88,7 @@ impl Request {
             path: path.into(),
             query: Vec::new(),
             body: Bytes::new(),
+            unwritable: None,
             format: BodyFormat::Json,
             repeatable: matches!(method, Method::Get | Method::Head),
             timeout: None,
@@ -98,11 +102,13 @@ impl Request {
         self
     }
 
-    /// Sets a JSON body.
-    #[expect(clippy::expect_used, reason = "values of JSON types cannot fail to be written")]
+    /// Sets a JSON body. A value that cannot be written as JSON, such as a map whose keys are
+    /// no text, makes sending the request fail with [`ErrorKind::BadRequest`].
     pub fn json(mut self, body: &impl Serialize) -> Self {
-        let bytes = serde_json::to_vec(body).expect("values of JSON types cannot fail to be written");
-        self.body = bytes.into();
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.body = bytes.into(),
+            Err(error) => self.unwritable = Some(error.to_string()),
+        }
         self
     }
 
@@ -130,10 +136,24 @@ impl Request {
         self.repeatable
     }
 
+    /// Whether the request can be sent as it was meant.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong =
+            |why: String| Error::new(ErrorKind::BadRequest, format!("{} {} {why}", self.method.as_str(), self.path));
+        if self.has_dot_segment() {
+            return Err(wrong("has a name in it that is only dots".to_owned())
+                .with_help("no URL can have such a name: choose another one"));
+        }
+        match &self.unwritable {
+            Some(why) => Err(wrong(format!("has a body that cannot be written as JSON: {why}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Whether a URL would take a part of the path for a step up or for nothing, so that the
     /// request would be for something else: to delete the document `..` would be to delete
     /// its index. Encoding the dots does not help, as URLs treat them alike.
-    pub(crate) fn has_dot_segment(&self) -> bool {
+    fn has_dot_segment(&self) -> bool {
         let is_dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
         self.path.split('/').any(is_dots)
     }
@@ -188,5 +208,29 @@ impl Response {
                 .with_status(self.status)
                 .with_request(method, path, &self.node)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_body_that_is_no_json_is_told_when_it_is_sent() {
+        let request = Request::new(Method::Post, "/a/_doc").json(&BTreeMap::from([((1, 2), 3)]));
+        let error = request.check().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BadRequest);
+        assert_eq!(error.to_string(), "POST /a/_doc has a body that cannot be written as JSON: key must be a string");
+        Request::new(Method::Post, "/a/_doc").json(&[1]).check().unwrap();
+    }
+
+    #[test]
+    fn names_of_dots_are_refused() {
+        for path in ["/a/_doc/..", "/a/_doc/%2E.", "/./_search"] {
+            assert_eq!(Request::new(Method::Delete, path).check().unwrap_err().kind(), ErrorKind::BadRequest);
+        }
+        Request::new(Method::Delete, "/a/_doc/...").check().unwrap();
     }
 }

@@ -1,5 +1,5 @@
 //! Whether, and after how long, a failed request is sent again. Pure: the clock and the
-//! dice are given.
+//! dice are given. Which node is asked next is left to `nodes`.
 
 use std::time::Duration;
 
@@ -63,6 +63,9 @@ pub(crate) struct Attempt {
     pub(crate) elapsed: Duration,
     /// What the server asked for.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether there is a node that is not known to be down and that this request has not
+    /// been sent to.
+    pub(crate) untried_node: bool,
 }
 
 /// The wait before the next attempt, or `None` to give up.
@@ -80,8 +83,12 @@ pub(crate) fn next_wait(policy: &RetryPolicy, attempt: Attempt, random: f64) -> 
     if !may_repeat {
         return None;
     }
-    let wait = policy.backoff.wait(attempt.retries, random);
-    let wait = attempt.retry_after.map_or(wait, |asked| asked.max(wait));
+    let wait = match attempt.retry_after {
+        Some(asked) => asked.max(policy.backoff.wait(attempt.retries, random)),
+        // One node's failure says nothing of another. A load that is too high does.
+        None if attempt.untried_node && attempt.kind != ErrorKind::Overloaded => Duration::ZERO,
+        None => policy.backoff.wait(attempt.retries, random),
+    };
     (attempt.elapsed.saturating_add(wait) <= policy.total).then_some(wait)
 }
 
@@ -90,7 +97,7 @@ mod tests {
     use super::*;
 
     fn attempt(kind: ErrorKind, repeatable: bool) -> Attempt {
-        Attempt { kind, repeatable, retries: 0, elapsed: Duration::ZERO, retry_after: None }
+        Attempt { kind, repeatable, retries: 0, elapsed: Duration::ZERO, retry_after: None, untried_node: false }
     }
 
     #[test]
@@ -117,6 +124,12 @@ mod tests {
             (Server, true, false),
             (Decode, true, false),
             (NotElasticsearch, true, false),
+            (AnswerTooLarge, true, false),
+            (LicenceMissing, true, false),
+            (FeatureMissing, true, false),
+            (PartialResult, true, false),
+            (UnsupportedVersion, true, false),
+            (Config, true, false),
         ];
         for (kind, repeatable, expected) in table {
             let decided = next_wait(&RetryPolicy::default(), attempt(kind, repeatable), 0.5);
@@ -143,6 +156,29 @@ mod tests {
         };
         assert_eq!(next_wait(&policy, asked(7), 0.5), Some(Duration::from_secs(7)));
         assert_eq!(next_wait(&policy, asked(500), 0.5), None);
+    }
+
+    #[test]
+    fn another_node_is_asked_at_once() {
+        use ErrorKind::*;
+        let at_once = Some(Duration::ZERO);
+        let backed_off = Some(Duration::from_millis(100));
+        let asked = Duration::from_secs(7);
+        let table = [
+            (Connect, false, None, at_once),
+            (Interrupted, true, None, at_once),
+            (TimedOut, true, None, at_once),
+            (Unavailable, true, None, at_once),
+            (Interrupted, false, None, None),
+            (Unavailable, true, Some(asked), Some(asked)),
+            (Overloaded, false, None, backed_off),
+        ];
+        for (kind, repeatable, retry_after, expected) in table {
+            let untried = Attempt { untried_node: true, retry_after, ..attempt(kind, repeatable) };
+            assert_eq!(next_wait(&RetryPolicy::default(), untried, 0.5), expected, "{kind:?} {repeatable}");
+            assert_eq!(next_wait(&RetryPolicy::NEVER, untried, 0.5), None);
+        }
+        assert_eq!(next_wait(&RetryPolicy::default(), attempt(Connect, false), 0.5), backed_off);
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The error object of an Elasticsearch answer, and the kind it means.
 
+use std::fmt;
+
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::ErrorKind;
+use crate::failed_shard::FailedShard;
 
 /// What Elasticsearch said of a failed request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,6 +19,8 @@ pub struct ServerError {
     pub root_causes: Vec<RootCause>,
     /// The index it is about, where the server names one.
     pub index: Option<String>,
+    /// The shards that failed, where it is a search or another request to shards.
+    pub failed_shards: Vec<FailedShard>,
 }
 
 /// One root cause.
@@ -27,6 +32,13 @@ pub struct RootCause {
     /// The reason in the server's words.
     #[serde(default)]
     pub reason: String,
+}
+
+impl fmt::Display for RootCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let separator = if self.error_type.is_empty() || self.reason.is_empty() { "" } else { ": " };
+        write!(f, "{}{separator}{}", self.error_type, self.reason)
+    }
 }
 
 impl ServerError {
@@ -62,6 +74,7 @@ impl ServerError {
                     reason: text("reason"),
                     root_causes,
                     index: fields.get("index").and_then(Value::as_str).map(str::to_owned),
+                    failed_shards: FailedShard::list(fields.get("failed_shards")),
                 })
             }
             _ => None,
@@ -77,24 +90,37 @@ impl ServerError {
         }
     }
 
+    /// The feature that the cluster's licence does not cover, such as `ml`, if that is what
+    /// the server says.
+    pub fn unlicensed_feature(&self) -> Option<&str> {
+        let (_, rest) = self.reason.split_once("license is non-compliant for [")?;
+        rest.split_once(']').map(|(feature, _)| feature)
+    }
+
     /// Whether the server says that it has no such feature rather than that the request
-    /// is wrong: a missing licence, module or endpoint.
+    /// is wrong: a missing module or endpoint. Where a module is missing, its endpoints look
+    /// like the names of indices, for which other methods are allowed.
     fn is_feature_missing(&self) -> bool {
-        self.reason.contains("is non-compliant for [")
-            || self.reason.contains("no handler found for uri")
-            || self.reason.contains("script_lang not supported")
+        self.error_type == "api_not_available_exception"
+            || ["no handler found for uri [", "Incorrect HTTP method for uri [", "script_lang not supported"]
+                .iter()
+                .any(|words| self.reason.contains(words))
     }
 }
 
 /// The kind that an HTTP status and the server's error mean.
 pub(crate) fn kind_of(status: u16, error: Option<&ServerError>) -> ErrorKind {
+    if error.is_some_and(|error| error.unlicensed_feature().is_some()) {
+        return ErrorKind::LicenceMissing;
+    }
     if error.is_some_and(ServerError::is_feature_missing) {
         return ErrorKind::FeatureMissing;
     }
     let error_type = error.map_or("", |error| error.error_type.as_str());
     match status {
         400 if error_type == "resource_already_exists_exception" => ErrorKind::Conflict,
-        401 => ErrorKind::Unauthorized,
+        // 407 is a proxy's.
+        401 | 407 => ErrorKind::Unauthorized,
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,
         408 => ErrorKind::TimedOut,
@@ -110,22 +136,33 @@ pub(crate) fn kind_of(status: u16, error: Option<&ServerError>) -> ErrorKind {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
+
+    use super::*;
 
     #[test]
     fn statuses_and_types_become_kinds() {
-        let missing_ml = json!({"type": "security_exception", "reason": "current license is non-compliant for [ml]"});
-        let no_handler = json!("no handler found for uri [/_sql] and method [POST]");
+        // As Elasticsearch 9.4.3 answered; the last one as its serverless form does.
+        let unlicensed =
+            json!({"type": "security_exception", "reason": "current license is non-compliant for [security tokens]"});
+        let no_handler = json!("no handler found for uri [/_ml/info] and method [GET]");
+        let no_method =
+            json!("Incorrect HTTP method for uri [/_sql] and method [POST], allowed: [GET, PUT, DELETE, HEAD]");
+        let serverless = json!({"type": "api_not_available_exception", "reason":
+            "Request for uri [/_ilm/policy] with method [GET] exists but is not available when running in serverless mode"});
         let exists = json!({"type": "resource_already_exists_exception", "reason": "index [a] already exists"});
         let table = [
             (400, json!({"type": "parsing_exception"}), ErrorKind::BadRequest),
             (400, exists, ErrorKind::Conflict),
             (400, no_handler, ErrorKind::FeatureMissing),
+            (405, no_method, ErrorKind::FeatureMissing),
+            (410, serverless, ErrorKind::FeatureMissing),
             (401, json!({}), ErrorKind::Unauthorized),
             (403, json!({"type": "security_exception"}), ErrorKind::Forbidden),
-            (403, missing_ml, ErrorKind::FeatureMissing),
+            (403, unlicensed, ErrorKind::LicenceMissing),
             (404, json!({}), ErrorKind::NotFound),
+            (407, json!(null), ErrorKind::Unauthorized),
             (409, json!({}), ErrorKind::Conflict),
             (413, json!({}), ErrorKind::TooLarge),
             (429, json!({"type": "circuit_breaking_exception"}), ErrorKind::Overloaded),
@@ -157,6 +194,50 @@ mod tests {
     fn a_body_that_is_not_an_elasticsearch_error_is_none() {
         for body in [&b"<html>502 Bad Gateway</html>"[..], b"", b"{\"error\":", b"[]", b"{\"error\":7}", b"{}"] {
             assert_eq!(ServerError::parse(body), None);
+        }
+    }
+
+    #[test]
+    fn failed_shards_are_kept() {
+        // As Elasticsearch 8.19 answers a sort by a field of the wrong type.
+        let body = json!({"status": 400, "error": {
+            "type": "search_phase_execution_exception", "reason": "all shards failed", "phase": "query", "grouped": true,
+            "root_cause": [{"type": "illegal_argument_exception", "reason": "no fielddata", "index": "flights"}],
+            "failed_shards": [{"shard": 2, "index": "flights", "node": "n1", "reason":
+                {"type": "illegal_argument_exception", "reason": "no fielddata"}}],
+        }});
+        let error = ServerError::parse(body.to_string().as_bytes()).unwrap();
+        let shown: Vec<String> = error.failed_shards.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["shard [flights][2] on node n1: illegal_argument_exception: no fielddata"]);
+    }
+
+    fn json_values() -> impl Strategy<Value = Value> {
+        let words = "type|reason|error|root_cause|caused_by|failed_shards|shard|index|node|[a-z]{0,3}";
+        let leaves = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        leaves.prop_recursive(5, 40, 5, move |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                proptest::collection::vec((words, inner), 0..5).prop_map(|fields| fields.into_iter().collect()),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn any_body_is_read_or_not(bytes: Vec<u8>, value in json_values()) {
+            let _ = ServerError::parse(&bytes);
+            let body = json!({"error": value}).to_string();
+            for cut in [body.len(), body.len() / 2] {
+                // In the middle of a character too.
+                if let Some(error) = ServerError::parse(&body.as_bytes()[..cut]) {
+                    let _ = (error.summary(), kind_of(400, Some(&error)), format!("{error:?}"));
+                }
+            }
         }
     }
 }

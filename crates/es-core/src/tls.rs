@@ -1,8 +1,6 @@
 //! Whom to trust: certificate authorities, fingerprints, and how much to verify.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
@@ -11,8 +9,8 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
-use sha2::{Digest as _, Sha256};
 
+use crate::certificate::Fingerprint;
 use crate::error::{Error, ErrorKind};
 
 /// How much of the server's certificate is verified.
@@ -25,47 +23,6 @@ pub enum Verification {
     Certificate,
     /// Nothing. Anyone on the way can read and change what is sent; each start warns.
     None,
-}
-
-/// The SHA-256 of a certificate of the server's chain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fingerprint([u8; 32]);
-
-impl Fingerprint {
-    fn of(certificate: &CertificateDer<'_>) -> Self {
-        Self(Sha256::digest(certificate.as_ref()).into())
-    }
-}
-
-impl FromStr for Fingerprint {
-    type Err = Error;
-
-    /// Takes 64 hexadecimal digits, with or without colons, in either case.
-    fn from_str(text: &str) -> Result<Self, Error> {
-        let wrong = || {
-            Error::new(
-                ErrorKind::Config,
-                format!("the CA fingerprint {text:?} is not a SHA-256: it needs 64 hexadecimal digits"),
-            )
-            .with_help("print it with: openssl x509 -fingerprint -sha256 -noout -in http_ca.crt")
-        };
-        let digits: Vec<u8> = text.trim().bytes().filter(|byte| *byte != b':').collect();
-        if digits.len() != 64 {
-            return Err(wrong());
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            let pair = std::str::from_utf8(pair).map_err(|_| wrong())?;
-            *byte = u8::from_str_radix(pair, 16).map_err(|_| wrong())?;
-        }
-        Ok(Self(bytes))
-    }
-}
-
-impl fmt::Display for Fingerprint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
 }
 
 /// The settings of TLS connections.
@@ -85,46 +42,68 @@ pub struct TlsConfig {
 }
 
 impl TlsConfig {
+    /// Looks for settings that contradict each other, without reading a file.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        let wrong = |why: &str| Error::new(ErrorKind::Config, why);
+        if self.ca_cert.is_some() && self.ca_fingerprint.is_some() {
+            return Err(wrong("both a CA certificate and a CA fingerprint are set")
+                .with_help("keep one of them: the fingerprint alone decides whom to trust"));
+        }
+        if self.verification == Verification::None && (self.ca_cert.is_some() || self.ca_fingerprint.is_some()) {
+            let what = if self.ca_cert.is_some() { "certificate" } else { "fingerprint" };
+            return Err(wrong(&format!("both verification none and a CA {what} are set"))
+                .with_help("remove `none` to verify with it: without verification it would be looked at by nobody"));
+        }
+        match (&self.client_cert, &self.client_key) {
+            (Some(_), None) => Err(wrong("a client certificate is set without its key")),
+            (None, Some(_)) => Err(wrong("a client key is set without its certificate")),
+            _ => Ok(()),
+        }
+    }
+
     /// The rustls configuration that these settings mean.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when a file cannot be read or the settings contradict each other.
     pub(crate) fn client_config(&self) -> Result<ClientConfig, Error> {
-        if self.ca_cert.is_some() && self.ca_fingerprint.is_some() {
-            return Err(Error::new(ErrorKind::Config, "both a CA certificate and a CA fingerprint are set")
-                .with_help("keep one of them: the fingerprint alone decides whom to trust"));
-        }
-        let provider = Arc::new(ring::default_provider());
-        let builder = ClientConfig::builder_with_provider(provider.clone())
+        self.client_config_with(self.verifier()?)
+    }
+
+    /// The same with another one to decide whom to trust.
+    pub(crate) fn client_config_with(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Error> {
+        let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
-            .map_err(|source| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(source))?;
+            .map_err(|source| Error::new(ErrorKind::Config, "TLS cannot be set up").with_source(source))?
+            .dangerous()
+            .with_custom_certificate_verifier(verifier);
+        let (Some(cert), Some(key)) = (&self.client_cert, &self.client_key) else {
+            return Ok(builder.with_no_client_auth());
+        };
+        let chain = certificates(cert)?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|source| unreadable("client key", key, source))?;
+        builder.with_client_auth_cert(chain, key).map_err(|source| {
+            Error::new(ErrorKind::Config, "the client certificate and key do not fit together").with_source(source)
+        })
+    }
+
+    /// Who decides on a server's certificate.
+    pub(crate) fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, Error> {
+        self.check()?;
+        let provider = Arc::new(ring::default_provider());
         let names = match self.verification {
             Verification::Certificate => HostNames::Any,
             Verification::Full | Verification::None => HostNames::Verified,
         };
         let trust = match (self.verification, self.ca_fingerprint) {
-            (Verification::None, _) => Some(Trust::Anyone),
-            (_, Some(fingerprint)) => Some(Trust::Pinned(fingerprint, names)),
-            (Verification::Certificate, None) => Some(Trust::Chain(chain_verifier(self.roots()?, &provider)?, names)),
-            (Verification::Full, None) => None,
+            (Verification::None, _) => Trust::Anyone,
+            (_, Some(fingerprint)) => Trust::Pinned(fingerprint, names),
+            (_, None) => match self.roots()? {
+                // A machine without authorities can still talk plain HTTP.
+                roots if roots.is_empty() => Trust::Nobody,
+                roots => Trust::Chain(chain_verifier(roots, &provider)?, names),
+            },
         };
-        let builder = match trust {
-            Some(trust) => builder.dangerous().with_custom_certificate_verifier(Arc::new(Verifier { trust, provider })),
-            None => builder.with_root_certificates(self.roots()?),
-        };
-        match (&self.client_cert, &self.client_key) {
-            (None, None) => Ok(builder.with_no_client_auth()),
-            (Some(cert), Some(key)) => {
-                let chain = certificates(cert)?;
-                let key = PrivateKeyDer::from_pem_file(key).map_err(|source| unreadable("client key", key, source))?;
-                builder.with_client_auth_cert(chain, key).map_err(|source| {
-                    Error::new(ErrorKind::Config, "the client certificate and key do not fit together")
-                        .with_source(source)
-                })
-            }
-            (Some(_), None) => Err(Error::new(ErrorKind::Config, "a client certificate is set without its key")),
-            (None, Some(_)) => Err(Error::new(ErrorKind::Config, "a client key is set without its certificate")),
-        }
+        Ok(Arc::new(Verifier { trust, provider }))
     }
 
     fn roots(&self) -> Result<RootCertStore, Error> {
@@ -174,6 +153,8 @@ struct Verifier {
 enum Trust {
     /// Whoever answers.
     Anyone,
+    /// No server, as no authority is known.
+    Nobody,
     /// A server whose own certificate has this fingerprint, or whose chain ends at a
     /// certificate that has it.
     Pinned(Fingerprint, HostNames),
@@ -206,6 +187,7 @@ impl ServerCertVerifier for Verifier {
         let unknown = rustls::Error::InvalidCertificate(CertificateError::ApplicationVerificationFailure);
         let (verifier, names) = match &self.trust {
             Trust::Anyone => return Ok(ServerCertVerified::assertion()),
+            Trust::Nobody => return Err(CertificateError::UnknownIssuer.into()),
             Trust::Pinned(fingerprint, _) if Fingerprint::of(leaf) == *fingerprint => {
                 return Ok(ServerCertVerified::assertion());
             }
@@ -259,17 +241,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_is_read_with_and_without_colons() {
-        let plain = "AB".repeat(32);
-        let colons = vec!["ab"; 32].join(":");
-        assert_eq!(plain.parse::<Fingerprint>().unwrap(), colons.parse().unwrap());
-        assert_eq!(plain.parse::<Fingerprint>().unwrap().to_string(), plain.to_lowercase());
-        for wrong in ["", "ab", &"zz".repeat(32), &"ab".repeat(33), &"é".repeat(32)] {
-            assert_eq!(wrong.parse::<Fingerprint>().unwrap_err().kind(), ErrorKind::Config);
-        }
-    }
-
-    #[test]
     fn contradictions_and_missing_files_name_themselves() {
         let path = |name: &str| Some(PathBuf::from(name));
         let table = [
@@ -283,6 +254,18 @@ mod tests {
                     ..Default::default()
                 },
                 "both a CA certificate and a CA fingerprint",
+            ),
+            (
+                TlsConfig { ca_cert: path("ca.pem"), verification: Verification::None, ..Default::default() },
+                "both verification none and a CA certificate",
+            ),
+            (
+                TlsConfig {
+                    ca_fingerprint: Some("ab".repeat(32).parse().unwrap()),
+                    verification: Verification::None,
+                    ..Default::default()
+                },
+                "both verification none and a CA fingerprint",
             ),
         ];
         for (config, expected) in table {

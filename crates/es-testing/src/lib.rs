@@ -26,6 +26,9 @@
 //! | this checkout | the node of `cargo xtask es up` | the node of `cargo xtask es up --secure` |
 //! | Docker | a container of `ES_IMAGE`, or the official image | the same, with TLS and a password |
 //!
+//! What a client makes of a network that breaks is tested through a [`FaultProxy`] before the
+//! node: it resets, stalls, cuts and loses by a script, and tells what the node has seen.
+//!
 //! Variables that the crate reads beside these: `CI`; `ES_TESTING_LEDGER`, a
 //! file that gets one line for each test that got a node; and
 //! `ES_TESTING_REQUIRE_DOCKER=1`, which turns a missing Docker daemon into a
@@ -33,11 +36,13 @@
 
 mod certificates;
 pub mod container;
+mod fault_proxy;
 mod ledger;
 mod node;
 mod scope;
 mod source;
 
+pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenRequest};
 pub use node::Node;
 pub use scope::{Scope, clean, unique_prefix};
 pub use source::{plain, secure};

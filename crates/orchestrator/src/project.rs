@@ -53,9 +53,10 @@ impl Project {
     /// Where the address, a certificate or the credentials are wrong, or nothing answers.
     pub async fn connect(&self) -> Result<Client, Failure> {
         let config = settings::cluster_config(&self.settings.cluster, &self.environment, &self.folder)?;
+        let is_direct = config.proxy.is_none();
         Client::connect(config).await.map_err(|error| {
             let help = match error.kind() {
-                ErrorKind::Connect => {
+                ErrorKind::Connect if is_direct => {
                     Some("check that Elasticsearch runs there, and `cluster.hosts` or ELASTICSEARCH_URL")
                 }
                 ErrorKind::Interrupted | ErrorKind::TimedOut if error.help().is_none() => {

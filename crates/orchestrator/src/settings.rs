@@ -9,7 +9,7 @@ use es_assets::{
     Backoff, BulkSettings, ClusterSettings, Pipeline, Retries, SecretRef, Settings, VerifyCertificates, overlay,
 };
 use es_bulk::BatchLimits;
-use es_core::{ClusterConfig, Credentials, Endpoint, RetryPolicy, Secret, Verification};
+use es_core::{ClusterConfig, Credentials, Endpoint, KeepAlive, Proxy, RetryPolicy, Secret, Sniffing, Verification};
 use figment::Figment;
 use figment::providers::Serialized;
 use serde_json::Value;
@@ -87,6 +87,16 @@ pub fn cluster_config(
         request_timeout: settings.request_timeout.to_duration(),
         retry: retry_policy(settings.retries),
         compression: settings.compression,
+        keep_alive: KeepAlive {
+            tcp: Some(settings.tcp_keep_alive.to_duration()),
+            idle: Some(settings.idle_timeout.to_duration()),
+        },
+        max_response_size: usize::try_from(settings.max_response_size.as_bytes()).unwrap_or(usize::MAX),
+        sniffing: match settings.sniffing {
+            es_assets::Sniffing::Never => Sniffing::Off,
+            es_assets::Sniffing::AtStart => Sniffing::AtStart,
+            es_assets::Sniffing::Continuous => Sniffing::Continuous { every: settings.sniff_every.to_duration() },
+        },
         ..ClusterConfig::default()
     };
     if let Some(id) = &settings.cloud_id {
@@ -100,12 +110,28 @@ pub fn cluster_config(
         config.credentials = Credentials::api_key(secret(key)?.expose());
     } else if let Some(token) = &settings.bearer_token {
         config.credentials = Credentials::Bearer(secret(token)?);
+    } else if let Some(token) = &settings.service_token {
+        config.credentials = Credentials::ServiceToken(secret(token)?);
     } else if let Some(user) = &settings.user {
         let password = settings.password.as_ref().ok_or_else(|| {
             Failure::usage("cluster.user is set without cluster.password")
                 .with_help(Some("add password: { env: ELASTICSEARCH_PASSWORD }"))
         })?;
         config.credentials = Credentials::Basic { user: user.clone(), password: secret(password)? };
+    }
+    if let Some(address) = &settings.proxy {
+        let proxy: Proxy = address.parse()?;
+        config.proxy = Some(match (&settings.proxy_user, &settings.proxy_password) {
+            (Some(user), Some(password)) => proxy.with_user(user, secret(password)?),
+            (None, None) => proxy,
+            (Some(_), None) => return Err(half_a_proxy_user("proxy_user", "proxy_password")),
+            (None, Some(_)) => return Err(half_a_proxy_user("proxy_password", "proxy_user")),
+        });
+    } else if settings.proxy_user.is_some() || settings.proxy_password.is_some() {
+        return Err(half_a_proxy_user("proxy_user or cluster.proxy_password", "proxy"));
+    }
+    for (name, value) in &settings.headers {
+        config.headers = config.headers.with(name, secret(value)?)?;
     }
     config.tls.ca_cert = settings.ca_cert.as_ref().map(path);
     config.tls.ca_fingerprint = settings.ca_fingerprint.as_ref().map(|text| text.parse()).transpose()?;
@@ -117,6 +143,11 @@ pub fn cluster_config(
         VerifyCertificates::None => Verification::None,
     };
     Ok(config.overlaid(|name| environment.get(name).map(str::to_owned))?)
+}
+
+fn half_a_proxy_user(set: &str, missing: &str) -> Failure {
+    Failure::usage(format!("cluster.{set} is set without cluster.{missing}"))
+        .with_help(Some("a proxy is asked with proxy, proxy_user and proxy_password together"))
 }
 
 /// When a bulk request is full.
@@ -209,5 +240,45 @@ mod tests {
         assert!(!format!("{found:?}").contains("canary"));
         let overlaid = config(&[("PW", "canary"), ("ELASTICSEARCH_API_KEY", "a:b")]).unwrap();
         assert_eq!(overlaid.credentials, Credentials::api_key("a:b"));
+    }
+
+    #[test]
+    fn every_way_to_the_cluster_can_be_set() {
+        let file = "version: 1\nname: p\ncluster:\n  service_token: { env: TOKEN }\n  proxy: http://proxy:3128\n  \
+            proxy_user: u\n  proxy_password: { env: PW }\n  headers: { X-Gateway: { env: GATEWAY } }\n  \
+            sniffing: continuous\n  sniff_every: 1m\n  tcp_keep_alive: 20s\n  idle_timeout: 30s\n  \
+            max_response_size: 64mb\nassets:\n  a: { kind: ingest, from: { path: a.csv } }\n";
+        let pipeline = es_assets::parse("p.yaml", file, None).unwrap();
+        let variables = environment(&[("TOKEN", "canary1"), ("PW", "canary2"), ("GATEWAY", "canary3")]);
+        let settings = load(&pipeline, &variables).unwrap();
+        let config = cluster_config(&settings.cluster, &variables, Path::new(".")).unwrap();
+        assert_eq!(config.credentials, Credentials::ServiceToken(Secret::new("canary1")));
+        assert_eq!(config.proxy, Some("http://u:canary2@proxy:3128".parse().unwrap()));
+        assert_eq!(config.headers, es_core::ExtraHeaders::parse("x-gateway=canary3").unwrap());
+        assert_eq!(config.sniffing, Sniffing::Continuous { every: Duration::from_secs(60) });
+        let seconds = |seconds| Some(Duration::from_secs(seconds));
+        assert_eq!(config.keep_alive, KeepAlive { tcp: seconds(20), idle: seconds(30) });
+        assert_eq!(config.max_response_size, 64 << 20);
+        assert!(!format!("{config:?}").contains("canary"), "{config:?}");
+        // The environment's own variables go over the file's.
+        let over =
+            environment(&[("TOKEN", "t"), ("PW", "p"), ("GATEWAY", "g"), ("ELASTICSEARCH_PROXY", "http://other:1")]);
+        let config = cluster_config(&settings.cluster, &over, Path::new(".")).unwrap();
+        assert_eq!(config.proxy, Some("http://other:1".parse().unwrap()));
+        let defaults = cluster_config(&ClusterSettings::default(), &environment(&[]), Path::new(".")).unwrap();
+        let expected = ClusterConfig { connect_timeout: Duration::from_secs(5), ..ClusterConfig::default() };
+        assert_eq!(defaults, expected);
+    }
+
+    #[test]
+    fn half_a_proxy_is_named() {
+        let with = |variables: &[(&str, &str)]| {
+            let settings = load_with(variables).unwrap();
+            let environment = environment(&[("PW", "canary")]);
+            cluster_config(&settings.cluster, &environment, Path::new(".")).unwrap_err().summary().to_owned()
+        };
+        let (proxy, user) = (("ORCHESTRATOR_CLUSTER__PROXY", "http://p:1"), ("ORCHESTRATOR_CLUSTER__PROXY_USER", "u"));
+        assert_eq!(with(&[proxy, user]), "cluster.proxy_user is set without cluster.proxy_password");
+        assert!(with(&[user]).ends_with("is set without cluster.proxy"), "{}", with(&[user]));
     }
 }

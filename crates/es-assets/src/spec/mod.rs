@@ -24,7 +24,7 @@ pub use index::IndexSpec;
 pub use ingest::{Every, FileFormat, FileSource, Ingest, IngestMode, Outside, Partitions, Undeclared};
 pub use monitor::{CurrentWindow, FieldMonitor, Method, MissingRule, MissingTest, Monitor, ReferenceWindow, Until};
 pub use settings::{
-    Backoff, BulkSettings, ClusterSettings, Defaults, ExportSettings, Retries, RunSettings, Settings,
+    Backoff, BulkSettings, ClusterSettings, Defaults, ExportSettings, Retries, RunSettings, Settings, Sniffing,
     VerifyCertificates, overlay,
 };
 

@@ -2,6 +2,7 @@
 //! environment variables and by flags. Their defaults are written here and nowhere
 //! else.
 
+use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -55,6 +56,8 @@ pub struct ClusterSettings {
     pub password: Option<SecretRef>,
     /// A bearer token.
     pub bearer_token: Option<SecretRef>,
+    /// The token of a service account.
+    pub service_token: Option<SecretRef>,
     /// The path of a PEM file with the certificate authorities to trust.
     #[schemars(extend("format" = "text"))]
     pub ca_cert: Option<String>,
@@ -69,10 +72,35 @@ pub struct ClusterSettings {
     pub client_key: Option<String>,
     /// What is verified of the server's certificate.
     pub verify: VerifyCertificates,
+    /// The HTTP proxy to go through. `http_proxy` and `no_proxy` of the environment are not
+    /// read.
+    #[schemars(extend("format" = "proxy", "pattern" = "^https?://[^@]+$"))]
+    pub proxy: Option<String>,
+    /// The user that the proxy knows.
+    #[schemars(extend("format" = "text"))]
+    pub proxy_user: Option<String>,
+    /// The password of `proxy_user`.
+    pub proxy_password: Option<SecretRef>,
+    /// Headers to send with every request, such as a token for a gateway.
+    #[schemars(extend("propertyNames" = {
+        "format": "header-name", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+    }))]
+    pub headers: IndexMap<String, SecretRef>,
+    /// Whether the cluster is asked for its other nodes. Excludes `cloud_id`.
+    pub sniffing: Sniffing,
+    /// The age at which the list of nodes is asked for again, where `sniffing` is
+    /// `continuous`.
+    pub sniff_every: TimeSpan,
     /// How long to wait for a connection.
     pub connect_timeout: TimeSpan,
     /// How long to wait for a response.
     pub request_timeout: TimeSpan,
+    /// How long a connection is silent before TCP asks whether the other side still lives.
+    pub tcp_keep_alive: TimeSpan,
+    /// How long a connection without a request is kept for the next one.
+    pub idle_timeout: TimeSpan,
+    /// How large a response may be once it is unpacked.
+    pub max_response_size: ByteSize,
     /// Whether requests and responses are compressed with gzip: it costs more processor
     /// time than it saves on a fast network.
     pub compression: bool,
@@ -95,13 +123,23 @@ impl Default for ClusterSettings {
             user: None,
             password: None,
             bearer_token: None,
+            service_token: None,
             ca_cert: None,
             ca_fingerprint: None,
             client_cert: None,
             client_key: None,
             verify: VerifyCertificates::Full,
+            proxy: None,
+            proxy_user: None,
+            proxy_password: None,
+            headers: IndexMap::new(),
+            sniffing: Sniffing::Never,
+            sniff_every: TimeSpan::minutes(5),
             connect_timeout: TimeSpan::seconds(5),
             request_timeout: TimeSpan::seconds(90),
+            tcp_keep_alive: TimeSpan::seconds(60),
+            idle_timeout: TimeSpan::seconds(50),
+            max_response_size: ByteSize::mebibytes(512),
             compression: false,
             retries: Retries::default(),
         }
@@ -118,6 +156,19 @@ pub enum VerifyCertificates {
     Certificate,
     /// Nothing: anyone may answer.
     None,
+}
+
+/// Whether the cluster is asked for its other nodes. A cluster that publishes addresses which
+/// cannot be reached from here keeps the ones that are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sniffing {
+    /// The configured nodes are all that are used.
+    Never,
+    /// Once, when the connection is made.
+    AtStart,
+    /// At the start, after a node has failed, and every `sniff_every`.
+    Continuous,
 }
 
 /// How often something is tried again, and how long to wait in between.
@@ -227,16 +278,18 @@ pub struct Defaults {
 
 /// The keys of `cluster` of which a layer that sets one takes the others away from the
 /// layers below.
-const EXCLUSIVE: [&[&str]; 2] = [&["hosts", "cloud_id"], &["api_key", "user", "bearer_token"]];
+const EXCLUSIVE: [&[&str]; 3] =
+    [&["hosts", "cloud_id"], &["api_key", "user", "bearer_token", "service_token"], &["ca_cert", "ca_fingerprint"]];
 /// The keys of `cluster` whose value is replaced whole: merging `{ env: A }` with
 /// `{ file: B }` would refer to two secrets.
-const WHOLE: [&str; 3] = ["api_key", "password", "bearer_token"];
+const WHOLE: [&str; 5] = ["api_key", "password", "bearer_token", "service_token", "proxy_password"];
 
 /// Puts `layer` over `base`: objects are merged key by key, anything else replaced.
 ///
 /// A layer that says how to connect or to authenticate does so alone: its `hosts`
-/// remove a `cloud_id` of `base` and the other way round, its `api_key`, `user` or
-/// `bearer_token` remove the other two, and a `password` stays only with a `user`.
+/// remove a `cloud_id` of `base` and the other way round, its `api_key`, `user`,
+/// `bearer_token` or `service_token` remove the others, and a `password` stays only with a
+/// `user`. A `ca_cert` removes a `ca_fingerprint` and the other way round. A new `proxy` does not learn the user and password of the one before.
 ///
 /// ```
 /// use serde_json::json;
@@ -263,8 +316,18 @@ fn make_way(below: &mut Map<String, Value>, above: &Map<String, Value>) {
             }
         }
     }
-    if sets("api_key") || sets("bearer_token") {
+    if sets("api_key") || sets("bearer_token") || sets("service_token") {
         below.shift_remove("password");
+    }
+    if sets("proxy") {
+        below.shift_remove("proxy_user");
+        below.shift_remove("proxy_password");
+    }
+    // The values of headers are references to secrets, too.
+    if let (Some(kept), Some(set)) =
+        (below.get_mut("headers").and_then(Value::as_object_mut), above.get("headers").and_then(Value::as_object))
+    {
+        kept.retain(|name, _| !set.contains_key(name));
     }
     for key in WHOLE.iter().filter(|key| sets(key)) {
         below.shift_remove(*key);
@@ -333,6 +396,24 @@ mod tests {
                 json!({ "cluster": { "user": "u", "password": { "env": "P" } } }),
                 json!({ "cluster": { "api_key": { "env": "KEY" } } }),
                 json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+            ),
+            (
+                "a service token ousts an api key",
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+                json!({ "cluster": { "service_token": { "env": "TOKEN" } } }),
+                json!({ "cluster": { "service_token": { "env": "TOKEN" } } }),
+            ),
+            (
+                "another proxy does not learn the password of the first",
+                json!({ "cluster": { "proxy": "http://a", "proxy_user": "u", "proxy_password": { "env": "P" } } }),
+                json!({ "cluster": { "proxy": "http://b" } }),
+                json!({ "cluster": { "proxy": "http://b" } }),
+            ),
+            (
+                "headers are replaced one by one",
+                json!({ "cluster": { "headers": { "X-A": { "env": "A" }, "X-B": { "env": "B" } } } }),
+                json!({ "cluster": { "headers": { "X-A": { "file": "a" } } } }),
+                json!({ "cluster": { "headers": { "X-B": { "env": "B" }, "X-A": { "file": "a" } } } }),
             ),
             (
                 "a password joins the user below it",

@@ -9,8 +9,12 @@ use crate::spec::Settings;
 use crate::yaml::{Content, Node};
 
 /// Keys of `cluster` of which a section sets at most one.
-const EXCLUSIVE: [&[&str]; 3] =
-    [&["hosts", "cloud_id"], &["api_key", "user", "bearer_token"], &["api_key", "password", "bearer_token"]];
+const EXCLUSIVE: [&[&str]; 4] = [
+    &["hosts", "cloud_id"],
+    &["api_key", "user", "bearer_token", "service_token"],
+    &["api_key", "password", "bearer_token", "service_token"],
+    &["ca_cert", "ca_fingerprint"],
+];
 
 pub(super) fn validate(root: &Node, settings: &Value, report: &mut Report<'_>) {
     cluster(root, &KeyPath::root(), report);
@@ -50,6 +54,7 @@ fn cluster(section: &Node, path: &KeyPath, report: &mut Report<'_>) {
             );
         }
     }
+    contradictions(cluster, &path, report);
     for (key, other) in [("client_cert", "client_key"), ("client_key", "client_cert")] {
         if is_set(&&key) && !is_set(&&other) {
             report.add(
@@ -59,5 +64,29 @@ fn cluster(section: &Node, path: &KeyPath, report: &mut Report<'_>) {
                 "a client shows its certificate and signs with its key: set both",
             );
         }
+    }
+}
+
+/// Values that say the opposite of another key.
+fn contradictions(cluster: &Node, path: &KeyPath, report: &mut Report<'_>) {
+    let is_set = |key: &str| cluster.get(key).is_some_and(|node| !matches!(node.content, Content::Null));
+    let says = |key: &str, text: &str| cluster.get(key).and_then(Node::as_str) == Some(text);
+    for key in ["ca_cert", "ca_fingerprint"] {
+        if is_set(key) && says("verify", "none") {
+            report.add(
+                DiagnosticKind::ConflictingKeys,
+                &path.key("verify"),
+                format!("`verify: none` and `{key}` exclude each other"),
+                "remove `verify` to verify with it, or remove the other",
+            );
+        }
+    }
+    if is_set("cloud_id") && (says("sniffing", "at_start") || says("sniffing", "continuous")) {
+        report.add(
+            DiagnosticKind::ConflictingKeys,
+            &path.key("sniffing"),
+            "`cloud_id` and `sniffing` exclude each other",
+            "remove `sniffing`: nodes of Elastic Cloud are reached through its proxy alone",
+        );
     }
 }

@@ -30,6 +30,8 @@ pub(crate) fn format_named(name: &str) -> Option<Format> {
         "pipeline-name" => ("a name of `a-z`, `0-9`, `_` and `-`", check_pipeline_name),
         "index-prefix" => ("an index prefix such as `flights-`", check_index_prefix),
         "host" => ("a URL such as `https://localhost:9200`", check_host),
+        "proxy" => ("a URL such as `http://proxy.example.org:3128`", check_proxy),
+        "header-name" => ("a name of an HTTP header", check_header_name),
         "fingerprint" => ("a SHA-256 fingerprint in hexadecimal", check_certificate_fingerprint),
         "text" => ("a text", check_text),
         _ => return None,
@@ -99,12 +101,31 @@ fn check_index_prefix(text: &str) -> Result<(), InvalidValue> {
 }
 
 fn check_host(text: &str) -> Result<(), InvalidValue> {
+    check_url(
+        text,
+        "name the user under `user` and refer to the password under `password`: `{ env: ELASTICSEARCH_PASSWORD }`",
+    )
+}
+
+fn check_proxy(text: &str) -> Result<(), InvalidValue> {
+    check_url(
+        text,
+        "name the user under `proxy_user` and refer to the password under `proxy_password`: `{ env: PROXY_PASSWORD }`",
+    )
+}
+
+/// RFC 9110, section 5.6.2.
+fn check_header_name(text: &str) -> Result<(), InvalidValue> {
+    if !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c)) {
+        return Ok(());
+    }
+    Err(InvalidValue::new(format!("`{text}` is not a name of a header"), "write a name such as `X-Opaque-Id`"))
+}
+
+fn check_url(text: &str, where_credentials_go: &str) -> Result<(), InvalidValue> {
     // This comes first, so that no other message repeats the password.
     if text.contains('@') {
-        return Err(InvalidValue::new(
-            "the URL holds credentials",
-            "name the user under `user` and refer to the password under `password`: `{ env: ELASTICSEARCH_PASSWORD }`",
-        ));
+        return Err(InvalidValue::new("the URL holds credentials", where_credentials_go));
     }
     let has_scheme = text.starts_with("http://") || text.starts_with("https://");
     if !has_scheme {

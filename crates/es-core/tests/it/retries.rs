@@ -93,6 +93,19 @@ async fn a_wait_longer_than_the_limit_is_not_begun() {
 }
 
 #[tokio::test]
+async fn a_server_may_name_the_time_instead_of_the_wait() {
+    let server = mock_node().await;
+    let at_that_time = std::time::SystemTime::now() + Duration::from_secs(3600);
+    let busy = answer(503).insert_header("Retry-After", httpdate::fmt_http_date(at_that_time).as_str());
+    Mock::given(path("/work")).respond_with(busy).mount(&server).await;
+    let client = Client::connect(at(&server.uri())).await.unwrap();
+    let error = client.send(&work(Method::Get)).await.unwrap_err();
+    let asked_for = error.retry_after().unwrap().as_secs();
+    assert!((3000..=3600).contains(&asked_for), "{asked_for}");
+    assert_eq!(asked(&server, "/work").await, 1);
+}
+
+#[tokio::test]
 async fn a_stalled_server_ends_at_the_time_limit() {
     let server = mock_node().await;
     let slow = answer(200).set_delay(Duration::from_secs(30));

@@ -1,13 +1,12 @@
 //! No secret shows in anything that is printed.
 
-use es_core::{Client, ClusterConfig, Credentials, Secret};
+use es_core::{Client, ClusterConfig, Credentials, ExtraHeaders, Method, Request, Secret, Sniffing, Verification};
 use wiremock::matchers::{any, header};
 use wiremock::{Mock, MockServer};
 
+use crate::logs::{TRACES, logs};
 use crate::support::{answer, at, hello, raw_server};
-
-/// "canary" in base64, as it stands at the start of a longer text, and as it is.
-const TRACES: [&str; 4] = ["canary", "Y2FuYXJ5", "OmNhbmFyeQ", "ZWxhc3RpYzpjYW5hcnk"];
+use crate::tls_server::{Authority, serve, trusting};
 
 fn without_traces(text: &str) {
     for trace in TRACES {
@@ -15,12 +14,98 @@ fn without_traces(text: &str) {
     }
 }
 
-fn all_credentials() -> [Credentials; 3] {
+fn all_credentials() -> [Credentials; 5] {
     [
+        Credentials::ServiceToken(Secret::new("canary")),
+        Credentials::api_key_pair("id", &Secret::new("canary")),
         Credentials::Basic { user: "elastic".into(), password: Secret::new("canary") },
         Credentials::api_key("canary:canary"),
         Credentials::Bearer(Secret::new("canary")),
     ]
+}
+
+#[tokio::test]
+async fn logs_at_their_most_talkative_keep_secrets() {
+    let logs = logs();
+    tracing::trace!("the watch sees {}", TRACES[0]);
+    assert!(logs.leaks().iter().any(|line| line.contains("the watch sees")));
+
+    let accepting = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(200).set_body_json(hello("9.4.3"))).mount(&accepting).await;
+    let refusing = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(401)).mount(&refusing).await;
+    let authority = Authority::new("one");
+    let signed = authority.sign("127.0.0.1");
+    let tls_port = serve(&signed.key, vec![signed.der()]);
+    let (broken, _) = raw_server(b"").await;
+    let dead = crate::support::dead_port().await;
+    let with_user = |url: String| url.replace("http://", "http://user:canary@");
+    let urls = [
+        accepting.uri(),
+        with_user(accepting.uri()),
+        refusing.uri(),
+        format!("https://127.0.0.1:{tls_port}"),
+        format!("http://127.0.0.1:{broken}"),
+        with_user(format!("http://127.0.0.1:{dead}")),
+    ];
+    for proxy in [None, Some(with_user(accepting.uri())), Some(with_user(format!("http://127.0.0.1:{dead}")))] {
+        for credentials in all_credentials() {
+            for url in &urls {
+                let config = ClusterConfig {
+                    credentials: credentials.clone(),
+                    proxy: proxy.as_ref().map(|proxy| proxy.parse().unwrap()),
+                    headers: ExtraHeaders::default().with("X-Gateway-Token", Secret::new("canary")).unwrap(),
+                    tls: trusting(&authority, Verification::Full),
+                    sniffing: Sniffing::AtStart,
+                    compression: true,
+                    ..at(url)
+                };
+                without_traces(&format!("{config:?} {config:#?}"));
+                let body = "a body is no secret, and no log is the place for it".repeat(50);
+                match Client::connect(config.clone()).await {
+                    Ok(client) => {
+                        let request = Request::new(Method::Post, "/a/_doc").json(&body);
+                        let _ = client.send(&request).await;
+                        without_traces(&format!("{client:?} {client:#?}"));
+                    }
+                    Err(error) => without_traces(&format!("{error} {error:?} {error:#?} {:?}", error.help())),
+                }
+                without_traces(&format!("{:?}", es_core::probe(&config).await));
+            }
+        }
+    }
+    assert!(logs.lines() > 500, "{}", logs.lines());
+    let leaks: Vec<String> = logs.leaks().into_iter().filter(|line| !line.contains("the watch sees")).collect();
+    assert_eq!(leaks, [""; 0]);
+}
+
+#[tokio::test]
+async fn panics_keep_secrets() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(401)).mount(&server).await;
+    for credentials in all_credentials() {
+        let config = ClusterConfig { credentials, ..at(&server.uri()) };
+        let task = tokio::spawn(async move { Client::connect(config).await.map(|_| ()).expect("the panic of a test") });
+        let panic = task.await.unwrap_err().into_panic();
+        let message = panic.downcast_ref::<String>().unwrap();
+        assert!(message.starts_with("the panic of a test: Error"), "{message}");
+        without_traces(message);
+    }
+}
+
+#[tokio::test]
+async fn extra_headers_are_sent_and_kept() {
+    let server = MockServer::start().await;
+    Mock::given(any()).respond_with(answer(200).set_body_json(hello("9.4.3"))).mount(&server).await;
+    let headers = ExtraHeaders::parse("X-Gateway-Token=canary,X-Opaque-Id=run-7").unwrap();
+    let config = ClusterConfig { headers, ..at(&server.uri()) };
+    without_traces(&format!("{config:?} {config:#?}"));
+    Client::connect(config).await.unwrap();
+    let request = &server.received_requests().await.unwrap()[0];
+    assert_eq!(
+        (&request.headers["x-gateway-token"], &request.headers["x-opaque-id"]),
+        (&"canary".parse().unwrap(), &"run-7".parse().unwrap())
+    );
 }
 
 #[tokio::test]

@@ -57,6 +57,28 @@ async fn a_server_of_another_protocol_answers() {
 }
 
 #[tokio::test]
+async fn a_server_that_speaks_first_answers() {
+    // As SSH and mail servers do, before anything was asked of them.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+                let _ = stream.write_all(b"SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n").await;
+                let _ = stream.read(&mut [0; 4096]).await;
+            });
+        }
+    });
+    for _ in 0..20 {
+        // Whether the greeting or the request is first is a matter of chance.
+        let error = Client::connect(at(&format!("http://127.0.0.1:{port}"))).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotElasticsearch, "{error:?}");
+        assert_eq!(error.to_string(), format!("http://127.0.0.1:{port} answers, but not in HTTP"));
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_whose_elasticsearch_is_down_is_not_taken_for_a_stranger() {
     for status in [429, 502, 503, 504] {
         let server = MockServer::start().await;

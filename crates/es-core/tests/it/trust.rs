@@ -1,114 +1,10 @@
 //! Certificates that a real node would not show: other names, expired ones, forged chains.
 
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
-use std::path::PathBuf;
-use std::sync::Arc;
+use es_core::{ErrorKind, TlsConfig, Verification};
+use rcgen::CertificateParams;
 
-use es_core::{Client, ClusterConfig, ErrorKind, Fingerprint, TlsConfig, Verification};
-use rcgen::{BasicConstraints, Certificate, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
-use rustls::{ServerConfig, ServerConnection, Stream};
-use sha2::{Digest as _, Sha256};
-use tempfile::TempDir;
-
-use crate::support::{at, hello};
-
-/// An authority with its certificate in a file.
-struct Authority {
-    issuer: CertifiedIssuer<'static, KeyPair>,
-    _folder: TempDir,
-    file: PathBuf,
-}
-
-impl Authority {
-    fn new(name: &str) -> Self {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.distinguished_name.push(DnType::CommonName, name);
-        let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("ca.crt");
-        std::fs::write(&file, issuer.pem()).unwrap();
-        Self { issuer, _folder: folder, file }
-    }
-
-    fn certificate(&self) -> CertificateDer<'static> {
-        self.issuer.der().clone()
-    }
-
-    /// A certificate for a host, with its key.
-    fn sign(&self, host: &str) -> Signed {
-        self.sign_params(CertificateParams::new(vec![host.to_owned()]).unwrap())
-    }
-
-    fn sign_params(&self, params: CertificateParams) -> Signed {
-        let key = KeyPair::generate().unwrap();
-        Signed { certificate: params.signed_by(&key, &self.issuer).unwrap(), key }
-    }
-}
-
-struct Signed {
-    certificate: Certificate,
-    key: KeyPair,
-}
-
-impl Signed {
-    fn der(&self) -> CertificateDer<'static> {
-        self.certificate.der().clone()
-    }
-}
-
-/// A TLS server that answers every request as a node answers `GET /`. Its threads end with
-/// the process.
-fn serve(key: &KeyPair, chain: Vec<CertificateDer<'static>>) -> u16 {
-    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .unwrap();
-    let config = Arc::new(config);
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let (Ok(mut socket), config) = (stream, config.clone()) else { continue };
-            std::thread::spawn(move || {
-                let mut connection = ServerConnection::new(config).unwrap();
-                let mut tls = Stream::new(&mut connection, &mut socket);
-                let mut request = [0; 4096];
-                // A client that does not trust the certificate hangs up here.
-                if tls.read(&mut request).is_ok_and(|read| read > 0) {
-                    let body = hello("9.4.3").to_string();
-                    let head = "HTTP/1.1 200 OK\r\nX-Elastic-Product: Elasticsearch\r\nConnection: close\r\n";
-                    let _ = write!(tls, "{head}Content-Length: {}\r\n\r\n{body}", body.len());
-                    tls.conn.send_close_notify();
-                    let _ = tls.flush();
-                }
-            });
-        }
-    });
-    port
-}
-
-fn fingerprint(certificate: &CertificateDer<'_>) -> Fingerprint {
-    let hex: String = Sha256::digest(certificate).iter().map(|byte| format!("{byte:02x}")).collect();
-    hex.parse().unwrap()
-}
-
-async fn connect(port: u16, tls: TlsConfig) -> Result<Client, es_core::Error> {
-    Client::connect(ClusterConfig { tls, ..at(&format!("https://127.0.0.1:{port}")) }).await
-}
-
-fn trusting(authority: &Authority, verification: Verification) -> TlsConfig {
-    TlsConfig { ca_cert: Some(authority.file.clone()), verification, ..TlsConfig::default() }
-}
-
-fn pinning(certificate: &CertificateDer<'_>) -> TlsConfig {
-    TlsConfig { ca_fingerprint: Some(fingerprint(certificate)), ..TlsConfig::default() }
-}
+use crate::logs::logs;
+use crate::tls_server::{Authority, connect, pinning, serve, serve_clients_of, trusting};
 
 #[tokio::test]
 async fn the_host_name_counts_unless_told_otherwise() {
@@ -139,7 +35,21 @@ async fn without_the_host_name_the_authority_still_counts() {
         assert_eq!(error.kind(), ErrorKind::Tls);
         assert!(error.to_string().ends_with("signed by an authority that is not trusted"), "{error}");
     }
-    connect(port, trusting(&known, Verification::None)).await.unwrap();
+    connect(port, TlsConfig { verification: Verification::None, ..TlsConfig::default() }).await.unwrap();
+    let both = connect(port, trusting(&known, Verification::None)).await.unwrap_err();
+    assert_eq!(both.to_string(), "both verification none and a CA certificate are set");
+}
+
+#[tokio::test]
+async fn without_verification_each_start_warns() {
+    let signed = Authority::new("unknown").sign("es.example.org");
+    let logs = logs();
+    for _ in 0..2 {
+        let port = serve(&signed.key, vec![signed.der()]);
+        let anyone = TlsConfig { verification: Verification::None, ..TlsConfig::default() };
+        connect(port, anyone).await.unwrap();
+        assert!(logs.warned(&["certificates are not verified", &format!("https://127.0.0.1:{port}")]));
+    }
 }
 
 #[tokio::test]
@@ -197,6 +107,37 @@ async fn showing_the_authoritys_certificate_is_not_enough() {
     let port = serve(&forged.key, vec![forged.der(), authority.certificate()]);
     let error = connect(port, pinning(&authority.certificate())).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Tls, "{error}");
+}
+
+#[tokio::test]
+async fn a_client_certificate_opens_and_another_one_does_not() {
+    let (authority, strangers) = (Authority::new("one"), Authority::new("strangers"));
+    let server = authority.sign("127.0.0.1");
+    let port = serve_clients_of(Some(&authority), &server.key, vec![server.der()]);
+    let folder = tempfile::tempdir().unwrap();
+    let showing = |client: &crate::tls_server::Signed| {
+        let (certificate, key) = client.files(&folder);
+        TlsConfig { client_cert: Some(certificate), client_key: Some(key), ..trusting(&authority, Verification::Full) }
+    };
+    connect(port, showing(&authority.sign("client"))).await.unwrap();
+
+    let help = "set ELASTICSEARCH_CLIENT_CERT and ELASTICSEARCH_CLIENT_KEY to a certificate that the server trusts";
+    let node = format!("https://127.0.0.1:{port}");
+    let table = [
+        (trusting(&authority, Verification::Full), "asks for a client certificate"),
+        (showing(&strangers.sign("client")), "refuses the handshake (UnknownCA)"),
+    ];
+    for (tls, why) in table {
+        let error = connect(port, tls).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("{node} {why}"));
+        assert_eq!((error.kind(), error.help()), (ErrorKind::Tls, Some(help)));
+    }
+
+    let mut mixed = showing(&authority.sign("client"));
+    let other = tempfile::tempdir().unwrap();
+    mixed.client_key = Some(strangers.sign("client").files(&other).1);
+    let error = connect(port, mixed).await.unwrap_err();
+    assert_eq!(error.to_string(), "the client certificate and key do not fit together");
 }
 
 #[tokio::test]

@@ -1,0 +1,315 @@
+//! A proxy between a client and a node that breaks exchanges on purpose, by a script.
+//!
+//! It stands before a real node, so that a test can ask what *happened* there when the client was
+//! told nothing, or something else. Every request takes the next fault of the script that matches
+//! its path; once the script is used up, requests pass. Which request gets which fault depends on
+//! the order in which they arrive and on nothing else, so a test that sends one after the other,
+//! or that scripts by path, is deterministic.
+//!
+//! ```no_run
+//! # async fn a_lost_reply() {
+//! # let Some(node) = es_testing::plain().await else { return };
+//! use es_testing::{Fault, FaultProxy};
+//!
+//! let proxy = FaultProxy::before(&node.url).await;
+//! // connect the client under test to proxy.url(), and then:
+//! proxy.script_for("/_bulk", [Fault::DropReply, Fault::Answer(429)]);
+//! // ... send two bulk requests: the first is applied and nobody learns of it, the second is
+//! // refused by the proxy.
+//! assert_eq!(proxy.forwarded("/_bulk"), 1);
+//! # }
+//! ```
+//!
+//! It speaks plain HTTP/1.1 to both sides and holds one message whole at a time, so it is for
+//! bodies of a test's size. Encryption is left to tests of their own.
+
+mod message;
+mod script;
+
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::{AbortHandle, JoinSet};
+
+use message::{Kind, Message, read_message};
+use script::State;
+pub use script::{ConnectionFault, Fault, SeenRequest};
+
+/// A running proxy. It ends, with all its connections, when it is dropped.
+#[derive(Debug)]
+pub struct FaultProxy {
+    port: u16,
+    shared: Arc<Shared>,
+    listening: Mutex<Option<AbortHandle>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Host and port of the node.
+    upstream: String,
+    state: Mutex<State>,
+}
+
+impl FaultProxy {
+    /// A proxy before the node at an `http` address, on a port of its own of this machine.
+    ///
+    /// # Panics
+    /// When the address is not `http`, and when no port is free.
+    pub async fn before(upstream: &str) -> Self {
+        let Some(address) = upstream.strip_prefix("http://") else {
+            panic!("{upstream} is not an http address");
+        };
+        let upstream = address.trim_end_matches('/').to_owned();
+        let shared = Arc::new(Shared { upstream, state: Mutex::default() });
+        let listener = bind(0).await;
+        let port = match listener.local_addr() {
+            Ok(address) => address.port(),
+            Err(error) => panic!("the fault proxy has no address: {error}"),
+        };
+        let listening = Mutex::new(Some(listen(listener, shared.clone())));
+        Self { port, shared, listening }
+    }
+
+    /// The address to give to the client under test.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Adds faults for the next requests, whatever their path.
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.script_for("", faults);
+    }
+
+    /// Adds faults for the next requests whose path with its query contains `part`. Of several
+    /// scripts that match a request, the one that was begun first is taken from.
+    pub fn script_for(&self, part: &str, faults: impl IntoIterator<Item = Fault>) {
+        let mut state = self.shared.lock();
+        match state.scripts.iter_mut().find(|(known, _)| known == part) {
+            Some((_, queue)) => queue.extend(faults),
+            None => state.scripts.push((part.to_owned(), faults.into_iter().collect())),
+        }
+    }
+
+    /// Adds faults for the next connections.
+    pub fn script_connections(&self, faults: impl IntoIterator<Item = ConnectionFault>) {
+        self.shared.lock().connection_script.extend(faults);
+    }
+
+    /// Stops listening and cuts every connection, as a node that is killed does: from now on
+    /// connections are refused.
+    pub async fn shut(&self) {
+        let listening = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = listening {
+            task.abort();
+            // The port is free once the task was dropped, which happens when it is next polled.
+            while !task.is_finished() {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        }
+    }
+
+    /// Listens again, on the same port, after [`FaultProxy::shut`].
+    ///
+    /// # Panics
+    /// When the port was taken in the meantime.
+    pub async fn open(&self) {
+        self.shut().await;
+        let task = listen(bind(self.port).await, self.shared.clone());
+        *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
+    }
+
+    /// How many connections were made so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.shared.lock().connections
+    }
+
+    /// Every request so far whose path contains `part`, in the order of their arrival.
+    #[must_use]
+    pub fn requests(&self, part: &str) -> Vec<SeenRequest> {
+        self.shared.lock().requests.iter().filter(|request| request.path.contains(part)).cloned().collect()
+    }
+
+    /// How many requests whose path contains `part` arrived so far.
+    #[must_use]
+    pub fn seen(&self, part: &str) -> usize {
+        self.requests(part).len()
+    }
+
+    /// How many requests whose path contains `part` the node has answered so far, whether the
+    /// client learned of it or not.
+    #[must_use]
+    pub fn forwarded(&self, part: &str) -> usize {
+        self.requests(part).iter().filter(|request| request.status.is_some()).count()
+    }
+
+    /// How many scripted faults have not been used yet. A test that ends with some left did not
+    /// test what it meant to.
+    #[must_use]
+    pub fn unused(&self) -> usize {
+        let state = self.shared.lock();
+        state.connection_script.len() + state.scripts.iter().map(|(_, queue)| queue.len()).sum::<usize>()
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        if let Some(task) = self.listening.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            task.abort();
+        }
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn bind(port: u16) -> TcpListener {
+    match TcpListener::bind(("127.0.0.1", port)).await {
+        Ok(listener) => listener,
+        Err(error) => panic!("the fault proxy cannot listen: {error}"),
+    }
+}
+
+/// Serves connections in tasks of its own, which end with it.
+fn listen(listener: TcpListener, shared: Arc<Shared>) -> AbortHandle {
+    let task = tokio::spawn(async move {
+        let mut connections = JoinSet::new();
+        while let Ok((stream, _)) = listener.accept().await {
+            let shared = shared.clone();
+            connections.spawn(async move {
+                // That a side hangs up is what this is for.
+                let _ = serve(stream, &shared).await;
+            });
+            while connections.try_join_next().is_some() {}
+        }
+    });
+    task.abort_handle()
+}
+
+async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
+    let fault = {
+        let mut state = shared.lock();
+        state.connections += 1;
+        state.connection_script.pop_front().unwrap_or(ConnectionFault::Pass)
+    };
+    match fault {
+        ConnectionFault::Pass => {}
+        ConnectionFault::Reset => return reset(client),
+        ConnectionFault::Stall => {
+            // Not even what arrives is taken off the socket: nobody is there.
+            let () = std::future::pending().await;
+        }
+    }
+    client.set_nodelay(true)?;
+    let mut upstream = Upstream { address: &shared.upstream, stream: None, received: Vec::new() };
+    let mut received = Vec::new();
+    while let Some(request) = read_message(&mut client, &mut received, Kind::Request).await? {
+        let (place, fault) = note(shared, &request)?;
+        let reply = match fault {
+            Fault::Reset => return reset(client),
+            Fault::Stall => return hold(client).await,
+            Fault::Answer(status) => refusal(status),
+            Fault::Delay(pause) => {
+                tokio::time::sleep(pause).await;
+                upstream.ask(&request).await?
+            }
+            _ => upstream.ask(&request).await?,
+        };
+        if !matches!(fault, Fault::Answer(_)) {
+            shared.lock().requests[place].status = Some(reply.status()?);
+        }
+        match fault {
+            Fault::DropReply => return client.shutdown().await,
+            Fault::Truncate(length) => {
+                client.write_all(&reply.bytes[..length.min(reply.bytes.len())]).await?;
+                return client.shutdown().await;
+            }
+            Fault::StallAfter(length) => {
+                client.write_all(&reply.bytes[..length.min(reply.bytes.len())]).await?;
+                return hold(client).await;
+            }
+            Fault::Drip(pause) => {
+                for byte in &reply.bytes {
+                    tokio::time::sleep(pause).await;
+                    client.write_all(std::slice::from_ref(byte)).await?;
+                }
+            }
+            Fault::Rewrite(status) => client.write_all(&reply.with_status(status)).await?,
+            _ => client.write_all(&reply.bytes).await?,
+        }
+        if reply.is_last {
+            return client.shutdown().await;
+        }
+    }
+    Ok(())
+}
+
+/// Notes a request, and decides what is done to it.
+fn note(shared: &Shared, request: &Message) -> io::Result<(usize, Fault)> {
+    let head = request.head()?;
+    let mut words = head.lines().next().unwrap_or_default().split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
+    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
+    let body = request.bytes[request.head_length..].to_vec();
+    let mut state = shared.lock();
+    let fault = state.next_fault(&path);
+    state.requests.push(SeenRequest { method, path, headers, body, fault, status: None });
+    Ok((state.requests.len() - 1, fault))
+}
+
+/// An error in the form in which Elasticsearch answers.
+fn refusal(status: u16) -> Message {
+    let body = format!(
+        r#"{{"error":{{"type":"fault_proxy_exception","reason":"the fault proxy answers {status}"}},"status":{status}}}"#
+    );
+    let head = format!(
+        "HTTP/1.1 {status} Fault\r\nX-elastic-product: Elasticsearch\r\ncontent-type: application/json\r\n\
+         content-length: {}\r\n\r\n",
+        body.len()
+    );
+    Message { head_length: head.len(), bytes: (head + &body).into_bytes(), is_last: false }
+}
+
+/// Cuts a connection so that the other side sees a reset rather than an orderly end.
+fn reset(client: TcpStream) -> io::Result<()> {
+    client.set_zero_linger()
+}
+
+/// Keeps a connection open until the other side gives up, reading so that it can send.
+async fn hold(mut client: TcpStream) -> io::Result<()> {
+    let mut ignored = [0; 4096];
+    while client.read(&mut ignored).await? > 0 {}
+    Ok(())
+}
+
+/// The connection to the node that belongs to one connection of the client.
+struct Upstream<'a> {
+    address: &'a str,
+    stream: Option<TcpStream>,
+    received: Vec<u8>,
+}
+
+impl Upstream<'_> {
+    async fn ask(&mut self, request: &Message) -> io::Result<Message> {
+        let mut stream = match self.stream.take() {
+            Some(stream) => stream,
+            None => TcpStream::connect(self.address).await?,
+        };
+        stream.write_all(&request.bytes).await?;
+        let to_head = request.bytes.starts_with(b"HEAD ");
+        let reply = read_message(&mut stream, &mut self.received, Kind::Reply { to_head }).await?;
+        self.stream = reply.as_ref().filter(|reply| !reply.is_last).map(|_| stream);
+        reply.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,150 @@
+//! Where one HTTP/1.1 message ends and the next begins.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+
+/// A whole request or reply, byte for byte.
+pub(super) struct Message {
+    pub(super) bytes: Vec<u8>,
+    /// Where the body begins.
+    pub(super) head_length: usize,
+    /// Whether it is the last one of its connection.
+    pub(super) is_last: bool,
+}
+
+impl Message {
+    pub(super) fn head(&self) -> io::Result<&str> {
+        std::str::from_utf8(&self.bytes[..self.head_length]).map_err(io::Error::other)
+    }
+
+    pub(super) fn status(&self) -> io::Result<u16> {
+        let words = self.head()?.split(' ').nth(1).and_then(|status| status.parse().ok());
+        words.ok_or_else(|| io::Error::other("a reply without a status"))
+    }
+
+    /// The same with another status.
+    pub(super) fn with_status(&self, status: u16) -> Vec<u8> {
+        let line = self.bytes.windows(2).position(|pair| pair == b"\r\n").unwrap_or(0);
+        [format!("HTTP/1.1 {status} Rewritten").as_bytes(), &self.bytes[line..]].concat()
+    }
+}
+
+/// Which side a message comes from.
+#[derive(Clone, Copy)]
+pub(super) enum Kind {
+    Request,
+    Reply { to_head: bool },
+}
+
+/// How the end of a body is found: RFC 9112, section 6.3.
+enum Framing {
+    Length(usize),
+    Chunked,
+    UntilClose,
+}
+
+/// Reads one message. What was received of the next one stays in `received`. `None` when the
+/// other side ended the connection between messages.
+pub(super) async fn read_message(
+    stream: &mut (impl AsyncRead + Unpin),
+    received: &mut Vec<u8>,
+    kind: Kind,
+) -> io::Result<Option<Message>> {
+    let Head { length: head_length, framing, is_last } = loop {
+        if let Some(found) = read_head(received, kind)? {
+            break found;
+        }
+        if stream.read_buf(received).await? == 0 {
+            return if received.is_empty() { Ok(None) } else { Err(io::ErrorKind::UnexpectedEof.into()) };
+        }
+    };
+    let length = loop {
+        let body = &received[head_length..];
+        let end = match framing {
+            Framing::Length(length) => (body.len() >= length).then_some(length),
+            Framing::Chunked => chunked_length(body)?,
+            Framing::UntilClose => None,
+        };
+        if let Some(end) = end {
+            break head_length + end;
+        }
+        if stream.read_buf(received).await? == 0 {
+            match framing {
+                Framing::UntilClose => break received.len(),
+                _ => return Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        }
+    };
+    let rest = received.split_off(length);
+    Ok(Some(Message { bytes: std::mem::replace(received, rest), head_length, is_last }))
+}
+
+/// What the head says of the message.
+struct Head {
+    length: usize,
+    framing: Framing,
+    is_last: bool,
+}
+
+/// Reads the head once it is whole.
+fn read_head(received: &[u8], kind: Kind) -> io::Result<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; 100];
+    let (parsed, status) = match kind {
+        Kind::Request => {
+            let mut request = httparse::Request::new(&mut headers);
+            (request.parse(received).map_err(io::Error::other)?, None)
+        }
+        Kind::Reply { .. } => {
+            let mut reply = httparse::Response::new(&mut headers);
+            let parsed = reply.parse(received).map_err(io::Error::other)?;
+            (parsed, reply.code)
+        }
+    };
+    let httparse::Status::Complete(length) = parsed else { return Ok(None) };
+    let header = |name: &str| {
+        let found = headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    };
+    let without_body = match kind {
+        Kind::Request => false,
+        Kind::Reply { to_head } => to_head || matches!(status, Some(204 | 304)),
+    };
+    let framing = if without_body {
+        Framing::Length(0)
+    } else if header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
+        Framing::Chunked
+    } else {
+        match (header("content-length").map(|length| length.trim().parse()), kind) {
+            (Some(Ok(length)), _) => Framing::Length(length),
+            (Some(Err(error)), _) => return Err(io::Error::other(error)),
+            (None, Kind::Request) => Framing::Length(0),
+            (None, Kind::Reply { .. }) => Framing::UntilClose,
+        }
+    };
+    let closes = header("connection").is_some_and(|options| options.to_ascii_lowercase().contains("close"));
+    let is_last = closes || matches!(framing, Framing::UntilClose);
+    Ok(Some(Head { length, framing, is_last }))
+}
+
+/// How long a chunked body is with its sizes and its end, once it is whole. No side uses
+/// trailers.
+fn chunked_length(body: &[u8]) -> io::Result<Option<usize>> {
+    let mut place = 0;
+    loop {
+        match httparse::parse_chunk_size(&body[place..]) {
+            Ok(httparse::Status::Complete((line, size))) => {
+                let size = usize::try_from(size).map_err(io::Error::other)?;
+                place = place.saturating_add(line).saturating_add(size).saturating_add(2);
+                if place > body.len() {
+                    return Ok(None);
+                }
+                if size == 0 {
+                    return Ok(Some(place));
+                }
+            }
+            Ok(httparse::Status::Partial) => return Ok(None),
+            Err(_) => return Err(io::Error::other("a chunk without a size")),
+        }
+    }
+}

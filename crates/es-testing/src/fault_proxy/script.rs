@@ -1,0 +1,79 @@
+//! What is to be done to which request, and what was done.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// What is done to one request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing.
+    Pass,
+    /// The connection is reset. The node never sees the request.
+    Reset,
+    /// The request is read, and never answered: the connection stays open. The node never sees
+    /// the request.
+    Stall,
+    /// The proxy answers with this status and an Elasticsearch error. The node never sees the
+    /// request.
+    Answer(u16),
+    /// The node applies the request, and its reply is lost: the connection is closed without one.
+    DropReply,
+    /// The node applies the request, and its reply comes with this status instead of its own.
+    Rewrite(u16),
+    /// The node applies the request; this many bytes of its reply come, and then the connection
+    /// is closed.
+    Truncate(usize),
+    /// The node applies the request; this many bytes of its reply come, and then nothing more,
+    /// while the connection stays open.
+    StallAfter(usize),
+    /// The node applies the request, and its reply comes a byte at a time with this pause before
+    /// each.
+    Drip(Duration),
+    /// The request is held for this long before the node sees it.
+    Delay(Duration),
+}
+
+/// What is done to one connection before a request is read from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConnectionFault {
+    /// Nothing.
+    Pass,
+    /// It is reset.
+    Reset,
+    /// It is accepted, and nothing is ever read or written.
+    Stall,
+}
+
+/// A request that the proxy saw.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SeenRequest {
+    /// Its method.
+    pub method: String,
+    /// Its path, with the query.
+    pub path: String,
+    /// Its headers, with names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// Its body, as it was sent.
+    pub body: Vec<u8>,
+    /// What was done to it.
+    pub fault: Fault,
+    /// The status that the node answered; `None` where the node did not see it, or has not
+    /// answered yet.
+    pub status: Option<u16>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pub(super) connections: usize,
+    pub(super) connection_script: VecDeque<ConnectionFault>,
+    pub(super) scripts: Vec<(String, VecDeque<Fault>)>,
+    pub(super) requests: Vec<SeenRequest>,
+}
+
+impl State {
+    /// Takes the fault of a request out of the scripts.
+    pub(super) fn next_fault(&mut self, path: &str) -> Fault {
+        let mut matching = self.scripts.iter_mut().filter(|(part, _)| path.contains(part.as_str()));
+        matching.find_map(|(_, queue)| queue.pop_front()).unwrap_or(Fault::Pass)
+    }
+}

@@ -26,35 +26,63 @@
 mod client;
 mod config;
 mod credentials;
+mod data_streams;
 mod diagnosis;
 mod documents;
 mod environment;
 mod error;
 mod indices;
+mod lifecycle;
 mod mapping;
 mod nodes;
 pub mod paths;
 mod point_in_time;
 mod probe;
 mod product;
+mod reindex;
 mod request;
 mod retry;
 mod server_error;
+mod settings;
+mod snapshots;
+mod tasks;
+mod templates;
 mod tls;
+mod units;
+mod waiting;
 
 pub use bytes::Bytes;
 pub use client::Client;
 pub use config::{ClusterConfig, Endpoint};
 pub use credentials::{Credentials, Secret};
+pub use data_streams::{BackingIndex, DataLifecycle, DataStream, DataStreams, TimestampField};
 pub use documents::{Document, Documents, Precondition};
 pub use environment::{EnvironmentVariable, VARIABLES};
 pub use error::{Error, ErrorKind};
-pub use indices::{AliasAction, IndexDescription, Indices, NewIndex};
+pub use indices::{
+    AliasAction, AliasOptions, ForceMerge, IndexDescription, Indices, NewIndex, Rollover, RolloverConditions,
+    RolloverMode, ShardCounts,
+};
+pub use lifecycle::{
+    Actions, DeleteAction, IndexLifecycle, Lifecycle, LifecyclePolicy, LifecycleStatus, MergeAction, Phase, Phases,
+    StoredPolicy,
+};
 pub use mapping::{Change, ChangeKind, Mapping, MappingDiff, Properties, Property};
 pub use point_in_time::{PointInTime, SearchPage};
 pub use probe::{CertificateSummary, NodeProbe, TlsSession, probe};
 pub use product::{ClusterInfo, Version};
+pub use reindex::{Conflicts, Reindex, ReindexFailure, ReindexProgress, ReindexSummary, ReindexTask, Slices};
 pub use request::{Method, Request, Response};
 pub use retry::{Backoff, RetryPolicy};
 pub use server_error::{RootCause, ServerError};
+pub use settings::{IndexSettings, SettingChange, SettingKind, SettingsDiff};
+pub use snapshots::{
+    NewSnapshot, Repository, Restore, RestoreProgress, Snapshot, SnapshotFailure, SnapshotProgress, SnapshotState,
+    Snapshots,
+};
+pub use tasks::{TaskId, TaskInfo, TaskOutcome, TaskState, Tasks};
+pub use templates::{
+    ComponentTemplate, IndexTemplate, OverlappingTemplate, SimulatedIndex, TemplateContent, Templates,
+};
 pub use tls::{Fingerprint, TlsConfig, Verification};
+pub use waiting::Wait;

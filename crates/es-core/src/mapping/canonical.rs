@@ -31,6 +31,7 @@ fn parameter(field_type: &str, name: &str, value: &Value) -> Option<Value> {
         ("boolean", "null_value") | ("keyword", "null_value") => text(value),
         (_, "null_value") => number(value).unwrap_or_else(|| text(value)),
         ("text" | "search_as_you_type", "index_prefixes") => prefixes(value),
+        ("dense_vector", "index_options") => graph(value),
         _ => text(value),
     };
     let is_nothing = match &value {
@@ -268,4 +269,17 @@ fn prefixes(value: &Value) -> Value {
         fields.entry("max_chars").or_insert_with(|| json!("5"));
     }
     prefixes
+}
+
+/// A graph of vectors has 16 neighbours a node, found among 100, unless said otherwise.
+fn graph(value: &Value) -> Value {
+    let mut options = text(value);
+    let is_graph = options["type"].as_str().is_some_and(|kind| kind.ends_with("hnsw"));
+    if let Value::Object(fields) = &mut options
+        && is_graph
+    {
+        fields.entry("m").or_insert_with(|| json!("16"));
+        fields.entry("ef_construction").or_insert_with(|| json!("100"));
+    }
+    options
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::canonical;
-use super::rules::{self, Verdict};
+use super::rules::{self, Step, Verdict};
 use super::{Mapping, Properties, Property};
 
 /// Whether a change can be made on the live index.
@@ -100,7 +100,13 @@ pub(super) fn diff(live: &Mapping, wanted: &Mapping) -> MappingDiff {
     let (before, after) = (canonical::root(&live.parameters), canonical::root(&wanted.parameters));
     for name in names(&wanted.parameters, &live.parameters) {
         if before.get(name) != after.get(name) {
-            let verdict = rules::of_root(name, before.get(name), after.get(name));
+            let step = Step {
+                before: before.get(name),
+                after: after.get(name),
+                was_said: live.parameters.contains_key(name),
+                is_said: wanted.parameters.contains_key(name),
+            };
+            let verdict = rules::of_root(name, step);
             diff.push(name, verdict, describe(live.parameters.get(name), wanted.parameters.get(name)));
         }
     }
@@ -185,7 +191,13 @@ fn property(
         if was == is || unsaid {
             continue;
         }
-        let verdict = rules::of_field(field_type, name, was, is);
+        let step = Step {
+            before: was,
+            after: is,
+            was_said: old.parameter(name).is_some(),
+            is_said: new.parameter(name).is_some(),
+        };
+        let verdict = rules::of_field(field_type, name, step);
         diff.push(path, verdict, format!("{name} {}", describe(old.parameter(name), new.parameter(name))));
     }
 }

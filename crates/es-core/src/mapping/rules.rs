@@ -37,9 +37,21 @@ const FREE: &[&str] = &[
     "split_queries_on_whitespace",
 ];
 
-/// What the server does with a parameter of a field of the type; values are in the
-/// canonical spelling, where none is the default.
-pub(super) fn of_field(field_type: &str, name: &str, before: Option<&Value>, after: Option<&Value>) -> Verdict {
+/// A parameter before and after, in the canonical spelling, where none is the default.
+#[derive(Clone, Copy)]
+pub(super) struct Step<'a> {
+    pub(super) before: Option<&'a Value>,
+    pub(super) after: Option<&'a Value>,
+    /// Whether the live index says the parameter, be it the default.
+    pub(super) was_said: bool,
+    /// Whether the request speaks of the parameter; if not, and the server does not take
+    /// that for the default, it stays.
+    pub(super) is_said: bool,
+}
+
+/// What the server does with a parameter of a field of the type.
+pub(super) fn of_field(field_type: &str, name: &str, step: Step<'_>) -> Verdict {
+    let Step { before, after, is_said, .. } = step;
     let is_object = matches!(field_type, "object" | "nested");
     match name {
         "copy_to" => Verdict::TakenForNewDocuments,
@@ -53,27 +65,26 @@ pub(super) fn of_field(field_type: &str, name: &str, before: Option<&Value>, aft
         "dims" if field_type == "dense_vector" && before.is_none() => Verdict::Taken,
         "index_options" if field_type == "dense_vector" && grows(before, after) => Verdict::Taken,
         // The server keeps what an object was when a request does not speak of it.
-        "enabled" | "subobjects" if is_object && after.is_none() => Verdict::Ignored,
+        "enabled" | "subobjects" if is_object && !is_said => Verdict::Ignored,
         name if FREE.contains(&name) => Verdict::Taken,
         _ => Verdict::Refused,
     }
 }
 
 /// What the server does with a parameter of the root.
-pub(super) fn of_root(name: &str, before: Option<&Value>, after: Option<&Value>) -> Verdict {
+pub(super) fn of_root(name: &str, step: Step<'_>) -> Verdict {
+    let Step { before, was_said, is_said, .. } = step;
     match name {
         "date_detection" | "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" => Verdict::Taken,
-        "enabled" | "subobjects" if after.is_none() => Verdict::Ignored,
-        // The source can be given up; documents written before keep theirs.
-        "_source" if before.is_none() && is_source_off(after) => Verdict::TakenForNewDocuments,
+        "enabled" | "subobjects" if !is_said => Verdict::Ignored,
+        // Sub-objects can be given up while nobody has asked for them.
+        "subobjects" if !was_said => Verdict::TakenForNewDocuments,
+        // A meta field that nobody has set yet takes anything, for documents to come.
+        "_source" | "_routing" if before.is_none() => Verdict::TakenForNewDocuments,
         // A request that does not speak of a meta field leaves it.
-        "_source" | "_routing" if after.is_none() => Verdict::Ignored,
+        "_source" | "_routing" if !is_said => Verdict::Ignored,
         _ => Verdict::Refused,
     }
-}
-
-fn is_source_off(source: Option<&Value>) -> bool {
-    source.and_then(Value::as_object).is_some_and(|fields| fields.len() == 1 && fields["enabled"] == "false")
 }
 
 /// Parameters that the server fills in by itself, where a definition leaves them out.
@@ -121,7 +132,7 @@ fn becomes(before: &str) -> &'static [&'static str] {
 }
 
 /// Whether the options of a vector index change to a kind that they may become, with a
-/// graph that is no smaller.
+/// graph that has no fewer neighbours a node.
 fn grows(before: Option<&Value>, after: Option<&Value>) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return false };
     let kind = |options: &Value| options["type"].as_str().unwrap_or_default().to_owned();
@@ -130,8 +141,7 @@ fn grows(before: Option<&Value>, after: Option<&Value>) -> bool {
     };
     let same = kind(before) == kind(after);
     let is_graph = kind(after).ends_with("hnsw") && kind(before).ends_with("hnsw");
-    let smaller = |name, default| number(after, name, default) < number(before, name, default);
-    let shrinks = is_graph && (smaller("m", 16.0) || smaller("ef_construction", 100.0));
+    let shrinks = is_graph && number(after, "m", 16.0) < number(before, "m", 16.0);
     let other = |options: &Value| {
         let mut rest = options.as_object().cloned().unwrap_or_default();
         rest.retain(|name, _| !matches!(name.as_str(), "type" | "m" | "ef_construction"));

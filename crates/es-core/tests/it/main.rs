@@ -5,6 +5,7 @@
 mod documents;
 mod faults;
 mod indices;
+mod mapping_changes;
 mod point_in_time;
 mod pool;
 mod retries;

@@ -4,7 +4,9 @@
 
 mod documents;
 mod faults;
+mod index_settings;
 mod indices;
+mod lost_answers;
 mod mapping_changes;
 mod point_in_time;
 mod pool;
@@ -14,3 +16,4 @@ mod security;
 mod strangers;
 mod support;
 mod trust;
+mod upkeep;

@@ -24,7 +24,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 use crate::server_error::ServerError;
-use crate::waiting::Wait;
+use crate::waiting::{Pace, Wait};
 
 /// The id of a task: the node that it runs on, and a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -248,12 +248,16 @@ impl Tasks<'_> {
         wait: &Wait,
         mut on_poll: impl FnMut(&TaskState),
     ) -> Result<TaskState, Error> {
-        let ask = async || {
-            let state = self.get(id).await?;
-            on_poll(&state);
-            Ok(state.outcome.is_some().then_some(state))
-        };
-        wait.until(&format!("the task {id}"), ask).await
+        let mut pace = Pace::new(wait, format!("the task {id}"));
+        loop {
+            let state = self.get(id).await.map(|state| {
+                on_poll(&state);
+                state.outcome.is_some().then_some(state)
+            });
+            if let Some(ended) = pace.after(state).await? {
+                return Ok(ended);
+            }
+        }
     }
 }
 

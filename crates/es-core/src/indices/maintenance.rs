@@ -10,7 +10,7 @@ use super::Indices;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 use crate::server_error::ServerError;
-use crate::tasks::{Started, TaskId};
+use crate::tasks::{Started, TaskId, TaskOutcome};
 use crate::waiting::Wait;
 
 /// What a force merge is for.
@@ -92,9 +92,9 @@ impl Indices<'_> {
     pub async fn force_merge(&self, name: &str, merge: ForceMerge, wait: &Wait) -> Result<ShardCounts, Error> {
         let id = self.start_force_merge(name, merge).await?;
         let what = format!("the force merge of {name}");
-        let tasks = self.client.tasks();
-        let ask = async || Ok(tasks.get(&id).await?.outcome);
-        let response = wait.until(&what, ask).await?.into_response(&format!("{what} failed"))?;
+        let ended = self.client.tasks().wait(&id, wait, |_| ()).await?;
+        let outcome = ended.outcome.unwrap_or(TaskOutcome::Response(Value::Null));
+        let response = outcome.into_response(&format!("{what} failed"))?;
         let answer = Answer::deserialize(&response)
             .map_err(|source| Error::new(ErrorKind::Decode, format!("the end of {what} cannot be read: {source}")))?;
         answer.check(&what)

@@ -31,7 +31,7 @@ fn parameter(field_type: &str, name: &str, value: &Value) -> Option<Value> {
         ("boolean", "null_value") | ("keyword", "null_value") => text(value),
         (_, "null_value") => number(value).unwrap_or_else(|| text(value)),
         ("text" | "search_as_you_type", "index_prefixes") => prefixes(value),
-        ("dense_vector", "index_options") => graph(value),
+        ("dense_vector", "index_options") => vector_index(value),
         _ => text(value),
     };
     let is_nothing = match &value {
@@ -272,14 +272,18 @@ fn prefixes(value: &Value) -> Value {
 }
 
 /// A graph of vectors has 16 neighbours a node, found among 100, unless said otherwise.
-fn graph(value: &Value) -> Value {
+fn vector_index(value: &Value) -> Value {
     let mut options = text(value);
-    let is_graph = options["type"].as_str().is_some_and(|kind| kind.ends_with("hnsw"));
-    if let Value::Object(fields) = &mut options
-        && is_graph
-    {
-        fields.entry("m").or_insert_with(|| json!("16"));
-        fields.entry("ef_construction").or_insert_with(|| json!("100"));
+    let kind = options["type"].as_str().unwrap_or_default().to_owned();
+    if let Value::Object(fields) = &mut options {
+        if kind.ends_with("hnsw") {
+            fields.entry("m").or_insert_with(|| json!("16"));
+            fields.entry("ef_construction").or_insert_with(|| json!("100"));
+        }
+        // Elasticsearch 8 says the interval that 4 bits have anyway, 9 does not.
+        if kind.starts_with("int4") && fields.get("confidence_interval").is_some_and(|interval| interval == "0") {
+            fields.shift_remove("confidence_interval");
+        }
     }
     options
 }

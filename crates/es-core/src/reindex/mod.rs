@@ -29,7 +29,7 @@ use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 use crate::tasks::{Started, TaskId};
-use crate::waiting::Wait;
+use crate::waiting::{Pace, Wait};
 
 /// What to do with a document that is there already in another version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -269,13 +269,22 @@ impl ReindexTask {
         wait: &Wait,
         mut on_progress: impl FnMut(&ReindexProgress),
     ) -> Result<ReindexSummary, Error> {
-        let what = self.what.clone();
-        let ask = async || {
-            let (progress, summary) = self.poll().await?;
-            on_progress(&progress);
-            Ok(summary)
-        };
-        wait.until(&what, ask).await
+        let mut pace = Pace::new(wait, self.what.clone());
+        loop {
+            let answer = self.poll().await.map(|(progress, summary)| {
+                on_progress(&progress);
+                summary
+            });
+            if self.is_over {
+                // However the copy failed, it will not go on.
+                if let Err(error) = answer {
+                    return Err(error);
+                }
+            }
+            if let Some(summary) = pace.after(answer).await? {
+                return Ok(summary);
+            }
+        }
     }
 
     /// Asks the server to stop after the batch that it is at. What was written stays. Returns

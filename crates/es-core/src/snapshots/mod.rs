@@ -35,7 +35,7 @@ use crate::error::{Error, ErrorKind};
 use crate::indices::is_exact_name;
 use crate::request::{Method, Request};
 use crate::server_error::ServerError;
-use crate::waiting::Wait;
+use crate::waiting::{Pace, Wait};
 
 /// How many snapshots one request lists.
 const PAGE: usize = 100;
@@ -300,18 +300,20 @@ impl Snapshots<'_> {
     ) -> Result<Snapshot, Error> {
         self.start(name, snapshot).await?;
         let what = format!("the snapshot {name}");
-        let ask = async || {
-            let now = self.progress(name).await?;
-            on_progress(&now);
-            Ok((now.state != SnapshotState::InProgress).then_some(()))
+        let mut pace = Pace::new(wait, what.clone());
+        let taken = loop {
+            let answer = self.progress(name).await;
+            // The status can say that it is done before it can be read.
+            let answer = match answer.inspect(&mut on_progress) {
+                Ok(now) if now.state != SnapshotState::InProgress => self.get(name).await,
+                Ok(_) => Ok(None),
+                Err(error) => Err(error),
+            };
+            let ended = answer.map(|found| found.filter(|found| found.state != SnapshotState::InProgress));
+            if let Some(taken) = pace.after(ended).await? {
+                break taken;
+            }
         };
-        wait.until(&what, ask).await?;
-        // The status can say that it is done before it can be read.
-        let ask = async || {
-            let found = self.get(name).await?.filter(|found| found.state != SnapshotState::InProgress);
-            Ok(found)
-        };
-        let taken = wait.until(&what, ask).await?;
         if taken.state != SnapshotState::Success && !(snapshot.partial && taken.state == SnapshotState::Partial) {
             let count = taken.failures.len();
             let reason = taken.failures.first().map_or("no reason is given", |failure| failure.reason.as_str());

@@ -9,7 +9,7 @@ use super::Snapshots;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 use crate::settings::IndexSettings;
-use crate::waiting::Wait;
+use crate::waiting::{Pace, Wait};
 
 /// An index to bring back.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,16 +120,18 @@ impl Snapshots<'_> {
             }
             Err(error) => return Err(error),
         }
-        let ask = async || {
-            let request = Request::new(Method::Get, CatShardsParts::Index(&[&restore.into]).url())
-                .query("format", "json")
-                .query("h", "prirep,state,unassigned.reason,unassigned.details");
-            let rows: Vec<ShardRow> = self.client.send(&request).await?.json()?;
-            let now = judge(&rows, &what)?;
-            on_progress(&now);
-            Ok((now.shards_total > 0 && now.shards_done == now.shards_total).then_some(()))
-        };
-        wait.until(&what, ask).await
+        let request = Request::new(Method::Get, CatShardsParts::Index(&[&restore.into]).url())
+            .query("format", "json")
+            .query("h", "prirep,state,unassigned.reason,unassigned.details");
+        let mut pace = Pace::new(wait, what.clone());
+        loop {
+            let rows = self.client.send(&request).await.and_then(|answer| answer.json::<Vec<ShardRow>>());
+            let now = rows.and_then(|rows| judge(&rows, &what)).inspect(&mut on_progress);
+            let is_back = |now: RestoreProgress| now.shards_total > 0 && now.shards_done == now.shards_total;
+            if pace.after(now.map(|now| is_back(now).then_some(()))).await?.is_some() {
+                return Ok(());
+            }
+        }
     }
 
     fn restore_request(&self, name: &str, restore: &Restore) -> Request {

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{at, live, of_node};
+use crate::support::{at, has_module, live, of_node};
 
 /// A forwarder to the node that hangs up instead of passing on the answers to requests whose
 /// first line holds `what`, `drops` times. Returns its port and how many it has dropped.
@@ -82,6 +82,9 @@ async fn an_alias_is_moved_once_when_the_answer_is_lost() {
 async fn a_reindex_goes_on_when_an_answer_about_it_is_lost() {
     let Some((client, scope)) = live("lost_poll").await else { return };
     let Some(node) = es_testing::plain().await else { return };
+    if !has_module(&client, "reindex").await {
+        return;
+    }
     let [from, to] = ["from", "to"].map(|name| format!("{}{name}", scope.prefix()));
     client.indices().create(&from, &NewIndex::default()).await.unwrap();
     for id in ["1", "2", "3"] {

@@ -10,6 +10,7 @@ mod lost_answers;
 mod mapping_changes;
 mod point_in_time;
 mod pool;
+mod reindexing;
 mod retries;
 mod secrets;
 mod security;

@@ -26,6 +26,7 @@ use elasticsearch::indices::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::absent::Optional;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::indices::{Rollover, RolloverConditions, RolloverMode, is_exact_name};
@@ -113,13 +114,13 @@ pub struct BackingIndex {
 
 /// The data streams of a cluster.
 pub struct DataStreams<'a> {
-    client: &'a Client,
+    api: Optional<'a>,
 }
 
 impl Client {
     /// Data streams.
     pub fn data_streams(&self) -> DataStreams<'_> {
-        DataStreams { client: self }
+        DataStreams { api: Optional { client: self, feature: "data streams" } }
     }
 }
 
@@ -147,7 +148,7 @@ impl DataStreams<'_> {
     /// for a data stream matches.
     pub async fn create(&self, name: &str) -> Result<(), Error> {
         let request = Request::new(Method::Put, IndicesCreateDataStreamParts::Name(name).url());
-        self.client.send(&request).await.map(|_| ())
+        self.api.send(&request).await.map(|_| ())
     }
 
     /// The data streams whose names match a pattern, hidden ones included.
@@ -157,7 +158,7 @@ impl DataStreams<'_> {
     pub async fn list(&self, pattern: &str) -> Result<Vec<DataStream>, Error> {
         let request = Request::new(Method::Get, IndicesGetDataStreamParts::Name(&[pattern]).url())
             .query("expand_wildcards", "all");
-        match self.client.send(&request).await {
+        match self.api.send(&request).await {
             Ok(answer) => Ok(answer.json::<Found>()?.data_streams),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
@@ -184,7 +185,7 @@ impl DataStreams<'_> {
         let request = Request::new(Method::Delete, IndicesDeleteDataStreamParts::Name(&[name]).url())
             .query("expand_wildcards", "none")
             .repeatable();
-        self.client.exists(&request).await
+        self.api.exists(&request).await
     }
 
     /// Goes on in a new index if the conditions hold: see [`crate::Indices::rollover`].
@@ -192,7 +193,7 @@ impl DataStreams<'_> {
     /// # Errors
     /// As [`crate::Indices::rollover`].
     pub async fn rollover(&self, name: &str, conditions: &RolloverConditions) -> Result<Rollover, Error> {
-        self.client.indices().rollover(name, None, conditions, RolloverMode::Make).await
+        self.api.client.indices().rollover(name, None, conditions, RolloverMode::Make).await
     }
 
     /// Sets how long a data stream keeps its documents.
@@ -202,7 +203,7 @@ impl DataStreams<'_> {
     pub async fn put_lifecycle(&self, name: &str, lifecycle: &DataLifecycle) -> Result<(), Error> {
         let parts = IndicesPutDataLifecycleParts::Name(&[name]);
         let request = Request::new(Method::Put, parts.url()).json(lifecycle).repeatable();
-        self.client.send(&request).await.map(|_| ())
+        self.api.send(&request).await.map(|_| ())
     }
 
     /// How long a data stream keeps its documents; nothing if it has no lifecycle.
@@ -211,7 +212,7 @@ impl DataStreams<'_> {
     /// [`ErrorKind::NotFound`] when there is no such data stream.
     pub async fn lifecycle(&self, name: &str) -> Result<Option<DataLifecycle>, Error> {
         let request = Request::new(Method::Get, IndicesGetDataLifecycleParts::Name(&[name]).url());
-        let found: Lifecycles = self.client.send(&request).await?.json()?;
+        let found: Lifecycles = self.api.send(&request).await?.json()?;
         Ok(found.data_streams.into_iter().find(|stream| stream.name == name).and_then(|stream| stream.lifecycle))
     }
 
@@ -221,6 +222,6 @@ impl DataStreams<'_> {
     /// [`ErrorKind::NotFound`] when there is no such data stream.
     pub async fn delete_lifecycle(&self, name: &str) -> Result<(), Error> {
         let parts = IndicesDeleteDataLifecycleParts::Name(&[name]);
-        self.client.send(&Request::new(Method::Delete, parts.url()).repeatable()).await.map(|_| ())
+        self.api.send(&Request::new(Method::Delete, parts.url()).repeatable()).await.map(|_| ())
     }
 }

@@ -23,6 +23,7 @@
 //! # }
 //! ```
 
+mod absent;
 mod client;
 mod config;
 mod credentials;

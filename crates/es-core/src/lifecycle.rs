@@ -29,6 +29,7 @@ use elasticsearch::ilm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::absent::Optional;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::indices::{RolloverConditions, is_exact_name};
@@ -210,13 +211,13 @@ pub enum LifecycleStatus {
 
 /// The lifecycle policies of a cluster.
 pub struct Lifecycle<'a> {
-    client: &'a Client,
+    api: Optional<'a>,
 }
 
 impl Client {
     /// Lifecycle policies.
     pub fn lifecycle(&self) -> Lifecycle<'_> {
-        Lifecycle { client: self }
+        Lifecycle { api: Optional { client: self, feature: "index lifecycle management" } }
     }
 }
 
@@ -240,7 +241,7 @@ impl Lifecycle<'_> {
         let request = Request::new(Method::Put, IlmPutLifecycleParts::Policy(name).url())
             .json(&json!({"policy": policy}))
             .repeatable();
-        self.client.send(&request).await.map(|_| ())
+        self.api.send(&request).await.map(|_| ())
     }
 
     /// The policy of a name.
@@ -249,7 +250,7 @@ impl Lifecycle<'_> {
     /// As [`Client::send`].
     pub async fn get(&self, name: &str) -> Result<Option<StoredPolicy>, Error> {
         let request = Request::new(Method::Get, IlmGetLifecycleParts::Policy(name).url());
-        match self.client.send(&request).await {
+        match self.api.send(&request).await {
             Ok(answer) => Ok(answer.json::<BTreeMap<String, StoredPolicy>>()?.remove(name)),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
@@ -261,7 +262,7 @@ impl Lifecycle<'_> {
     /// # Errors
     /// As [`Client::send`].
     pub async fn list(&self) -> Result<BTreeMap<String, StoredPolicy>, Error> {
-        self.client.send(&Request::new(Method::Get, IlmGetLifecycleParts::None.url())).await?.json()
+        self.api.send(&Request::new(Method::Get, IlmGetLifecycleParts::None.url())).await?.json()
     }
 
     /// Removes a policy; returns whether there was one.
@@ -274,7 +275,7 @@ impl Lifecycle<'_> {
             return Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of a policy")));
         }
         let request = Request::new(Method::Delete, IlmDeleteLifecycleParts::Policy(name).url()).repeatable();
-        self.client.exists(&request).await
+        self.api.exists(&request).await
     }
 
     /// Where the indices that match are in their policies, by name.
@@ -283,7 +284,7 @@ impl Lifecycle<'_> {
     /// [`ErrorKind::NotFound`] when a named index does not exist; else as [`Client::send`].
     pub async fn explain(&self, pattern: &str) -> Result<Vec<IndexLifecycle>, Error> {
         let request = Request::new(Method::Get, IlmExplainLifecycleParts::Index(pattern).url());
-        let found: ExplainBody = self.client.send(&request).await?.json()?;
+        let found: ExplainBody = self.api.send(&request).await?.json()?;
         Ok(found.indices.into_values().collect())
     }
 
@@ -293,7 +294,7 @@ impl Lifecycle<'_> {
     /// [`ErrorKind::BadRequest`] when no step of the index has failed.
     pub async fn retry(&self, index: &str) -> Result<(), Error> {
         let request = Request::new(Method::Post, IlmRetryParts::Index(index).url());
-        self.client.send(&request).await.map(|_| ())
+        self.api.send(&request).await.map(|_| ())
     }
 
     /// Whether policies are carried out at all.
@@ -302,6 +303,6 @@ impl Lifecycle<'_> {
     /// As [`Client::send`].
     pub async fn status(&self) -> Result<LifecycleStatus, Error> {
         let request = Request::new(Method::Get, IlmGetStatusParts::None.url());
-        Ok(self.client.send(&request).await?.json::<StatusBody>()?.operation_mode)
+        Ok(self.api.send(&request).await?.json::<StatusBody>()?.operation_mode)
     }
 }

@@ -25,6 +25,7 @@ use elasticsearch::ReindexParts;
 use serde_json::{Map, Value, json};
 
 pub use self::progress::{ReindexFailure, ReindexProgress, ReindexSummary};
+use crate::absent::Optional;
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
@@ -200,8 +201,9 @@ impl Client {
     /// where the server lacks the module. A missing source shows when the task is asked after.
     pub async fn start_reindex(&self, reindex: &Reindex) -> Result<ReindexTask, Error> {
         let what = format!("the reindex from {} to {}", reindex.source.join(","), reindex.dest);
+        let api = Optional { client: self, feature: "reindex" };
         // Two tasks would write the same documents, so the request is not sent twice.
-        let started: Started = match self.send(&reindex.request()).await {
+        let started: Started = match api.send(&reindex.request()).await {
             Ok(answer) => answer.json()?,
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut) => {
                 return Err(error.with_help(format!(

@@ -118,7 +118,7 @@ impl Snapshots<'_> {
                     return Err(error);
                 }
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(missing_told(error)),
         }
         let request = Request::new(Method::Get, CatShardsParts::Index(&[&restore.into]).url())
             .query("format", "json")
@@ -138,6 +138,17 @@ impl Snapshots<'_> {
         Request::new(Method::Post, SnapshotRestoreParts::RepositorySnapshot(self.repository, name).url())
             .query("wait_for_completion", false)
             .json(&restore.body())
+    }
+}
+
+/// The server calls a missing snapshot a failure of its own.
+fn missing_told(error: Error) -> Error {
+    let is_missing = error.server().is_some_and(|server| {
+        server.error_type == "snapshot_restore_exception" && server.reason.ends_with("snapshot does not exist")
+    });
+    match error.server().filter(|_| is_missing) {
+        Some(server) => Error::new(ErrorKind::NotFound, error.to_string()).with_server(server.clone()),
+        None => error,
     }
 }
 

@@ -4,17 +4,21 @@
 
 mod documents;
 mod faults;
+mod golden;
 mod index_settings;
 mod indices;
 mod lost_answers;
 mod mapping_changes;
 mod point_in_time;
+mod policies;
 mod pool;
 mod reindexing;
 mod retries;
 mod secrets;
 mod security;
+mod snapshotting;
 mod strangers;
 mod support;
+mod templating;
 mod trust;
 mod upkeep;

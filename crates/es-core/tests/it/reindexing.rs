@@ -13,7 +13,12 @@ use crate::support::{self, has_module};
 /// A client of a node that can reindex.
 async fn live(test: &str) -> Option<(Client, es_testing::Scope)> {
     let (client, scope) = support::live(test).await?;
-    has_module(&client, "reindex").await.then_some((client, scope))
+    if !has_module(&client, "reindex").await {
+        let error = client.start_reindex(&Reindex::new("a", "b")).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::FeatureMissing, "{error}");
+        return None;
+    }
+    Some((client, scope))
 }
 
 fn wait() -> Wait {

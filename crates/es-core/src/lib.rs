@@ -3,10 +3,23 @@
 //! A [`Client`] carries [`Request`]s to a pool of nodes, repeats those that may be
 //! repeated, checks that the far side is a supported Elasticsearch, and turns every
 //! failure into one [`Error`] whose [`ErrorKind`] a caller can act on. On top of it
-//! stand the small typed APIs that the pipeline needs: [`Indices`] (create, mappings,
-//! settings, aliases), [`Documents`] (single documents with compare-and-set) and
-//! [`PointInTime`] (consistent reads). A [`Mapping`] keeps every parameter that it does
-//! not know and tells what changed between two mappings.
+//! stand the small typed APIs that the pipeline needs:
+//!
+//! - [`Indices`] creates, describes, refreshes, merges and rolls over indices, and moves
+//!   aliases in one step ([`Indices::swap_alias`]).
+//! - A [`Mapping`] keeps every parameter that it does not know, and tells what changed
+//!   between two mappings and what the live index takes ([`Mapping::diff`]);
+//!   [`IndexSettings`] does the same for settings.
+//! - [`Templates`] are what new indices are made with, [`DataStreams`] and [`Lifecycle`]
+//!   policies what becomes of them; a cluster without these features says so with
+//!   [`ErrorKind::FeatureMissing`].
+//! - A [`ReindexTask`] copies documents on the server with progress and an account of what
+//!   was not copied; [`Tasks`] asks after any long work and cancels it.
+//! - [`Snapshots`] are taken, listed and brought back, one index at a time.
+//! - [`Documents`] reads and writes single documents with compare-and-set, and a
+//!   [`PointInTime`] reads many consistently.
+//!
+//! Every wait for work on the server is bounded by a [`Wait`].
 //!
 //! This crate knows nothing of data frames: columns are `es-frame`'s, bulk requests are
 //! `es-bulk`'s.

@@ -258,6 +258,45 @@ mod tests {
         assert_eq!(paths, ["a:object", "a.b:long", "c:ip"]);
     }
 
+    /// Any JSON.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,4}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                any_object(inner).prop_map(Value::from),
+            ]
+        })
+    }
+
+    /// Names that mean something to the comparison, and others.
+    fn any_object(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
+        let known = prop::sample::select(vec![
+            "type",
+            "properties",
+            "fields",
+            "dynamic",
+            "subobjects",
+            "copy_to",
+            "script",
+            "null_value",
+            "a.b",
+            "a..b",
+            "index_options",
+            "relations",
+            "analyzer",
+            "meta",
+        ]);
+        let name = prop_oneof![known.prop_map(str::to_owned), "[a-z.]{0,3}"];
+        prop::collection::hash_map(name, value, 0..4).prop_map(|fields| fields.into_iter().collect())
+    }
+
     fn any_property() -> impl Strategy<Value = Value> {
         let leaf = (prop::sample::select(vec!["keyword", "long", "date", "unknown_type"]), any::<bool>())
             .prop_map(|(kind, flag)| json!({"type": kind, "some_parameter": flag}));
@@ -267,6 +306,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_mapping_is_kept_word_for_word_and_is_no_different_from_itself(
+            properties in any_object(any_json()),
+            meta in any_object(any_json()),
+            parameters in prop::collection::btree_map("[a-z]{1,5}|dynamic|_source|dynamic_templates", any_json(), 0..4),
+        ) {
+            let mut original: Map<String, Value> = parameters.into_iter().collect();
+            original.shift_remove("properties");
+            // An empty one is the same as none, to the server and here.
+            for (name, fields) in [("properties", properties), ("_meta", meta)] {
+                if !fields.is_empty() {
+                    original.insert(name.to_owned(), fields.into());
+                }
+            }
+            let original = Value::from(original);
+            let read = mapping(original.clone());
+            prop_assert_eq!(serde_json::to_value(&read).unwrap(), original);
+            prop_assert!(read.diff(&read).is_empty(), "{:?}", read.diff(&read));
+            let again = mapping(serde_json::to_value(&read).unwrap());
+            prop_assert!(again.diff(&read).is_empty());
+            prop_assert!(read.diff(&read.in_place_update(&read)).is_empty(), "{:?}", read.diff(&read.in_place_update(&read)));
+        }
+
         #[test]
         fn a_mapping_survives_being_read_and_written(
             properties in prop::collection::btree_map("[a-z.]{1,4}", any_property(), 1..4),

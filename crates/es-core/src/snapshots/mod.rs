@@ -80,8 +80,9 @@ struct ListBody {
 }
 
 impl Snapshots<'_> {
-    /// Takes a snapshot, and waits until it is whole. `on_progress` is told on the way. If
-    /// the answer to the request is lost, the snapshot is looked for, not taken twice.
+    /// Takes a snapshot, and waits until it is whole. `on_progress` is told on the way, and at
+    /// the end. If the answer to the request is lost, the snapshot is looked for, not taken
+    /// twice.
     ///
     /// # Errors
     /// [`ErrorKind::PartialResult`] when shards are not in it; [`ErrorKind::BadRequest`]
@@ -110,6 +111,10 @@ impl Snapshots<'_> {
                 break taken;
             }
         };
+        // While the end is written down the bytes can be missing; now they are read back.
+        if let Ok(now) = self.progress(name).await {
+            on_progress(&now);
+        }
         if taken.state != SnapshotState::Success && !(snapshot.partial && taken.state == SnapshotState::Partial) {
             let count = taken.failures.len();
             let reason = taken.failures.first().map_or("no reason is given", |failure| failure.reason.as_str());

@@ -3,10 +3,23 @@
 //! A [`Client`] carries [`Request`]s to a pool of nodes, repeats those that may be
 //! repeated, checks that the far side is a supported Elasticsearch, and turns every
 //! failure into one [`Error`] whose [`ErrorKind`] a caller can act on. On top of it
-//! stand the small typed APIs that the pipeline needs: [`Indices`] (create, mappings,
-//! settings, aliases), [`Documents`] (single documents with compare-and-set) and
-//! [`PointInTime`] (consistent reads). A [`Mapping`] keeps every parameter that it does
-//! not know and tells what changed between two mappings.
+//! stand the small typed APIs that the pipeline needs:
+//!
+//! - [`Indices`] creates, describes, refreshes, merges and rolls over indices, and moves
+//!   aliases in one step ([`Indices::swap_alias`]).
+//! - A [`Mapping`] keeps every parameter that it does not know, and tells what changed
+//!   between two mappings and what the live index takes ([`Mapping::diff`]);
+//!   [`IndexSettings`] does the same for settings.
+//! - [`Templates`] are what new indices are made with, [`DataStreams`] and [`Lifecycle`]
+//!   policies what becomes of them; a cluster without these features says so with
+//!   [`ErrorKind::FeatureMissing`].
+//! - A [`ReindexTask`] copies documents on the server with progress and an account of what
+//!   was not copied; [`Tasks`] asks after any long work and cancels it.
+//! - [`Snapshots`] are taken, listed and brought back, one index at a time.
+//! - [`Documents`] reads and writes single documents with compare-and-set, and a
+//!   [`PointInTime`] reads many consistently.
+//!
+//! Every wait for work on the server is bounded by a [`Wait`].
 //!
 //! This crate knows nothing of data frames: columns are `es-frame`'s, bulk requests are
 //! `es-bulk`'s.
@@ -23,10 +36,12 @@
 //! # }
 //! ```
 
+mod absent;
 mod certificate;
 mod client;
 mod config;
 mod credentials;
+mod data_streams;
 mod diagnosis;
 mod documents;
 mod endpoint;
@@ -35,6 +50,7 @@ mod error;
 mod failed_shard;
 mod headers;
 mod indices;
+mod lifecycle;
 mod mapping;
 mod nodes;
 pub mod paths;
@@ -43,33 +59,59 @@ mod privilege;
 mod probe;
 mod product;
 mod proxy;
+mod reindex;
 mod request;
 mod retry;
 mod retry_after;
 mod server_error;
+mod settings;
+mod snapshots;
 mod sniff;
+mod tasks;
+mod templates;
 mod tls;
 mod transport;
+mod units;
+mod waiting;
 
 pub use bytes::Bytes;
 pub use certificate::{CertificateSummary, Fingerprint};
 pub use client::Client;
 pub use config::{ClusterConfig, KeepAlive, Sniffing};
 pub use credentials::{Credentials, Secret};
+pub use data_streams::{BackingIndex, DataLifecycle, DataStream, DataStreams, TimestampField};
 pub use documents::{Document, Documents, Precondition};
 pub use endpoint::Endpoint;
 pub use environment::{EnvironmentVariable, VARIABLES};
 pub use error::{Error, ErrorKind};
 pub use failed_shard::FailedShard;
 pub use headers::ExtraHeaders;
-pub use indices::{AliasAction, IndexDescription, Indices, NewIndex};
+pub use indices::{
+    AliasAction, AliasOptions, ForceMerge, IndexDescription, Indices, NewIndex, Rollover, RolloverConditions,
+    RolloverMode, ShardCounts,
+};
+pub use lifecycle::{
+    Actions, DeleteAction, IndexLifecycle, Lifecycle, LifecyclePolicy, LifecycleStatus, MergeAction, Phase, Phases,
+    StoredPolicy,
+};
 pub use mapping::{Change, ChangeKind, Mapping, MappingDiff, Properties, Property};
 pub use point_in_time::{PointInTime, SearchPage};
 pub use privilege::{MissingPrivilege, PrivilegeScope};
 pub use probe::{NodeProbe, TlsSession, probe};
 pub use product::{ClusterInfo, Version};
 pub use proxy::Proxy;
+pub use reindex::{Conflicts, Reindex, ReindexFailure, ReindexProgress, ReindexSummary, ReindexTask, Slices};
 pub use request::{Method, Request, Response};
 pub use retry::{Backoff, RetryPolicy};
 pub use server_error::{RootCause, ServerError};
+pub use settings::{IndexSettings, SettingChange, SettingKind, SettingsDiff};
+pub use snapshots::{
+    NewSnapshot, Repository, Restore, RestoreProgress, Snapshot, SnapshotFailure, SnapshotProgress, SnapshotState,
+    Snapshots,
+};
+pub use tasks::{TaskId, TaskInfo, TaskOutcome, TaskState, Tasks};
+pub use templates::{
+    ComponentTemplate, IndexTemplate, OverlappingTemplate, SimulatedIndex, TemplateContent, Templates,
+};
 pub use tls::{TlsConfig, Verification};
+pub use waiting::Wait;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use es_core::{Backoff, Client, ClusterConfig, Credentials, Endpoint, RetryPolicy, Secret};
+use es_core::{Backoff, Client, ClusterConfig, Credentials, Endpoint, Method, Request, RetryPolicy, Secret};
 use es_testing::{Node, Scope};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -120,4 +120,16 @@ pub(crate) async fn breaking_node(reply: &'static [u8]) -> (Client, Arc<AtomicUs
 /// A port of this machine on which nothing listens.
 pub(crate) async fn dead_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
+}
+
+/// Whether the node has a module. The bare distribution of 8.19 has neither scripts nor
+/// reindex, which every complete one has.
+pub(crate) async fn has_module(client: &Client, module: &str) -> bool {
+    let request = Request::new(Method::Get, "/_nodes/plugins").query("filter_path", "nodes.*.modules.name");
+    let modules: Value = client.send(&request).await.unwrap().json().unwrap();
+    let has = modules.to_string().contains(&format!("\"{module}\""));
+    if !has {
+        println!("not tested: the node has no module {module}");
+    }
+    has
 }

@@ -1,19 +1,39 @@
-//! Indices: create, describe, change in place, alias, remove.
+//! Indices: create, describe, change in place, remove; their aliases, upkeep and rollover.
+//!
+//! ```no_run
+//! use es_core::{AliasOptions, ForceMerge, NewIndex, Wait};
+//!
+//! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
+//! let indices = client.indices();
+//! indices.create("flights-2", &NewIndex::default()).await?;
+//! indices.force_merge("flights-2", ForceMerge::ToSegments(1), &Wait::default()).await?;
+//! indices.swap_alias("flights", &["flights-2"], &AliasOptions::default()).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod alias;
+mod maintenance;
+mod rollover;
 
 use std::collections::BTreeMap;
 
 use elasticsearch::CountParts;
 use elasticsearch::indices::{
-    IndicesCreateParts, IndicesDeleteParts, IndicesExistsParts, IndicesGetAliasParts, IndicesGetParts,
-    IndicesPutMappingParts, IndicesPutSettingsParts, IndicesRefreshParts, IndicesUpdateAliasesParts,
+    IndicesCreateParts, IndicesDeleteParts, IndicesExistsParts, IndicesGetParts, IndicesPutMappingParts,
+    IndicesPutSettingsParts,
 };
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+pub use self::alias::{AliasAction, AliasOptions};
+pub use self::maintenance::{ForceMerge, ShardCounts};
+pub use self::rollover::{Rollover, RolloverConditions, RolloverMode};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::mapping::Mapping;
 use crate::request::{Method, Request};
+use crate::settings::IndexSettings;
 
 /// What a new index is made of.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -37,23 +57,11 @@ pub struct IndexDescription {
     pub settings: Map<String, Value>,
 }
 
-/// One step of an alias update.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AliasAction {
-    /// Points the alias to the index.
-    Add {
-        /// The index.
-        index: String,
-        /// The alias.
-        alias: String,
-    },
-    /// Takes the alias from the index.
-    Remove {
-        /// The index.
-        index: String,
-        /// The alias.
-        alias: String,
-    },
+impl IndexDescription {
+    /// The settings, typed.
+    pub fn index_settings(&self) -> IndexSettings {
+        IndexSettings::from_map(&self.settings)
+    }
 }
 
 /// The index APIs of a cluster.
@@ -81,11 +89,6 @@ struct Count {
 #[derive(Deserialize)]
 struct CountShards {
     failed: u32,
-}
-
-#[derive(Deserialize)]
-struct AliasesBody {
-    aliases: Map<String, Value>,
 }
 
 impl<'a> Indices<'a> {
@@ -138,42 +141,6 @@ impl<'a> Indices<'a> {
         Ok(found.into_iter().map(describe).collect())
     }
 
-    /// The indices that an alias points to, by name. A missing alias points to none.
-    ///
-    /// # Errors
-    /// As [`Client::send`].
-    pub async fn alias_targets(&self, alias: &str) -> Result<Vec<String>, Error> {
-        let request =
-            Request::new(Method::Get, IndicesGetAliasParts::Name(&[alias]).url()).query("expand_wildcards", "all");
-        let found: BTreeMap<String, AliasesBody> = match self.client.send(&request).await {
-            Ok(response) => response.json()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error),
-        };
-        Ok(found.into_iter().filter(|(_, body)| body.aliases.contains_key(alias)).map(|(name, _)| name).collect())
-    }
-
-    /// Applies all steps at once: readers of the aliases see the state before or after.
-    ///
-    /// # Errors
-    /// [`ErrorKind::NotFound`] when an index does not exist; then nothing was changed.
-    pub async fn update_aliases(&self, actions: &[AliasAction]) -> Result<(), Error> {
-        let steps: Vec<Value> = actions
-            .iter()
-            .map(|action| match action {
-                AliasAction::Add { index, alias } => json!({"add": {"index": index, "alias": alias}}),
-                AliasAction::Remove { index, alias } => {
-                    json!({"remove": {"index": index, "alias": alias, "must_exist": false}})
-                }
-            })
-            .collect();
-        // Adding and removing named pairs twice ends in the same aliases.
-        let request = Request::new(Method::Post, IndicesUpdateAliasesParts::None.url())
-            .json(&json!({"actions": steps}))
-            .repeatable();
-        self.client.send(&request).await.map(|_| ())
-    }
-
     /// Adds fields, sub-fields and changeable parameters to a mapping in place.
     ///
     /// # Errors
@@ -192,15 +159,6 @@ impl<'a> Indices<'a> {
         let request = Request::new(Method::Put, IndicesPutSettingsParts::Index(&[name]).url())
             .json(&json!({"index": settings}))
             .repeatable();
-        self.client.send(&request).await.map(|_| ())
-    }
-
-    /// Makes everything written so far visible to searches.
-    ///
-    /// # Errors
-    /// As [`Client::send`].
-    pub async fn refresh(&self, name: &str) -> Result<(), Error> {
-        let request = Request::new(Method::Post, IndicesRefreshParts::Index(&[name]).url()).repeatable();
         self.client.send(&request).await.map(|_| ())
     }
 
@@ -244,7 +202,7 @@ impl<'a> Indices<'a> {
 
 /// Whether the server would take the name for one index and nothing else: not for a
 /// pattern, a list, date math, an index of another cluster, or a piece of a path.
-fn is_exact_name(name: &str) -> bool {
+pub(crate) fn is_exact_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.starts_with(['-', '_', '+'])
         && !name.contains(['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#', ':'])

@@ -1,9 +1,29 @@
 //! Mappings that keep what they do not know, and what changed between two of them.
+//!
+//! A [`Mapping`] is what a request or an answer says, word for word. Whether two of them
+//! mean the same is decided in `canonical`, what the server does with a change in `rules`,
+//! and `diff` puts the two together.
+//!
+//! ```
+//! use es_core::{ChangeKind, Mapping};
+//! let mapping = |value| serde_json::from_value::<Mapping>(value).unwrap();
+//! let live = mapping(serde_json::json!({"properties": {"dest": {"type": "keyword"}}}));
+//! let wanted = mapping(serde_json::json!({"properties": {
+//!     "dest": {"type": "keyword", "doc_values": true, "ignore_above": 256},
+//! }}));
+//! let diff = live.diff(&wanted);
+//! assert_eq!(diff.changes[0].to_string(), "dest: ignore_above becomes 256");
+//! assert_eq!(diff.changes[0].kind, ChangeKind::InPlace);
+//! ```
 
-use std::fmt;
+mod canonical;
+mod diff;
+mod rules;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+pub use self::diff::{Change, ChangeKind, MappingDiff};
 
 /// The mapping of an index.
 ///
@@ -66,12 +86,9 @@ impl<'a> Property<'a> {
         self.definition.get(name)
     }
 
-    fn children(&self, name: &str) -> impl Iterator<Item = (&'a String, Property<'a>)> + use<'a> {
-        self.parameter(name)
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-            .filter_map(|(name, value)| Some((name, Self::of(value)?)))
+    /// The object that a parameter is, or an empty one.
+    fn map(&self, name: &str) -> Map<String, Value> {
+        self.parameter(name).and_then(Value::as_object).cloned().unwrap_or_default()
     }
 }
 
@@ -125,29 +142,25 @@ impl Mapping {
     }
 
     /// What it takes to get from this mapping, of a live index, to the wanted one.
+    ///
+    /// Two spellings that the server takes for the same are no difference: defaults said or
+    /// left out, `"5"` for `5`, `a.b` for a field `b` in an object `a`. A field or parameter
+    /// that is not wanted any more is a difference. `_meta` is not looked at: it belongs to
+    /// whoever wrote it, and can always be replaced.
     pub fn diff(&self, wanted: &Self) -> MappingDiff {
-        let mut changes = Vec::new();
-        diff_properties("", &self.properties, &wanted.properties, &mut changes);
-        for name in
-            wanted.parameters.keys().chain(self.parameters.keys().filter(|name| !wanted.parameters.contains_key(*name)))
-        {
-            // The server reports booleans of the root as strings.
-            let (old, new) = (self.parameters.get(name), wanted.parameters.get(name));
-            if old.map(as_text) == new.map(as_text) {
-                continue;
-            }
-            let kind = match name.as_str() {
-                "dynamic"
-                | "date_detection"
-                | "numeric_detection"
-                | "dynamic_templates"
-                | "runtime"
-                | "dynamic_date_formats" => ChangeKind::InPlace,
-                _ => ChangeKind::Reindex,
-            };
-            changes.push(Change { path: name.clone(), kind, reason: describe(old, new) });
-        }
-        MappingDiff { changes }
+        diff::diff(self, wanted)
+    }
+
+    /// What to put to a live index of this mapping so that all changes that can be made in
+    /// place are made. The server keeps what a request does not speak of, so this is the
+    /// wanted mapping with the defaults said that the live index departs from. It is of use
+    /// where [`Mapping::diff`] finds nothing that needs a new index.
+    pub fn in_place_update(&self, wanted: &Self) -> Self {
+        diff::in_place_update(self, wanted)
+    }
+
+    fn runtime(&self) -> Map<String, Value> {
+        self.parameters.get("runtime").and_then(Value::as_object).cloned().unwrap_or_default()
     }
 }
 
@@ -159,135 +172,6 @@ fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
                 into.insert(name.clone(), value.clone());
             }
         }
-    }
-}
-
-/// Whether a change can be made on the live index.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChangeKind {
-    /// The live index takes it.
-    InPlace,
-    /// The documents have to be written to a new index.
-    Reindex,
-}
-
-/// One difference between two mappings.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The field's path, or the name of a parameter of the root.
-    pub path: String,
-    /// Whether the live index takes it.
-    pub kind: ChangeKind,
-    /// What differs, in words.
-    pub reason: String,
-}
-
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.reason)
-    }
-}
-
-/// The differences between two mappings, field by field.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct MappingDiff {
-    /// The differences, in the order of the fields.
-    pub changes: Vec<Change>,
-}
-
-impl MappingDiff {
-    /// Whether the mappings are the same.
-    pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
-    }
-
-    /// Whether some change needs a new index.
-    pub fn needs_reindex(&self) -> bool {
-        self.changes.iter().any(|change| change.kind == ChangeKind::Reindex)
-    }
-}
-
-/// Parameters that the live index lets be changed.
-const UPDATABLE: &[&str] = &["ignore_above", "search_analyzer", "meta", "dynamic", "coerce", "ignore_malformed"];
-
-fn diff_properties(prefix: &str, old: &Map<String, Value>, new: &Map<String, Value>, changes: &mut Vec<Change>) {
-    for (name, wanted) in new {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        let Some(wanted) = Property::of(wanted) else { continue };
-        match old.get(name).and_then(Property::of) {
-            None => changes.push(Change {
-                path,
-                kind: ChangeKind::InPlace,
-                reason: format!("is new, of type {}", wanted.field_type()),
-            }),
-            Some(old) => diff_property(&path, old, wanted, changes),
-        }
-    }
-    for (name, _) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
-        let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-        changes.push(Change { path, kind: ChangeKind::Reindex, reason: "is no longer declared".to_owned() });
-    }
-}
-
-fn diff_property(path: &str, old: Property<'_>, new: Property<'_>, changes: &mut Vec<Change>) {
-    if old.field_type() != new.field_type() {
-        changes.push(Change {
-            path: path.to_owned(),
-            kind: ChangeKind::Reindex,
-            reason: format!("changes its type from {} to {}", old.field_type(), new.field_type()),
-        });
-        return;
-    }
-    let children = |property: Property<'_>, name: &str| {
-        property.parameter(name).and_then(Value::as_object).cloned().unwrap_or_default()
-    };
-    diff_properties(path, &children(old, "properties"), &children(new, "properties"), changes);
-
-    let (old_fields, new_fields) = (children(old, "fields"), children(new, "fields"));
-    for (name, field) in new.children("fields") {
-        let sub_path = format!("{path}.{name}");
-        match old_fields.get(name).and_then(Property::of) {
-            // The index takes it, but documents written before do not get it.
-            None => changes.push(Change {
-                path: sub_path,
-                kind: ChangeKind::Reindex,
-                reason: format!(
-                    "is a new sub-field of type {}, which documents get when they are written",
-                    field.field_type()
-                ),
-            }),
-            Some(old) => diff_property(&sub_path, old, field, changes),
-        }
-    }
-    for name in old_fields.keys().filter(|name| !new_fields.contains_key(*name)) {
-        changes.push(Change {
-            path: format!("{path}.{name}"),
-            kind: ChangeKind::Reindex,
-            reason: "is no longer declared".to_owned(),
-        });
-    }
-
-    let names = new.definition.keys().chain(old.definition.keys().filter(|name| !new.definition.contains_key(*name)));
-    for name in names.filter(|name| !matches!(name.as_str(), "type" | "properties" | "fields")) {
-        let (before, after) = (old.parameter(name), new.parameter(name));
-        if before.map(as_text) != after.map(as_text) {
-            let kind = if UPDATABLE.contains(&name.as_str()) { ChangeKind::InPlace } else { ChangeKind::Reindex };
-            changes.push(Change { path: path.to_owned(), kind, reason: format!("{name} {}", describe(before, after)) });
-        }
-    }
-}
-
-/// Values as text, as the server may report `true` as `"true"` and `5` as `"5"`.
-fn as_text(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
-}
-
-fn describe(old: Option<&Value>, new: Option<&Value>) -> String {
-    match (old, new) {
-        (Some(old), Some(new)) => format!("changes from {} to {}", as_text(old), as_text(new)),
-        (None, Some(new)) => format!("becomes {}", as_text(new)),
-        (Some(old), None) => format!("was {} and is no longer set", as_text(old)),
-        (None, None) => String::new(),
     }
 }
 
@@ -374,6 +258,45 @@ mod tests {
         assert_eq!(paths, ["a:object", "a.b:long", "c:ip"]);
     }
 
+    /// Any JSON.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            ".{0,4}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                any_object(inner).prop_map(Value::from),
+            ]
+        })
+    }
+
+    /// Names that mean something to the comparison, and others.
+    fn any_object(value: impl Strategy<Value = Value>) -> impl Strategy<Value = Map<String, Value>> {
+        let known = prop::sample::select(vec![
+            "type",
+            "properties",
+            "fields",
+            "dynamic",
+            "subobjects",
+            "copy_to",
+            "script",
+            "null_value",
+            "a.b",
+            "a..b",
+            "index_options",
+            "relations",
+            "analyzer",
+            "meta",
+        ]);
+        let name = prop_oneof![known.prop_map(str::to_owned), "[a-z.]{0,3}"];
+        prop::collection::hash_map(name, value, 0..4).prop_map(|fields| fields.into_iter().collect())
+    }
+
     fn any_property() -> impl Strategy<Value = Value> {
         let leaf = (prop::sample::select(vec!["keyword", "long", "date", "unknown_type"]), any::<bool>())
             .prop_map(|(kind, flag)| json!({"type": kind, "some_parameter": flag}));
@@ -383,6 +306,29 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn any_mapping_is_kept_word_for_word_and_is_no_different_from_itself(
+            properties in any_object(any_json()),
+            meta in any_object(any_json()),
+            parameters in prop::collection::btree_map("[a-z]{1,5}|dynamic|_source|dynamic_templates", any_json(), 0..4),
+        ) {
+            let mut original: Map<String, Value> = parameters.into_iter().collect();
+            original.shift_remove("properties");
+            // An empty one is the same as none, to the server and here.
+            for (name, fields) in [("properties", properties), ("_meta", meta)] {
+                if !fields.is_empty() {
+                    original.insert(name.to_owned(), fields.into());
+                }
+            }
+            let original = Value::from(original);
+            let read = mapping(original.clone());
+            prop_assert_eq!(serde_json::to_value(&read).unwrap(), original);
+            prop_assert!(read.diff(&read).is_empty(), "{:?}", read.diff(&read));
+            let again = mapping(serde_json::to_value(&read).unwrap());
+            prop_assert!(again.diff(&read).is_empty());
+            prop_assert!(read.diff(&read.in_place_update(&read)).is_empty(), "{:?}", read.diff(&read.in_place_update(&read)));
+        }
+
         #[test]
         fn a_mapping_survives_being_read_and_written(
             properties in prop::collection::btree_map("[a-z.]{1,4}", any_property(), 1..4),

@@ -1,0 +1,42 @@
+//! Telling that a cluster lacks a whole API from a request that is wrong.
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::request::{Request, Response};
+
+/// An API that comes with a module, which a cluster may lack.
+#[derive(Clone, Copy)]
+pub(crate) struct Optional<'a> {
+    pub(crate) client: &'a Client,
+    /// What the module is called.
+    pub(crate) feature: &'static str,
+}
+
+impl Optional<'_> {
+    /// As [`Client::send`].
+    pub(crate) async fn send(&self, request: &Request) -> Result<Response, Error> {
+        self.client.send(request).await.map_err(|error| self.told(error))
+    }
+
+    /// As [`Client::exists`].
+    pub(crate) async fn exists(&self, request: &Request) -> Result<bool, Error> {
+        self.client.exists(request).await.map_err(|error| self.told(error))
+    }
+
+    /// Without the module, Elasticsearch 8 takes some of its paths for those of other APIs
+    /// (`/_reindex` for an index of that name), and finds fault with the method alone.
+    fn told(&self, error: Error) -> Error {
+        if error.kind() != ErrorKind::FeatureMissing && error.status() != Some(405) {
+            return error;
+        }
+        let message = format!("the cluster has no {}: {error}", self.feature);
+        let server = error.server().cloned().unwrap_or_default();
+        let told = Error::new(ErrorKind::FeatureMissing, message)
+            .with_help(format!("use a distribution of Elasticsearch with {}", self.feature))
+            .with_server(server);
+        match error.status() {
+            Some(status) => told.with_status(status),
+            None => told,
+        }
+    }
+}

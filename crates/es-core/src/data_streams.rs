@@ -1,0 +1,227 @@
+//! Data streams, and how long they keep their documents.
+//!
+//! A cluster without the module answers everything here with
+//! [`crate::ErrorKind::FeatureMissing`]. A data stream is made from an index template that
+//! says `data_stream`: see [`crate::IndexTemplate`].
+//!
+//! ```no_run
+//! use es_core::DataLifecycle;
+//! use std::time::Duration;
+//!
+//! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
+//! let streams = client.data_streams();
+//! streams.create("flights").await?;
+//! let month = Duration::from_secs(30 * 24 * 3600);
+//! streams.put_lifecycle("flights", &DataLifecycle::keep(month)).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+use std::time::Duration;
+
+use elasticsearch::indices::{
+    IndicesCreateDataStreamParts, IndicesDeleteDataLifecycleParts, IndicesDeleteDataStreamParts,
+    IndicesGetDataLifecycleParts, IndicesGetDataStreamParts, IndicesPutDataLifecycleParts,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::absent::Optional;
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::indices::{Rollover, RolloverConditions, RolloverMode, is_exact_name};
+use crate::request::{Method, Request};
+use crate::units::optional_age;
+
+/// How long a data stream keeps its documents. Unknown keys are kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct DataLifecycle {
+    /// Whether the lifecycle looks after the data stream; it does unless said otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// The time for which each document is kept at least; for ever by default.
+    #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
+    pub data_retention: Option<Duration>,
+    /// The time that holds after the limits of the cluster; the server's own.
+    #[serde(default, with = "optional_age", skip_serializing)]
+    pub effective_retention: Option<Duration>,
+    /// What set that time; the server's own.
+    #[serde(default, skip_serializing)]
+    pub retention_determined_by: Option<String>,
+    /// What else there is, as it came.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+impl DataLifecycle {
+    /// Keeps documents for this time at least.
+    pub fn keep(retention: Duration) -> Self {
+        Self { data_retention: Some(retention), ..Self::default() }
+    }
+}
+
+/// A data stream as it is.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct DataStream {
+    /// Its name.
+    pub name: String,
+    /// The field that holds each document's time.
+    pub timestamp_field: TimestampField,
+    /// Its indices, the oldest first; the last is written to.
+    pub indices: Vec<BackingIndex>,
+    /// How many indices it has had.
+    pub generation: u64,
+    /// The health of its worst index: `GREEN`, `YELLOW`, `RED`.
+    pub status: String,
+    /// The index template that it was made from.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// The policy that looks after new indices.
+    #[serde(default)]
+    pub ilm_policy: Option<String>,
+    /// The lifecycle, where it has one.
+    #[serde(default)]
+    pub lifecycle: Option<DataLifecycle>,
+    /// Whether patterns pass it over.
+    #[serde(default)]
+    pub hidden: bool,
+    /// What else there is, as it came.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// The time field of a data stream.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct TimestampField {
+    /// Its name.
+    pub name: String,
+}
+
+/// One index of a data stream.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct BackingIndex {
+    /// Its name.
+    pub index_name: String,
+    /// Its unique id.
+    pub index_uuid: String,
+    /// The policy that looks after it.
+    #[serde(default)]
+    pub ilm_policy: Option<String>,
+    /// What looks after it, in words.
+    #[serde(default)]
+    pub managed_by: Option<String>,
+}
+
+/// The data streams of a cluster.
+pub struct DataStreams<'a> {
+    api: Optional<'a>,
+}
+
+impl Client {
+    /// Data streams.
+    pub fn data_streams(&self) -> DataStreams<'_> {
+        DataStreams { api: Optional { client: self, feature: "data streams" } }
+    }
+}
+
+#[derive(Deserialize)]
+struct Found {
+    data_streams: Vec<DataStream>,
+}
+
+#[derive(Deserialize)]
+struct Lifecycles {
+    data_streams: Vec<NamedLifecycle>,
+}
+
+#[derive(Deserialize)]
+struct NamedLifecycle {
+    name: String,
+    lifecycle: Option<DataLifecycle>,
+}
+
+impl DataStreams<'_> {
+    /// Makes a data stream from the index template that matches its name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] when it exists; [`ErrorKind::BadRequest`] when no template
+    /// for a data stream matches.
+    pub async fn create(&self, name: &str) -> Result<(), Error> {
+        let request = Request::new(Method::Put, IndicesCreateDataStreamParts::Name(name).url());
+        self.api.send(&request).await.map(|_| ())
+    }
+
+    /// The data streams whose names match a pattern, hidden ones included.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn list(&self, pattern: &str) -> Result<Vec<DataStream>, Error> {
+        let request = Request::new(Method::Get, IndicesGetDataStreamParts::Name(&[pattern]).url())
+            .query("expand_wildcards", "all");
+        match self.api.send(&request).await {
+            Ok(answer) => Ok(answer.json::<Found>()?.data_streams),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The data stream of a name.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn get(&self, name: &str) -> Result<Option<DataStream>, Error> {
+        Ok(self.list(name).await?.into_iter().find(|stream| stream.name == name))
+    }
+
+    /// Removes a data stream with all its documents, by its exact name; returns whether
+    /// there was one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::BadRequest`] for a pattern or a list; else as [`Client::send`].
+    pub async fn delete(&self, name: &str) -> Result<bool, Error> {
+        if !is_exact_name(name) {
+            return Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of a data stream")));
+        }
+        let request = Request::new(Method::Delete, IndicesDeleteDataStreamParts::Name(&[name]).url())
+            .query("expand_wildcards", "none")
+            .repeatable();
+        self.api.exists(&request).await
+    }
+
+    /// Goes on in a new index if the conditions hold: see [`crate::Indices::rollover`].
+    ///
+    /// # Errors
+    /// As [`crate::Indices::rollover`].
+    pub async fn rollover(&self, name: &str, conditions: &RolloverConditions) -> Result<Rollover, Error> {
+        self.api.client.indices().rollover(name, None, conditions, RolloverMode::Make).await
+    }
+
+    /// Sets how long a data stream keeps its documents.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such data stream.
+    pub async fn put_lifecycle(&self, name: &str, lifecycle: &DataLifecycle) -> Result<(), Error> {
+        let parts = IndicesPutDataLifecycleParts::Name(&[name]);
+        let request = Request::new(Method::Put, parts.url()).json(lifecycle).repeatable();
+        self.api.send(&request).await.map(|_| ())
+    }
+
+    /// How long a data stream keeps its documents; nothing if it has no lifecycle.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such data stream.
+    pub async fn lifecycle(&self, name: &str) -> Result<Option<DataLifecycle>, Error> {
+        let request = Request::new(Method::Get, IndicesGetDataLifecycleParts::Name(&[name]).url());
+        let found: Lifecycles = self.api.send(&request).await?.json()?;
+        Ok(found.data_streams.into_iter().find(|stream| stream.name == name).and_then(|stream| stream.lifecycle))
+    }
+
+    /// Takes the lifecycle from a data stream, which then keeps everything.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when there is no such data stream.
+    pub async fn delete_lifecycle(&self, name: &str) -> Result<(), Error> {
+        let parts = IndicesDeleteDataLifecycleParts::Name(&[name]);
+        self.api.send(&Request::new(Method::Delete, parts.url()).repeatable()).await.map(|_| ())
+    }
+}

@@ -1,0 +1,235 @@
+//! Aliases: what points where, and moving them in one step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use elasticsearch::indices::{IndicesGetAliasParts, IndicesUpdateAliasesParts};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::Indices;
+use crate::error::{Error, ErrorKind};
+use crate::request::{Method, Request};
+
+/// How often an alias is moved again because somebody else moved it at the same time.
+const SWAP_ATTEMPTS: u32 = 5;
+
+/// One step of an alias update.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AliasAction {
+    /// Points the alias to the index.
+    Add {
+        /// The index.
+        index: String,
+        /// The alias.
+        alias: String,
+    },
+    /// Points the alias to the index, in a particular way. One that points there already
+    /// does so in this way from then on.
+    AddWith {
+        /// The index.
+        index: String,
+        /// The alias.
+        alias: String,
+        /// The way.
+        options: AliasOptions,
+    },
+    /// Takes the alias from the index.
+    Remove {
+        /// The index.
+        index: String,
+        /// The alias.
+        alias: String,
+    },
+}
+
+/// In which way an alias points to an index.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AliasOptions {
+    /// The documents that are seen through the alias; all by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<Value>,
+    /// The routing of documents that are written through the alias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index_routing: Option<String>,
+    /// The routing of searches through the alias.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search_routing: Option<String>,
+    /// Whether documents written to the alias go to this index. Of several only one may be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_write_index: Option<bool>,
+    /// Whether patterns pass the alias over. It must be the same for all its indices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub is_hidden: Option<bool>,
+    /// What else the server has, as it came.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct AliasesBody {
+    aliases: BTreeMap<String, AliasOptions>,
+}
+
+fn step(action: &AliasAction) -> Value {
+    match action {
+        AliasAction::Add { index, alias } => json!({"add": {"index": index, "alias": alias}}),
+        AliasAction::AddWith { index, alias, options } => {
+            let mut add = json!(options);
+            add["index"] = json!(index);
+            add["alias"] = json!(alias);
+            json!({"add": add})
+        }
+        AliasAction::Remove { index, alias } => {
+            json!({"remove": {"index": index, "alias": alias, "must_exist": false}})
+        }
+    }
+}
+
+/// The steps that take an alias from where it points to exactly the targets.
+fn swap_steps(alias: &str, from: &BTreeSet<String>, to: &BTreeSet<String>, options: &AliasOptions) -> Vec<AliasAction> {
+    let remove = |index: &String| AliasAction::Remove { index: index.clone(), alias: alias.to_owned() };
+    let add = |index: &String| AliasAction::AddWith {
+        index: index.clone(),
+        alias: alias.to_owned(),
+        options: options.clone(),
+    };
+    from.difference(to).map(remove).chain(to.iter().map(add)).collect()
+}
+
+impl Indices<'_> {
+    /// The indices that an alias points to, by name. A missing alias points to none.
+    ///
+    /// # Errors
+    /// As [`crate::Client::send`].
+    pub async fn alias_targets(&self, alias: &str) -> Result<Vec<String>, Error> {
+        Ok(self.alias(alias).await?.into_keys().collect())
+    }
+
+    /// The indices that an alias points to, and in which way. A missing alias points to none.
+    ///
+    /// # Errors
+    /// As [`crate::Client::send`].
+    pub async fn alias(&self, alias: &str) -> Result<BTreeMap<String, AliasOptions>, Error> {
+        let request =
+            Request::new(Method::Get, IndicesGetAliasParts::Name(&[alias]).url()).query("expand_wildcards", "all");
+        let found: BTreeMap<String, AliasesBody> = match self.client.send(&request).await {
+            Ok(response) => response.json()?,
+            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(error),
+        };
+        let way = |(index, mut body): (String, AliasesBody)| Some((index, body.aliases.remove(alias)?));
+        Ok(found.into_iter().filter_map(way).collect())
+    }
+
+    /// Applies all steps at once: readers of the aliases see the state before or after.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when an index does not exist; then nothing was changed.
+    pub async fn update_aliases(&self, actions: &[AliasAction]) -> Result<(), Error> {
+        let steps: Vec<Value> = actions.iter().map(step).collect();
+        // Adding and removing named pairs twice ends in the same aliases.
+        let request = Request::new(Method::Post, IndicesUpdateAliasesParts::None.url())
+            .json(&json!({"actions": steps}))
+            .repeatable();
+        self.client.send(&request).await.map(|_| ())
+    }
+
+    /// Points an alias to exactly these indices, all in the given way; to none removes it.
+    /// Readers see where it pointed before or the new targets. When this returns without an
+    /// error, the alias was seen to point to the targets and nowhere else, also if the
+    /// answer to the change was lost, or somebody else moved it meanwhile.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] when a target does not exist, and [`ErrorKind::Conflict`]
+    /// when others keep moving the alias; else as [`crate::Client::send`].
+    pub async fn swap_alias<S: AsRef<str>>(
+        &self,
+        alias: &str,
+        targets: &[S],
+        options: &AliasOptions,
+    ) -> Result<(), Error> {
+        let wanted: BTreeSet<String> = targets.iter().map(|target| target.as_ref().to_owned()).collect();
+        let mut current: BTreeSet<String> = self.alias_targets(alias).await?.into_iter().collect();
+        for _ in 0..SWAP_ATTEMPTS {
+            let steps = swap_steps(alias, &current, &wanted, options);
+            if steps.is_empty() {
+                return Ok(());
+            }
+            let moved = self.update_aliases(&steps).await;
+            let now: BTreeSet<String> = match self.alias_targets(alias).await {
+                Ok(now) => now.into_iter().collect(),
+                // The change was acknowledged, so this reading was only to be sure.
+                Err(_) if moved.is_ok() => return Ok(()),
+                Err(_) => return moved,
+            };
+            let is_there = now == wanted;
+            match moved {
+                _ if is_there && now != current => return Ok(()),
+                Ok(()) if is_there => return Ok(()),
+                // An index that the alias pointed to is gone, and with it its alias.
+                Err(error) if error.kind() == ErrorKind::NotFound && now != current => {}
+                Err(error) => return Err(error),
+                Ok(()) => {}
+            }
+            current = now;
+        }
+        Err(Error::new(ErrorKind::Conflict, format!("the alias {alias} is moved by somebody else at the same time"))
+            .with_help("find out what else publishes to this alias"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_as_documented() {
+        let options = AliasOptions {
+            filter: Some(json!({"term": {"carrier": "LX"}})),
+            index_routing: Some("1".into()),
+            search_routing: Some("1,2".into()),
+            is_write_index: Some(true),
+            is_hidden: Some(false),
+            other: Map::new(),
+        };
+        let (index, alias) = ("a-1".to_owned(), "a".to_owned());
+        let table = [
+            (
+                AliasAction::Add { index: index.clone(), alias: alias.clone() },
+                json!({"add": {"index": "a-1", "alias": "a"}}),
+            ),
+            (
+                AliasAction::AddWith { index: index.clone(), alias: alias.clone(), options },
+                json!({"add": {
+                    "index": "a-1", "alias": "a", "filter": {"term": {"carrier": "LX"}}, "index_routing": "1",
+                    "search_routing": "1,2", "is_write_index": true, "is_hidden": false,
+                }}),
+            ),
+            (
+                AliasAction::Remove { index, alias },
+                json!({"remove": {"index": "a-1", "alias": "a", "must_exist": false}}),
+            ),
+        ];
+        for (action, expected) in table {
+            assert_eq!(step(&action), expected);
+        }
+    }
+
+    #[test]
+    fn a_swap_takes_away_before_it_adds() {
+        let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let steps = |from, to| {
+            swap_steps("x", &set(from), &set(to), &AliasOptions::default())
+                .iter()
+                .map(|action| match action {
+                    AliasAction::Remove { index, .. } => format!("-{index}"),
+                    AliasAction::Add { index, .. } | AliasAction::AddWith { index, .. } => format!("+{index}"),
+                })
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(steps(&["a", "b"], &["b", "c"]), ["-a", "+b", "+c"]);
+        assert_eq!(steps(&["a"], &[]), ["-a"]);
+        assert_eq!(steps(&[], &["a"]), ["+a"]);
+        assert!(steps(&[], &[]).is_empty());
+    }
+}

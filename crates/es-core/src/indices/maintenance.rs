@@ -1,0 +1,121 @@
+//! Refresh, flush and force merge, each with an answer from every shard or an error.
+
+use std::time::Duration;
+
+use elasticsearch::indices::{IndicesFlushParts, IndicesForcemergeParts, IndicesRefreshParts};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::Indices;
+use crate::error::{Error, ErrorKind};
+use crate::request::{Method, Request};
+use crate::server_error::ServerError;
+use crate::tasks::{Started, TaskId, TaskOutcome};
+use crate::waiting::Wait;
+
+/// What a force merge is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForceMerge {
+    /// Merges each shard down to so many segments; 1 is for an index that is not written any more.
+    ToSegments(u32),
+    /// Merges only segments with many deleted documents, to have their space back.
+    ExpungeDeletes,
+    /// Merges what the merge policy thinks should be merged.
+    IfNeeded,
+}
+
+/// How many shards took part in something. Copies on no node are in the total alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardCounts {
+    /// All shards, copies included.
+    pub total: u32,
+    /// Those that did it.
+    pub successful: u32,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    #[serde(rename = "_shards")]
+    shards: Shards,
+}
+
+#[derive(Deserialize)]
+struct Shards {
+    total: u32,
+    successful: u32,
+    failed: u32,
+    #[serde(default)]
+    failures: Vec<Value>,
+}
+
+impl Answer {
+    /// The counts, or the first failure.
+    fn check(self, what: &str) -> Result<ShardCounts, Error> {
+        let Shards { total, successful, failed, failures } = self.shards;
+        if failed == 0 {
+            return Ok(ShardCounts { total, successful });
+        }
+        let server =
+            failures.first().and_then(|failure| ServerError::from_value(&failure["reason"])).unwrap_or_default();
+        let message = format!("{what} failed on {failed} of {total} shards: {}", server.summary());
+        Err(Error::new(ErrorKind::PartialResult, message).with_server(server))
+    }
+}
+
+impl Indices<'_> {
+    /// Makes everything written so far visible to searches.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PartialResult`] when a shard failed; else as [`crate::Client::send`].
+    pub async fn refresh(&self, name: &str) -> Result<(), Error> {
+        let request = Request::new(Method::Post, IndicesRefreshParts::Index(&[name]).url()).repeatable();
+        let answer: Answer = self.client.send(&request).await?.json()?;
+        answer.check(&format!("the refresh of {name}")).map(|_| ())
+    }
+
+    /// Puts everything written so far in segments on disk, so that a node that restarts has
+    /// little to read again.
+    ///
+    /// # Errors
+    /// As [`Indices::refresh`].
+    pub async fn flush(&self, name: &str) -> Result<ShardCounts, Error> {
+        let request = Request::new(Method::Post, IndicesFlushParts::Index(&[name]).url()).repeatable();
+        let answer: Answer = self.client.send(&request).await?.json()?;
+        answer.check(&format!("the flush of {name}"))
+    }
+
+    /// Merges segments, and waits until that is done. The merge cannot be cancelled.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TimedOut`] when the limit passes, and the merge goes on; else as
+    /// [`Indices::refresh`].
+    pub async fn force_merge(&self, name: &str, merge: ForceMerge, wait: &Wait) -> Result<ShardCounts, Error> {
+        let id = self.start_force_merge(name, merge).await?;
+        let what = format!("the force merge of {name}");
+        let ended = self.client.tasks().wait(&id, wait, |_| ()).await?;
+        let outcome = ended.outcome.unwrap_or(TaskOutcome::Response(Value::Null));
+        let response = outcome.into_response(&format!("{what} failed"))?;
+        let answer = Answer::deserialize(&response)
+            .map_err(|source| Error::new(ErrorKind::Decode, format!("the end of {what} cannot be read: {source}")))?;
+        answer.check(&what)
+    }
+
+    /// Starts merging segments, and leaves it to the server.
+    ///
+    /// # Errors
+    /// As [`crate::Client::send`].
+    pub async fn start_force_merge(&self, name: &str, merge: ForceMerge) -> Result<TaskId, Error> {
+        // Merging what is merged already does nothing, so the request may be sent again.
+        let request = Request::new(Method::Post, IndicesForcemergeParts::Index(&[name]).url())
+            .query("wait_for_completion", false)
+            .timeout(Duration::from_secs(60))
+            .repeatable();
+        let request = match merge {
+            ForceMerge::ToSegments(count) => request.query("max_num_segments", count.max(1)),
+            ForceMerge::ExpungeDeletes => request.query("only_expunge_deletes", true),
+            ForceMerge::IfNeeded => request,
+        };
+        let started: Started = self.client.send(&request).await?.json()?;
+        Ok(started.task)
+    }
+}

@@ -1,0 +1,103 @@
+//! Rolling an alias or a data stream over to a new index.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use elasticsearch::indices::IndicesRolloverParts;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::Indices;
+use crate::error::Error;
+use crate::request::{Method, Request};
+use crate::units::{optional_age, optional_size};
+
+/// When an index has had enough: any `max_` is reached, and all `min_` are. None at all
+/// means now. Unknown conditions are kept.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RolloverConditions {
+    /// The age of the index.
+    #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// Its documents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_docs: Option<u64>,
+    /// The bytes of all its primary shards.
+    #[serde(default, with = "optional_size", skip_serializing_if = "Option::is_none")]
+    pub max_size: Option<u64>,
+    /// The bytes of its largest primary shard.
+    #[serde(default, with = "optional_size", skip_serializing_if = "Option::is_none")]
+    pub max_primary_shard_size: Option<u64>,
+    /// The documents of its largest primary shard.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_primary_shard_docs: Option<u64>,
+    /// The age below which it is not rolled over.
+    #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
+    pub min_age: Option<Duration>,
+    /// The documents below which it is not rolled over. Elasticsearch 8 and later roll no
+    /// empty index over unless this is 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_docs: Option<u64>,
+    /// What else there is, as it came.
+    #[serde(flatten)]
+    pub other: Map<String, Value>,
+}
+
+/// What a rollover did.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Rollover {
+    /// The index that was written to.
+    pub old_index: String,
+    /// The index that is written to from now on, or would be.
+    pub new_index: String,
+    /// Whether it was done.
+    pub rolled_over: bool,
+    /// Whether it was only asked what would be done.
+    pub dry_run: bool,
+    /// The conditions in the server's words, and which of them hold.
+    #[serde(default)]
+    pub conditions: BTreeMap<String, bool>,
+}
+
+/// Whether a rollover is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RolloverMode {
+    /// If the conditions hold.
+    Make,
+    /// Not even then; it is only said what would be done.
+    DryRun,
+}
+
+impl Indices<'_> {
+    /// Makes a new index for an alias with a write index, or for a data stream, if the
+    /// conditions hold. The new index of an alias is named by the number at the end of the
+    /// old one's name, unless `new_index` names it.
+    ///
+    /// The request is not sent again when its answer is lost: a second rollover could follow
+    /// the first. [`Indices::alias`] tells whether it was made.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::BadRequest`] for an alias that has no write index or an index
+    /// without a number; [`crate::ErrorKind::Conflict`] when the new index exists.
+    pub async fn rollover(
+        &self,
+        target: &str,
+        new_index: Option<&str>,
+        conditions: &RolloverConditions,
+        mode: RolloverMode,
+    ) -> Result<Rollover, Error> {
+        let parts = match new_index {
+            Some(name) => IndicesRolloverParts::AliasNewIndex(target, name),
+            None => IndicesRolloverParts::Alias(target),
+        };
+        let mut request = Request::new(Method::Post, parts.url());
+        let conditions = json!(conditions);
+        if conditions.as_object().is_some_and(|conditions| !conditions.is_empty()) {
+            request = request.json(&json!({"conditions": conditions}));
+        }
+        if mode == RolloverMode::DryRun {
+            request = request.query("dry_run", true).repeatable();
+        }
+        self.client.send(&request).await?.json()
+    }
+}

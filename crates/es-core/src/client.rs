@@ -10,6 +10,7 @@ use flate2::write::GzEncoder;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
 use tracing::{debug, warn};
 
+use crate::cluster::{CapabilityCache, Cluster};
 use crate::config::ClusterConfig;
 use crate::credentials::Credentials;
 use crate::diagnosis;
@@ -40,6 +41,7 @@ struct Inner {
     retry: RetryPolicy,
     compression: bool,
     info: ClusterInfo,
+    capabilities: CapabilityCache,
 }
 
 /// What one attempt brought back.
@@ -81,6 +83,7 @@ impl Client {
                 cluster_uuid: String::new(),
                 version: crate::Version { major: 8, minor: 0, patch: 0 },
             },
+            capabilities: CapabilityCache::default(),
         };
         // A person waits for the first answer, so a dead address is told at once: every
         // node is asked, and none is asked twice.
@@ -128,6 +131,15 @@ impl Client {
     /// Indices, aliases, mappings and settings.
     pub fn indices(&self) -> Indices<'_> {
         Indices::new(self)
+    }
+
+    /// The cluster itself: health, nodes, disks, licence, features, privileges.
+    pub fn cluster(&self) -> Cluster<'_> {
+        Cluster::new(self)
+    }
+
+    pub(crate) fn capability_cache(&self) -> &CapabilityCache {
+        &self.inner.capabilities
     }
 
     /// Single documents of an index.

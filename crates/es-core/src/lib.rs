@@ -4,8 +4,8 @@
 //! repeated, checks that the far side is a supported Elasticsearch, and turns every
 //! failure into one [`Error`] whose [`ErrorKind`] a caller can act on. On top of it
 //! stand the small typed APIs that the pipeline needs: [`Indices`] (create, mappings,
-//! settings, aliases), [`Documents`] (single documents with compare-and-set) and
-//! [`PointInTime`] (consistent reads). A [`Mapping`] keeps every parameter that it does
+//! settings, aliases), [`Documents`] (single documents with compare-and-set),
+//! [`PointInTime`] (consistent reads) and [`Cluster`] (health, disks, features, privileges). A [`Mapping`] keeps every parameter that it does
 //! not know and tells what changed between two mappings.
 //!
 //! This crate knows nothing of data frames: columns are `es-frame`'s, bulk requests are
@@ -24,6 +24,7 @@
 //! ```
 
 mod client;
+mod cluster;
 mod config;
 mod credentials;
 mod diagnosis;
@@ -44,6 +45,12 @@ mod tls;
 
 pub use bytes::Bytes;
 pub use client::Client;
+pub use cluster::{
+    AllocationExplanation, Availability, Breaker, Capabilities, Capability, ClockSkew, Cluster, ClusterSettings,
+    Decider, DiskGate, DiskShortage, DiskWatermarks, Health, HealthStatus, HealthWait, Identity, IndexPrivileges,
+    Licence, LicenceAnswer, MissingPrivilege, NodeDisk, NodeStatistics, PrivilegeRequest, Security, Shard, ShardList,
+    Stage, Watermark,
+};
 pub use config::{ClusterConfig, Endpoint};
 pub use credentials::{Credentials, Secret};
 pub use documents::{Document, Documents, Precondition};

@@ -22,6 +22,7 @@ use crate::point_in_time::PointInTime;
 use crate::product::ClusterInfo;
 use crate::request::{BodyFormat, Method, Request, Response};
 use crate::retry::{Attempt, RetryPolicy, next_wait};
+use crate::server_error::ServerError;
 use crate::tls::{TlsConfig, Verification};
 
 /// Bodies below this size are not worth compressing.
@@ -93,7 +94,9 @@ impl Client {
         let product = answer.headers.get("x-elastic-product").and_then(|value| value.to_str().ok());
         // A proxy that asks for credentials, or that finds no node behind it, has no product
         // header to show.
-        let is_known = product.is_some() || matches!(answer.status, 401 | 429 | 502 | 503 | 504);
+        // Nor has Elasticsearch where the user may not even ask for its version.
+        let is_refused = answer.status == 403 && ServerError::parse(&answer.body).is_some();
+        let is_known = product.is_some() || is_refused || matches!(answer.status, 401 | 429 | 502 | 503 | 504);
         if !(200..300).contains(&answer.status) && is_known {
             return Err(inner.failure(&hello, &answer, node));
         }

@@ -48,8 +48,8 @@ pub use client::Client;
 pub use cluster::{
     AllocationExplanation, Availability, Breaker, Capabilities, Capability, ClockSkew, Cluster, ClusterSettings,
     Decider, DiskGate, DiskShortage, DiskWatermarks, Health, HealthStatus, HealthWait, Identity, IndexPrivileges,
-    Licence, LicenceAnswer, MissingPrivilege, NodeDisk, NodeStatistics, PrivilegeRequest, Security, Shard, ShardList,
-    Stage, Watermark,
+    Licence, LicenceAnswer, NodeDisk, NodeStatistics, PrivilegeRequest, Security, Shard, ShardList, Stage,
+    UngrantedPrivilege, Watermark,
 };
 pub use config::{ClusterConfig, Endpoint};
 pub use credentials::{Credentials, Secret};

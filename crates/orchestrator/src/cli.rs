@@ -62,6 +62,21 @@ pub enum Command {
     },
     /// Check the pipeline file and the settings, offline.
     Validate,
+    /// Find out what is wrong between here and the cluster, and what to do.
+    ///
+    /// Looks at the way to each node, TLS, version, licence, privileges, health, disks, shards
+    /// and mappings, and changes nothing. Without a pipeline file it takes the environment.
+    /// Ends with 0 when nothing fails, warnings or not, and with 1 when something does.
+    Doctor {
+        /// Print the role with the fewest privileges that the pipeline runs with, offline.
+        #[arg(long)]
+        role: bool,
+
+        /// Index, alias or pattern outside the prefix that others write and you read; several
+        /// with commas.
+        #[arg(long, value_name = "INDEX", value_delimiter = ',')]
+        source: Vec<String>,
+    },
     /// Show what a run would do, and why.
     Plan(ScopeArgs),
     /// Bring assets up to date.

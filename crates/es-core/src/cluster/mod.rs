@@ -25,7 +25,7 @@ pub use clock::ClockSkew;
 pub use health::{Health, HealthStatus, HealthWait};
 pub use licence::{Licence, LicenceAnswer};
 pub use node::{Breaker, NodeStatistics};
-pub use privileges::{Identity, IndexPrivileges, MissingPrivilege, PrivilegeRequest, Security};
+pub use privileges::{Identity, IndexPrivileges, PrivilegeRequest, Security, UngrantedPrivilege};
 pub use settings::ClusterSettings;
 pub use shards::{Shard, ShardList};
 pub use watermarks::{DiskGate, DiskShortage, DiskWatermarks, NodeDisk, Stage, Watermark};

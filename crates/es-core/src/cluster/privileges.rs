@@ -53,7 +53,7 @@ pub struct IndexPrivileges {
 
 /// A privilege that the client lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MissingPrivilege {
+pub struct UngrantedPrivilege {
     /// The name or pattern of indices that it is lacking on; `None` for the cluster.
     pub index: Option<String>,
     /// The privilege.
@@ -122,7 +122,7 @@ impl Cluster<'_> {
     pub async fn missing_privileges(
         &self,
         wanted: &PrivilegeRequest,
-    ) -> Result<Security<Vec<MissingPrivilege>>, Error> {
+    ) -> Result<Security<Vec<UngrantedPrivilege>>, Error> {
         let request = Request::new(Method::Post, "/_security/user/_has_privileges").json(wanted).repeatable();
         Ok(match unless_absent(self.get(request).await)? {
             None => Security::Disabled,
@@ -141,18 +141,18 @@ fn unless_absent<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
 
 /// What was asked for and not granted, in the order of the request. A privilege that the answer
 /// leaves out is not granted.
-fn missing(wanted: &PrivilegeRequest, answer: &PrivilegesBody) -> Vec<MissingPrivilege> {
+fn missing(wanted: &PrivilegeRequest, answer: &PrivilegesBody) -> Vec<UngrantedPrivilege> {
     let mut missing = Vec::new();
     for privilege in &wanted.cluster {
         if answer.cluster.get(privilege) != Some(&true) {
-            missing.push(MissingPrivilege { index: None, privilege: privilege.clone() });
+            missing.push(UngrantedPrivilege { index: None, privilege: privilege.clone() });
         }
     }
     for indices in &wanted.indices {
         for name in &indices.names {
             for privilege in &indices.privileges {
                 if answer.index.get(name).and_then(|granted| granted.get(privilege)) != Some(&true) {
-                    missing.push(MissingPrivilege { index: Some(name.clone()), privilege: privilege.clone() });
+                    missing.push(UngrantedPrivilege { index: Some(name.clone()), privilege: privilege.clone() });
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use es_core::{
     Availability, Capability, Client, ClusterConfig, Credentials, DiskGate, HealthStatus, HealthWait, IndexPrivileges,
-    LicenceAnswer, MissingPrivilege, NewIndex, PrivilegeRequest, Secret, Security,
+    LicenceAnswer, NewIndex, PrivilegeRequest, Secret, Security, UngrantedPrivilege,
 };
 use es_testing::{Node, Scope};
 use reqwest::Method;
@@ -188,7 +188,7 @@ async fn what_a_restricted_user_may_do_is_told() {
             IndexPrivileges { names: vec!["elsewhere".into()], privileges: vec!["read".into()] },
         ],
     };
-    let missing = |index: Option<&str>, privilege: &str| MissingPrivilege {
+    let missing = |index: Option<&str>, privilege: &str| UngrantedPrivilege {
         index: index.map(str::to_owned),
         privilege: privilege.to_owned(),
     };

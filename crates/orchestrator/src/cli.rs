@@ -12,9 +12,9 @@ use crate::terminal::logging::LogFormat;
 /// by aggregations, training sets, monitors. `plan` shows what a run would do and why,
 /// `run` does it. A failed or interrupted run leaves readers on what they had.
 ///
-/// Exit codes: 0 done; 1 a run failed; 2 usage or configuration; 3 a check or a monitor
-/// failed; 4 a monitor could not be measured; 130 interrupted, after what was under way
-/// was settled.
+/// Exit codes: 0 done; 1 a run, or a check of `doctor`, failed; 2 usage or configuration;
+/// 3 a check or a monitor failed; 4 a monitor could not be measured; 130 interrupted, after
+/// what was under way was settled.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrator", version, max_term_width = 100)]
 pub struct Cli {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use es_core::{
     AllocationExplanation, Capabilities, Client, ClusterConfig, ClusterInfo, ClusterSettings, Endpoint, Error,
-    ErrorKind, Health, Identity, IndexDescription, LicenceAnswer, MissingPrivilege, NodeProbe, NodeStatistics,
-    RetryPolicy, Security, ShardList, probe,
+    ErrorKind, Health, Identity, IndexDescription, LicenceAnswer, NodeProbe, NodeStatistics, RetryPolicy, Security,
+    ShardList, UngrantedPrivilege, probe,
 };
 
 use super::checks::Asked;
@@ -62,7 +62,7 @@ pub struct Gathered {
     /// Who the client is.
     pub identity: Asked<Security<Identity>>,
     /// What it may not do.
-    pub missing: Asked<Security<Vec<MissingPrivilege>>>,
+    pub missing: Asked<Security<Vec<UngrantedPrivilege>>>,
     /// The shards under the prefix and of the sources.
     pub shards: Asked<ShardList>,
     /// The indices under the prefix and of the sources.

@@ -8,7 +8,7 @@ use super::finding::{Counts, Finding, Group, Status};
 const MOST_ALIKE: usize = 4;
 
 /// A name is not padded beyond this, so that one long name does not push all values away.
-const WIDEST_NAME: usize = 36;
+const WIDEST_NAME: usize = 30;
 
 /// Everything, ready to be printed.
 pub fn render(findings: &[Finding], colour: bool) -> String {

@@ -75,14 +75,14 @@ fn proxy(node: &str, answer: Answer) -> String {
 struct Received {
     method: Method,
     path: String,
-    content_type: Option<String>,
+    headers: Vec<(&'static str, String)>,
     body: Vec<u8>,
 }
 
 async fn forward(client: &reqwest::Client, node: &str, request: Received) -> (u16, String) {
     let mut forwarded = client.request(request.method, format!("{node}{}", request.path)).body(request.body);
-    if let Some(content_type) = request.content_type {
-        forwarded = forwarded.header("content-type", content_type);
+    for (name, value) in request.headers {
+        forwarded = forwarded.header(name, value);
     }
     let answer = forwarded.send().await.unwrap();
     (answer.status().as_u16(), answer.text().await.unwrap())
@@ -118,7 +118,7 @@ fn read(stream: &mut TcpStream) -> Option<Received> {
     Some(Received {
         method: first.next().unwrap().parse().unwrap(),
         path: first.next().unwrap().to_owned(),
-        content_type: header("content-type"),
+        headers: ["content-type", "accept"].into_iter().filter_map(|name| Some((name, header(name)?))).collect(),
         body,
     })
 }

@@ -164,9 +164,8 @@ fn every_event_has_its_keys() {
             assert!(check[key].is_string(), "{key} of {check}");
         }
         for key in check.as_object().unwrap().keys() {
-            let known = [
-                "event", "group", "check", "subject", "status", "measured", "threshold", "help", "values", "time",
-            ];
+            let known =
+                ["event", "group", "check", "subject", "status", "measured", "threshold", "help", "values", "time"];
             assert!(known.contains(&key.as_str()), "{key} of {check}");
         }
     }

@@ -52,7 +52,11 @@ fn a_user_with_exactly_the_role_runs_the_pipeline() {
     live.expect(0, &["plan"]);
     live.expect(0, &["run"]);
     // A setting in place, checks again, a partition that is retired, generations removed.
-    change(&live, "number_of_replicas: 0 }\n      mappings", "number_of_replicas: 0, refresh_interval: 30s }\n      mappings");
+    change(
+        &live,
+        "number_of_replicas: 0 }\n      mappings",
+        "number_of_replicas: 0, refresh_interval: 30s }\n      mappings",
+    );
     live.expect(0, &["run"]);
     change(&live, "{ rows: { min: 1 } }", "{ rows: { min: 2 } }");
     live.expect(0, &["run"]);

@@ -1,6 +1,6 @@
 //! Who the client is, and what it may do.
 
-use es_core::{Identity, MissingPrivilege, Security};
+use es_core::{Identity, Security, UngrantedPrivilege};
 
 use super::super::finding::{Finding, Group, Status};
 use super::super::needs::{Need, Needs, On};
@@ -38,7 +38,7 @@ pub fn identity(identity: &Asked<Security<Identity>>, is_local: bool) -> Finding
 }
 
 /// Which privileges are missing, a line each, and what cannot be done without them.
-pub fn privileges(missing: &Asked<Security<Vec<MissingPrivilege>>>, needs: &Needs) -> Vec<Finding> {
+pub fn privileges(missing: &Asked<Security<Vec<UngrantedPrivilege>>>, needs: &Needs) -> Vec<Finding> {
     let missing = match missing {
         Err(why) => return vec![skipped(GROUP, "privileges", why)],
         Ok(Security::Disabled) => {
@@ -53,7 +53,7 @@ pub fn privileges(missing: &Asked<Security<Vec<MissingPrivilege>>>, needs: &Need
     missing.iter().map(|missing| lacking(missing, needs)).collect()
 }
 
-fn lacking(missing: &MissingPrivilege, needs: &Needs) -> Finding {
+fn lacking(missing: &UngrantedPrivilege, needs: &Needs) -> Finding {
     let is_it = |need: &&Need| {
         let on = match &need.on {
             On::Cluster => missing.index.is_none(),
@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn each_missing_privilege_is_named_with_its_purpose() {
         let needs = Needs::of(None, Some("x-"), &["logs".to_owned()]);
-        let missing = |index: Option<&str>, privilege: &str| MissingPrivilege {
+        let missing = |index: Option<&str>, privilege: &str| UngrantedPrivilege {
             index: index.map(str::to_owned),
             privilege: privilege.to_owned(),
         };

@@ -59,10 +59,11 @@ pub fn unassigned(health: &Asked<Health>, explanation: &Asked<Option<AllocationE
     };
     let measured = match health.unassigned_primary_shards {
         Some(primaries) if count > 0 => format!("{}, {} among them", count, counted(primaries, "primary shard")),
+        _ if count == 0 => "none".to_owned(),
         _ => count.to_string(),
     };
     let mut findings =
-        vec![Finding::new(GROUP, "unassigned shards", status, measured).against("0").values(json!({"shards": count}))];
+        vec![Finding::new(GROUP, "unassigned shards", status, measured).values(json!({"shards": count}))];
     if count == 0 {
         return findings;
     }
@@ -132,7 +133,7 @@ pub fn clocks(nodes: &Asked<Vec<NodeStatistics>>) -> Vec<Finding> {
             let off = Duration::from_millis(skew.milliseconds.unsigned_abs());
             let direction = if skew.milliseconds < 0 { "behind" } else { "ahead of" };
             let measured = match skew.certain() {
-                0 => format!("as this machine's, to {} ms", skew.uncertainty),
+                0 => format!("agrees with this machine's to {} ms", skew.uncertainty),
                 _ => format!("{} {direction} this machine's, to {} ms", took(off), skew.uncertainty),
             };
             let of = |status| {

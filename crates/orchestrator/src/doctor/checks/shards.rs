@@ -33,7 +33,7 @@ pub fn number(health: &Asked<Health>, settings: &Asked<ClusterSettings>) -> Find
         _ => Status::Pass,
     };
     let finding = Finding::new(GROUP, "number", status, format!("{} of {}", count(shards), count(most)))
-        .against(format!("{SHARDS_PERCENT} % of cluster.max_shards_per_node"))
+        .against(format!("{SHARDS_PERCENT} % of cluster.max_shards_per_node at most"))
         .values(json!({"shards": shards, "most": most}));
     match status {
         Status::Pass => finding,

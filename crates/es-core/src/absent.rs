@@ -23,10 +23,8 @@ impl Optional<'_> {
         self.client.exists(request).await.map_err(|error| self.told(error))
     }
 
-    /// Without the module, Elasticsearch 8 takes some of its paths for those of other APIs
-    /// (`/_reindex` for an index of that name), and finds fault with the method alone.
     fn told(&self, error: Error) -> Error {
-        if error.kind() != ErrorKind::FeatureMissing && error.status() != Some(405) {
+        if error.kind() != ErrorKind::FeatureMissing {
             return error;
         }
         let message = format!("the cluster has no {}: {error}", self.feature);

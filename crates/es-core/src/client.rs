@@ -8,6 +8,7 @@ use futures::StreamExt as _;
 use tracing::{debug, info, warn};
 use url::Url;
 
+use crate::cluster::{CapabilityCache, Cluster};
 use crate::config::ClusterConfig;
 use crate::credentials::Credentials;
 use crate::diagnosis::printable;
@@ -19,6 +20,7 @@ use crate::point_in_time::PointInTime;
 use crate::product::ClusterInfo;
 use crate::request::{Method, Request, Response};
 use crate::retry::{Attempt, RetryPolicy, next_wait};
+use crate::server_error::ServerError;
 use crate::sniff::{self, Schedule};
 use crate::tls::Verification;
 use crate::transport::{Answer, Transport};
@@ -35,6 +37,7 @@ struct Inner {
     retry: RetryPolicy,
     sniffing: Schedule,
     info: ClusterInfo,
+    capabilities: CapabilityCache,
 }
 
 impl std::fmt::Debug for Client {
@@ -65,7 +68,14 @@ impl Client {
         let info = first_answer(&transport, &urls).await?;
         debug!(version = %info.version, cluster = %info.cluster_name, "connected");
         let sniffing = Schedule::new(config.sniffing);
-        let inner = Inner { transport, nodes: Nodes::new(urls), retry: config.retry, sniffing, info };
+        let inner = Inner {
+            transport,
+            nodes: Nodes::new(urls),
+            retry: config.retry,
+            sniffing,
+            info,
+            capabilities: CapabilityCache::default(),
+        };
         if inner.sniffing.at_start() {
             inner.sniff().await;
         }
@@ -108,6 +118,15 @@ impl Client {
     /// Indices, aliases, mappings and settings.
     pub fn indices(&self) -> Indices<'_> {
         Indices::new(self)
+    }
+
+    /// The cluster itself: health, nodes, disks, licence, features, privileges.
+    pub fn cluster(&self) -> Cluster<'_> {
+        Cluster::new(self)
+    }
+
+    pub(crate) fn capability_cache(&self) -> &CapabilityCache {
+        &self.inner.capabilities
     }
 
     /// Single documents of an index.
@@ -174,9 +193,13 @@ fn in_doubt(error: Error) -> Error {
 fn identify(transport: &Transport, hello: &Request, answer: &Answer, url: &Url) -> Result<ClusterInfo, Error> {
     let product = answer.product();
     // A proxy that asks for credentials, or that finds no node behind it, has no product header
-    // to show, and what points elsewhere is told so.
-    let is_known =
-        product.is_some() || answer.location().is_some() || matches!(answer.status, 401 | 407 | 429 | 502..=504);
+    // to show, nor has Elasticsearch where the user may not even ask for its version. What
+    // points elsewhere is told so.
+    let is_refused = || ServerError::parse(&answer.body).is_some_and(|error| error.error_type == "security_exception");
+    let is_known = product.is_some()
+        || answer.location().is_some()
+        || matches!(answer.status, 401 | 407 | 429 | 502..=504)
+        || (answer.status == 403 && is_refused());
     if !answer.is_success() && is_known {
         return Err(transport.failure(hello, answer, url));
     }

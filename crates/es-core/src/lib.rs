@@ -18,6 +18,8 @@
 //! - [`Snapshots`] are taken, listed and brought back, one index at a time.
 //! - [`Documents`] reads and writes single documents with compare-and-set, and a
 //!   [`PointInTime`] reads many consistently.
+//! - [`Cluster`] tells of health, disks, shards, licence, features and privileges, and waits
+//!   for health; [`probe`] tells how far a connection to each node gets.
 //!
 //! Every wait for work on the server is bounded by a [`Wait`].
 //!
@@ -39,6 +41,7 @@
 mod absent;
 mod certificate;
 mod client;
+mod cluster;
 mod config;
 mod credentials;
 mod data_streams;
@@ -77,6 +80,12 @@ mod waiting;
 pub use bytes::Bytes;
 pub use certificate::{CertificateSummary, Fingerprint};
 pub use client::Client;
+pub use cluster::{
+    AllocationExplanation, Availability, Breaker, Capabilities, Capability, ClockSkew, Cluster, ClusterSettings,
+    Decider, DiskGate, DiskShortage, DiskWatermarks, Health, HealthStatus, HealthWait, Identity, IndexPrivileges,
+    Licence, LicenceAnswer, NodeDisk, NodeStatistics, PrivilegeRequest, Security, Shard, ShardList, Stage,
+    UngrantedPrivilege, Watermark,
+};
 pub use config::{ClusterConfig, KeepAlive, Sniffing};
 pub use credentials::{Credentials, Secret};
 pub use data_streams::{BackingIndex, DataLifecycle, DataStream, DataStreams, TimestampField};

@@ -12,9 +12,9 @@ use crate::terminal::logging::LogFormat;
 /// by aggregations, training sets, monitors. `plan` shows what a run would do and why,
 /// `run` does it. A failed or interrupted run leaves readers on what they had.
 ///
-/// Exit codes: 0 done; 1 a run failed; 2 usage or configuration; 3 a check or a monitor
-/// failed; 4 a monitor could not be measured; 130 interrupted, after what was under way
-/// was settled.
+/// Exit codes: 0 done; 1 a run, or a check of `doctor`, failed; 2 usage or configuration;
+/// 3 a check or a monitor failed; 4 a monitor could not be measured; 130 interrupted, after
+/// what was under way was settled.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrator", version, max_term_width = 100)]
 pub struct Cli {
@@ -62,6 +62,21 @@ pub enum Command {
     },
     /// Check the pipeline file and the settings, offline.
     Validate,
+    /// Find out what is wrong between here and the cluster, and what to do.
+    ///
+    /// Looks at the way to each node, TLS, version, licence, privileges, health, disks, shards
+    /// and mappings, and changes nothing. Without a pipeline file it takes the environment.
+    /// Ends with 0 when nothing fails, warnings or not, and with 1 when something does.
+    Doctor {
+        /// Print the role with the fewest privileges that the pipeline runs with, offline.
+        #[arg(long)]
+        role: bool,
+
+        /// Index, alias or pattern outside the prefix that others write and you read; several
+        /// with commas.
+        #[arg(long, value_name = "INDEX", value_delimiter = ',')]
+        source: Vec<String>,
+    },
     /// Show what a run would do, and why.
     Plan(ScopeArgs),
     /// Bring assets up to date.

@@ -15,6 +15,7 @@
 pub mod cli;
 pub mod commands;
 pub mod context;
+pub mod doctor;
 pub mod environment;
 pub mod failure;
 pub mod kinds;

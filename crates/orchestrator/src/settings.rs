@@ -25,7 +25,18 @@ const PREFIX: &str = "ORCHESTRATOR_";
 /// When an environment variable names no setting, or has a value that its setting does not
 /// take.
 pub fn load(pipeline: &Pipeline, environment: &Environment) -> Result<Settings, Failure> {
-    let mut layers = pipeline.settings_json().clone();
+    over(pipeline.settings_json().clone(), environment)
+}
+
+/// The settings where there is no pipeline file.
+///
+/// # Errors
+/// As [`load`].
+pub fn of_environment(environment: &Environment) -> Result<Settings, Failure> {
+    over(serde_json::json!({}), environment)
+}
+
+fn over(mut layers: Value, environment: &Environment) -> Result<Settings, Failure> {
     overlay(&mut layers, from_variables(environment)?);
     if let Some(prefix) = environment.get("ELASTICSEARCH_INDEX_PREFIX") {
         overlay(&mut layers, serde_json::json!({"cluster": {"index_prefix": prefix}}));

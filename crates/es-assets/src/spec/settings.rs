@@ -206,11 +206,15 @@ pub struct RunSettings {
     pub concurrency: u32,
     /// How many superseded generations of an index are kept.
     pub keep: u32,
+    /// Whether a run that writes documents looks first whether the disks of the cluster have
+    /// room: past the flood stage, or with every data node past the high watermark, it is
+    /// refused.
+    pub disk_check: bool,
 }
 
 impl Default for RunSettings {
     fn default() -> Self {
-        Self { concurrency: 2, keep: 1 }
+        Self { concurrency: 2, keep: 1, disk_check: true }
     }
 }
 

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod cluster;
+mod cluster_mocks;
 mod documents;
 mod faults;
 mod faulty;

@@ -1,6 +1,7 @@
 //! The commands: each reads its input, calls what does the work, and shows the result.
 
 mod check;
+mod doctor;
 mod graph;
 mod init;
 mod plan;
@@ -30,6 +31,13 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Init { dir } => init::init(&init_folder(&cli.directory, dir), reporter),
         Command::Validate => validate::validate(&*load()?, reporter),
+        Command::Doctor { role, source } => {
+            let start = doctor::Start::load(&cli)?;
+            if *role {
+                return doctor::print_role(&start, source, reporter);
+            }
+            block_on(doctor::doctor(&cli.directory, start, source, reporter))
+        }
         Command::Plan(scope) => block_on(plan::plan(load()?, scope_of(scope)?, reporter)),
         Command::Run(scope) => block_on(run::run(load()?, scope_of(scope)?, reporter)),
         Command::Check { select } => block_on(check::check(load()?, select.clone(), reporter)),

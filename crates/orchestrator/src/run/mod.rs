@@ -1,5 +1,6 @@
 //! A run: does what a plan says, in the order of the graph, side by side where it allows.
 
+mod disk;
 mod step;
 
 use std::collections::BTreeMap;
@@ -77,6 +78,7 @@ pub async fn execute(
 ) -> Result<RunEnd, Failure> {
     let started = Instant::now();
     let now = planned.now;
+    disk::gate(&client, &project, &planned.plan, &reporter).await?;
     let store = RunStore::new(client.clone(), &project.prefix, project.pipeline.name());
     store.prepare().await?;
     let run = run_name(now);

@@ -7,6 +7,7 @@ use es_monitor::Report;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::doctor::finding::Finding;
 use crate::store::runs::RunStatus;
 
 /// A part of an asset, and what is done with it.
@@ -170,6 +171,34 @@ pub enum Event {
         /// Places in the pipeline file.
         #[serde(skip_serializing_if = "Vec::is_empty")]
         diagnostics: Vec<Value>,
+    },
+    /// A check of `doctor`, with its `group`, `check` and `subject`; `status` is `pass`, `warn`,
+    /// `fail` or `skip`, `measured` the value or why there is none, `threshold` what it is
+    /// measured against, `help` what to do, `values` the numbers.
+    Checked {
+        /// The finding.
+        #[serde(flatten)]
+        finding: Box<Finding>,
+    },
+    /// `doctor` ended.
+    DoctorFinished {
+        /// The exit code of the program.
+        exit_code: u8,
+        /// Checks that passed.
+        passed: usize,
+        /// Checks that warn.
+        warned: usize,
+        /// Checks that failed.
+        failed: usize,
+        /// Checks that could not be made.
+        skipped: usize,
+    },
+    /// The least-privileged role of the pipeline.
+    Role {
+        /// A name for it.
+        name: String,
+        /// The body of `PUT _security/role/NAME`.
+        role: Value,
     },
     /// The pipeline file is sound.
     Valid {

@@ -1,0 +1,163 @@
+//! What a check found: a status, the value that was measured, and what to do.
+
+use std::fmt;
+
+use serde::Serialize;
+use serde_json::Value;
+
+/// How a check ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Status {
+    /// As it should be.
+    Pass,
+    /// It could not be measured; why stands in the place of the value.
+    Skip,
+    /// It works, and will hurt.
+    Warn,
+    /// It does not work.
+    Fail,
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Pass => "pass",
+            Self::Skip => "skip",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        })
+    }
+}
+
+/// What a check is about. The order is that of the output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Group {
+    /// The way to each node.
+    Connection,
+    /// Version, licence, features.
+    Cluster,
+    /// Who the client is, and what it may do.
+    Access,
+    /// Shards that are not assigned, tasks that wait, clocks that differ.
+    Health,
+    /// Disks and memory.
+    Nodes,
+    /// Their number and sizes.
+    Shards,
+    /// Mappings and settings.
+    Indices,
+}
+
+impl fmt::Display for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connection => "connection",
+            Self::Cluster => "cluster",
+            Self::Access => "access",
+            Self::Health => "health",
+            Self::Nodes => "nodes",
+            Self::Shards => "shards",
+            Self::Indices => "indices",
+        })
+    }
+}
+
+/// One line of the result.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    /// What it is about.
+    pub group: Group,
+    /// The check's name, which stays the same from version to version.
+    pub check: &'static str,
+    /// The node, index or privilege that it is about, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// What was measured; why not, where it was skipped.
+    pub measured: String,
+    /// What it is measured against.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<String>,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
+    /// The numbers, by name; units stand in the names.
+    #[serde(skip_serializing_if = "Value::is_null")]
+    pub values: Value,
+}
+
+impl Finding {
+    /// A finding of a status.
+    pub fn new(group: Group, check: &'static str, status: Status, measured: impl Into<String>) -> Self {
+        Self {
+            group,
+            check,
+            subject: None,
+            status,
+            measured: measured.into(),
+            threshold: None,
+            help: None,
+            values: Value::Null,
+        }
+    }
+
+    /// Says what it is about.
+    pub fn about(mut self, subject: impl Into<String>) -> Self {
+        self.subject = Some(subject.into());
+        self
+    }
+
+    /// Says what the value is measured against.
+    pub fn against(mut self, threshold: impl Into<String>) -> Self {
+        self.threshold = Some(threshold.into());
+        self
+    }
+
+    /// Says what to do.
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Adds the numbers.
+    pub fn values(mut self, values: Value) -> Self {
+        self.values = values;
+        self
+    }
+}
+
+/// How many findings there are of each status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// As it should be.
+    pub passed: usize,
+    /// Will hurt.
+    pub warned: usize,
+    /// Does not work.
+    pub failed: usize,
+    /// Not measured.
+    pub skipped: usize,
+}
+
+impl Counts {
+    /// Counts findings.
+    pub fn of(findings: &[Finding]) -> Self {
+        let count = |status| findings.iter().filter(|finding| finding.status == status).count();
+        Self {
+            passed: count(Status::Pass),
+            warned: count(Status::Warn),
+            failed: count(Status::Fail),
+            skipped: count(Status::Skip),
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { passed, warned, failed, skipped } = self;
+        write!(f, "{passed} passed, {warned} warned, {failed} failed, {skipped} skipped")
+    }
+}

@@ -1,0 +1,296 @@
+//! What a pipeline needs of the cluster: privileges, features, fields. Pure.
+//!
+//! The privileges are those of the requests that this program sends, and no more. A new request
+//! gets its line here; the test `a_user_with_exactly_the_role_runs_the_pipeline` fails without it.
+
+use es_assets::{Asset, AssetSpec, Feature, Pipeline, RatioTerm, Rule, ValueSource};
+use es_core::{Capability, IndexPrivileges, PrivilegeRequest};
+
+/// What a privilege is on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    /// The cluster.
+    Cluster,
+    /// Indices of a name or pattern.
+    Indices(String),
+}
+
+/// A privilege, and what for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The privilege, by name or as an action.
+    pub privilege: &'static str,
+    /// What it is on.
+    pub on: On,
+    /// What cannot be done without it.
+    pub purpose: &'static str,
+    /// Whether a run fails without it; otherwise only this command sees less.
+    pub required: bool,
+}
+
+/// A field whose values are grouped, counted or computed with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldNeed {
+    /// The asset that needs it.
+    pub asset: String,
+    /// The alias of the documents.
+    pub index: String,
+    /// The field.
+    pub field: String,
+}
+
+/// An export, as far as it matters here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportNeed {
+    /// The asset.
+    pub asset: String,
+    /// The alias of the documents.
+    pub index: String,
+    /// The columns; all without them.
+    pub columns: Option<Vec<String>>,
+}
+
+/// Everything that is needed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// Privileges, those on the cluster first.
+    pub privileges: Vec<Need>,
+    /// Features of the cluster, each with the asset that needs it.
+    pub capabilities: Vec<(Capability, String)>,
+    /// Fields that are aggregated.
+    pub fields: Vec<FieldNeed>,
+    /// Exports.
+    pub exports: Vec<ExportNeed>,
+}
+
+const ANY_PIPELINE: [(&str, &str, bool); 5] = [
+    ("view_index_metadata", "to look up what is published, and its mappings", true),
+    ("read", "to read documents and the history of runs", true),
+    ("create_index", "to make indices, that of the history among them", true),
+    ("index", "to write documents and the history of runs", true),
+    ("monitor", "to look at the sizes of shards, which only `doctor` does", false),
+];
+
+/// The actions have no smaller named privilege than `manage`, which allows far more.
+const INDEX_ASSETS: [(&str, &str, bool); 5] = [
+    ("maintenance", "to refresh an index once it is loaded", true),
+    ("delete_index", "to remove superseded and unfinished generations", true),
+    ("indices:admin/mapping/put", "to note in an index that it is whole", true),
+    ("indices:admin/settings/update", "to switch refreshing on again after a load", true),
+    ("indices:admin/aliases", "to publish: to move an alias to a new generation", true),
+];
+
+const SOURCE: [(&str, &str, bool); 2] = [
+    ("read", "to read documents that others write", true),
+    ("view_index_metadata", "to look up the mappings of what others write", true),
+];
+
+impl Needs {
+    /// What a pipeline under a prefix needs, with sources outside the prefix. Without a
+    /// pipeline, what any pipeline under the prefix does.
+    pub fn of(pipeline: Option<&Pipeline>, prefix: Option<&str>, sources: &[String]) -> Self {
+        let mut needs = Self::default();
+        let mut add = |on: &On, list: &[(&'static str, &'static str, bool)]| {
+            needs.privileges.extend(list.iter().map(|(privilege, purpose, required)| Need {
+                privilege,
+                on: on.clone(),
+                purpose,
+                required: *required,
+            }));
+        };
+        add(&On::Cluster, &[("monitor", "to connect, and to look at nodes, disks and health", true)]);
+        if let Some(prefix) = prefix {
+            let under = On::Indices(format!("{prefix}*"));
+            add(&under, &ANY_PIPELINE);
+            let makes_indices =
+                |pipeline: &Pipeline| pipeline.assets().iter().any(|(_, asset)| asset.kind().is_index());
+            if pipeline.is_none_or(makes_indices) {
+                add(&under, &INDEX_ASSETS);
+            }
+        }
+        for source in sources {
+            add(&On::Indices(source.clone()), &SOURCE);
+        }
+        if let (Some(pipeline), Some(prefix)) = (pipeline, prefix) {
+            for (name, asset) in pipeline.assets() {
+                needs.add_asset(name, asset, prefix);
+            }
+        }
+        needs
+    }
+
+    fn add_asset(&mut self, name: &str, asset: &Asset, prefix: &str) {
+        let index = format!("{prefix}{}", asset.reads().unwrap_or(name));
+        let mut fields: Vec<String> = Vec::new();
+        let mut has_script = false;
+        match &asset.spec {
+            AssetSpec::Ingest(ingest) => {
+                for check in &ingest.checks {
+                    if let Rule::Unique(columns) = &check.rule {
+                        fields.extend(columns.iter().cloned());
+                    }
+                }
+            }
+            AssetSpec::Features(features) => {
+                fields.push(features.time.clone());
+                fields.extend(features.entity.iter().cloned());
+                for feature in features.features.values() {
+                    match values_of(feature) {
+                        Values::Fields(found) => fields.extend(found),
+                        Values::Script => has_script = true,
+                    }
+                }
+            }
+            AssetSpec::Export(export) => self.exports.push(ExportNeed {
+                asset: name.to_owned(),
+                index: index.clone(),
+                columns: export.columns.clone(),
+            }),
+            AssetSpec::Monitor(monitor) => {
+                fields.push(monitor.time.clone());
+                fields.extend(monitor.fields.keys().cloned());
+            }
+        }
+        if has_script {
+            self.capabilities.push((Capability::Scripting, name.to_owned()));
+        }
+        for field in fields {
+            let need = FieldNeed { asset: name.to_owned(), index: index.clone(), field };
+            if !self.fields.contains(&need) {
+                self.fields.push(need);
+            }
+        }
+    }
+
+    /// The privileges as the cluster is asked for them.
+    pub fn request(&self) -> PrivilegeRequest {
+        let mut request = PrivilegeRequest::default();
+        for need in &self.privileges {
+            match &need.on {
+                On::Cluster => request.cluster.push(need.privilege.to_owned()),
+                On::Indices(pattern) => {
+                    match request.indices.iter_mut().find(|indices| indices.names.contains(pattern)) {
+                        Some(indices) => indices.privileges.push(need.privilege.to_owned()),
+                        None => request.indices.push(IndexPrivileges {
+                            names: vec![pattern.clone()],
+                            privileges: vec![need.privilege.to_owned()],
+                        }),
+                    }
+                }
+            }
+        }
+        request
+    }
+}
+
+/// Where a feature's values come from.
+enum Values {
+    Fields(Vec<String>),
+    Script,
+}
+
+fn values_of(feature: &Feature) -> Values {
+    let of = |source: &ValueSource| match source {
+        ValueSource::Field(field) => Values::Fields(vec![field.clone()]),
+        ValueSource::Script(_) => Values::Script,
+    };
+    match feature {
+        Feature::Sum(metric)
+        | Feature::Avg(metric)
+        | Feature::Min(metric)
+        | Feature::Max(metric)
+        | Feature::SumOfSquares(metric)
+        | Feature::StdDeviation(metric)
+        | Feature::Variance(metric)
+        | Feature::ValueCount(metric) => of(&metric.values),
+        Feature::Percentiles(percentiles) => of(&percentiles.values),
+        Feature::Cardinality(cardinality) => Values::Fields(vec![cardinality.field.clone()]),
+        Feature::Ratio(ratio) => {
+            let terms = [&ratio.of, &ratio.to].map(|term| match term {
+                RatioTerm::ValueCount(metric) | RatioTerm::Sum(metric) => of(&metric.values),
+                RatioTerm::Count(_) | RatioTerm::Filter(_) | RatioTerm::Missing(_) => Values::Fields(Vec::new()),
+            });
+            let mut fields = Vec::new();
+            for term in terms {
+                match term {
+                    Values::Fields(found) => fields.extend(found),
+                    Values::Script => return Values::Script,
+                }
+            }
+            Values::Fields(fields)
+        }
+        // Whether a field has a value is known without its values.
+        Feature::Count(_) | Feature::Missing(_) | Feature::Derivative(_) => Values::Fields(Vec::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PIPELINE: &str = r#"version: 1
+name: p
+assets:
+  a: { kind: ingest, from: { path: a.csv }, checks: [ { unique: [id] } ] }
+  f:
+    kind: features
+    from: a
+    entity: [city]
+    time: at
+    every: 1d
+    windows: [7d]
+    features:
+      n: { count: {} }
+      empty: { missing: { field: note } }
+      speed: { avg: { script: "1" } }
+      places: { cardinality: { field: place } }
+      share: { ratio: { of: { sum: { field: part } }, to: { count: {} } } }
+  e: { kind: export, from: a, columns: [city], to: { path: out } }
+  m:
+    kind: monitor
+    of: a
+    time: at
+    reference: { from: 2024-01-01, to: 2024-02-01 }
+    current: { from: 2024-02-01, to: 2024-03-01 }
+    fields: { value: { method: ks, p: 0.01 } }
+"#;
+
+    fn privileges(needs: &Needs, on: &On) -> Vec<&'static str> {
+        needs.privileges.iter().filter(|need| need.on == *on).map(|need| need.privilege).collect()
+    }
+
+    #[test]
+    fn what_each_kind_needs() {
+        let pipeline = es_assets::parse("p.yaml", PIPELINE, None).unwrap();
+        let needs = Needs::of(Some(&pipeline), Some("x-"), &["logs-*".to_owned()]);
+        let fields: Vec<(&str, &str)> =
+            needs.fields.iter().map(|need| (need.asset.as_str(), need.field.as_str())).collect();
+        let expected =
+            [("a", "id"), ("f", "at"), ("f", "city"), ("f", "place"), ("f", "part"), ("m", "at"), ("m", "value")];
+        assert_eq!(fields, expected);
+        assert!(needs.fields.iter().all(|need| need.index == "x-a"));
+        assert_eq!(needs.capabilities, [(Capability::Scripting, "f".to_owned())]);
+        let export = ExportNeed { asset: "e".into(), index: "x-a".into(), columns: Some(vec!["city".into()]) };
+        assert_eq!(needs.exports, [export]);
+        assert_eq!(privileges(&needs, &On::Cluster), ["monitor"]);
+        assert_eq!(privileges(&needs, &On::Indices("logs-*".into())), ["read", "view_index_metadata"]);
+        assert_eq!(privileges(&needs, &On::Indices("x-*".into())).len(), ANY_PIPELINE.len() + INDEX_ASSETS.len());
+        let request = needs.request();
+        assert_eq!(request.indices.len(), 2);
+        assert_eq!(request.indices[0].names, ["x-*"]);
+    }
+
+    #[test]
+    fn a_pipeline_that_makes_no_index_needs_less() {
+        let start = PIPELINE.find("  a: {").unwrap();
+        let end = PIPELINE.find("  f:\n").unwrap();
+        let text = format!("{}{}", &PIPELINE[..start], &PIPELINE[start..end]);
+        let with_index = es_assets::parse("p.yaml", &text, None).unwrap();
+        let makes = Needs::of(Some(&with_index), Some("x-"), &[]);
+        assert!(privileges(&makes, &On::Indices("x-*".into())).contains(&"delete_index"));
+        let any = Needs::of(None, Some("x-"), &[]);
+        assert_eq!(any.privileges, makes.privileges);
+        let nothing = Needs::of(None, None, &["a".to_owned()]);
+        assert_eq!(nothing.privileges.len(), 1 + SOURCE.len());
+    }
+}

@@ -74,7 +74,7 @@ impl Snapshots<'_> {
     /// The repository, if it exists.
     ///
     /// # Errors
-    /// As [`Client::send`].
+    /// As [`crate::Client::send`].
     pub async fn repository(&self) -> Result<Option<Repository>, Error> {
         let request = Request::new(Method::Get, SnapshotGetRepositoryParts::Repository(&[self.repository]).url());
         match self.client.send(&request).await {
@@ -88,7 +88,7 @@ impl Snapshots<'_> {
     /// whether there was one.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a pattern; else as [`Client::send`].
+    /// [`ErrorKind::BadRequest`] for a pattern; else as [`crate::Client::send`].
     pub async fn unregister(&self) -> Result<bool, Error> {
         self.exact(self.repository)?;
         let parts = SnapshotDeleteRepositoryParts::Repository(&[self.repository]);

@@ -44,6 +44,15 @@ impl Endpoint {
         Ok(Self::Hosts(hosts))
     }
 
+    /// Takes the id of an Elastic Cloud deployment, as its page shows it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for what holds no address.
+    pub fn cloud_id(id: &str) -> Result<Self, Error> {
+        let endpoint = Self::CloudId(id.trim().to_owned());
+        endpoint.urls().map(|_| endpoint)
+    }
+
     /// The addresses to connect to, and the credentials of the first of them that has any.
     pub(crate) fn resolve(&self) -> Result<(Vec<Url>, Credentials), Error> {
         let mut urls = self.urls()?;

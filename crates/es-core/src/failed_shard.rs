@@ -5,6 +5,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::error::Error;
 use crate::server_error::RootCause;
 
 /// A shard that did not do its part of a request.
@@ -50,6 +51,30 @@ impl fmt::Display for FailedShard {
             write!(f, " on node {node}")?;
         }
         write!(f, ": {}", self.reason)
+    }
+}
+
+/// The `_shards` of an answer: how many took part.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Shards {
+    #[serde(default)]
+    pub(crate) total: u32,
+    #[serde(default)]
+    pub(crate) successful: u32,
+    failed: u32,
+    #[serde(default)]
+    failures: Value,
+}
+
+impl Shards {
+    /// Itself, or an error of kind [`crate::ErrorKind::PartialResult`] when some failed. `what`
+    /// is what they were to do, as in "the count of flights".
+    pub(crate) fn whole(self, what: &str) -> Result<Self, Error> {
+        if self.failed == 0 {
+            return Ok(self);
+        }
+        let message = format!("{what} failed on {} of {} shards", self.failed, self.total.max(self.failed));
+        Err(Error::partial_result(&message, FailedShard::list(Some(&self.failures))))
     }
 }
 

@@ -11,6 +11,7 @@ use tracing::debug;
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::failed_shard::Shards;
 use crate::request::{Method, Request};
 
 /// An open point in time. [`PointInTime::close`] frees what it holds on the server; when it
@@ -33,11 +34,6 @@ struct Opened {
     id: String,
     #[serde(rename = "_shards")]
     shards: Option<Shards>,
-}
-
-#[derive(Deserialize)]
-struct Shards {
-    failed: u32,
 }
 
 #[derive(Deserialize)]
@@ -65,12 +61,10 @@ impl PointInTime {
             // A point in time that is opened twice is closed by the server after keep_alive.
             .repeatable();
         let opened: Opened = client.send(&request).await?.json()?;
-        if opened.shards.is_some_and(|shards| shards.failed > 0) {
-            return Err(Error::new(
-                ErrorKind::PartialResult,
-                format!("a point in time on {index} would miss shards that are not available"),
-            )
-            .with_help("wait until the index is green or yellow"));
+        if let Some(shards) = opened.shards {
+            shards
+                .whole(&format!("opening a point in time on {index}"))
+                .map_err(|error| error.with_help("wait until the index is green or yellow"))?;
         }
         Ok(Self { client, keep_alive, id: Mutex::new(Some(opened.id.into())) })
     }
@@ -116,8 +110,9 @@ impl PointInTime {
         let total: Total = serde_json::from_slice(&page.body).map_err(|source| {
             Error::new(ErrorKind::Decode, format!("the answer to a count cannot be read: {source}")).with_source(source)
         })?;
-        if total.shards.failed > 0 || total.timed_out {
-            return Err(Error::new(ErrorKind::PartialResult, "not all shards answered a count"));
+        total.shards.whole("a count")?;
+        if total.timed_out {
+            return Err(Error::new(ErrorKind::PartialResult, "a count timed out before all documents were seen"));
         }
         Ok(total.hits.total.value)
     }

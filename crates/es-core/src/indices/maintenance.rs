@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::Indices;
 use crate::error::{Error, ErrorKind};
+use crate::failed_shard::Shards;
 use crate::request::{Method, Request};
-use crate::server_error::ServerError;
 use crate::tasks::{Started, TaskId, TaskOutcome};
 use crate::waiting::Wait;
 
@@ -39,26 +39,11 @@ struct Answer {
     shards: Shards,
 }
 
-#[derive(Deserialize)]
-struct Shards {
-    total: u32,
-    successful: u32,
-    failed: u32,
-    #[serde(default)]
-    failures: Vec<Value>,
-}
-
 impl Answer {
-    /// The counts, or the first failure.
+    /// The counts, or the failures.
     fn check(self, what: &str) -> Result<ShardCounts, Error> {
-        let Shards { total, successful, failed, failures } = self.shards;
-        if failed == 0 {
-            return Ok(ShardCounts { total, successful });
-        }
-        let server =
-            failures.first().and_then(|failure| ServerError::from_value(&failure["reason"])).unwrap_or_default();
-        let message = format!("{what} failed on {failed} of {total} shards: {}", server.summary());
-        Err(Error::new(ErrorKind::PartialResult, message).with_server(server))
+        let Shards { total, successful, .. } = self.shards.whole(what)?;
+        Ok(ShardCounts { total, successful })
     }
 }
 

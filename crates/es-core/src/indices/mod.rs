@@ -31,6 +31,7 @@ pub use self::maintenance::{ForceMerge, ShardCounts};
 pub use self::rollover::{Rollover, RolloverConditions, RolloverMode};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::failed_shard::Shards;
 use crate::mapping::Mapping;
 use crate::request::{Method, Request};
 use crate::settings::IndexSettings;
@@ -83,12 +84,7 @@ struct DescriptionBody {
 struct Count {
     count: u64,
     #[serde(rename = "_shards")]
-    shards: CountShards,
-}
-
-#[derive(Deserialize)]
-struct CountShards {
-    failed: u32,
+    shards: Shards,
 }
 
 impl<'a> Indices<'a> {
@@ -178,9 +174,7 @@ impl<'a> Indices<'a> {
         let request =
             Request::new(Method::Post, CountParts::Index(&[name]).url()).json(&json!({"query": query})).repeatable();
         let count: Count = self.client.send(&request).await?.json()?;
-        if count.shards.failed > 0 {
-            return Err(Error::new(ErrorKind::PartialResult, format!("not all shards of {name} answered a count")));
-        }
+        count.shards.whole(&format!("the count of {name}"))?;
         Ok(count.count)
     }
 

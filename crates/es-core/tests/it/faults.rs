@@ -24,12 +24,18 @@ async fn json_that_is_cut_off_is_told() {
 #[tokio::test]
 async fn a_count_that_misses_a_shard_is_no_count() {
     let server = mock_node().await;
-    let thinned = answer(200).set_body_raw(r#"{"count": 17, "_shards": {"failed": 1}}"#, "application/json");
+    let body = r#"{"count": 17, "_shards": {"total": 2, "successful": 1, "failed": 1, "failures": [
+        {"shard": 1, "index": "flights", "node": "n1", "reason": {"type": "x", "reason": "disk gone"}}]}}"#;
+    let thinned = answer(200).set_body_raw(body, "application/json");
     Mock::given(path("/flights/_count")).respond_with(thinned).mount(&server).await;
     let client = Client::connect(at(&server.uri())).await.unwrap();
     let error = client.indices().count("flights").await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PartialResult);
-    assert_eq!(error.to_string(), "not all shards of flights answered a count");
+    assert_eq!(
+        error.to_string(),
+        "the count of flights failed on 1 of 2 shards: shard [flights][1] on node n1: x: disk gone"
+    );
+    assert_eq!(error.failed_shards()[0].reason.reason, "disk gone");
 }
 
 #[tokio::test]

@@ -17,7 +17,11 @@ const GROUP: Group = Group::Connection;
 
 /// What the probe of a node found.
 pub fn node(probe: &NodeProbe, now: SystemTime) -> Vec<Finding> {
-    let about = |finding: Finding| finding.about(probe.node.clone());
+    let place = match &probe.proxy {
+        Some(proxy) => format!("{} by the proxy {proxy}", probe.node),
+        None => probe.node.clone(),
+    };
+    let about = |finding: Finding| finding.about(place.clone());
     let mut findings = vec![about(name(probe))];
     findings.extend(probe.connected.as_ref().map(|connected| {
         about(match connected {
@@ -184,6 +188,7 @@ mod tests {
     fn probe(tls: Option<Result<TlsSession, Error>>) -> NodeProbe {
         NodeProbe {
             node: "https://es.example:9200".to_owned(),
+            proxy: None,
             resolved: Ok(vec!["192.0.2.7".parse().unwrap()]),
             connected: Some(Ok(Duration::from_millis(12))),
             tls,

@@ -14,7 +14,7 @@ pub const FIELDS_PERCENT: u64 = 80;
 /// The default of `index.mapping.total_fields.limit`.
 const DEFAULT_FIELDS: u64 = 1000;
 /// An index that is not replaced by a next generation, and larger than this, grows.
-pub const GROWN: u64 = 10 << 30;
+pub const GROWN: u64 = 10_000_000_000;
 /// Refreshing as often as this, asked for by hand, goes on while nobody searches.
 pub const REFRESH_SECONDS: f64 = 1.0;
 

@@ -43,7 +43,7 @@ pub(crate) fn masked(bench: &Bench, text: &str) -> String {
                 kept.push_str(&format!("  [any] {check}\n"));
             }
         }
-        let is_below = text.starts_with("        ");
+        let is_below = ["help: ", "and "].iter().any(|start| text.trim_start().starts_with(start));
         if (is_below || check.is_some()) && leaves_out_help {
             continue;
         }

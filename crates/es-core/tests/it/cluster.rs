@@ -154,10 +154,21 @@ impl<'a> User<'a> {
         let credentials = Credentials::Basic { user: self.name.clone(), password: Secret::new(Self::PASSWORD) };
         Client::connect(ClusterConfig { credentials, ..of_node(self.node) }).await.unwrap()
     }
+}
 
-    async fn remove(self) {
-        self.node.json(Method::DELETE, &format!("/_security/user/{}", self.name), "").await;
-        self.node.json(Method::DELETE, &format!("/_security/role/{}", self.name), "").await;
+impl Drop for User<'_> {
+    fn drop(&mut self) {
+        let (node, name) = (self.node.clone(), self.name.clone());
+        // A failure of the test is told rather than one of this.
+        let _ = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                for kind in ["user", "role"] {
+                    node.json(Method::DELETE, &format!("/_security/{kind}/{name}"), "").await;
+                }
+            });
+        })
+        .join();
     }
 }
 
@@ -203,7 +214,6 @@ async fn what_a_restricted_user_may_do_is_told() {
     // Scripting is proved by a refusal, as this user may not list the languages.
     let found = client.cluster().capabilities().await;
     assert!(found.has(Capability::Scripting), "{found:?}");
-    user.remove().await;
 }
 
 #[tokio::test]

@@ -131,6 +131,9 @@ fn late(limit: Duration) -> String {
 async fn asked<T>(limit: Duration, answer: impl Future<Output = Result<T, Error>>) -> Asked<T> {
     match tokio::time::timeout(limit, answer).await {
         Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) if error.kind() == ErrorKind::Forbidden => {
+            Err(format!("{} is not allowed: see access", error.request().unwrap_or("the request")))
+        }
         Ok(Err(error)) => Err(error.to_string()),
         Err(_) => Err(late(limit)),
     }

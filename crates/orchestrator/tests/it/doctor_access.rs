@@ -1,5 +1,6 @@
 //! The least-privileged role: it is enough, and without any part of it `doctor` says which.
 
+use es_testing::Node;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -7,14 +8,15 @@ use crate::bench::{Bench, Live};
 use crate::data::{change, write_small};
 use crate::doctor::masked;
 
-/// A user with a role of its own, as whom the program then runs.
+/// A user with a role of its own, as whom the program then runs. Both go with the test.
 pub(crate) struct Person {
     name: String,
+    node: Node,
 }
 
 impl Person {
     pub(crate) fn new(live: &mut Live, role: &Value) -> Self {
-        let person = Self { name: format!("{}person", live.prefix()) };
+        let person = Self { name: format!("{}person", live.prefix()), node: live.node.clone() };
         person.give(live, role);
         let user = json!({"password": "a-canary-password", "roles": [person.name]});
         live.send(Method::PUT, &format!("/_security/user/{}", person.name), &user);
@@ -28,10 +30,21 @@ impl Person {
     pub(crate) fn give(&self, live: &Live, role: &Value) {
         live.send(Method::PUT, &format!("/_security/role/{}", self.name), role);
     }
+}
 
-    pub(crate) fn remove(self, live: &Live) {
-        live.send(Method::DELETE, &format!("/_security/user/{}", self.name), &Value::Null);
-        live.send(Method::DELETE, &format!("/_security/role/{}", self.name), &Value::Null);
+impl Drop for Person {
+    fn drop(&mut self) {
+        let (node, name) = (self.node.clone(), self.name.clone());
+        // A failure of the test is told rather than one of this.
+        let _ = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                for kind in ["user", "role"] {
+                    node.json(Method::DELETE, &format!("/_security/{kind}/{name}"), "").await;
+                }
+            });
+        })
+        .join();
     }
 }
 
@@ -48,7 +61,7 @@ fn a_user_with_exactly_the_role_runs_the_pipeline() {
     let Some(mut live) = Live::secure("role_runs") else { return };
     write_small(&live);
     let role = live.events(0, &["doctor", "--role"]).remove(0)["role"].clone();
-    let person = Person::new(&mut live, &role);
+    let _person = Person::new(&mut live, &role);
     live.expect(0, &["plan"]);
     live.expect(0, &["run"]);
     // A setting in place, checks again, a partition that is retired, generations removed.
@@ -71,7 +84,6 @@ fn a_user_with_exactly_the_role_runs_the_pipeline() {
     }
     let events = live.events(0, &["doctor"]);
     assert_eq!(of_access(&events), Vec::<Value>::new());
-    person.remove(&live);
 }
 
 #[test]
@@ -107,7 +119,6 @@ fn each_privilege_that_is_taken_away_is_named() {
     let failed = failures(&events);
     assert_eq!(failed[0]["check"], "connection", "{failed:?}");
     assert!(failed[0]["measured"].as_str().unwrap().contains("monitor"), "{failed:?}");
-    person.remove(&live);
 }
 
 #[test]

@@ -58,7 +58,8 @@ pub fn unassigned(health: &Asked<Health>, explanation: &Asked<Option<AllocationE
         _ => Status::Warn,
     };
     let measured = match health.unassigned_primary_shards {
-        Some(primaries) if count > 0 => format!("{}, {} among them", count, counted(primaries, "primary shard")),
+        Some(0) if count > 0 => format!("{count}, all of them replicas"),
+        Some(primaries) if count > 0 => format!("{count}, {} among them", counted(primaries, "primary shard")),
         _ if count == 0 => "none".to_owned(),
         _ => count.to_string(),
     };
@@ -79,6 +80,8 @@ fn explained(why: &AllocationExplanation, status: Status) -> Finding {
     let kind = if why.primary { "primary" } else { "replica" };
     let rule = why.deciders.first();
     let reason = rule.map_or(why.explanation.as_str(), |rule| rule.explanation.as_str());
+    // The ids of shards and nodes that follow say nothing to a person.
+    let reason = reason.split(" [[").next().unwrap_or(reason);
     let measured = format!("{kind} {}, {}: {reason}", why.shard, why.reason.to_lowercase().replace('_', " "));
     let finding = Finding::new(GROUP, "unassigned shard", status, measured).about(why.index.clone());
     let help = match rule.map(|rule| rule.name.as_str()) {
@@ -201,7 +204,7 @@ mod tests {
             reason: "NODE_LEFT".into(),
             explanation: "nowhere".into(),
             deciders: decider
-                .map(|name| Decider { name: name.into(), explanation: "not there".into() })
+                .map(|name| Decider { name: name.into(), explanation: "not there [[a][0]]".into() })
                 .into_iter()
                 .collect(),
         };

@@ -14,7 +14,7 @@ pub const FIELDS_PERCENT: u64 = 80;
 /// The default of `index.mapping.total_fields.limit`.
 const DEFAULT_FIELDS: u64 = 1000;
 /// An index that is not replaced by a next generation, and larger than this, grows.
-pub const GROWN: u64 = 10 << 30;
+pub const GROWN: u64 = 10_000_000_000;
 /// Refreshing as often as this, asked for by hand, goes on while nobody searches.
 pub const REFRESH_SECONDS: f64 = 1.0;
 
@@ -142,6 +142,7 @@ fn is_on(parameter: Option<&Value>, default: bool) -> bool {
 /// Exports that need `_source` of indices that keep none.
 fn sources(examined: &[Examined], exports: &[ExportNeed]) -> Vec<Finding> {
     let mut findings = Vec::new();
+    let is_there = |export: &ExportNeed| behind(examined, &export.index).next().is_some();
     for export in exports {
         let columns = export.columns.clone().map_or(ColumnRequest::All, ColumnRequest::Named);
         for one in behind(examined, &export.index) {
@@ -161,7 +162,9 @@ fn sources(examined: &[Examined], exports: &[ExportNeed]) -> Vec<Finding> {
             }
         }
     }
-    if findings.is_empty() && !exports.is_empty() {
+    if !exports.is_empty() && !exports.iter().any(is_there) {
+        findings.push(skipped(GROUP, "_source", "nothing is published yet"));
+    } else if findings.is_empty() && !exports.is_empty() {
         findings.push(Finding::new(GROUP, "_source", Status::Pass, "kept wherever an export needs it"));
     }
     findings
@@ -404,6 +407,8 @@ mod tests {
         assert_eq!(of(json!("false"), &["t", "k"]), Status::Fail);
         assert_eq!(of(json!(false), &["k"]), Status::Pass);
         assert_eq!(of(json!(true), &["t"]), Status::Pass);
+        let elsewhere = ExportNeed { asset: "e".into(), index: "x-b".into(), columns: None };
+        assert_eq!(sources(&[examined(mapping(json!(true)), json!({}))], &[elsewhere])[0].status, Status::Skip);
     }
 
     #[test]

@@ -39,6 +39,7 @@ pub fn disks(nodes: &Asked<Vec<NodeStatistics>>, settings: &Asked<ClusterSetting
         let off = if marks.enabled { "" } else { ", watermarks are off" };
         let help = match stage {
             None => None,
+            Some(_) if !marks.enabled => Some("nothing stops writes before it is full: free space, or add a node"),
             Some(Stage::Low) => Some("no more shards are put here but those of new indices: free space, or add a node"),
             Some(Stage::High) => Some("new indices get no shard here: free space, or add a node"),
             Some(Stage::FloodStage) => Some(

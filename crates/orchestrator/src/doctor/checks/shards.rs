@@ -11,9 +11,9 @@ use crate::terminal::table::{count, size};
 pub const SHARDS_PERCENT: u64 = 80;
 /// Elasticsearch's advice is 10 to 50 GB a shard. See
 /// <https://www.elastic.co/docs/deploy-manage/production-guidance/optimize-performance/size-shards>.
-pub const LARGEST: u64 = 50 << 30;
+pub const LARGEST: u64 = 50_000_000_000;
 /// Shards that are smaller on average waste memory when there are many.
-pub const SMALL: u64 = 1 << 30;
+pub const SMALL: u64 = 1_000_000_000;
 /// Fewer primary shards than this are not worth a change.
 pub const MANY: usize = 100;
 

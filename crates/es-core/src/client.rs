@@ -9,21 +9,21 @@ use tracing::{debug, info, warn};
 use url::Url;
 
 use crate::cluster::{CapabilityCache, Cluster};
-use crate::config::ClusterConfig;
-use crate::credentials::Credentials;
-use crate::diagnosis::printable;
+use crate::connection::config::ClusterConfig;
+use crate::connection::credentials::Credentials;
+use crate::connection::diagnosis::printable;
+use crate::connection::nodes::Nodes;
+use crate::connection::product::ClusterInfo;
+use crate::connection::retry::{Attempt, RetryPolicy, next_wait};
+use crate::connection::sniff::{self, Schedule};
+use crate::connection::tls::Verification;
+use crate::connection::transport::{Answer, Transport};
 use crate::documents::Documents;
+use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::indices::Indices;
-use crate::nodes::Nodes;
 use crate::point_in_time::PointInTime;
-use crate::product::ClusterInfo;
 use crate::request::{Method, Request, Response};
-use crate::retry::{Attempt, RetryPolicy, next_wait};
-use crate::server_error::ServerError;
-use crate::sniff::{self, Schedule};
-use crate::tls::Verification;
-use crate::transport::{Answer, Transport};
 
 /// A connection to one cluster. Cloning it is cheap; all clones share connections.
 #[derive(Clone)]

@@ -26,8 +26,8 @@ use elasticsearch::indices::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::absent::Optional;
 use crate::client::Client;
+use crate::error::absent::Optional;
 use crate::error::{Error, ErrorKind};
 use crate::indices::{Rollover, RolloverConditions, RolloverMode, is_exact_name};
 use crate::request::{Method, Request};

@@ -38,47 +38,27 @@
 //! # }
 //! ```
 
-mod absent;
-mod certificate;
 mod client;
 mod cluster;
-mod config;
-mod credentials;
+mod connection;
 mod data_streams;
-mod diagnosis;
 mod documents;
-mod endpoint;
-mod environment;
 mod error;
-mod failed_shard;
-mod headers;
 mod indices;
 mod lifecycle;
 mod mapping;
-mod nodes;
 pub mod paths;
 mod point_in_time;
-mod privilege;
-mod probe;
-mod product;
-mod proxy;
 mod reindex;
 mod request;
-mod retry;
-mod retry_after;
-mod server_error;
 mod settings;
 mod snapshots;
-mod sniff;
 mod tasks;
 mod templates;
-mod tls;
-mod transport;
 mod units;
 mod waiting;
 
 pub use bytes::Bytes;
-pub use certificate::{CertificateSummary, Fingerprint};
 pub use client::Client;
 pub use cluster::{
     AllocationExplanation, Availability, Breaker, Capabilities, Capability, ClockSkew, Cluster, ClusterSettings,
@@ -86,15 +66,23 @@ pub use cluster::{
     Licence, LicenceAnswer, NodeDisk, NodeStatistics, PrivilegeRequest, Security, Shard, ShardList, Stage,
     UngrantedPrivilege, Watermark,
 };
-pub use config::{ClusterConfig, KeepAlive, Sniffing};
-pub use credentials::{Credentials, Secret};
+pub use connection::certificate::{CertificateSummary, Fingerprint};
+pub use connection::config::{ClusterConfig, KeepAlive, Sniffing};
+pub use connection::credentials::{Credentials, Secret};
+pub use connection::endpoint::Endpoint;
+pub use connection::environment::{EnvironmentVariable, VARIABLES};
+pub use connection::headers::ExtraHeaders;
+pub use connection::probe::{NodeProbe, TlsSession, probe};
+pub use connection::product::{ClusterInfo, Version};
+pub use connection::proxy::Proxy;
+pub use connection::retry::{Backoff, RetryPolicy};
+pub use connection::tls::{TlsConfig, Verification};
 pub use data_streams::{BackingIndex, DataLifecycle, DataStream, DataStreams, TimestampField};
 pub use documents::{Document, Documents, Precondition};
-pub use endpoint::Endpoint;
-pub use environment::{EnvironmentVariable, VARIABLES};
+pub use error::failed_shard::FailedShard;
+pub use error::privilege::{MissingPrivilege, PrivilegeScope};
+pub use error::server_error::{RootCause, ServerError};
 pub use error::{Error, ErrorKind};
-pub use failed_shard::FailedShard;
-pub use headers::ExtraHeaders;
 pub use indices::{
     AliasAction, AliasOptions, ForceMerge, IndexDescription, Indices, NewIndex, Rollover, RolloverConditions,
     RolloverMode, ShardCounts,
@@ -105,14 +93,8 @@ pub use lifecycle::{
 };
 pub use mapping::{Change, ChangeKind, Mapping, MappingDiff, Properties, Property};
 pub use point_in_time::{PointInTime, SearchPage};
-pub use privilege::{MissingPrivilege, PrivilegeScope};
-pub use probe::{NodeProbe, TlsSession, probe};
-pub use product::{ClusterInfo, Version};
-pub use proxy::Proxy;
 pub use reindex::{Conflicts, Reindex, ReindexFailure, ReindexProgress, ReindexSummary, ReindexTask, Slices};
 pub use request::{Method, Request, Response};
-pub use retry::{Backoff, RetryPolicy};
-pub use server_error::{RootCause, ServerError};
 pub use settings::{IndexSettings, SettingChange, SettingKind, SettingsDiff};
 pub use snapshots::{
     NewSnapshot, Repository, Restore, RestoreProgress, Snapshot, SnapshotFailure, SnapshotProgress, SnapshotState,
@@ -122,5 +104,4 @@ pub use tasks::{TaskId, TaskInfo, TaskOutcome, TaskState, Tasks};
 pub use templates::{
     ComponentTemplate, IndexTemplate, OverlappingTemplate, SimulatedIndex, TemplateContent, Templates,
 };
-pub use tls::{TlsConfig, Verification};
 pub use waiting::Wait;

@@ -29,12 +29,12 @@ use elasticsearch::ilm::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::absent::Optional;
 use crate::client::Client;
+use crate::error::absent::Optional;
+use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::indices::{RolloverConditions, is_exact_name};
 use crate::request::{Method, Request};
-use crate::server_error::ServerError;
 use crate::units::optional_age;
 
 /// What happens to an index as it gets older. Unknown keys are kept.

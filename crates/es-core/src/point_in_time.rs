@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 use tracing::debug;
 
 use crate::client::Client;
+use crate::error::failed_shard::Shards;
 use crate::error::{Error, ErrorKind};
-use crate::failed_shard::Shards;
 use crate::request::{Method, Request};
 
 /// An open point in time. [`PointInTime::close`] frees what it holds on the server; when it

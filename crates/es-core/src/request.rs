@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::connection::retry::RetryPolicy;
 use crate::error::{Error, ErrorKind};
-use crate::retry::RetryPolicy;
 
 /// The HTTP methods that Elasticsearch uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -21,9 +21,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::client::Client;
+use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
-use crate::server_error::ServerError;
 use crate::waiting::{Pace, Wait};
 
 /// The id of a task: the node that it runs on, and a number.

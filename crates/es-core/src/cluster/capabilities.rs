@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Cluster, LicenceAnswer, absence};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 
 /// How long an answer is good for: licences and modules change with restarts and by hand.
@@ -284,7 +284,7 @@ fn of_probe(capability: Capability, answer: Result<(), Error>, licence: Option<&
     let lacks_licence = capability == Capability::MachineLearning
         && licence.is_some_and(|name| !matches!(name, "trial" | "platinum" | "enterprise"));
     match answer {
-        Err(error) if absence::is_unlicensed(&error) => not_licensed(licence),
+        Err(error) if error.kind() == ErrorKind::LicenceMissing => not_licensed(licence),
         Err(error) if absence::is_unauthorized(&error) && lacks_licence => not_licensed(licence),
         Err(error) if absence::is_unauthorized(&error) => Availability::Available,
         Err(error) => match absence::reason(&error) {
@@ -303,12 +303,11 @@ fn not_licensed(licence: Option<&str>) -> Availability {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
-    use crate::server_error::ServerError;
+    use crate::error::server_error::{ServerError, kind_of};
 
     fn refusal(status: u16, reason: &str) -> Result<(), Error> {
         let server = ServerError { reason: reason.to_owned(), ..ServerError::default() };
-        Err(Error::new(ErrorKind::BadRequest, reason).with_status(status).with_server(server))
+        Err(Error::new(kind_of(status, Some(&server)), reason).with_status(status).with_server(server))
     }
 
     fn name(availability: &Availability) -> &'static str {

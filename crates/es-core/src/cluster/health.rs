@@ -7,9 +7,9 @@ use elasticsearch::cluster::ClusterHealthParts;
 use serde::{Deserialize, Serialize};
 
 use super::Cluster;
+use crate::connection::retry::RetryPolicy;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
-use crate::retry::RetryPolicy;
 
 /// How much of the data is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -8,8 +8,8 @@ use serde::Deserialize;
 use super::Cluster;
 use super::clock::ClockSkew;
 use super::watermarks::NodeDisk;
+use crate::connection::product::Version;
 use crate::error::Error;
-use crate::product::Version;
 use crate::request::{Method, Request};
 
 /// One node at one moment.

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::Indices;
+use crate::error::failed_shard::Shards;
 use crate::error::{Error, ErrorKind};
-use crate::failed_shard::Shards;
 use crate::request::{Method, Request};
 use crate::tasks::{Started, TaskId, TaskOutcome};
 use crate::waiting::Wait;

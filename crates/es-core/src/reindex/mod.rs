@@ -25,8 +25,8 @@ use elasticsearch::ReindexParts;
 use serde_json::{Map, Value, json};
 
 pub use self::progress::{ReindexFailure, ReindexProgress, ReindexSummary};
-use crate::absent::Optional;
 use crate::client::Client;
+use crate::error::absent::Optional;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 use crate::tasks::{Started, TaskId};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
-use crate::server_error::ServerError;
 
 /// How far a copy is, in documents unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::Snapshots;
+use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
-use crate::server_error::ServerError;
 
 /// Where snapshots are kept.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use serde::Deserialize;
 use url::Url;
 
-use crate::config::Sniffing;
+use crate::connection::config::Sniffing;
 use crate::error::{Error, ErrorKind};
 
 /// The API that lists nodes.

@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustls::{AlertDescription, CertificateError};
 use url::Url;
 
-use crate::credentials::Credentials;
+use crate::connection::credentials::Credentials;
+use crate::connection::proxy::Proxy;
+use crate::error::privilege::MissingPrivilege;
+use crate::error::server_error::{RootCause, ServerError, kind_of};
 use crate::error::{Error, ErrorKind};
-use crate::privilege::MissingPrivilege;
-use crate::proxy::Proxy;
-use crate::server_error::{RootCause, ServerError, kind_of};
 
 /// The address as it may be printed: without user, password, path and query.
 pub(crate) fn printable(url: &Url) -> String {

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use url::Url;
 
-use crate::credentials::{Credentials, Secret};
-use crate::diagnosis::printable;
-use crate::endpoint::{redact_user_info, take_user_info};
+use crate::connection::credentials::{Credentials, Secret};
+use crate::connection::diagnosis::printable;
+use crate::connection::endpoint::{redact_user_info, take_user_info};
 use crate::error::{Error, ErrorKind};
 
 /// An HTTP proxy. Every request of a client goes through it, whatever `http_proxy` and

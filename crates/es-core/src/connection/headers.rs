@@ -4,7 +4,7 @@ use std::fmt;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::credentials::Secret;
+use crate::connection::credentials::Secret;
 use crate::error::{Error, ErrorKind};
 
 /// Headers that the client sets itself, and by which setting.

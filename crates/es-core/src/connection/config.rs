@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::credentials::Credentials;
-use crate::endpoint::Endpoint;
-use crate::environment;
+use crate::connection::credentials::Credentials;
+use crate::connection::endpoint::Endpoint;
+use crate::connection::environment;
+use crate::connection::headers::ExtraHeaders;
+use crate::connection::proxy::Proxy;
+use crate::connection::retry::RetryPolicy;
+use crate::connection::tls::TlsConfig;
 use crate::error::{Error, ErrorKind};
-use crate::headers::ExtraHeaders;
-use crate::proxy::Proxy;
-use crate::retry::RetryPolicy;
-use crate::tls::TlsConfig;
 
 /// How long connections without a request are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
-use crate::retry::Backoff;
+use crate::connection::retry::Backoff;
 
 /// How long a node that failed is left alone.
 const REST: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };

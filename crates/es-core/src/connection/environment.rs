@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use crate::config::ClusterConfig;
-use crate::credentials::{Credentials, Secret};
-use crate::endpoint::Endpoint;
+use crate::connection::config::ClusterConfig;
+use crate::connection::credentials::{Credentials, Secret};
+use crate::connection::endpoint::Endpoint;
+use crate::connection::headers::ExtraHeaders;
+use crate::connection::tls::Verification;
 use crate::error::{Error, ErrorKind};
-use crate::headers::ExtraHeaders;
-use crate::tls::Verification;
 
 /// A variable that [`ClusterConfig::from_env`] reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::Error;
-use crate::server_error::RootCause;
+use crate::error::server_error::RootCause;
 
 /// A shard that did not do its part of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]

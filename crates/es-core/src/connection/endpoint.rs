@@ -5,8 +5,8 @@ use std::fmt;
 use percent_encoding::percent_decode_str;
 use url::Url;
 
-use crate::credentials::{Credentials, Secret};
-use crate::diagnosis::printable;
+use crate::connection::credentials::{Credentials, Secret};
+use crate::connection::diagnosis::printable;
 use crate::error::{Error, ErrorKind};
 
 /// Where the cluster answers.

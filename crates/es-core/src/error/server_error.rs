@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::error::ErrorKind;
-use crate::failed_shard::FailedShard;
+use crate::error::failed_shard::FailedShard;
 
 /// What Elasticsearch said of a failed request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,11 +102,19 @@ impl ServerError {
     /// like the names of indices, for which other methods are allowed.
     fn is_feature_missing(&self) -> bool {
         self.error_type == "api_not_available_exception"
-            || ["no handler found for uri [", "Incorrect HTTP method for uri [", "script_lang not supported"]
-                .iter()
-                .any(|words| self.reason.contains(words))
+            || FEATURE_MISSING.iter().any(|words| self.reason.contains(words))
     }
 }
+
+/// The server's words for what it does not have. An API may be known and what it calls not
+/// (`failed to find action`), or be switched off by a setting (`must be explicitly enabled`).
+const FEATURE_MISSING: [&str; 5] = [
+    "no handler found for uri [",
+    "Incorrect HTTP method for uri [",
+    "script_lang not supported",
+    "failed to find action",
+    "must be explicitly enabled",
+];
 
 /// The kind that an HTTP status and the server's error mean.
 pub(crate) fn kind_of(status: u16, error: Option<&ServerError>) -> ErrorKind {

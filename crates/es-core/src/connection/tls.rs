@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
 
-use crate::certificate::Fingerprint;
+use crate::connection::certificate::Fingerprint;
 use crate::error::{Error, ErrorKind};
 
 /// How much of the server's certificate is verified.

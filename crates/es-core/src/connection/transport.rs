@@ -12,15 +12,15 @@ use reqwest::header::{
 };
 use url::Url;
 
-use crate::config::{ClusterConfig, KeepAlive};
-use crate::credentials::Credentials;
-use crate::diagnosis::{self, Exchange};
+use crate::connection::config::{ClusterConfig, KeepAlive};
+use crate::connection::credentials::Credentials;
+use crate::connection::diagnosis::{self, Exchange};
+use crate::connection::product::ClusterInfo;
+use crate::connection::proxy::Proxy;
+use crate::connection::retry_after;
+use crate::connection::tls::{TlsConfig, Verification};
 use crate::error::{Error, ErrorKind};
-use crate::product::ClusterInfo;
-use crate::proxy::Proxy;
 use crate::request::{BodyFormat, Method, Request};
-use crate::retry_after;
-use crate::tls::{TlsConfig, Verification};
 
 /// Bodies below this size are not worth compressing.
 const COMPRESS_FROM: usize = 1024;

@@ -14,9 +14,9 @@ use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use crate::certificate::CertificateSummary;
-use crate::config::ClusterConfig;
-use crate::diagnosis::{self, printable};
+use crate::connection::certificate::CertificateSummary;
+use crate::connection::config::ClusterConfig;
+use crate::connection::diagnosis::{self, printable};
 use crate::error::{Error, ErrorKind};
 
 /// How far a connection to one node gets.

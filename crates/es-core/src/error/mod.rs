@@ -1,12 +1,17 @@
 //! The one error of this crate.
 
+pub(crate) mod absent;
+pub(crate) mod failed_shard;
+pub(crate) mod privilege;
+pub(crate) mod server_error;
+
 use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::failed_shard::FailedShard;
-use crate::privilege::MissingPrivilege;
-use crate::server_error::ServerError;
+use crate::error::failed_shard::FailedShard;
+use crate::error::privilege::MissingPrivilege;
+use crate::error::server_error::ServerError;
 
 /// What went wrong, in the terms a caller decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -74,8 +74,9 @@ async fn a_failed_shard_is_an_error() {
         ("force merge", merged),
     ] {
         assert_eq!(error.kind(), ErrorKind::PartialResult);
-        assert_eq!(error.to_string(), format!("the {what} of a failed on 1 of 2 shards: no space left on device"));
-        assert_eq!(error.server().unwrap().error_type, "flush_failed_engine_exception");
+        let cause = "shard [a][1]: flush_failed_engine_exception: no space left on device";
+        assert_eq!(error.to_string(), format!("the {what} of a failed on 1 of 2 shards: {cause}"));
+        assert_eq!(error.failed_shards()[0].reason.error_type, "flush_failed_engine_exception");
     }
 }
 

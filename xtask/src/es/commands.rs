@@ -247,10 +247,23 @@ fn logs(layout: &Layout, args: &LogsArgs) -> Result<()> {
 
 fn env(layout: &Layout, name: NodeName) -> Result<()> {
     let node = required(layout, name)?;
-    for (key, value) in variables(&node) {
-        println!("export {key}={}", shell_quoted(&value));
-    }
+    print!("{}", exports(&variables(&node)));
     Ok(())
+}
+
+/// The lines for a shell. Of two ways to say who asks, a program takes one alone: the second is
+/// left as a comment.
+fn exports(variables: &[(&'static str, String)]) -> String {
+    let has_key = variables.iter().any(|(key, _)| *key == "ELASTICSEARCH_API_KEY");
+    let is_second = |key: &str| has_key && matches!(key, "ELASTICSEARCH_USER" | "ELASTICSEARCH_PASSWORD");
+    let line = |key: &str, value: &str| format!("export {key}={}\n", shell_quoted(value));
+    let (second, first): (Vec<_>, Vec<_>) = variables.iter().partition(|(key, _)| is_second(key));
+    let mut text: String = first.iter().map(|(key, value)| line(key, value)).collect();
+    if !second.is_empty() {
+        text.push_str("# the administrator, instead of the API key:\n");
+        text.extend(second.iter().map(|(key, value)| format!("# {}", line(key, value))));
+    }
+    text
 }
 
 /// The environment that points a program at the node.
@@ -279,6 +292,23 @@ fn shell_quoted(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_exported_is_no_contradiction() {
+        let all = [
+            ("ELASTICSEARCH_URL", "https://h:1".to_owned()),
+            ("ELASTICSEARCH_API_KEY", "k".to_owned()),
+            ("ELASTICSEARCH_USER", "u".to_owned()),
+            ("ELASTICSEARCH_PASSWORD", "p w".to_owned()),
+        ];
+        assert_eq!(
+            exports(&all),
+            "export ELASTICSEARCH_URL=https://h:1\nexport ELASTICSEARCH_API_KEY=k\n\
+             # the administrator, instead of the API key:\n\
+             # export ELASTICSEARCH_USER=u\n# export ELASTICSEARCH_PASSWORD='p w'\n"
+        );
+        assert!(exports(&all[2..]).starts_with("export ELASTICSEARCH_USER=u\n"));
+    }
 
     #[test]
     fn a_shell_reads_back_what_was_quoted() {

@@ -75,7 +75,8 @@ fn way(target: &Target, reached: &Reached) -> Vec<Finding> {
     let addresses = collect::addresses(&target.config);
     findings.extend(reachability::secrecy(&addresses, &target.config.credentials, target.config.tls.verification));
     let answer = reached.client.as_ref().map(|(client, took)| (client.info(), *took));
-    findings.push(reachability::connection(answer));
+    let told = reached.probes.as_ref().is_ok_and(|probes| reachability::explains(probes));
+    findings.push(reachability::connection(answer, told));
     findings
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use es_core::{CertificateSummary, ClusterInfo, Credentials, Error, NodeProbe, TlsSession, Verification};
+use es_core::{CertificateSummary, ClusterInfo, Credentials, Error, ErrorKind, NodeProbe, TlsSession, Verification};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -150,13 +150,26 @@ pub fn secrecy(
     findings
 }
 
-/// Whether a node answered as Elasticsearch, and let the client in.
-pub fn connection(answer: Result<(&ClusterInfo, Duration), &Error>) -> Finding {
+/// Whether the steps to the nodes tell already why none can be used.
+pub fn explains(probes: &[NodeProbe]) -> bool {
+    let is_blocked = |probe: &NodeProbe| {
+        let is_trusted = |tls: &Result<TlsSession, Error>| tls.as_ref().is_ok_and(|session| session.trusted.is_ok());
+        probe.connected.as_ref().is_none_or(Result::is_err) || !probe.tls.as_ref().is_none_or(is_trusted)
+    };
+    !probes.is_empty() && probes.iter().all(is_blocked)
+}
+
+/// Whether a node answered as Elasticsearch, and let the client in. `is_told` says that the
+/// steps before it tell why not.
+pub fn connection(answer: Result<(&ClusterInfo, Duration), &Error>, is_told: bool) -> Finding {
     match answer {
         Ok((info, time)) => {
             let measured = format!("the cluster {} answers, in {}", info.cluster_name, took(time));
             Finding::new(GROUP, "connection", Status::Pass, measured)
                 .values(json!({"cluster_uuid": info.cluster_uuid, "took_ms": time.as_millis() as u64}))
+        }
+        Err(error) if is_told && matches!(error.kind(), ErrorKind::Connect | ErrorKind::Tls) => {
+            Finding::new(GROUP, "connection", Status::Skip, "no node can be used: see above")
         }
         Err(error) => failed("connection", error),
     }
@@ -164,8 +177,6 @@ pub fn connection(answer: Result<(&ClusterInfo, Duration), &Error>) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use es_core::ErrorKind;
-
     use super::*;
 
     const DAY: Duration = Duration::from_secs(86_400);
@@ -224,6 +235,22 @@ mod tests {
         let bad = node(&probe(Some(Ok(session(Err(error()))))), now());
         assert_eq!(statuses(&bad)[2..], [("TLS", Fail), ("certificate", Pass)]);
         assert!(bad[2].measured.contains("es.example") && bad[2].measured.contains("SHA-256"), "{:?}", bad[2]);
+    }
+
+    #[test]
+    fn what_the_steps_have_told_is_not_told_again() {
+        let error = |kind| Error::new(kind, "it is so");
+        let closed = || NodeProbe { connected: Some(Err(error(ErrorKind::Connect))), ..probe(None) };
+        let session = |trusted| TlsSession { protocol: "TLSv1.3".to_owned(), chain: Vec::new(), trusted };
+        let distrusted = probe(Some(Ok(session(Err(error(ErrorKind::Tls))))));
+        assert!(explains(&[closed(), distrusted]));
+        assert!(
+            !explains(&[]) && !explains(&[closed(), probe(None)]) && !explains(&[probe(Some(Ok(session(Ok(())))))])
+        );
+        let of = |kind, is_told| connection(Err(&error(kind)), is_told).status;
+        assert_eq!(of(ErrorKind::Connect, true), Status::Skip);
+        assert_eq!(of(ErrorKind::Connect, false), Status::Fail);
+        assert_eq!(of(ErrorKind::Unauthorized, true), Status::Fail);
     }
 
     #[test]

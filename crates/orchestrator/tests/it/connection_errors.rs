@@ -2,9 +2,10 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 
 use crate::bench::{Bench, Live};
-use crate::data::write_small;
+use crate::data::{change, write_small};
 
 /// A server that answers every connection with the same bytes, with `first` before it has
 /// read anything. It ends with the process.
@@ -151,16 +152,30 @@ fn no_secret_is_ever_printed() {
 }
 
 #[test]
-fn no_secret_is_printed_by_a_run_that_succeeds() {
+fn no_secret_is_left_anywhere_by_a_run_that_succeeds() {
     let Some(live) = Live::secure("secret_success") else { return };
     write_small(&live);
     // What stands in .env and in files is as secret as what stands in the environment.
     live.write("canary.txt", "canary-of-a-file");
     live.write(".env", "FROM_DOT_ENV=canary-of-dot-env\n");
-    let shown = live.expect(0, &["-vvv", "run", "readings"]);
-    let all = format!("{}{}", shown.stdout, shown.stderr);
+    change(&live, "name: ", "cluster: { headers: { X-Canary: { file: canary.txt } } }\nname: ");
+    let shown = live.expect(0, &["-vvv", "run"]);
+    let records = live.get("/PREFIX-orchestrator-runs/_search?size=1000");
+    assert!(records["hits"]["total"]["value"].as_u64().unwrap() > 3, "{records}");
+    let indices = live.get("/PREFIX-*?expand_wildcards=all");
+    let mut left = format!("{}{}{records}{indices}", shown.stdout, shown.stderr).into_bytes();
+    let files = walk(&live.path("out"));
+    assert!(files.iter().any(|file| file.ends_with("_manifest.json")), "{files:?}");
+    left.extend(files.iter().flat_map(|file| std::fs::read(file).unwrap()));
     let own = [live.node.password.clone(), live.node.api_key.clone()];
-    for secret in own.into_iter().flatten().chain(["canary-of-dot-env".to_owned()]) {
-        assert!(!all.contains(&secret), "a secret is printed");
+    let canaries = ["canary-of-dot-env".to_owned(), "canary-of-a-file".to_owned()];
+    for secret in own.into_iter().flatten().chain(canaries) {
+        assert!(left.windows(secret.len()).all(|part| part != secret.as_bytes()), "a secret is left");
     }
+}
+
+/// All files below a folder.
+fn walk(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { walk(&path) } else { vec![path] }).collect()
 }

@@ -255,8 +255,13 @@ impl ReindexTask {
             return Ok((self.best, None));
         };
         self.is_over = true;
-        let response = outcome.into_response(&format!("{} failed", self.what))?;
-        let summary = ReindexSummary::from_response(&response, &self.what)?;
+        let summary = match ReindexSummary::of_cancelled(&state.task, &outcome, &self.what) {
+            Some(cancelled) => cancelled,
+            None => {
+                let response = outcome.into_response(&format!("{} failed", self.what))?;
+                ReindexSummary::from_response(&response, &self.what)?
+            }
+        };
         Ok((summary.progress, Some(summary)))
     }
 

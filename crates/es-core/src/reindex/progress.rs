@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
+use crate::tasks::{TaskInfo, TaskOutcome};
 
 /// How far a copy is, in documents unless said otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,6 +191,20 @@ impl ReindexSummary {
         })
     }
 
+    /// The summary of a copy that was cancelled while it read: then the search fails, and the
+    /// task with it. `None` for any other end.
+    pub(super) fn of_cancelled(task: &TaskInfo, outcome: &TaskOutcome, what: &str) -> Option<Self> {
+        let reason = task.status.get("canceled")?.as_str()?;
+        matches!(outcome, TaskOutcome::Failed(_)).then(|| Self {
+            progress: ReindexProgress::from_status(&task.status),
+            took: task.running,
+            failures: Vec::new(),
+            cancelled: Some(reason.to_owned()),
+            timed_out: false,
+            what: what.to_owned(),
+        })
+    }
+
     /// Whether everything was copied, or passed over because that was asked for.
     ///
     /// # Errors
@@ -224,7 +239,32 @@ impl ReindexSummary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::TaskId;
     use serde_json::json;
+
+    /// Recorded from 9.4.3, where the cancellation met the first search.
+    #[test]
+    fn a_copy_that_is_cancelled_while_it_reads_was_cancelled_and_did_not_fail() {
+        let task = |status| TaskInfo {
+            id: TaskId::new("n:1"),
+            action: "indices:data/write/reindex".to_owned(),
+            description: String::new(),
+            running: Duration::from_millis(40),
+            cancellable: true,
+            cancelled: false,
+            parent: None,
+            status,
+        };
+        let failed = TaskOutcome::Failed(ServerError::default());
+        let cancelled = task(json!({"total": 9, "created": 4, "canceled": "by user request"}));
+        let summary = ReindexSummary::of_cancelled(&cancelled, &failed, "the copy").unwrap();
+        assert_eq!((summary.progress.done(), summary.took), (4, Duration::from_millis(40)));
+        let error = summary.check().unwrap_err();
+        assert_eq!(error.to_string(), "the copy was cancelled (by user request) after 4 of 9 documents");
+        assert_eq!(ReindexSummary::of_cancelled(&task(json!({"total": 9})), &failed, "the copy"), None);
+        let answered = TaskOutcome::Response(json!({}));
+        assert_eq!(ReindexSummary::of_cancelled(&cancelled, &answered, "the copy"), None);
+    }
 
     #[test]
     fn an_end_says_what_was_left_out() {

@@ -1,3 +1,5 @@
+//! Scripts of faults, played to a server of a few lines.
+
 use std::time::Instant;
 
 use reqwest::{Client, Response};

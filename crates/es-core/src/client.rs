@@ -108,9 +108,14 @@ impl Client {
     /// # Errors
     /// As [`Client::send`], other than for 404.
     pub async fn exists(&self, request: &Request) -> Result<bool, Error> {
+        Ok(self.find(request).await?.is_some())
+    }
+
+    /// Sends a request for something that may not exist: then (404) there is no answer.
+    pub(crate) async fn find(&self, request: &Request) -> Result<Option<Response>, Error> {
         match self.send(request).await {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Ok(answer) => Ok(Some(answer)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
     }

@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use crate::client::Client;
 use crate::error::absent::Optional;
 use crate::error::{Error, ErrorKind};
-use crate::indices::{Rollover, RolloverConditions, RolloverMode, is_exact_name};
+use crate::indices::{Rollover, RolloverConditions, RolloverMode, require_exact_name};
 use crate::request::{Method, Request};
 use crate::units::optional_age;
 
@@ -179,9 +179,7 @@ impl DataStreams<'_> {
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a pattern or a list; else as [`Client::send`].
     pub async fn delete(&self, name: &str) -> Result<bool, Error> {
-        if !is_exact_name(name) {
-            return Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of a data stream")));
-        }
+        require_exact_name(name, "a data stream")?;
         let request = Request::new(Method::Delete, IndicesDeleteDataStreamParts::Name(&[name]).url())
             .query("expand_wildcards", "none")
             .repeatable();

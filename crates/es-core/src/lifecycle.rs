@@ -33,7 +33,7 @@ use crate::client::Client;
 use crate::error::absent::Optional;
 use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
-use crate::indices::{RolloverConditions, is_exact_name};
+use crate::indices::{RolloverConditions, require_exact_name};
 use crate::request::{Method, Request};
 use crate::units::optional_age;
 
@@ -271,9 +271,7 @@ impl Lifecycle<'_> {
     /// [`ErrorKind::BadRequest`] for a pattern, and while the policy looks after an index;
     /// else as [`Client::send`].
     pub async fn delete(&self, name: &str) -> Result<bool, Error> {
-        if !is_exact_name(name) {
-            return Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of a policy")));
-        }
+        require_exact_name(name, "a policy")?;
         let request = Request::new(Method::Delete, IlmDeleteLifecycleParts::Policy(name).url()).repeatable();
         self.api.exists(&request).await
     }

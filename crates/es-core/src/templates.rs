@@ -32,8 +32,8 @@ use serde_json::{Map, Value};
 
 use crate::client::Client;
 use crate::data_streams::DataLifecycle;
-use crate::error::{Error, ErrorKind};
-use crate::indices::{AliasOptions, is_exact_name};
+use crate::error::Error;
+use crate::indices::{AliasOptions, require_exact_name};
 use crate::mapping::Mapping;
 use crate::request::{Method, Request};
 use crate::settings::IndexSettings;
@@ -185,7 +185,7 @@ impl Templates<'_> {
     /// Makes or replaces an index template.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for one that makes no sense, names a missing component, or
+    /// [`crate::ErrorKind::BadRequest`] for one that makes no sense, names a missing component, or
     /// matches the same names as another one of the same priority.
     pub async fn put(&self, name: &str, template: &IndexTemplate) -> Result<(), Error> {
         let parts = IndicesPutIndexTemplateParts::Name(name);
@@ -207,14 +207,9 @@ impl Templates<'_> {
     /// As [`Client::send`].
     pub async fn list(&self, pattern: &str) -> Result<BTreeMap<String, IndexTemplate>, Error> {
         let request = Request::new(Method::Get, IndicesGetIndexTemplateParts::Name(pattern).url());
-        match self.client.send(&request).await {
-            Ok(answer) => {
-                let found: IndexTemplates = answer.json()?;
-                Ok(found.index_templates.into_iter().map(|named| (named.name, named.index_template)).collect())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(error),
-        }
+        let Some(answer) = self.client.find(&request).await? else { return Ok(BTreeMap::new()) };
+        let found: IndexTemplates = answer.json()?;
+        Ok(found.index_templates.into_iter().map(|named| (named.name, named.index_template)).collect())
     }
 
     /// Whether an index template of the name exists.
@@ -229,9 +224,9 @@ impl Templates<'_> {
     /// Removes an index template by its exact name; returns whether there was one.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a pattern; else as [`Client::send`].
+    /// [`crate::ErrorKind::BadRequest`] for a pattern; else as [`Client::send`].
     pub async fn delete(&self, name: &str) -> Result<bool, Error> {
-        exact(name)?;
+        require_exact_name(name, "a template")?;
         let parts = IndicesDeleteIndexTemplateParts::Name(name);
         self.client.exists(&Request::new(Method::Delete, parts.url()).repeatable()).await
     }
@@ -239,7 +234,7 @@ impl Templates<'_> {
     /// Makes or replaces a component template.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for one that makes no sense, or would break a template
+    /// [`crate::ErrorKind::BadRequest`] for one that makes no sense, or would break a template
     /// that is composed of it.
     pub async fn put_component(&self, name: &str, template: &ComponentTemplate) -> Result<(), Error> {
         let parts = ClusterPutComponentTemplateParts::Name(name);
@@ -261,15 +256,9 @@ impl Templates<'_> {
     /// As [`Client::send`].
     pub async fn list_components(&self, pattern: &str) -> Result<BTreeMap<String, ComponentTemplate>, Error> {
         let request = Request::new(Method::Get, ClusterGetComponentTemplateParts::Name(&[pattern]).url());
-        match self.client.send(&request).await {
-            Ok(answer) => {
-                let found: ComponentTemplates = answer.json()?;
-                let named = found.component_templates.into_iter();
-                Ok(named.map(|named| (named.name, named.component_template)).collect())
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(BTreeMap::new()),
-            Err(error) => Err(error),
-        }
+        let Some(answer) = self.client.find(&request).await? else { return Ok(BTreeMap::new()) };
+        let found: ComponentTemplates = answer.json()?;
+        Ok(found.component_templates.into_iter().map(|named| (named.name, named.component_template)).collect())
     }
 
     /// Whether a component template of the name exists.
@@ -284,10 +273,10 @@ impl Templates<'_> {
     /// Removes a component template by its exact name; returns whether there was one.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a pattern, or while a template is composed of it; else
+    /// [`crate::ErrorKind::BadRequest`] for a pattern, or while a template is composed of it; else
     /// as [`Client::send`].
     pub async fn delete_component(&self, name: &str) -> Result<bool, Error> {
-        exact(name)?;
+        require_exact_name(name, "a template")?;
         let parts = ClusterDeleteComponentTemplateParts::Name(name);
         self.client.exists(&Request::new(Method::Delete, parts.url()).repeatable()).await
     }
@@ -303,11 +292,4 @@ impl Templates<'_> {
         let overlapping = found.overlapping.unwrap_or_default();
         Ok(found.template.map(|template| SimulatedIndex { template, overlapping }))
     }
-}
-
-fn exact(name: &str) -> Result<(), Error> {
-    if is_exact_name(name) {
-        return Ok(());
-    }
-    Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of a template")))
 }

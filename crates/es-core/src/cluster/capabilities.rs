@@ -12,6 +12,7 @@ use futures::future::join_all;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::licence::includes_machine_learning;
 use super::{Cluster, LicenceAnswer, absence};
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
@@ -281,8 +282,8 @@ fn of_languages(languages: &ScriptLanguages) -> Availability {
 /// What the answer to a feature's own request means. All but machine learning are in every
 /// licence, so that a refusal for want of a privilege proves them.
 fn of_probe(capability: Capability, answer: Result<(), Error>, licence: Option<&str>) -> Availability {
-    let lacks_licence = capability == Capability::MachineLearning
-        && licence.is_some_and(|name| !matches!(name, "trial" | "platinum" | "enterprise"));
+    let lacks_licence =
+        capability == Capability::MachineLearning && licence.is_some_and(|name| !includes_machine_learning(name));
     match answer {
         Err(error) if error.kind() == ErrorKind::LicenceMissing => not_licensed(licence),
         Err(error) if absence::is_unauthorized(&error) && lacks_licence => not_licensed(licence),

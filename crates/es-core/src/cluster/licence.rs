@@ -22,8 +22,13 @@ pub struct Licence {
 impl Licence {
     /// Whether machine learning is in it. See <https://www.elastic.co/subscriptions>.
     pub fn covers_machine_learning(&self) -> bool {
-        self.status == "active" && matches!(self.name.as_str(), "trial" | "platinum" | "enterprise")
+        self.status == "active" && includes_machine_learning(&self.name)
     }
+}
+
+/// Whether machine learning is in the licences of a name.
+pub(super) fn includes_machine_learning(name: &str) -> bool {
+    matches!(name, "trial" | "platinum" | "enterprise")
 }
 
 /// What the cluster says of its licence.

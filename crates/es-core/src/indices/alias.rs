@@ -112,11 +112,8 @@ impl Indices<'_> {
     pub async fn alias(&self, alias: &str) -> Result<BTreeMap<String, AliasOptions>, Error> {
         let request =
             Request::new(Method::Get, IndicesGetAliasParts::Name(&[alias]).url()).query("expand_wildcards", "all");
-        let found: BTreeMap<String, AliasesBody> = match self.client.send(&request).await {
-            Ok(response) => response.json()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error),
-        };
+        let found: BTreeMap<String, AliasesBody> =
+            self.client.find(&request).await?.map(|answer| answer.json()).transpose()?.unwrap_or_default();
         let way = |(index, mut body): (String, AliasesBody)| Some((index, body.aliases.remove(alias)?));
         Ok(found.into_iter().filter_map(way).collect())
     }

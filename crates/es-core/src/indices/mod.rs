@@ -120,11 +120,8 @@ impl<'a> Indices<'a> {
         let request = Request::new(Method::Get, IndicesGetParts::Index(&[pattern]).url())
             .query("expand_wildcards", "open,hidden")
             .query("ignore_unavailable", true);
-        let found: BTreeMap<String, DescriptionBody> = match self.client.send(&request).await {
-            Ok(response) => response.json()?,
-            Err(error) if error.kind() == ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(error),
-        };
+        let found: BTreeMap<String, DescriptionBody> =
+            self.client.find(&request).await?.map(|answer| answer.json()).transpose()?.unwrap_or_default();
         let describe = |(name, mut body): (String, DescriptionBody)| IndexDescription {
             name,
             aliases: body.aliases.keys().cloned().collect(),
@@ -184,9 +181,7 @@ impl<'a> Indices<'a> {
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a pattern, a list or an alias; else as [`Client::send`].
     pub async fn delete(&self, name: &str) -> Result<(), Error> {
-        if !is_exact_name(name) {
-            return Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of an index")));
-        }
+        require_exact_name(name, "an index")?;
         let request = Request::new(Method::Delete, IndicesDeleteParts::Index(&[name]).url())
             .query("expand_wildcards", "none")
             .repeatable();
@@ -194,9 +189,18 @@ impl<'a> Indices<'a> {
     }
 }
 
+/// Refuses what the server would not take for the name of one thing. `what` is that thing, as in
+/// "an index".
+pub(crate) fn require_exact_name(name: &str, what: &str) -> Result<(), Error> {
+    if is_exact_name(name) {
+        return Ok(());
+    }
+    Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of {what}")))
+}
+
 /// Whether the server would take the name for one index and nothing else: not for a
 /// pattern, a list, date math, an index of another cluster, or a piece of a path.
-pub(crate) fn is_exact_name(name: &str) -> bool {
+fn is_exact_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.starts_with(['-', '_', '+'])
         && !name.contains(['\\', '/', '*', '?', '"', '<', '>', '|', ' ', ',', '#', ':'])

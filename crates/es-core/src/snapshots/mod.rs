@@ -34,7 +34,7 @@ use self::state::StatusBody;
 pub use self::state::{Snapshot, SnapshotFailure, SnapshotProgress, SnapshotState};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::indices::is_exact_name;
+use crate::indices::require_exact_name;
 use crate::request::{Method, Request};
 use crate::waiting::{Pace, Wait};
 
@@ -221,10 +221,6 @@ impl Snapshots<'_> {
     }
 
     fn exact(&self, name: &str) -> Result<(), Error> {
-        if is_exact_name(name) {
-            return Ok(());
-        }
-        let message = format!("{name:?} is not the exact name of a repository or snapshot");
-        Err(Error::new(ErrorKind::BadRequest, message))
+        require_exact_name(name, "a repository or snapshot")
     }
 }

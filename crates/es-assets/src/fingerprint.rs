@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::spec::{Asset, AssetSpec, Export, Features, IndexSpec, Ingest, Monitor};
+use crate::spec::{Asset, AssetSpec, DottedNames, Export, Features, IndexSpec, Ingest, Monitor, NonFinite};
 
 /// The hashes of the parts of an asset's definition, by the part's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,7 +128,15 @@ impl Parts {
 fn ingest(spec: &Ingest, parts: &mut Parts) {
     parts.add("source", json!(spec.from));
     parts.add("id", json!(spec.id));
+    parts.add("routing", json!(spec.routing));
     parts.add("time", json!(spec.time));
+    // What later versions added says nothing as long as it is left at its default.
+    if spec.dotted_names != DottedNames::default() {
+        parts.add("dotted_names", json!(spec.dotted_names));
+    }
+    if spec.non_finite != NonFinite::default() {
+        parts.add("non_finite", json!(spec.non_finite));
+    }
     if let Some(partitions) = &spec.partitions {
         parts.add("partitions", json!({ "every": partitions.every, "timezone": partitions.timezone }));
     }

@@ -78,11 +78,11 @@ pub use plan::{
 pub use selection::{AssetState, Selection};
 pub use spec::{
     Asset, AssetKind, AssetSpec, Automation, Backoff, BulkSettings, Cardinality, Check, ClusterSettings, Compression,
-    CurrentWindow, Defaults, Derivative, Every, Export, ExportFormat, ExportSettings, Feature, FeatureField, Features,
-    FieldMonitor, FieldName, FieldRange, FileFormat, FileSource, IndexSpec, Ingest, IngestMode, Method, Metric,
-    MissingRule, MissingTest, Monitor, NoOptions, Output, Outside, Partitions, Percentiles, Ratio, RatioTerm,
-    ReferenceWindow, Retries, RowCount, Rule, RunSettings, Settings, Severity, Sniffing, Split, SplitMethod,
-    Undeclared, Until, ValueSource, VerifyCertificates, overlay, percentile_label, schema,
+    CurrentWindow, Defaults, Derivative, DottedNames, Every, Export, ExportFormat, ExportSettings, Feature,
+    FeatureField, Features, FieldMonitor, FieldName, FieldRange, FileFormat, FileSource, IndexSpec, Ingest, IngestMode,
+    Method, Metric, MissingRule, MissingTest, Monitor, NoOptions, NonFinite, Output, Outside, Partitions, Percentiles,
+    Ratio, RatioTerm, ReferenceWindow, Retries, RowCount, Rule, RunSettings, Settings, Severity, Sniffing, Split,
+    SplitMethod, Undeclared, Until, ValueSource, VerifyCertificates, overlay, percentile_label, schema,
 };
 pub use suggest::nearest;
 pub use value::{

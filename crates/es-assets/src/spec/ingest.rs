@@ -18,6 +18,9 @@ pub struct Ingest {
     /// fails, as sending the rows again could double them.
     #[schemars(with = "Option<FieldNames>")]
     pub id: Option<Vec<String>>,
+    /// The column whose value routes a document to its shard.
+    #[schemars(extend("format" = "text"))]
+    pub routing: Option<String>,
     /// The column that holds a row's time.
     #[schemars(extend("format" = "text"))]
     pub time: Option<String>,
@@ -29,6 +32,12 @@ pub struct Ingest {
     /// What is done with columns that the mappings do not name.
     #[serde(default)]
     pub undeclared: Undeclared,
+    /// What columns become whose names hold dots.
+    #[serde(default)]
+    pub dotted_names: DottedNames,
+    /// What becomes of numbers that JSON has no form for: NaN and the infinities.
+    #[serde(default)]
+    pub non_finite: NonFinite,
     /// What must hold before readers see the documents.
     #[serde(default)]
     pub checks: Vec<Check>,
@@ -59,22 +68,29 @@ pub enum FileFormat {
     Csv,
     /// One JSON object a line.
     Ndjson,
-    /// Apache Arrow IPC, also called Feather.
+    /// An Apache Arrow IPC file, also called Feather.
     Ipc,
+    /// An Apache Arrow IPC stream.
+    IpcStream,
 }
 
 impl FileFormat {
     /// The format that the name of a file ends in: `parquet`, `csv`, `ndjson`, `jsonl`,
-    /// `ipc`, `arrow` or `feather`, in upper or lower case.
+    /// `ipc`, `arrow`, `feather` or `arrows`, in upper or lower case; after the formats of
+    /// text there may be `.gz`, `.zst` or `.zstd`.
     #[must_use]
     pub fn of_path(path: &str) -> Option<Self> {
-        let name = path.rsplit(['/', '\\']).next()?;
-        let (_, extension) = name.rsplit_once('.')?;
-        match extension.to_ascii_lowercase().as_str() {
-            "parquet" => Some(Self::Parquet),
+        let name = path.rsplit(['/', '\\']).next()?.to_ascii_lowercase();
+        let plain = [".gz", ".zst", ".zstd"].iter().find_map(|ending| name.strip_suffix(ending));
+        let (_, extension) = plain.unwrap_or(&name).rsplit_once('.')?;
+        match extension {
             "csv" => Some(Self::Csv),
             "ndjson" | "jsonl" => Some(Self::Ndjson),
+            // The formats below compress by themselves.
+            _ if plain.is_some() => None,
+            "parquet" => Some(Self::Parquet),
             "ipc" | "arrow" | "feather" => Some(Self::Ipc),
+            "arrows" => Some(Self::IpcStream),
             _ => None,
         }
     }
@@ -91,6 +107,30 @@ pub enum Undeclared {
     Ignore,
     /// They are an error.
     Reject,
+}
+
+/// What columns become whose names hold dots.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DottedNames {
+    /// Fields of the same name, as they are.
+    #[default]
+    Flat,
+    /// Fields of objects: `a.b` and `a.c` become one object `a`.
+    Objects,
+}
+
+/// What becomes of NaN and the infinities.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NonFinite {
+    /// They are left out, as nulls are.
+    #[default]
+    Null,
+    /// They are an error.
+    Reject,
+    /// They are written as text, for fields of type `keyword`.
+    String,
 }
 
 /// How new rows relate to those that are there.
@@ -173,6 +213,11 @@ mod tests {
             ("data/*.CSV", Some(FileFormat::Csv)),
             ("a.b/c.jsonl", Some(FileFormat::Ndjson)),
             ("x.feather", Some(FileFormat::Ipc)),
+            ("x.arrows", Some(FileFormat::IpcStream)),
+            ("logs/*.ndjson.gz", Some(FileFormat::Ndjson)),
+            ("a.csv.ZST", Some(FileFormat::Csv)),
+            ("a.parquet.gz", None),
+            ("a.gz", None),
             ("a.parquet/c", None),
             ("notes.txt", None),
         ] {

@@ -21,7 +21,9 @@ pub use features::{
 };
 pub use file::schema;
 pub use index::IndexSpec;
-pub use ingest::{Every, FileFormat, FileSource, Ingest, IngestMode, Outside, Partitions, Undeclared};
+pub use ingest::{
+    DottedNames, Every, FileFormat, FileSource, Ingest, IngestMode, NonFinite, Outside, Partitions, Undeclared,
+};
 pub use monitor::{CurrentWindow, FieldMonitor, Method, MissingRule, MissingTest, Monitor, ReferenceWindow, Until};
 pub use settings::{
     Backoff, BulkSettings, ClusterSettings, Defaults, ExportSettings, Retries, RunSettings, Settings, Sniffing,

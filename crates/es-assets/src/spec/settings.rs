@@ -227,13 +227,23 @@ pub struct BulkSettings {
     /// The number of documents of a bulk request at which it is sent.
     #[schemars(range(min = 1))]
     pub batch_documents: u32,
-    /// How many bulk requests are in flight at once.
+    /// How long documents of a slow input wait for a request to fill up before it is sent.
+    pub batch_age: TimeSpan,
+    /// How many bulk requests are in flight at once; without it, as many as the answers show
+    /// to be of use, up to `max_concurrency`.
     #[schemars(range(min = 1, max = 256))]
-    pub concurrency: u32,
+    pub concurrency: Option<u32>,
+    /// How many bulk requests are in flight at most where `concurrency` is not given.
+    #[schemars(range(min = 1, max = 256))]
+    pub max_concurrency: u32,
     /// How many bytes of bulk requests are held in memory at once.
     pub in_flight_bytes: ByteSize,
     /// How many documents may be rejected before the transfer fails.
     pub max_rejected: RejectionLimit,
+    /// How many segments each shard of a new index is merged into after it was loaded;
+    /// without it, merging is left to the server.
+    #[schemars(range(min = 1))]
+    pub force_merge_segments: Option<u32>,
 }
 
 impl Default for BulkSettings {
@@ -241,9 +251,12 @@ impl Default for BulkSettings {
         Self {
             batch_bytes: ByteSize::mebibytes(8),
             batch_documents: 10_000,
-            concurrency: 4,
+            batch_age: TimeSpan::seconds(1),
+            concurrency: None,
+            max_concurrency: 16,
             in_flight_bytes: ByteSize::mebibytes(64),
             max_rejected: RejectionLimit::Count(0),
+            force_merge_segments: None,
         }
     }
 }

@@ -18,7 +18,7 @@ pub(super) fn ingest(ingest: &Ingest, path: &KeyPath, report: &mut Report<'_>) {
         report.invalid(
             &from,
             format!("the format of `{}` is not known by its name", ingest.from.path),
-            "add `format: parquet`, `csv`, `ndjson` or `ipc`",
+            "add `format: parquet`, `csv`, `ndjson`, `ipc` or `ipc_stream`",
         );
     }
     if let Some(partitions) = &ingest.partitions {

@@ -133,9 +133,11 @@ impl Mapping {
     }
 
     /// This mapping with the definitions of `overrides` put over its own, field by field
-    /// and parameter by parameter.
+    /// and parameter by parameter. Where a field gets another type, the parameters of the
+    /// old one go, as they need not be known to the new one; an object that becomes `nested`
+    /// keeps its fields.
     pub fn overridden_by(mut self, overrides: &Self) -> Self {
-        merge(&mut self.properties, &overrides.properties);
+        merge_fields(&mut self.properties, &overrides.properties);
         merge(&mut self.meta, &overrides.meta);
         merge(&mut self.parameters, &overrides.parameters);
         self
@@ -161,6 +163,35 @@ impl Mapping {
 
     fn runtime(&self) -> Map<String, Value> {
         self.parameters.get("runtime").and_then(Value::as_object).cloned().unwrap_or_default()
+    }
+}
+
+fn merge_fields(into: &mut Properties, from: &Properties) {
+    for (name, definition) in from {
+        match (into.get_mut(name), definition) {
+            (Some(Value::Object(old)), Value::Object(new)) => merge_field(old, new),
+            _ => {
+                into.insert(name.clone(), definition.clone());
+            }
+        }
+    }
+}
+
+fn merge_field(old: &mut Map<String, Value>, new: &Map<String, Value>) {
+    // A definition without a type is an object.
+    let type_of = |field: &Map<String, Value>| field.get("type").cloned().unwrap_or_else(|| "object".into());
+    if new.contains_key("type") && type_of(old) != type_of(new) {
+        let has_fields = new["type"] == "object" || new["type"] == "nested";
+        old.retain(|parameter, _| parameter == "properties" && has_fields);
+    }
+    for (parameter, value) in new {
+        match (parameter.as_str(), old.get_mut(parameter), value) {
+            ("properties", Some(Value::Object(old)), Value::Object(new)) => merge_fields(old, new),
+            (_, Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            _ => {
+                old.insert(parameter.clone(), value.clone());
+            }
+        }
     }
 }
 
@@ -247,6 +278,29 @@ mod tests {
         assert_eq!(merged.field("dest").unwrap().parameter("ignore_above"), Some(&json!(1024)));
         assert_eq!(merged.field("dest.text").unwrap().field_type(), "text");
         assert_eq!(merged.field("dest.none"), None);
+    }
+
+    #[test]
+    fn a_field_of_another_type_loses_the_parameters_of_the_old_one() {
+        let keyword = json!({"type": "keyword", "ignore_above": 8191});
+        let object = json!({"properties": {"x": keyword, "y": {"type": "long"}}});
+        let table = [
+            (keyword.clone(), json!({"type": "text"}), json!({"type": "text"})),
+            (keyword.clone(), json!({"type": "keyword", "store": true}), {
+                json!({"type": "keyword", "ignore_above": 8191, "store": true})
+            }),
+            (object.clone(), json!({"type": "nested", "properties": {"x": {"type": "ip"}}}), {
+                json!({"type": "nested", "properties": {"x": {"type": "ip"}, "y": {"type": "long"}}})
+            }),
+            (object.clone(), json!({"type": "flattened"}), json!({"type": "flattened"})),
+            (object.clone(), json!({"type": "object", "enabled": true}), {
+                json!({"properties": object["properties"], "type": "object", "enabled": true})
+            }),
+        ];
+        for (inferred, declared, expected) in table {
+            let of = |field: &Value| mapping(json!({"properties": {"f": field}}));
+            assert_eq!(of(&inferred).overridden_by(&of(&declared)).properties["f"], expected, "{declared}");
+        }
     }
 
     #[test]

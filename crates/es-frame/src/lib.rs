@@ -26,6 +26,7 @@ mod decode;
 mod encode;
 mod error;
 mod hash;
+mod id;
 mod infer;
 mod instants;
 
@@ -33,5 +34,6 @@ pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
 pub use encode::DocumentWriter;
 pub use error::{Error, ErrorKind};
 pub use hash::ContentHash;
+pub use id::IdText;
 pub use infer::infer_mapping;
 pub use instants::instants;

@@ -9,6 +9,7 @@ use polars_arrow::types::NativeType;
 use super::text::escape;
 use crate::calendar::{write_clock, write_date, write_instant};
 use crate::error::{Error, ErrorKind};
+use crate::id::push_escaped;
 
 /// How many of a unit make a second.
 fn per_second(unit: TimeUnit) -> i64 {
@@ -129,12 +130,7 @@ impl<'a> Cells<'a> {
                 if values.is_null(row) {
                     return Ok(false);
                 }
-                for byte in values.value(row).bytes() {
-                    if matches!(byte, b'|' | b'\\') {
-                        out.push(b'\\');
-                    }
-                    out.push(byte);
-                }
+                push_escaped(values.value(row), out);
                 Ok(true)
             }
             Self::Date(_) | Self::Instant { .. } | Self::TimeOfDay(_) => match self.write_time(row, out) {

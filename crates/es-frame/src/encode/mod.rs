@@ -6,10 +6,8 @@ mod text;
 use polars::prelude::{Column, DataFrame};
 
 use crate::error::{Error, ErrorKind};
+use crate::id::{SEPARATOR, shortened};
 use cells::Cells;
-
-/// Document ids longer than this are refused by Elasticsearch.
-const LONGEST_ID: usize = 512;
 
 /// Writes the rows of one frame as JSON documents and their ids.
 ///
@@ -98,7 +96,7 @@ impl<'a> DocumentWriter<'a> {
         let mut id = Vec::with_capacity(64);
         for (place, (name, cells)) in self.id.iter().enumerate() {
             if place > 0 {
-                id.push(b'|');
+                id.push(SEPARATOR);
             }
             if !cells.write_plain(row, &mut id)? {
                 return Err(Error::new(
@@ -109,11 +107,7 @@ impl<'a> DocumentWriter<'a> {
             }
         }
         out.push(b'"');
-        if id.len() > LONGEST_ID {
-            out.extend_from_slice(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&id)).as_bytes());
-        } else {
-            text::escape(&id, out);
-        }
+        text::escape(&shortened(&id), out);
         out.push(b'"');
         Ok(())
     }

@@ -5,28 +5,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use es_assets::{FileFormat, Ingest, Outside, Partition, PartitionKey, Undeclared};
-use es_bulk::files::{FileReader, same_schema};
+use es_bulk::files::{FileIdentity, FileReader, Piece, ReadOptions, same_schema};
 use es_bulk::{Batch, BatchBuilder, BatchLimits};
 use es_core::Mapping;
 use es_frame::{ContentHash, DocumentWriter, infer_mapping, instants};
 use jiff::Timestamp;
 use polars::prelude::{BooleanChunked, DataFrame, DataType, NewChunkedArray as _, Schema, SchemaRef};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
 use crate::project::Project;
-
-/// What a file looks like from outside. While that stays the same, so does its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileIdentity {
-    /// The path as the pipeline names it.
-    pub path: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// When it was last modified, in UTC.
-    pub modified: Timestamp,
-}
 
 /// The files of an asset, looked at but not read.
 #[derive(Clone, Debug)]
@@ -87,7 +75,7 @@ impl Files {
         let mut first: Option<FileReader> = None;
         let mut rows = Some(0);
         for path in &paths {
-            let reader = FileReader::open(path, format)?;
+            let reader = FileReader::open(path, &ReadOptions { format, ..ReadOptions::default() })?;
             rows = rows.zip(reader.rows()).map(|(sum, rows)| sum + rows);
             if let Some(first) = &first {
                 same_schema((first.path(), first.schema()), (path, reader.schema()))?;
@@ -135,8 +123,8 @@ impl Files {
             return Ok(survey);
         }
         let needed = (depth == Depth::Rows).then(|| self.time.iter().cloned().collect::<Vec<_>>());
-        self.each_frame(needed.as_deref(), |frame, first_row| {
-            let places = self.places(&frame)?;
+        self.each_piece(needed.as_deref(), |piece| {
+            let places = self.places(&piece.frame)?;
             for place in &places {
                 match place {
                     Place::In(part) => *survey.rows.entry(self.key(*part)).or_default() += 1,
@@ -145,26 +133,20 @@ impl Files {
                 }
             }
             if depth == Depth::Content {
-                self.add_content(&frame, first_row, &places, &mut survey)?;
+                self.add_content(&piece, &places, &mut survey)?;
             }
             Ok(true)
         })?;
         Ok(survey)
     }
 
-    fn add_content(
-        &self,
-        frame: &DataFrame,
-        first_row: u64,
-        places: &[Place],
-        survey: &mut Survey,
-    ) -> Result<(), Failure> {
-        let frame = self.select(frame)?;
+    fn add_content(&self, piece: &Piece, places: &[Place], survey: &mut Survey) -> Result<(), Failure> {
+        let frame = self.select(&piece.frame)?;
         let writer = DocumentWriter::new(&frame, &self.id)?;
         let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1 });
         for (row, place) in places.iter().enumerate() {
             let Place::In(part) = place else { continue };
-            let pushed = builder.push_row(&writer, row).map_err(|error| in_row(error, first_row + row as u64))?;
+            let pushed = builder.push_row(&writer, row).map_err(|error| in_row(error, piece.number(row)))?;
             if let Some(document) = pushed {
                 survey.content.entry(self.key(*part)).or_default().merge(document.content());
             }
@@ -210,16 +192,16 @@ impl Files {
     ) -> Result<(), Failure> {
         let mut builder = BatchBuilder::new(limits);
         let mut wanted = true;
-        self.each_frame(None, |frame, first_row| {
-            let places = self.places(&frame)?;
+        self.each_piece(None, |piece| {
+            let places = self.places(&piece.frame)?;
             let is_wanted = |place: &Place| matches!(place, Place::In(place) if self.key(*place).as_ref() == part);
-            let numbers: Vec<u64> =
-                (first_row..).zip(&places).filter(|(_, place)| is_wanted(place)).map(|(number, _)| number).collect();
+            let wanted_rows = places.iter().enumerate().filter(|(_, place)| is_wanted(place));
+            let numbers: Vec<u64> = wanted_rows.map(|(row, _)| piece.number(row)).collect();
             let mask = BooleanChunked::from_iter_values("".into(), places.iter().map(is_wanted));
             if !mask.any() {
                 return Ok(true);
             }
-            let mut rows = self.select(&frame)?;
+            let mut rows = self.select(&piece.frame)?;
             if !mask.all() {
                 rows = rows.filter(&mask).map_err(es_bulk::Error::from)?;
             }
@@ -241,26 +223,25 @@ impl Files {
         Ok(())
     }
 
-    /// Reads frame by frame until `visit`, which is told the number of the frame's first row
-    /// in its file, says that it is enough.
-    fn each_frame(
+    /// Reads piece by piece until `visit` says that it is enough.
+    fn each_piece(
         &self,
         columns: Option<&[String]>,
-        mut visit: impl FnMut(DataFrame, u64) -> Result<bool, Failure>,
+        mut visit: impl FnMut(Piece) -> Result<bool, Failure>,
     ) -> Result<(), Failure> {
+        let options =
+            ReadOptions { format: self.format, columns: columns.map(<[String]>::to_vec), ..ReadOptions::default() };
         for path in &self.paths {
-            let mut reader = FileReader::open(path, self.format)?;
-            if let Some(columns) = columns {
-                reader.project(columns);
-            }
-            let mut first_row = 1;
-            while let Some(frame) = reader.next_frame(es_bulk::files::DEFAULT_ROWS)? {
-                let context = || format!("{}, {}", self.asset, path.display());
-                let rows = frame.height() as u64;
-                if !visit(frame, first_row).map_err(|failure| failure.within(&context()))? {
+            let mut reader = FileReader::open(path, &options)?;
+            let context = || format!("{}, {}", self.asset, path.display());
+            while let Some(piece) = reader.next_piece()? {
+                if let Some(line) = piece.refused.first() {
+                    let message = format!("line {} is no document: {}", line.row, line.reason);
+                    return Err(Failure::new(Exit::Failed, message).within(&context()));
+                }
+                if !visit(piece).map_err(|failure| failure.within(&context()))? {
                     return Ok(());
                 }
-                first_row += rows;
             }
         }
         Ok(())
@@ -340,14 +321,8 @@ fn nearest_file(path: &Path) -> Option<String> {
 }
 
 fn identity(project: &Project, path: &Path) -> Result<FileIdentity, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("{} cannot be looked at: {error}", path.display()))
-    };
-    let metadata = std::fs::metadata(path).map_err(|error| wrong(&error))?;
-    let modified = metadata.modified().map_err(|error| wrong(&error))?;
-    let modified = Timestamp::try_from(modified).map_err(|error| wrong(&error))?;
-    let path = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
-    Ok(FileIdentity { path, bytes: metadata.len(), modified })
+    let name = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
+    Ok(FileIdentity::of(path, name)?)
 }
 
 /// The columns that become fields, and whether those that the definition names are there.

@@ -4,6 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use es_assets::{Check, Fingerprint, Inputs, PartitionKey, PartitionState, Published};
+use es_bulk::files::FileIdentity;
 use es_bulk::{Batch, BulkLoader, BulkOptions, DeadLetter, MaxRejected, Summary};
 use es_core::{Mapping, NewIndex};
 use es_frame::ContentHash;
@@ -11,7 +12,6 @@ use futures::{Stream, StreamExt as _};
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
-use super::files::FileIdentity;
 use super::{Done, checks};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};

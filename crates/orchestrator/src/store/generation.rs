@@ -52,7 +52,7 @@ pub struct Completion {
     /// What the files that it was made of looked like from outside, so that they need not
     /// be read again while they look the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<crate::kinds::files::FileIdentity>,
+    pub files: Vec<es_bulk::files::FileIdentity>,
 }
 
 /// A generation that exists.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use polars::io::prelude::{CsvReadOptions, SerReader as _};
 use polars::prelude::{DataFrame, PlSmallStr, PolarsResult, SchemaRef};
 
-use super::csv_records::{CsvRecord, header_end, header_width, records, wrong_width};
+use super::csv_records::{CsvRecord, header_end, header_width, records, without_blanks, wrong_width};
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
@@ -54,10 +54,13 @@ impl Reader {
         let place = FilePlace { rows: 0, bytes: Some(first.offset + end as u64) };
         let next_offset = first.offset + first.text.len() as u64;
         let lines = Some(line_breaks(&first.text));
-        let frame = parse_options(true)
-            .with_infer_schema_length(None)
-            .into_reader_with_file_handle(Cursor::new(first.text))
-            .finish()?;
+        let frame = match infer(header, &without_blanks(rows)) {
+            Ok(frame) => frame,
+            Err(error) => {
+                let failure = first_failure(rows, 0, Some(header_lines), |part| infer(header, part));
+                return Err(failure.unwrap_or_else(|| error.into()));
+            }
+        };
         let schema = frame.schema().clone();
         let columns = options.columns.as_deref().map(|names| {
             let wanted = schema.iter_names().filter(|name| names.iter().any(|wanted| wanted == name.as_str()));
@@ -80,9 +83,12 @@ impl Reader {
         if let Some(wrong) = wrong_width(&chunk.text, self.schema.len()) {
             return Err(wrong.trouble(place.rows, self.lines));
         }
-        let mut frame = match self.parse(&chunk.text) {
+        let mut frame = match self.parse(&without_blanks(&chunk.text)) {
             Ok(frame) => frame,
-            Err(error) => return Err(self.first_failure(&chunk.text).unwrap_or_else(|| error.into())),
+            Err(error) => {
+                let failure = first_failure(&chunk.text, place.rows, self.lines, |part| self.parse(part));
+                return Err(failure.unwrap_or_else(|| error.into()));
+            }
         };
         frame.rechunk_mut();
         Ok(Piece::without_gaps(frame, place))
@@ -94,24 +100,6 @@ impl Reader {
             .with_columns(self.columns.clone())
             .into_reader_with_file_handle(Cursor::new(text))
             .finish()
-    }
-
-    /// The first record that cannot be parsed: Polars does not tell which one it was.
-    fn first_failure(&self, text: &[u8]) -> Option<Trouble> {
-        let all: Vec<CsvRecord> = records(text).filter(|record| !record.is_blank).collect();
-        let parse = |from: usize, to: usize| self.parse(&text[all[from].start..all[to - 1].end]);
-        let (mut from, mut to) = (0, all.len());
-        while to.checked_sub(from)? > 1 {
-            let middle = from + (to - from) / 2;
-            if parse(from, middle).is_err() {
-                to = middle;
-            } else {
-                from = middle;
-            }
-        }
-        let trouble = Trouble::from(parse(from, to).err()?);
-        let at = position(self.next.rows + from as u64 + 1, self.lines.map(|lines| lines + all[from].line + 1));
-        Some(Trouble::content(format!("{at}: {trouble}")))
     }
 }
 
@@ -164,6 +152,37 @@ impl Format for Reader {
             return Ok(Some(piece));
         }
     }
+}
+
+/// The first piece, with the types that its values have.
+fn infer(header: &[u8], rows: &[u8]) -> PolarsResult<DataFrame> {
+    let text = [header, rows].concat();
+    parse_options(true).with_infer_schema_length(None).into_reader_with_file_handle(Cursor::new(text)).finish()
+}
+
+/// The first record that cannot be parsed, after as many rows and lines: Polars does not
+/// tell which one it was.
+fn first_failure(
+    text: &[u8],
+    rows: u64,
+    lines: Option<u64>,
+    parse: impl Fn(&[u8]) -> PolarsResult<DataFrame>,
+) -> Option<Trouble> {
+    let all: Vec<CsvRecord> = records(text).filter(|record| !record.is_blank).collect();
+    let parse = |from: usize, to: usize| parse(&without_blanks(&text[all[from].start..all[to - 1].end]));
+    let (mut from, mut to) = (0, all.len());
+    while to.checked_sub(from)? > 1 {
+        let middle = from + (to - from) / 2;
+        if parse(from, middle).is_err() {
+            to = middle;
+        } else {
+            from = middle;
+        }
+    }
+    let record = all.get(from)?;
+    let trouble = Trouble::from(parse(from, to).err()?);
+    let at = position(rows + from as u64 + 1, lines.map(|lines| lines + record.line + 1));
+    Some(Trouble::content(format!("{at}: {trouble}")))
 }
 
 fn parse_options(header: bool) -> CsvReadOptions {

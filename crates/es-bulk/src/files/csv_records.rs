@@ -1,5 +1,7 @@
 //! The records of a piece of CSV (RFC 4180): where they begin and how many values they have.
 
+use std::borrow::Cow;
+
 use super::csv::position;
 use super::trouble::Trouble;
 
@@ -47,6 +49,15 @@ pub(crate) fn records(text: &[u8]) -> impl Iterator<Item = CsvRecord> {
         (start, line) = (end, line + lines);
         Some(record)
     })
+}
+
+/// The text without blank records, of which Polars would make rows of nulls.
+pub(crate) fn without_blanks(text: &[u8]) -> Cow<'_, [u8]> {
+    if !records(text).any(|record| record.is_blank) {
+        return Cow::Borrowed(text);
+    }
+    let filled = records(text).filter(|record| !record.is_blank);
+    Cow::Owned(filled.flat_map(|record| &text[record.start..record.end]).copied().collect())
 }
 
 /// Where the rows begin: after the first record that is not blank.
@@ -110,6 +121,7 @@ mod tests {
         assert_eq!(header_end(b"\n\na,b\n1,2\n"), Some(6));
         assert_eq!(header_end(b"\n\n"), None);
         assert_eq!(records(b"").count(), 0);
+        assert_eq!(without_blanks(b"1\n\n\r\n\"\n\n\"\n2").as_ref(), b"1\n\"\n\n\"\n2");
     }
 
     #[test]

@@ -4,11 +4,10 @@
 
 use std::io::Cursor;
 
-use polars::io::ndjson::infer_schema;
 use polars::io::prelude::{JsonFormat, JsonReader, SerReader as _};
-use polars::prelude::{DataFrame, DataType, PolarsResult, Schema, SchemaRef};
+use polars::prelude::{DataFrame, Schema, SchemaRef};
 
-use super::json_check::check_object;
+use super::json_schema::{Settled, schema_of, schema_of_line};
 use super::lines::{count, lines};
 use super::options::ReadOptions;
 use super::piece::Piece;
@@ -40,8 +39,8 @@ impl Reader {
 
     fn piece(&self, chunk: Chunk) -> Result<Piece, Trouble> {
         let place = FilePlace { rows: self.next.rows, bytes: Some(chunk.offset) };
-        let found = infer_schema(&mut chunk.text.as_slice(), None);
-        if found.is_ok_and(|found| misfit(&found, &self.schema).is_none()) {
+        let settled = Settled::by(&self.schema);
+        if settled.take_all(&chunk.text) {
             let numbers: Vec<u64> = lines(&chunk.text).map(|line| place.rows + line.number + 1).collect();
             return Ok(Piece::with_gaps(self.frame(chunk.text, numbers.len())?, place, numbers, Vec::new()));
         }
@@ -54,9 +53,7 @@ impl Reader {
                     refused.push(RefusedLine::new(row, chunk.offset + line.start as u64, line.text, reason));
                 }
                 Ok(found) => {
-                    if let Some(why) = misfit(&found, &self.schema) {
-                        return Err(Trouble::content(format!("line {row}: {why}")));
-                    }
+                    settled.take(&found).map_err(|why| Trouble::content(format!("line {row}: {why}")))?;
                     good.extend_from_slice(line.text);
                     good.push(b'\n');
                     numbers.push(row);
@@ -147,41 +144,6 @@ pub(crate) fn first_with_lines(text: &mut Text) -> Result<Chunk, Trouble> {
     Err(Trouble::content("the file has no line"))
 }
 
-/// The schema of all lines that are JSON objects.
-pub(crate) fn schema_of(text: &[u8]) -> Result<SchemaRef, Trouble> {
-    if let Ok(schema) = infer_schema(&mut &*text, None) {
-        return Ok(schema.into());
-    }
-    let (mut good, mut first_reason) = (Vec::with_capacity(text.len()), None);
-    for line in lines(text) {
-        match schema_of_line(line.text) {
-            Ok(_) => {
-                good.extend_from_slice(line.text);
-                good.push(b'\n');
-            }
-            Err(reason) => {
-                first_reason.get_or_insert(reason);
-            }
-        }
-    }
-    match first_reason {
-        Some(reason) if good.is_empty() => Err(no_object(&reason)),
-        _ => Ok(infer_schema(&mut good.as_slice(), None)?.into()),
-    }
-}
-
-/// The failure of a text that begins without any JSON object.
-pub(crate) fn no_object(reason: &str) -> Trouble {
-    Trouble::content(format!("none of its first lines is a JSON object ({reason})"))
-}
-
-/// The schema of one line, or why it is no JSON object.
-fn schema_of_line(line: &[u8]) -> Result<Schema, String> {
-    check_object(line)?;
-    let inferred: PolarsResult<Schema> = infer_schema(&mut &*line, None);
-    inferred.map_err(|error| error.to_string().lines().next().unwrap_or_default().to_owned())
-}
-
 fn projected(schema: &Schema, names: &[String]) -> SchemaRef {
     let mut wanted: Schema = schema
         .iter()
@@ -193,59 +155,4 @@ fn projected(schema: &Schema, names: &[String]) -> SchemaRef {
         wanted.insert(name.clone(), dtype.clone());
     }
     wanted.into()
-}
-
-/// What of a schema has no place in the one that was settled. Polars itself passes over
-/// fields that its schema lacks.
-fn misfit(found: &Schema, settled: &Schema) -> Option<String> {
-    found.iter().find_map(|(name, dtype)| match settled.get(name) {
-        None => Some(format!("field {name} is in none of the lines of the first piece, which settle the columns")),
-        Some(wanted) if !fits(dtype, wanted) => {
-            Some(format!("field {name} is {dtype}, and {wanted} in the first piece, which settles the columns"))
-        }
-        Some(_) => None,
-    })
-}
-
-/// Whether every value of a type is a value of the other one.
-fn fits(found: &DataType, wanted: &DataType) -> bool {
-    match (found, wanted) {
-        (DataType::Null, _) | (DataType::Int64, DataType::Float64) => true,
-        (DataType::List(found), DataType::List(wanted)) => fits(found, wanted),
-        (DataType::Struct(found), DataType::Struct(wanted)) => found.iter().all(|field| {
-            let settled = wanted.iter().find(|other| other.name() == field.name());
-            settled.is_some_and(|settled| fits(field.dtype(), settled.dtype()))
-        }),
-        (found, wanted) => found == wanted,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use polars::prelude::Field;
-
-    #[test]
-    fn what_a_column_takes() {
-        use DataType::{Boolean, Float64, Int64, Null, String};
-        let list = |of: DataType| DataType::List(Box::new(of));
-        let object = |fields: &[(&str, DataType)]| {
-            DataType::Struct(fields.iter().map(|(name, of)| Field::new((*name).into(), of.clone())).collect())
-        };
-        let table = [
-            (Null, Int64, true),
-            (Int64, Float64, true),
-            (Float64, Int64, false),
-            (Int64, String, false),
-            (String, Boolean, false),
-            (list(Null), list(String), true),
-            (list(Float64), list(Int64), false),
-            (Int64, list(Int64), false),
-            (object(&[("a", Int64)]), object(&[("b", String), ("a", Float64)]), true),
-            (object(&[("c", Int64)]), object(&[("a", Int64)]), false),
-        ];
-        for (found, wanted, expected) in table {
-            assert_eq!(fits(&found, &wanted), expected, "{found} in {wanted}");
-        }
-    }
 }

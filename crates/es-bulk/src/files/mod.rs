@@ -19,6 +19,7 @@ mod ipc;
 mod ipc_stream;
 mod json_check;
 mod json_lines;
+mod json_schema;
 mod lines;
 mod options;
 mod parquet;

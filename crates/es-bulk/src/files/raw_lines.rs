@@ -9,7 +9,8 @@ use polars::prelude::SchemaRef;
 
 use super::format::FileFormat;
 use super::json_check::fields_of;
-use super::json_lines::{first_with_lines, no_object, schema_of};
+use super::json_lines::first_with_lines;
+use super::json_schema::{no_object, schema_of};
 use super::lines::{count, lines};
 use super::options::ReadOptions;
 use super::place::FilePlace;

@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 use super::format::FileFormat;
 use crate::error::{Error, ErrorKind};
 
+/// Hidden files are those meant by a pattern only if it says the dot.
+const MATCHING: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+
 /// The files that are meant, sorted, each of them once. What is meant can be
 /// - the path of a file, whatever characters it has;
 /// - a folder: the files right in it whose names tell a format, hidden ones aside;
@@ -37,7 +41,7 @@ fn expand_one(pattern: &str) -> Result<Vec<PathBuf>, Error> {
         return Ok(vec![path.to_owned()]);
     }
     let wrong = |message: String| Error::of_file(ErrorKind::File, path, message);
-    let matches = glob::glob(pattern).map_err(|error| {
+    let matches = glob::glob_with(pattern, MATCHING).map_err(|error| {
         wrong(format!("`{pattern}` is no pattern: {}", error.msg))
             .with_help("write `[*]` for a `*` that is meant as such")
     })?;

@@ -5,7 +5,7 @@
 use std::io::Cursor;
 
 use polars::io::prelude::{JsonFormat, JsonReader, SerReader as _};
-use polars::prelude::{DataFrame, Schema, SchemaRef};
+use polars::prelude::{DataFrame, PolarsResult, Schema, SchemaRef};
 
 use super::json_schema::{Settled, schema_of, schema_of_line};
 use super::lines::{count, lines};
@@ -42,7 +42,7 @@ impl Reader {
         let settled = Settled::by(&self.schema);
         if settled.take_all(&chunk.text) {
             let numbers: Vec<u64> = lines(&chunk.text).map(|line| place.rows + line.number + 1).collect();
-            return Ok(Piece::with_gaps(self.frame(chunk.text, numbers.len())?, place, numbers, Vec::new()));
+            return Ok(Piece::with_gaps(self.frame(&chunk.text, &numbers)?, place, numbers, Vec::new()));
         }
         // Something is wrong with some line: look at each.
         let (mut numbers, mut refused, mut good) = (Vec::new(), Vec::new(), Vec::with_capacity(chunk.text.len()));
@@ -60,18 +60,19 @@ impl Reader {
                 }
             }
         }
-        Ok(Piece::with_gaps(self.frame(good, numbers.len())?, place, numbers, refused))
+        Ok(Piece::with_gaps(self.frame(&good, &numbers)?, place, numbers, refused))
     }
 
-    /// Lines that are known to fit.
-    fn frame(&self, text: Vec<u8>, rows: usize) -> Result<DataFrame, Trouble> {
-        let schema = self.columns.as_ref().unwrap_or(&self.schema);
+    /// Lines that are known to fit, and their numbers.
+    fn frame(&self, text: &[u8], numbers: &[u64]) -> Result<DataFrame, Trouble> {
+        let (schema, rows) = (self.columns.as_ref().unwrap_or(&self.schema), numbers.len());
         if rows == 0 {
             return Ok(DataFrame::empty_with_schema(schema));
         }
-        let reader =
-            JsonReader::new(Cursor::new(text)).with_json_format(JsonFormat::JsonLines).with_schema(schema.clone());
-        let mut frame = reader.finish()?;
+        let mut frame = match parse(text, schema) {
+            Ok(frame) => frame,
+            Err(error) => return Err(first_failure(text, numbers, schema).unwrap_or_else(|| error.into())),
+        };
         if frame.height() != rows {
             return Err(Trouble::content(format!("{rows} lines were read as {} rows", frame.height())));
         }
@@ -126,6 +127,20 @@ impl Format for Reader {
             }
         }
     }
+}
+
+fn parse(text: &[u8], schema: &SchemaRef) -> PolarsResult<DataFrame> {
+    let reader = JsonReader::new(Cursor::new(text)).with_json_format(JsonFormat::JsonLines);
+    reader.with_schema(schema.clone()).finish()
+}
+
+/// The first line that Polars cannot put into the columns, such as one whose list has
+/// values and lists in it.
+fn first_failure(text: &[u8], numbers: &[u64], schema: &SchemaRef) -> Option<Trouble> {
+    lines(text).zip(numbers).find_map(|(line, number)| {
+        let trouble = Trouble::from(parse(line.text, schema).err()?);
+        Some(Trouble::content(format!("line {number}: {trouble}")))
+    })
 }
 
 /// The beginning of a text, with a line that is not blank in it.

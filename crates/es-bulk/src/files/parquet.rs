@@ -20,7 +20,7 @@ use super::reader::Format;
 use super::trouble::Trouble;
 
 /// Bytes that are decoded at once, about, and rows, at most: a piece is put together from
-/// such steps, so that rows that are larger than the others do not make it much too large.
+/// at least eight such steps, so that rows that are larger than the others do not make it much too large.
 const STEP_BYTES: u64 = 1 << 20;
 const STEP_ROWS: u64 = 8192;
 
@@ -71,7 +71,8 @@ impl Reader {
             first += 1;
         }
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), self.columns.iter().copied());
-        let step = step_rows(self.metadata.metadata(), &mask).min(self.piece_rows as u64);
+        let step_bytes = STEP_BYTES.min(self.piece_bytes as u64 / 8);
+        let step = step_rows(self.metadata.metadata(), &mask, step_bytes).min(self.piece_rows as u64);
         let file = self.file.try_clone()?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_projection(mask)
@@ -114,7 +115,7 @@ impl Format for Reader {
         let place = self.place();
         let schema = self.metadata.schema().project(&self.columns)?;
         let mut piece = Bridge::new(&schema)?;
-        while piece.rows() < self.piece_rows && piece.bytes() < self.piece_bytes {
+        while piece.rows() == 0 || (piece.rows() < self.piece_rows && piece.bytes() < self.piece_bytes) {
             let next = match self.rest.take() {
                 Some(rest) => Some(rest),
                 None => batches.next().transpose()?,
@@ -188,11 +189,11 @@ fn projection(schema: &ArrowSchema, wanted: Option<&[String]>) -> Vec<usize> {
 
 /// How many rows are decoded at once. The sizes in the footer are those of encoded values,
 /// the real ones are known only once they are read.
-fn step_rows(metadata: &ParquetMetaData, mask: &ProjectionMask) -> u64 {
+fn step_rows(metadata: &ParquetMetaData, mask: &ProjectionMask, step_bytes: u64) -> u64 {
     let row_bytes = metadata.row_groups().iter().map(|group| {
         let columns = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
         let bytes: u64 = columns.map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum();
         bytes / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
     });
-    (STEP_BYTES / row_bytes.max().unwrap_or(0).max(1)).clamp(1, STEP_ROWS)
+    (step_bytes / row_bytes.max().unwrap_or(0).max(1)).clamp(1, STEP_ROWS)
 }

@@ -1,6 +1,7 @@
 //! One file, read a piece at a time, whatever its format.
 
-use std::io::Read;
+use std::fs::File;
+use std::io::{Read, Seek as _};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::SchemaRef;
@@ -13,6 +14,9 @@ use super::source::{Source, open};
 use super::trouble::Trouble;
 use super::{csv, ipc, ipc_stream, json_lines, parquet};
 use crate::error::{Error, ErrorKind};
+
+/// How a message of an Arrow IPC stream begins.
+const CONTINUATION: [u8; 4] = [0xff; 4];
 
 /// What a format has to know.
 pub(crate) trait Format: Send {
@@ -40,7 +44,8 @@ impl FileReader {
             Some(format) => format,
             None => FileFormat::of_name(path)?,
         };
-        let file = open(path)?;
+        let mut file = open(path)?;
+        let format = told_apart(&mut file, format).map_err(|trouble| not_of_format(path, format, trouble))?;
         check_compression(path, format, options.compression.unwrap_or(Compression::of_name(path)))?;
         let source = || Source::File { path: path.to_owned(), compression: options.compression };
         let opened = match format {
@@ -130,6 +135,17 @@ impl FileReader {
     fn failure(&self, trouble: Trouble) -> Error {
         damaged(&self.path, self.place(), trouble)
     }
+}
+
+/// Files of both Arrow IPC formats have the same names; the file format begins with its own.
+fn told_apart(file: &mut File, format: FileFormat) -> Result<FileFormat, Trouble> {
+    if format != FileFormat::Ipc {
+        return Ok(format);
+    }
+    let mut start = Vec::new();
+    file.by_ref().take(4).read_to_end(&mut start)?;
+    file.rewind()?;
+    Ok(if start == CONTINUATION { FileFormat::IpcStream } else { FileFormat::Ipc })
 }
 
 fn boxed(format: impl Format + 'static) -> Box<dyn Format> {

@@ -4,6 +4,10 @@
 
 mod cancellation;
 mod files;
+mod files_expand;
+mod files_raw;
+mod files_tables;
+mod files_text;
 mod loads;
 mod lost_replies;
 mod rejections;

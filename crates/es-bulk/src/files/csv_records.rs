@@ -126,7 +126,8 @@ mod tests {
 
     #[test]
     fn widths_are_those_of_the_header() {
-        let table: [(&[u8], Option<(u64, u64, usize)>); 5] = [
+        type Wrong = Option<(u64, u64, usize)>;
+        let table: [(&[u8], Wrong); 5] = [
             (b"1,2\n3,4\n", None),
             (b"1,2\n\n3\n", Some((1, 2, 1))),
             (b"1,\"2\n\"\n3,4,5", Some((1, 2, 3))),

@@ -48,7 +48,8 @@ mod tests {
 
     #[test]
     fn blank_lines_count_and_are_left_out() {
-        let table: [(&str, u64, &[(u64, &str)]); 6] = [
+        type Filled<'a> = &'a [(u64, &'a str)];
+        let table: [(&str, u64, Filled<'_>); 6] = [
             ("", 0, &[]),
             ("\n", 1, &[]),
             ("a\nb", 2, &[(0, "a"), (1, "b")]),

@@ -232,4 +232,10 @@ mod tests {
             assert_eq!(trouble.as_deref(), Some("broken pipe of the test"));
         }
     }
+    #[test]
+    fn a_record_without_an_end_is_no_reason_to_read_for_ever() {
+        let (found, trouble) = chunks(Box::new(Cursor::new(b"a\n").chain(io::repeat(b'x'))), 8 << 20);
+        assert_eq!(found.into_iter().flat_map(|chunk| chunk.text).collect::<Vec<_>>(), b"a\n");
+        assert_eq!(trouble.as_deref(), Some("one record is longer than 100 MiB"));
+    }
 }

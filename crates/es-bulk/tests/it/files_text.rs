@@ -22,8 +22,11 @@ fn zstd(text: &[u8]) -> Vec<u8> {
     zstd::encode_all(text, 3).unwrap()
 }
 
+/// Numbers in the file and texts.
+type Rows = Vec<(u64, String)>;
+
 /// The rows as numbers and texts of the first column.
-fn rows_of(piece: &Piece) -> Vec<(u64, String)> {
+fn rows_of(piece: &Piece) -> Rows {
     let value = |frame: &DataFrame, row| {
         let value = frame.columns()[0].get(row).unwrap();
         value.get_str().map_or_else(|| value.to_string(), str::to_owned)
@@ -32,7 +35,7 @@ fn rows_of(piece: &Piece) -> Vec<(u64, String)> {
 }
 
 /// All rows, refused lines and what went wrong in the end.
-fn read(reader: &mut FileReader) -> (Vec<(u64, String)>, Vec<(u64, String)>, Option<Error>) {
+fn read(reader: &mut FileReader) -> (Rows, Rows, Option<Error>) {
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
     loop {
         match reader.next_piece() {
@@ -47,7 +50,7 @@ fn read(reader: &mut FileReader) -> (Vec<(u64, String)>, Vec<(u64, String)>, Opt
 }
 
 /// NDJSON of 200 lines with blank lines, and the numbers and values of its rows.
-fn ndjson() -> (String, Vec<(u64, String)>) {
+fn ndjson() -> (String, Rows) {
     let (mut text, mut rows) = (String::new(), Vec::new());
     for n in 0..200_u64 {
         if n % 17 == 3 {
@@ -60,7 +63,7 @@ fn ndjson() -> (String, Vec<(u64, String)>) {
 }
 
 /// CSV of 200 records with line breaks in values and blank lines.
-fn csv() -> (String, Vec<(u64, String)>) {
+fn csv() -> (String, Rows) {
     let (mut text, mut rows) = ("n,s\n".to_owned(), Vec::new());
     for n in 0..200_u64 {
         if n % 17 == 3 {

@@ -47,6 +47,10 @@ impl Reader {
             return Err(Trouble::content("the file has no header line"));
         };
         let (header, rows) = first.text.split_at(end);
+        // Polars would replace what it cannot read.
+        if std::str::from_utf8(header).is_err() {
+            return Err(Trouble::content("the header is not UTF-8"));
+        }
         let header_lines = line_breaks(header);
         if let Some(wrong) = wrong_width(rows, header_width(header)) {
             return Err(wrong.trouble(0, Some(header_lines)));

@@ -86,8 +86,7 @@ impl RawLines {
     /// [`ErrorKind::File`] when it cannot be opened, [`ErrorKind::Format`] when no line of
     /// its beginning is a JSON object.
     pub fn open(path: &Path, options: &RawOptions) -> Result<Self, Error> {
-        drop(open(path)?);
-        let source = Source::File { path: path.to_owned(), compression: options.read.compression };
+        let source = Source::of(open(path)?, path, options.read.compression);
         Self::new(path.to_owned(), source, options)
     }
 

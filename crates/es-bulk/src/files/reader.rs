@@ -47,11 +47,12 @@ impl FileReader {
         let mut file = open(path)?;
         let format = told_apart(&mut file, format).map_err(|trouble| not_of_format(path, format, trouble))?;
         check_compression(path, format, options.compression.unwrap_or(Compression::of_name(path)))?;
-        let source = || Source::File { path: path.to_owned(), compression: options.compression };
         let opened = match format {
             FileFormat::Parquet => parquet::Reader::open(file, options).map(boxed),
             FileFormat::Ipc => ipc::Reader::open(file, options).map(boxed),
-            FileFormat::Csv | FileFormat::Ndjson | FileFormat::IpcStream => opened(source(), format, options),
+            FileFormat::Csv | FileFormat::Ndjson | FileFormat::IpcStream => {
+                opened(Source::of(file, path, options.compression), format, options)
+            }
         };
         let inner = opened.map_err(|trouble| not_of_format(path, format, trouble))?;
         Ok(Self { path: path.to_owned(), inner })

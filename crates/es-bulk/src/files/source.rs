@@ -22,6 +22,15 @@ pub(crate) enum Source {
 }
 
 impl Source {
+    /// An open file. A pipe that has a path comes once, all the same.
+    pub(crate) fn of(file: File, path: &Path, compression: Option<Compression>) -> Self {
+        if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
+            Self::File { path: path.to_owned(), compression }
+        } else {
+            Self::Once(Some(Box::new(file)), compression)
+        }
+    }
+
     /// Whether [`Self::open_at`] works more than once.
     pub(crate) fn can_return(&self) -> bool {
         matches!(self, Self::File { .. })
@@ -32,12 +41,11 @@ impl Source {
         let (bytes, compression) = match self {
             Self::File { path, compression } => {
                 let mut file = File::open(&*path)?;
-                let is_regular = file.metadata()?.is_file();
                 let mut start = [0; 4];
                 let read = read_start(&mut file, &mut start)?;
                 let named = if read == 0 { Compression::None } else { Compression::of_name(path) };
                 let compression = compression.or(Compression::of_magic(&start[..read])).unwrap_or(named);
-                if is_regular && compression == Compression::None {
+                if compression == Compression::None {
                     if file.metadata()?.len() < offset {
                         return Err(too_short(offset));
                     }

@@ -242,6 +242,21 @@ fn a_bad_record_of_csv_is_named_by_row_and_line() {
 }
 
 #[test]
+fn text_of_another_encoding_is_no_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let table: [(&[u8], &str); 3] = [
+        (b"a,b\n1,x\n2,\xff\n3,y\n", "row 2 (line 3): invalid utf-8 sequence"),
+        (b"a\xe9,b\n1,2\n", "the header is not UTF-8"),
+        (b"\xff\xfea\0,\0b\0\n\0", "the header is not UTF-8"),
+    ];
+    for (content, expected) in table {
+        let path = written(folder.path(), "a.csv", content);
+        let error = FileReader::open(&path, &ReadOptions::default()).err().unwrap();
+        assert_eq!(error.to_string(), format!("{} is not a CSV file: {expected}", path.display()));
+    }
+}
+
+#[test]
 fn a_line_may_be_longer_than_a_piece() {
     let folder = tempfile::tempdir().unwrap();
     let long = "x".repeat(100_000);
@@ -288,4 +303,18 @@ fn what_cannot_be_compressed_or_come_once_says_so() {
     let path = written(folder.path(), "a.csv", b"n,s\n1,a text that is no gzip\n");
     let error = FileReader::open(&path, &wrong).err().unwrap();
     assert!(error.to_string().contains("is not a CSV file: invalid gzip header"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_with_a_path_is_read_once() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let text = gzip(csv().0.as_bytes());
+    let thread = std::thread::spawn(move || writer.write_all(&text));
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+    let options = ReadOptions { format: Some(FileFormat::Csv), ..small(500) };
+    let (found, _, error) = read(&mut FileReader::open(Path::new(&path), &options).unwrap());
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(found, csv().1);
+    thread.join().unwrap().unwrap();
 }

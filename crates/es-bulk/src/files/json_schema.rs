@@ -1,7 +1,9 @@
 //! The columns that lines of NDJSON make, and whether later lines fit them.
 //!
 //! Polars itself passes over fields that its schema lacks, and writes numbers and lists out
-//! as text where another line has a text: here both are refused.
+//! as text where another line has a text: here both are refused. What is left to Polars are
+//! values inside of one list, which it makes texts if one of them is, and integers in a
+//! column of floats, which are exact up to 2⁵³. Raw lines keep both as they are.
 
 use polars::prelude::{DataType, Field, PolarsError, PolarsResult, Schema, SchemaRef};
 use polars_json::ndjson::iter_unique_dtypes;

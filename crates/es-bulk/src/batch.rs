@@ -150,7 +150,7 @@ impl BatchBuilder {
     /// [`crate::ErrorKind::Row`] when the row cannot become a document; the batch is as before.
     pub fn push_row(&mut self, writer: &DocumentWriter<'_>, row: usize) -> Result<Option<Batch>, Error> {
         let start = self.body.len();
-        let written = write_lines(writer, row, &mut self.body);
+        let written = writer.write_lines(row, &mut self.body);
         let source = match written {
             Ok(source) => source,
             Err(error) => {
@@ -177,21 +177,6 @@ impl BatchBuilder {
         self.next += places.len() as u64;
         Some(Batch { body: body.into(), places, first, has_ids: self.has_ids })
     }
-}
-
-/// Writes the action and the source line of a row, and returns where the source starts.
-fn write_lines(writer: &DocumentWriter<'_>, row: usize, body: &mut Vec<u8>) -> Result<usize, es_frame::Error> {
-    if writer.has_ids() {
-        body.extend_from_slice(b"{\"index\":{\"_id\":");
-        writer.write_id(row, body)?;
-        body.extend_from_slice(b"}}\n");
-    } else {
-        body.extend_from_slice(b"{\"index\":{}}\n");
-    }
-    let source = body.len();
-    writer.write_document(row, body)?;
-    body.push(b'\n');
-    Ok(source)
 }
 
 #[cfg(test)]

@@ -108,7 +108,8 @@ impl From<es_core::Error> for Error {
 
 impl From<es_frame::Error> for Error {
     fn from(source: es_frame::Error) -> Self {
-        let error = Self::new(ErrorKind::Row, source.to_string());
+        // Whoever fills batches knows the row by its number in the file.
+        let error = Self::new(ErrorKind::Row, source.message());
         let error = match source.help() {
             Some(help) => error.with_help(help),
             None => error,

@@ -30,8 +30,8 @@ mod infer;
 mod instants;
 
 pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
-pub use encode::DocumentWriter;
+pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use hash::ContentHash;
-pub use infer::infer_mapping;
+pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_with};
 pub use instants::instants;

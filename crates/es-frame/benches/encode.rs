@@ -34,14 +34,8 @@ enum Case {
     Nested,
 }
 
-const CASES: [Case; 6] = [
-    Case::Numbers5,
-    Case::NumbersAndShortStrings5,
-    Case::Flights19,
-    Case::Mixed40,
-    Case::Vector384,
-    Case::Nested,
-];
+const CASES: [Case; 6] =
+    [Case::Numbers5, Case::NumbersAndShortStrings5, Case::Flights19, Case::Mixed40, Case::Vector384, Case::Nested];
 
 /// What the encoder writes of each row, without actions, as the others write none.
 #[divan::bench(args = CASES)]

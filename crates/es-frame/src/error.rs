@@ -91,6 +91,12 @@ impl Error {
 
 impl From<PolarsError> for Error {
     fn from(source: PolarsError) -> Self {
-        Self { kind: ErrorKind::Polars, row: None, message: source.to_string(), help: None, source: Some(Box::new(source)) }
+        Self {
+            kind: ErrorKind::Polars,
+            row: None,
+            message: source.to_string(),
+            help: None,
+            source: Some(Box::new(source)),
+        }
     }
 }

@@ -33,9 +33,8 @@ struct Keys {
 
 impl<'a> Actions<'a> {
     pub(crate) fn new(frame: &'a DataFrame, options: &WriterOptions, style: Style) -> Result<Self, Error> {
-        let id = options.id.iter().map(|name| {
-            Ok((name.clone(), Cells::new(writer_column(frame, name, "id")?, style)?))
-        });
+        let id =
+            options.id.iter().map(|name| Ok((name.clone(), Cells::new(writer_column(frame, name, "id")?, style)?)));
         let id = id.collect::<Result<_, Error>>()?;
         let named = |name: &Option<String>, role: &str, fits: fn(&DataType) -> bool, wanted: &str| {
             let Some(name) = name else { return Ok(None) };

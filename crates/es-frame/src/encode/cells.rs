@@ -212,11 +212,7 @@ fn numbers<'a, T: NativeType>(name: &str, array: &'a dyn Array) -> Result<&'a [T
 }
 
 /// The numbers of the categories are as wide as there may be many.
-fn categories<'a>(
-    name: &str,
-    array: &'a dyn Array,
-    mapping: &'a Arc<CategoricalMapping>,
-) -> Result<Values<'a>, Error> {
+fn categories<'a>(name: &str, array: &'a dyn Array, mapping: &'a Arc<CategoricalMapping>) -> Result<Values<'a>, Error> {
     if let Ok(numbers) = numbers(name, array) {
         return Ok(Values::Category32(numbers, mapping));
     }

@@ -126,10 +126,7 @@ impl Cells<'_> {
 
     /// Whether the values are text, which may hold anything.
     fn is_text(&self) -> bool {
-        matches!(
-            self.values,
-            Values::Text(_) | Values::Category8(..) | Values::Category16(..) | Values::Category32(..)
-        )
+        matches!(self.values, Values::Text(_) | Values::Category8(..) | Values::Category16(..) | Values::Category32(..))
     }
 
     /// The text of a row, if the column is one of texts and the row has one.

@@ -272,6 +272,8 @@ fn write_decimal(units: i128, scale: usize, line: &mut Line<'_>) {
 pub(crate) fn write_base64(bytes: &[u8], line: &mut Line<'_>) {
     // A text of four characters for every three bytes, the last ones padded.
     let room = bytes.len().div_ceil(3) * 4;
-    let Ok(written) = BASE64.encode_slice(bytes, line.slice(room)) else { unreachable!("the room is that of the text") };
+    let Ok(written) = BASE64.encode_slice(bytes, line.slice(room)) else {
+        unreachable!("the room is that of the text")
+    };
     line.advance(written);
 }

@@ -59,7 +59,7 @@ impl Default for MappingOptions {
 /// | `Int8`, `Int16`, `Int32`, `Int64` | `byte`, `short`, `integer`, `long` |
 /// | `UInt8`, `UInt16`, `UInt32`, `UInt64` | `short`, `integer`, `long`, `unsigned_long` |
 /// | `Float32`, `Float64` | `float`, `double` |
-/// | `Decimal`, `Int128`, `UInt128` | `double` (searches see the nearest one; `_source` has all digits) |
+/// | `Decimal`, `Int128`, `UInt128` | `double` (searches see the nearest one) |
 /// | `Boolean` | `boolean` |
 /// | `String`, `Categorical`, `Enum` | `keyword` with [`MappingOptions::ignore_above`] |
 /// | `String` that is long in a sample | `text` with a sub-field `keyword` |
@@ -73,7 +73,8 @@ impl Default for MappingOptions {
 /// | `Struct` | `object` with its fields, or `nested` on request |
 /// | `Null` | none: the column has no values |
 ///
-/// A decimal is no `scaled_float`, which rounds what it is searched by and overflows a `long`
+/// A decimal is a `double`: `_source` keeps its digits as they were written, as long as it is
+/// asked for whole (Elasticsearch writes a filtered one anew). It is no `scaled_float`, which rounds what it is searched by and overflows a `long`
 /// with as few as nineteen digits.
 ///
 /// # Errors
@@ -83,6 +84,9 @@ pub fn infer_mapping(schema: &Schema) -> Result<Mapping, Error> {
 }
 
 /// As [`infer_mapping`], with choices.
+///
+/// The server compares vectors by their cosine unless the mapping says otherwise, and then
+/// refuses those of length zero.
 ///
 /// # Errors
 /// [`ErrorKind::UnsupportedType`] for a type that Elasticsearch has no counterpart of, for
@@ -201,11 +205,7 @@ impl Inference<'_> {
                 properties.insert(field.name().to_string(), inner);
             }
         }
-        Ok(if nested {
-            json!({"type": "nested", "properties": properties})
-        } else {
-            json!({"properties": properties})
-        })
+        Ok(if nested { json!({"type": "nested", "properties": properties}) } else { json!({"properties": properties}) })
     }
 
     /// A field that the options say is a vector.
@@ -251,9 +251,7 @@ fn innermost(dtype: &DataType) -> &DataType {
 fn is_at(path: &str, name: &str, dtype: &DataType) -> bool {
     let Some(rest) = path.strip_prefix(name) else { return false };
     match (rest.strip_prefix('.'), innermost(dtype)) {
-        (Some(rest), DataType::Struct(fields)) => {
-            fields.iter().any(|field| is_at(rest, field.name(), field.dtype()))
-        }
+        (Some(rest), DataType::Struct(fields)) => fields.iter().any(|field| is_at(rest, field.name(), field.dtype())),
         _ => rest.is_empty(),
     }
 }

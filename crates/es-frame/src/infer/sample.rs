@@ -29,17 +29,16 @@ impl Sample {
         match series.dtype() {
             DataType::String => {
                 // Counting characters is slow; there are never more of them than bytes.
-                let is_long = |text: &str| {
-                    text.len() > options.longest_keyword && text.chars().count() > options.longest_keyword
-                };
+                let is_long =
+                    |text: &str| text.len() > options.longest_keyword && text.chars().count() > options.longest_keyword;
                 if series.str()?.iter().flatten().any(is_long) {
                     self.long_texts.insert(path.to_owned());
                 }
             }
-            DataType::Datetime(TimeUnit::Nanoseconds, _) => {
-                if series.datetime()?.physical().iter().flatten().any(|instant| instant < 0) {
-                    self.early_instants.insert(path.to_owned());
-                }
+            DataType::Datetime(TimeUnit::Nanoseconds, _)
+                if series.datetime()?.physical().iter().flatten().any(|instant| instant < 0) =>
+            {
+                self.early_instants.insert(path.to_owned());
             }
             DataType::List(_) => {
                 let list = series.list()?;
@@ -83,9 +82,8 @@ impl Sample {
 
     /// How many numbers each list of a column has.
     pub(super) fn dimensions(&self, path: &str) -> Result<usize, Error> {
-        let refused = |message: String, help: &str| {
-            Err(Error::new(ErrorKind::UnsupportedType, message).with_help(help))
-        };
+        let refused =
+            |message: String, help: &str| Err(Error::new(ErrorKind::UnsupportedType, message).with_help(help));
         match self.dimensions.get(path) {
             Some(Ok(dimensions)) => Ok(*dimensions),
             Some(Err((one, other))) => refused(

@@ -29,7 +29,8 @@ pub(crate) async fn send(node: &Node, index: &str, frame: &DataFrame, options: &
     for row in 0..writer.rows() {
         writer.write_lines(row, &mut body).unwrap();
     }
-    let answer = node.json(Method::POST, &format!("/{index}/_bulk?refresh=true"), String::from_utf8(body).unwrap()).await;
+    let answer =
+        node.json(Method::POST, &format!("/{index}/_bulk?refresh=true"), String::from_utf8(body).unwrap()).await;
     let items = answer["items"].as_array().unwrap();
     assert_eq!(items.len(), writer.rows(), "{answer}");
     let status = |item: &Value| {
@@ -40,11 +41,9 @@ pub(crate) async fn send(node: &Node, index: &str, frame: &DataFrame, options: &
     items.iter().map(status).collect()
 }
 
-/// The text of a document's source, vectors included.
-pub(crate) async fn source(node: &Node, version: Version, index: &str, id: &str) -> String {
-    // From 9.2 on vectors are left out of the source unless asked for.
-    let vectors = if (version.major, version.minor) >= (9, 2) { "?_source_exclude_vectors=false" } else { "" };
-    let response = node.request(Method::GET, &format!("/{index}/_source/{id}{vectors}")).send().await.unwrap();
+/// The text of a document's source; the id may have parameters after it.
+pub(crate) async fn source(node: &Node, index: &str, id: &str) -> String {
+    let response = node.request(Method::GET, &format!("/{index}/_source/{id}")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     response.text().await.unwrap()
 }

@@ -6,15 +6,15 @@ use serde_json::{Value, json};
 
 use crate::support::{create, live, send, source};
 
-/// Two rows of every type that can be a field: one of extremes, one with nothing but its key.
+/// Two rows of every type but vectors: one of extremes, one with nothing but its key.
 fn every_type() -> DataFrame {
     let cast = |name: &str, series: Series, dtype: &DataType| series.with_name(name.into()).cast(dtype).unwrap();
     let with_null = |value: i64| Series::new("".into(), [Some(value), None]);
-    let decimal = Int128Chunked::from_slice_options("decimal".into(), &[Some(-1_234_567_890_123_456_789_012_345), None]);
+    let decimal =
+        Int128Chunked::from_slice_options("decimal".into(), &[Some(-1_234_567_890_123_456_789_012_345), None]);
     let list = Series::new("list".into(), [Some(Series::new("".into(), [Some(1_i32), None, Some(-3)])), None]);
     let legs = df!("carrier" => ["UA", "é\"\\\n"], "stops" => [Some(2_i8), None]).unwrap();
     let legs = Series::new("legs".into(), [Some(legs.into_struct("".into()).into_series()), None]);
-    let vector = Series::new("vector".into(), [Some(Series::new("".into(), [0.1_f32, -2.5, 3e-9])), None]);
     let place = df!("lat" => [Some(40.64), None], "lon" => [Some(-73.78), None]).unwrap();
     let zone = Some(TimeZone::opt_try_new(Some("Europe/Rome")).unwrap().unwrap());
     let series = vec![
@@ -46,7 +46,6 @@ fn every_type() -> DataFrame {
         list,
         legs.clone(),
         legs.with_name("pieces".into()),
-        cast("vector", vector, &DataType::Array(Box::new(DataType::Float32), 3)),
         place.into_struct("place".into()).into_series(),
         Series::new("dotted.a".into(), [Some(1), None]),
         Series::new("nothing".into(), [None::<i32>, None]).cast(&DataType::Null).unwrap(),
@@ -59,14 +58,17 @@ fn every_type() -> DataFrame {
 
 #[tokio::test]
 async fn every_type_fits_its_mapping_and_comes_back() {
-    let Some((node, version, scope)) = live("every_type_fits_its_mapping_and_comes_back").await else { return };
+    let Some((node, _, scope)) = live("every_type_fits_its_mapping_and_comes_back").await else { return };
     let frame = every_type();
     for names in [FieldNames::Flat, FieldNames::Objects] {
         let options = MappingOptions { names, nested: vec!["pieces".into()], ..MappingOptions::default() };
         let mut mapping = infer_mapping_of(&frame, &options).unwrap();
         assert_eq!(mapping.properties["u64"], json!({"type": "unsigned_long"}));
         assert_eq!(mapping.properties["long"]["type"], "text");
-        assert_eq!([&mapping.properties["nano"], &mapping.properties["early"]].map(|field| &field["type"]), ["date_nanos", "date"]);
+        assert_eq!(
+            [&mapping.properties["nano"], &mapping.properties["early"]].map(|field| &field["type"]),
+            ["date_nanos", "date"]
+        );
         // A module that the test node may lack.
         mapping.properties["u64"] = json!({"type": "keyword"});
         let index = format!("{}{}", scope.prefix(), format!("{names:?}").to_lowercase());
@@ -78,13 +80,11 @@ async fn every_type_fits_its_mapping_and_comes_back() {
         for (row, id) in ["full", "empty"].into_iter().enumerate() {
             let mut sent = Vec::new();
             writer.write_document(row, &mut sent).unwrap();
-            let found = source(&node, version, &index, id).await;
+            // Byte by byte: no digit is lost.
+            assert_eq!(source(&node, &index, id).await, String::from_utf8(sent.clone()).unwrap());
             let sent: Value = serde_json::from_slice(&sent).unwrap();
-            assert_eq!(serde_json::from_str::<Value>(&found).unwrap(), sent);
             if id == "full" {
-                // More digits than a parsed value would tell.
-                assert!(found.contains("-1234567890123456.789012345"), "{found}");
-                assert_eq!(sent.as_object().unwrap().len(), if names == FieldNames::Flat { 32 } else { 31 });
+                assert_eq!(sent.as_object().unwrap().len(), if names == FieldNames::Flat { 31 } else { 30 });
             } else {
                 assert_eq!(sent, json!({"key": "empty", "place": {}}));
             }
@@ -92,7 +92,9 @@ async fn every_type_fits_its_mapping_and_comes_back() {
         let hits = |query: Value| {
             let path = format!("/{index}/_count");
             let node = &node;
-            async move { node.json(reqwest::Method::POST, &path, json!({"query": query}).to_string()).await["count"].clone() }
+            async move {
+                node.json(reqwest::Method::POST, &path, json!({"query": query}).to_string()).await["count"].clone()
+            }
         };
         for query in [
             json!({"term": {"short": "\u{1F6EB} \"\\\u{1}"}}),
@@ -108,7 +110,7 @@ async fn every_type_fits_its_mapping_and_comes_back() {
 
 #[tokio::test]
 async fn a_column_decides_what_is_done() {
-    let Some((node, version, scope)) = live("a_column_decides_what_is_done").await else { return };
+    let Some((node, _, scope)) = live("a_column_decides_what_is_done").await else { return };
     let frame = df!(
         "k" => ["a", "b", "c", "d", "b", "a"], "n" => [Some(1), Some(2), Some(3), Some(4), Some(5), None],
         "op" => ["index", "create", "upsert", "index", "update", "delete"], "route" => ["r|\"", "x", "x", "y", "x", "r|\""],
@@ -124,12 +126,8 @@ async fn a_column_decides_what_is_done() {
         ..WriterOptions::default()
     };
     assert_eq!(send(&node, &index, &frame, &options).await, [201, 201, 201, 201, 200, 200]);
-    let of = async |id: &str, route: &str| -> Value {
-        serde_json::from_str(&source(&node, version, &index, &format!("{id}?routing={route}")).await).unwrap()
-    };
-    if (version.major, version.minor) < (9, 2) {
-        assert_eq!(of("b", "x").await, json!({"k": "b", "n": 5, "route": "x"}));
-    }
+    let found = source(&node, &index, "b?routing=x").await;
+    assert_eq!(serde_json::from_str::<Value>(&found).unwrap(), json!({"k": "b", "n": 5, "route": "x"}));
     let count = node.get(&format!("/{index}/_count")).await;
     assert_eq!(count["count"], 3);
 

@@ -82,8 +82,7 @@ fn a_column_says_the_operation() {
     let names = ["index", "create", "update", "upsert", "delete", "drop"];
     let operations = cast("op", names, &DataType::from_categories(Categories::global()));
     let frame = df!("k" => [1, 2, 3, 4, 5, 6]).unwrap().hstack(&[operations]).unwrap();
-    let options =
-        WriterOptions { id: vec!["k".into()], operation_column: some("op"), ..WriterOptions::default() };
+    let options = WriterOptions { id: vec!["k".into()], operation_column: some("op"), ..WriterOptions::default() };
     let action = |row| lines(&frame, &options, row).unwrap();
     assert_eq!(action(0), "{\"index\":{\"_id\":\"1\"}}\n{\"k\":1}\n");
     assert_eq!(action(3), "{\"update\":{\"_id\":\"4\"}}\n{\"doc\":{\"k\":4},\"doc_as_upsert\":true}\n");

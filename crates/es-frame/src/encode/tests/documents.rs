@@ -60,8 +60,7 @@ fn every_scalar_type_is_written() {
 
 #[test]
 fn nested_values_are_written() {
-    let list =
-        Series::new("l".into(), [Series::new("".into(), [Some(1_i64), None]), Series::new("".into(), [2_i64])]);
+    let list = Series::new("l".into(), [Series::new("".into(), [Some(1_i64), None]), Series::new("".into(), [2_i64])]);
     let inner = df!("x" => [Some(1.5), None], "y" => ["a", "b"]).unwrap().into_struct("o".into()).into_series();
     let frame = DataFrame::new_infer_height(vec![list.into(), inner.into()]).unwrap();
     assert_eq!(documents(&frame), [r#"{"l":[1,null],"o":{"x":1.5,"y":"a"}}"#, r#"{"l":[2],"o":{"y":"b"}}"#]);

@@ -62,9 +62,7 @@ fn values(dtype: &DataType) -> BoxedStrategy<Pair> {
         DataType::Float32 => any::<f32>()
             .prop_map(|x| (AnyValue::Float32(x), x.is_finite().then(|| json!(x.to_string().parse::<f64>().unwrap()))))
             .boxed(),
-        DataType::Float64 => {
-            any::<f64>().prop_map(|x| (AnyValue::Float64(x), x.is_finite().then(|| json!(x)))).boxed()
-        }
+        DataType::Float64 => any::<f64>().prop_map(|x| (AnyValue::Float64(x), x.is_finite().then(|| json!(x)))).boxed(),
         DataType::String => "(\\PC|[\\x00-\\x7f]){0,30}"
             .prop_map(|text| (AnyValue::StringOwned(text.as_str().into()), Some(json!(text))))
             .boxed(),

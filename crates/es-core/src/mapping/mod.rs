@@ -133,9 +133,10 @@ impl Mapping {
     }
 
     /// This mapping with the definitions of `overrides` put over its own, field by field
-    /// and parameter by parameter.
+    /// and parameter by parameter. A field that gets another type keeps no parameter of the
+    /// type that it had, as the server takes few of them for both.
     pub fn overridden_by(mut self, overrides: &Self) -> Self {
-        merge(&mut self.properties, &overrides.properties);
+        merge_fields(&mut self.properties, &overrides.properties);
         merge(&mut self.meta, &overrides.meta);
         merge(&mut self.parameters, &overrides.parameters);
         self
@@ -164,6 +165,41 @@ impl Mapping {
     }
 }
 
+fn merge_fields(into: &mut Properties, from: &Properties) {
+    for (name, wanted) in from {
+        match (into.get_mut(name), wanted) {
+            (Some(Value::Object(old)), Value::Object(new)) if !changes_type(old, new) => merge_definition(old, new),
+            _ => {
+                into.insert(name.clone(), wanted.clone());
+            }
+        }
+    }
+}
+
+fn merge_definition(into: &mut Map<String, Value>, from: &Map<String, Value>) {
+    for (parameter, value) in from {
+        match (into.get_mut(parameter), value) {
+            (Some(Value::Object(old)), Value::Object(new)) if matches!(parameter.as_str(), "properties" | "fields") => {
+                merge_fields(old, new);
+            }
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+            _ => {
+                into.insert(parameter.clone(), value.clone());
+            }
+        }
+    }
+}
+
+/// Whether a definition says another type than the one before. Objects and nested fields have
+/// their properties in common, and one that says no type is an object.
+fn changes_type(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
+    let type_of = |definition: &Map<String, Value>| match definition.get("type").and_then(Value::as_str) {
+        Some("object" | "nested") | None => None,
+        Some(name) => Some(name.to_owned()),
+    };
+    new.contains_key("type") && type_of(old) != type_of(new)
+}
+
 fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     for (name, value) in from {
         match (into.get_mut(name), value) {
@@ -183,6 +219,38 @@ mod tests {
 
     fn mapping(value: Value) -> Mapping {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_field_of_another_type_keeps_no_parameter() {
+        let table = [
+            (json!({"type": "keyword", "ignore_above": 9}), json!({"type": "text"}), json!({"type": "text"})),
+            (
+                json!({"type": "keyword", "ignore_above": 9}),
+                json!({"type": "keyword", "fields": {"t": {"type": "text"}}}),
+                json!({"type": "keyword", "ignore_above": 9, "fields": {"t": {"type": "text"}}}),
+            ),
+            (
+                json!({"type": "text", "fields": {"k": {"type": "keyword", "ignore_above": 9}}}),
+                json!({"fields": {"k": {"type": "text"}}}),
+                json!({"type": "text", "fields": {"k": {"type": "text"}}}),
+            ),
+            (
+                json!({"properties": {"x": {"type": "long"}}}),
+                json!({"type": "nested"}),
+                json!({"properties": {"x": {"type": "long"}}, "type": "nested"}),
+            ),
+            (
+                json!({"properties": {"x": {"type": "long"}}}),
+                json!({"type": "flattened"}),
+                json!({"type": "flattened"}),
+            ),
+        ];
+        for (old, new, expected) in table {
+            let merged =
+                mapping(json!({"properties": {"f": old}})).overridden_by(&mapping(json!({"properties": {"f": new}})));
+            assert_eq!(merged.properties["f"], expected);
+        }
     }
 
     #[test]

@@ -61,6 +61,15 @@ impl Error {
         self
     }
 
+    /// Adds another step to what a person can do about it.
+    pub(crate) fn with_more_help(mut self, more: &str) -> Self {
+        self.help = Some(match self.help.take() {
+            Some(first) => format!("{first}; {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     pub(crate) fn with_summary(mut self, summary: Summary) -> Self {
         self.summary = Some(Box::new(summary));
         self

@@ -31,16 +31,20 @@
 
 mod batch;
 mod dead_letter;
-mod deliver;
+mod delivery;
 mod error;
 pub mod files;
+mod flow;
+mod initial_load;
 mod load;
-mod outcome;
 mod summary;
 
-pub use batch::{Batch, BatchBuilder, BatchLimits};
-pub use dead_letter::DeadLetter;
+pub use batch::{Action, Batch, BatchBuilder, BatchLimits, Checkpoint, Operation, Origin, RefusedRow, batched};
+pub use dead_letter::{DeadLetter, LetterLength, Replay, replay};
+#[doc(hidden)]
+pub use delivery::{Answer, read_answer};
 pub use error::{Error, ErrorKind};
-pub use load::{BulkLoader, BulkOptions, MaxRejected, Progress};
-pub use outcome::Rejection;
-pub use summary::Summary;
+pub use flow::controller::Concurrency;
+pub use initial_load::{Finish, InitialLoad, InitialLoadOptions, OriginalSettings};
+pub use load::{BulkLoader, BulkOptions, MaxRejected, Progress, Settled};
+pub use summary::{RowRange, Summary};

@@ -10,6 +10,7 @@ mod format;
 mod ipc;
 mod json_lines;
 mod parquet;
+mod place;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -19,6 +20,7 @@ use polars::prelude::{DataFrame, Schema, SchemaRef};
 use crate::error::{Error, ErrorKind};
 
 pub use format::FileFormat;
+pub use place::FilePlace;
 
 /// Rows of a frame, at most, unless the caller says otherwise.
 pub const DEFAULT_ROWS: usize = 50_000;

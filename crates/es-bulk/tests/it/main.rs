@@ -2,10 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod accounts;
 mod cancellation;
+mod checkpoints;
+mod faults;
 mod files;
+mod initial_load;
+mod inputs;
 mod loads;
 mod lost_replies;
 mod rejections;
 mod resending;
+mod storms;
 mod support;

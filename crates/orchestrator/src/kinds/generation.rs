@@ -4,7 +4,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use es_assets::{Check, Fingerprint, Inputs, PartitionKey, PartitionState, Published};
-use es_bulk::{Batch, BulkLoader, BulkOptions, DeadLetter, MaxRejected, Summary};
+use es_bulk::{Batch, BulkLoader, BulkOptions, Concurrency, DeadLetter, MaxRejected, Summary};
 use es_core::{Mapping, NewIndex};
 use es_frame::ContentHash;
 use futures::{Stream, StreamExt as _};
@@ -147,7 +147,8 @@ async fn load(
     let batch_bytes = settings.bulk.batch_bytes.as_bytes().max(1);
     let affordable = usize::try_from(settings.bulk.in_flight_bytes.as_bytes() / batch_bytes).unwrap_or(usize::MAX);
     let options = BulkOptions {
-        concurrency: affordable.clamp(1, settings.bulk.concurrency.max(1) as usize),
+        concurrency: Concurrency::Fixed(affordable.clamp(1, settings.bulk.concurrency.max(1) as usize)),
+        in_flight_bytes: usize::try_from(settings.bulk.in_flight_bytes.as_bytes()).unwrap_or(usize::MAX),
         retry: es_core::RetryPolicy {
             max: settings.cluster.retries.max.max(BulkOptions::default().retry.max),
             ..retry_policy(settings.cluster.retries)

@@ -1,0 +1,354 @@
+//! The answer to a bulk request: how many documents were written, and what became of the others.
+//!
+//! Most answers say of every document that it was written, in one of a few wordings. Those are
+//! compared as bytes; anything else is parsed. Items are paired with documents by position, so
+//! nothing is taken from an answer whose number of items is another one.
+
+use es_core::ServerError;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+/// What is asked for of an answer: the rest says again what was sent.
+pub(crate) const FILTER: &str = "items.*.status,items.*.result,items.*.error";
+
+/// What an answer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// Documents that were new.
+    pub created: u64,
+    /// Documents that replaced or changed one.
+    pub updated: u64,
+    /// Documents that are there already as they should be.
+    pub unchanged: u64,
+    /// Documents that were removed.
+    pub deleted: u64,
+    /// The others, by position.
+    pub(crate) failures: Vec<Failure>,
+}
+
+impl Answer {
+    /// Documents of which it says that they were not written.
+    pub fn failures(&self) -> usize {
+        self.failures.len()
+    }
+
+    /// Documents that are settled as they should be.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.created + self.updated + self.unchanged + self.deleted
+    }
+
+    fn count(&mut self, written: Written) {
+        match written {
+            Written::Created => self.created += 1,
+            Written::Updated => self.updated += 1,
+            Written::Unchanged => self.unchanged += 1,
+            Written::Deleted => self.deleted += 1,
+        }
+    }
+}
+
+/// A document that was not written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Its place in the request.
+    pub(crate) position: usize,
+    pub(crate) action: ActionKind,
+    pub(crate) status: u16,
+    pub(crate) error: ServerError,
+}
+
+/// The key of an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ActionKind {
+    Index,
+    Create,
+    Update,
+    Delete,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    Created,
+    Updated,
+    Unchanged,
+    Deleted,
+}
+
+/// The items of documents that were written, as Elasticsearch words them with [`FILTER`].
+const WORDINGS: [(&[u8], Written); 8] = [
+    (br#"{"index":{"result":"created","status":201}}"#, Written::Created),
+    (br#"{"index":{"result":"updated","status":200}}"#, Written::Updated),
+    (br#"{"create":{"result":"created","status":201}}"#, Written::Created),
+    (br#"{"update":{"result":"updated","status":200}}"#, Written::Updated),
+    (br#"{"update":{"result":"noop","status":200}}"#, Written::Unchanged),
+    (br#"{"update":{"result":"created","status":201}}"#, Written::Created),
+    (br#"{"delete":{"result":"deleted","status":200}}"#, Written::Deleted),
+    (br#"{"delete":{"result":"not_found","status":404}}"#, Written::Unchanged),
+];
+
+/// Reads the answer to a request of so many documents.
+///
+/// # Errors
+/// What is wrong with an answer that cannot be read, or that is of another number of documents.
+pub fn read(body: &[u8], documents: usize) -> Result<Answer, String> {
+    let (answer, items) = match read_usual(body) {
+        Some(read) => read,
+        None => read_any(body).map_err(|error| format!("the answer to a bulk request cannot be read: {error}"))?,
+    };
+    if items != documents {
+        return Err(format!("a bulk request of {documents} documents was answered with {items} items"));
+    }
+    Ok(answer)
+}
+
+/// Reads an answer that is all success in the usual wordings, and nothing else.
+fn read_usual(body: &[u8]) -> Option<(Answer, usize)> {
+    let mut rest = body.strip_prefix(br#"{"items":["#)?;
+    let (mut answer, mut items) = (Answer::default(), 0);
+    // Documents of one kind follow each other.
+    let (mut wording, mut written) = WORDINGS[0];
+    loop {
+        let after = match rest.strip_prefix(wording) {
+            Some(after) => after,
+            None => {
+                let found = WORDINGS
+                    .iter()
+                    .find_map(|(wording, written)| Some((*wording, *written, rest.strip_prefix(*wording)?)));
+                let after;
+                (wording, written, after) = found?;
+                after
+            }
+        };
+        answer.count(written);
+        items += 1;
+        match after.split_first()? {
+            (b',', next) => rest = next,
+            (b']', end) => return (end.trim_ascii() == b"}").then_some((answer, items)),
+            _ => return None,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    items: Vec<Item<'a>>,
+}
+
+/// The single key is the action: every action's result has the same form.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Item<'a> {
+    #[serde(borrow)]
+    Index(ItemResult<'a>),
+    #[serde(borrow)]
+    Create(ItemResult<'a>),
+    #[serde(borrow)]
+    Update(ItemResult<'a>),
+    #[serde(borrow)]
+    Delete(ItemResult<'a>),
+}
+
+#[derive(Deserialize)]
+struct ItemResult<'a> {
+    status: u16,
+    #[serde(default)]
+    result: ResultWord,
+    #[serde(borrow)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ResultWord {
+    Created,
+    Updated,
+    Deleted,
+    Noop,
+    NotFound,
+    #[default]
+    #[serde(other)]
+    Other,
+}
+
+fn read_any(body: &[u8]) -> Result<(Answer, usize), serde_json::Error> {
+    let body: Body<'_> = serde_json::from_slice(body)?;
+    let mut answer = Answer::default();
+    let items = body.items.len();
+    for (position, item) in body.items.into_iter().enumerate() {
+        let (action, result) = match item {
+            Item::Index(result) => (ActionKind::Index, result),
+            Item::Create(result) => (ActionKind::Create, result),
+            Item::Update(result) => (ActionKind::Update, result),
+            Item::Delete(result) => (ActionKind::Delete, result),
+        };
+        match written(action, &result) {
+            Some(written) => answer.count(written),
+            None => {
+                let error = result.error.and_then(|error| serde_json::from_str::<Value>(error.get()).ok());
+                let error = error.as_ref().and_then(ServerError::from_value).unwrap_or_default();
+                answer.failures.push(Failure { position, action, status: result.status, error });
+            }
+        }
+    }
+    Ok((answer, items))
+}
+
+fn written(action: ActionKind, item: &ItemResult<'_>) -> Option<Written> {
+    match (item.status, item.result) {
+        _ if item.error.is_some() => None,
+        (200..=299, ResultWord::Created) => Some(Written::Created),
+        (200..=299, ResultWord::Noop) => Some(Written::Unchanged),
+        (200..=299, ResultWord::Deleted) => Some(Written::Deleted),
+        (200..=299, _) if action == ActionKind::Delete => Some(Written::Deleted),
+        (200..=299, _) => Some(Written::Updated),
+        // What is not there need not be removed.
+        (404, ResultWord::NotFound) if action == ActionKind::Delete => Some(Written::Unchanged),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn body(items: &[Value]) -> Vec<u8> {
+        json!({"items": items}).to_string().into_bytes()
+    }
+
+    fn counts(answer: &Answer) -> [u64; 5] {
+        let failures = answer.failures.len() as u64;
+        [answer.created, answer.updated, answer.unchanged, answer.deleted, failures]
+    }
+
+    #[test]
+    fn items_are_told_apart() {
+        let found = read(
+            &body(&[
+                json!({"index": {"status": 201, "result": "created"}}),
+                json!({"index": {"status": 200, "result": "updated"}}),
+                json!({"update": {"status": 200, "result": "noop"}}),
+                json!({"delete": {"status": 200, "result": "deleted"}}),
+                json!({"delete": {"status": 404, "result": "not_found"}}),
+                json!({"index": {"status": 200, "result": "something new", "and": [1]}}),
+                json!({"delete": {"status": 200}}),
+                json!({"index": {"status": 404, "result": "not_found"}}),
+                json!({"index": {"status": 200, "result": "created", "error": {"type": "odd"}}}),
+                json!({"create": {"status": 400, "error": {"type": "document_parsing_exception", "reason": "bad",
+                    "caused_by": {"type": "number_format_exception", "reason": "For input string"}}}}),
+            ]),
+            10,
+        )
+        .unwrap();
+        assert_eq!(counts(&found), [1, 2, 2, 2, 3]);
+        assert_eq!(found.acknowledged(), 7);
+        let last = &found.failures[2];
+        assert_eq!((last.position, last.action, last.status), (9, ActionKind::Create, 400));
+        assert_eq!(last.error.summary(), "bad: For input string");
+        assert_eq!(found.failures[0].error, ServerError::default());
+    }
+
+    #[test]
+    fn the_usual_wordings_mean_what_parsing_them_means() {
+        for (wording, _) in WORDINGS {
+            let usual = [b"{\"items\":[", wording, b",", wording, b"]}\n"].concat();
+            let (answer, items) = read_usual(&usual).unwrap();
+            assert_eq!((&answer, items), (&read_any(&usual).unwrap().0, 2));
+            assert_eq!(answer.acknowledged(), 2);
+        }
+        let mut all = b"{\"items\":[".to_vec();
+        for (wording, _) in WORDINGS.iter().chain(&WORDINGS) {
+            all.extend_from_slice(wording);
+            all.push(b',');
+        }
+        *all.last_mut().unwrap() = b']';
+        all.push(b'}');
+        assert_eq!(counts(&read_usual(&all).unwrap().0), [6, 4, 4, 2, 0]);
+        assert_eq!(read(&all, 16).unwrap(), read_any(&all).unwrap().0);
+    }
+
+    #[test]
+    fn an_answer_that_does_not_pair_up_is_an_error() {
+        for item in [
+            json!({"index": {"result": "created", "status": 201}}),
+            json!({"index": {"status": 429, "error": {"type": "x"}}}),
+        ] {
+            let one = body(&[item]);
+            assert!(read(&one, 2).unwrap_err().contains("2 documents was answered with 1 items"));
+            for cut in 0..one.len() {
+                read(&one[..cut], 1).unwrap_err();
+            }
+            read(&[&one[..], b"x"].concat(), 1).unwrap_err();
+        }
+        for odd in ["{\"items\":[]}", "{}", "[]", "null", "{\"items\":[{\"index\":{\"status\":70000}}]}"] {
+            read(odd.as_bytes(), 1).unwrap_err();
+        }
+        assert_eq!(read(b"{\"items\":[]}", 0).unwrap(), Answer::default());
+    }
+
+    /// Prints how long the reading of 10,000 documents takes:
+    /// `cargo test -p es-bulk --release --lib -- --ignored --nocapture reading_is_quick`.
+    #[test]
+    #[ignore = "prints a time"]
+    fn reading_is_quick() {
+        let usual: Vec<Value> = (0..10_000).map(|_| json!({"index": {"result": "created", "status": 201}})).collect();
+        let usual = body(&usual);
+        type Read = fn(&[u8]) -> usize;
+        let ways: [(&str, Read); 3] = [
+            ("as bytes", |body| read_usual(body).map_or(0, |(_, items)| items)),
+            ("typed", |body| read_any(body).map_or(0, |(_, items)| items)),
+            ("as values", |body| serde_json::from_slice::<Value>(body).unwrap()["items"].as_array().unwrap().len()),
+        ];
+        for (name, way) in ways {
+            let began = std::time::Instant::now();
+            let items: usize = (0..100).map(|_| way(std::hint::black_box(&usual))).sum();
+            assert_eq!(items, 1_000_000);
+            println!("{name}: {:?} for 10,000 documents", began.elapsed() / 100);
+        }
+    }
+
+    fn item() -> impl Strategy<Value = Vec<u8>> {
+        let words = "created|updated|noop|deleted|not_found|[a-z]{0,4}";
+        let of_any = ("index|create|update|delete|[a-z]{1,3}", words, any::<u16>(), any::<bool>(), "\\PC{0,6}");
+        prop_oneof![
+            prop::sample::select(WORDINGS.to_vec()).prop_map(|(wording, _)| wording.to_vec()),
+            of_any.prop_map(|(action, result, status, has_error, reason)| {
+                let error = has_error.then(|| json!({"type": reason, "reason": reason, "caused_by": {"reason": 1}}));
+                json!({action: {"result": result, "status": status, "error": error}}).to_string().into_bytes()
+            }),
+        ]
+    }
+
+    proptest! {
+        /// Whatever comes, an answer that is read has as many documents as were sent.
+        #[test]
+        fn any_bytes_are_an_answer_or_an_error(
+            items in prop::collection::vec(item(), 0..6),
+            documents in 0_usize..7,
+            cut: prop::sample::Index,
+            flip in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+            is_cut: bool,
+        ) {
+            let mut body = [b"{\"items\":[", items.join(&b","[..]).as_slice(), b"]}"].concat();
+            if let Some((place, byte)) = flip {
+                let place = place.index(body.len());
+                body[place] = byte;
+            }
+            if is_cut {
+                body.truncate(cut.index(body.len()));
+            }
+            if let Ok(answer) = read(&body, documents) {
+                prop_assert_eq!(answer.acknowledged() + answer.failures() as u64, documents as u64);
+                prop_assert!(answer.failures.iter().all(|failure| failure.position < documents));
+            }
+            if let Some((usual, items)) = read_usual(&body) {
+                let any = read_any(&body).unwrap();
+                prop_assert_eq!((usual, items), any);
+            }
+        }
+    }
+}

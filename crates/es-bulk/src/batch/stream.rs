@@ -41,7 +41,7 @@ pub fn batched<T>(
         failed: None,
         has_ended: false,
     };
-    stream::unfold(state, |mut state| async move { state.next().await.map(|batch| (batch, state)) })
+    stream::unfold(state, |mut state| async move { state.next().await.map(|batch| (batch, state)) }).fuse()
 }
 
 struct State<S, F> {

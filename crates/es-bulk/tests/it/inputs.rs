@@ -46,12 +46,12 @@ async fn each_operation_does_what_it_says_and_is_counted() {
     let of = Action::new;
     let version = |number| Action { version: Some(number), ..Action::new(Operation::Index, "v") };
     let first = load(&[
-        (of(Operation::Create, "1"), "{\"a\":12345678901234567890,\n\"b\":1.10}"),
+        (of(Operation::Create, "1"), "{\"a\":1234567890123456789,\n\"b\":1.10}"),
         (of(Operation::Upsert, "2"), "{\"a\":2}"),
         (version(7), "{\"a\":7}"),
     ])
     .await;
-    assert_eq!((first.created, first.acknowledged()), (3, 3));
+    assert_eq!((first.created, first.acknowledged()), (3, 3), "{first:?}");
     let second = load(&[
         (of(Operation::Create, "1"), "{\"a\":9}"),
         (of(Operation::Update, "2"), "{\"b\":3}"),

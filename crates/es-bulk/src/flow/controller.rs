@@ -13,24 +13,7 @@
 
 use std::time::Duration;
 
-/// How many requests may be under way at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Concurrency {
-    /// Always so many.
-    Fixed(usize),
-    /// As many as the cluster gains by, and at most this many.
-    Adaptive {
-        /// The most.
-        max: usize,
-    },
-}
-
-impl Default for Concurrency {
-    /// As many as the cluster gains by, and at most 16.
-    fn default() -> Self {
-        Self::Adaptive { max: 16 }
-    }
-}
+use crate::load::Concurrency;
 
 /// Requests under way when a load begins.
 const FIRST: f64 = 4.0;

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
-use super::controller::{Concurrency, Controller, Observation};
+use super::controller::{Controller, Observation};
+use crate::load::Concurrency;
 
 /// A gate before the server.
 #[derive(Debug)]

@@ -5,7 +5,7 @@
 //! [`Reading`] reads the input no faster than both allow.
 
 mod budget;
-pub(crate) mod controller;
+mod controller;
 mod gate;
 mod reading;
 
@@ -15,8 +15,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
+use crate::load::Concurrency;
 pub(crate) use budget::{Budget, Share};
-use controller::Concurrency;
 pub(crate) use gate::Gate;
 pub(crate) use reading::Reading;
 

@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
     use crate::batch::{Action, BatchBuilder, BatchLimits};
-    use crate::flow::controller::Concurrency;
+    use crate::load::Concurrency;
 
     fn batch(bytes: usize) -> Batch {
         let mut builder = BatchBuilder::new(BatchLimits::default());

@@ -22,7 +22,7 @@ use crate::summary::Summary;
 pub(crate) use ledger::Delivered;
 use ledger::Ledger;
 pub use ledger::Settled;
-pub use options::{BulkOptions, MaxRejected};
+pub use options::{BulkOptions, Concurrency, MaxRejected};
 pub(crate) use options::{GRACE, LONGEST_WAIT};
 
 /// A step of a load: documents and bytes acknowledged since the step before.

@@ -4,7 +4,24 @@ use std::time::Duration;
 
 use es_core::{Backoff, RetryPolicy};
 
-use crate::flow::controller::Concurrency;
+/// How many requests may be under way at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Concurrency {
+    /// Always so many.
+    Fixed(usize),
+    /// As many as the cluster gains by, and at most this many.
+    Adaptive {
+        /// The most.
+        max: usize,
+    },
+}
+
+impl Default for Concurrency {
+    /// As many as the cluster gains by, and at most 16.
+    fn default() -> Self {
+        Self::Adaptive { max: 16 }
+    }
+}
 
 /// How many rejected documents a load bears.
 #[derive(Clone, Copy, Debug, PartialEq)]

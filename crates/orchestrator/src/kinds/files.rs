@@ -161,7 +161,7 @@ impl Files {
     ) -> Result<(), Failure> {
         let frame = self.select(frame)?;
         let writer = DocumentWriter::new(&frame, &self.id)?;
-        let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1 });
+        let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1, ..BatchLimits::default() });
         for (row, place) in places.iter().enumerate() {
             let Place::In(part) = place else { continue };
             let pushed = builder.push_row(&writer, row).map_err(|error| in_row(error, first_row + row as u64))?;

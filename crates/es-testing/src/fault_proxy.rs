@@ -23,6 +23,7 @@
 //! It speaks plain HTTP/1.1 to both sides and holds one message whole at a time, so it is for
 //! bodies of a test's size. Encryption is left to tests of their own.
 
+mod items;
 mod message;
 mod script;
 
@@ -35,8 +36,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{AbortHandle, JoinSet};
 
 use message::{Kind, Message, read_message};
-use script::State;
-pub use script::{ConnectionFault, Fault, SeenRequest};
+pub use script::{ConnectionFault, Fault, SeenItems, SeenRequest};
+use script::{Decider, State};
 
 /// A running proxy. It ends, with all its connections, when it is dropped.
 #[derive(Debug)]
@@ -94,6 +95,18 @@ impl FaultProxy {
         }
     }
 
+    /// Has a function decide what is done to each request that no script is for. It is asked in
+    /// the order in which requests arrive, and others wait for it.
+    pub fn decide_with(&self, decide: impl FnMut(&SeenRequest) -> Fault + Send + 'static) {
+        self.shared.lock().decider = Decider(Some(Box::new(decide)));
+    }
+
+    /// From now on forgets the body of a request once it is decided what is done to it, so that
+    /// any number of them may pass.
+    pub fn forget_bodies(&self) {
+        self.shared.lock().forgets_bodies = true;
+    }
+
     /// Adds faults for the next connections.
     pub fn script_connections(&self, faults: impl IntoIterator<Item = ConnectionFault>) {
         self.shared.lock().connection_script.extend(faults);
@@ -145,6 +158,12 @@ impl FaultProxy {
     #[must_use]
     pub fn forwarded(&self, part: &str) -> usize {
         self.requests(part).iter().filter(|request| request.status.is_some()).count()
+    }
+
+    /// How many documents were refused, and how many were not, under [`Fault::RefuseItems`].
+    #[must_use]
+    pub fn items(&self) -> SeenItems {
+        self.shared.lock().items
     }
 
     /// How many scripted faults have not been used yet. A test that ends with some left did not
@@ -220,6 +239,9 @@ async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
                 tokio::time::sleep(pause).await;
                 upstream.ask(&request).await?
             }
+            Fault::RefuseItems { percent, seed } => {
+                refuse_items(shared, &mut upstream, &request, percent, seed).await?
+            }
             _ => upstream.ask(&request).await?,
         };
         if !matches!(fault, Fault::Answer(_)) {
@@ -259,10 +281,41 @@ fn note(shared: &Shared, request: &Message) -> io::Result<(usize, Fault)> {
     let headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
     let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
     let body = request.bytes[request.head_length..].to_vec();
+    let mut seen = SeenRequest { method, path, headers, body, fault: Fault::Pass, status: None };
     let mut state = shared.lock();
-    let fault = state.next_fault(&path);
-    state.requests.push(SeenRequest { method, path, headers, body, fault, status: None });
+    let fault = state.next_fault(&seen);
+    seen.fault = fault;
+    if state.forgets_bodies {
+        seen.body = Vec::new();
+    }
+    state.requests.push(seen);
     Ok((state.requests.len() - 1, fault))
+}
+
+/// Sends a bulk request on without some of its documents, which are answered 429.
+async fn refuse_items(
+    shared: &Shared,
+    upstream: &mut Upstream<'_>,
+    request: &Message,
+    percent: u8,
+    seed: u64,
+) -> io::Result<Message> {
+    let split = items::split(&request.body()?, percent, seed)?;
+    let (forwarded, refused) = (split.forwarded_items(), split.refused_items());
+    let reply = if split.forwarded.is_empty() {
+        json_reply(200, "OK", split.without_node()?)
+    } else {
+        let reply = upstream.ask(&request.with_body(&split.forwarded)?).await?;
+        match reply.status()? {
+            200 => json_reply(200, "OK", split.merge(&reply.body()?)?),
+            // Nothing of it was applied, or nobody can tell: the client is to hear that.
+            _ => return Ok(reply),
+        }
+    };
+    let mut state = shared.lock();
+    state.items.forwarded += forwarded;
+    state.items.refused += refused;
+    Ok(reply)
 }
 
 /// An error in the form in which Elasticsearch answers.
@@ -270,12 +323,17 @@ fn refusal(status: u16) -> Message {
     let body = format!(
         r#"{{"error":{{"type":"fault_proxy_exception","reason":"the fault proxy answers {status}"}},"status":{status}}}"#
     );
+    json_reply(status, "Fault", body.into_bytes())
+}
+
+/// A reply with a body of JSON, as Elasticsearch makes it.
+fn json_reply(status: u16, phrase: &str, body: Vec<u8>) -> Message {
     let head = format!(
-        "HTTP/1.1 {status} Fault\r\nX-elastic-product: Elasticsearch\r\ncontent-type: application/json\r\n\
+        "HTTP/1.1 {status} {phrase}\r\nX-elastic-product: Elasticsearch\r\ncontent-type: application/json\r\n\
          content-length: {}\r\n\r\n",
         body.len()
     );
-    Message { head_length: head.len(), bytes: (head + &body).into_bytes(), is_last: false }
+    Message { head_length: head.len(), bytes: [head.into_bytes(), body].concat(), is_last: false }
 }
 
 /// Cuts a connection so that the other side sees a reset rather than an orderly end.

@@ -6,8 +6,10 @@
 
 mod bench;
 mod ci;
+mod compile;
 mod demo;
 mod es;
+mod fault_proxy;
 mod generate;
 mod http;
 mod process;

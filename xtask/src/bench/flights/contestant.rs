@@ -19,6 +19,14 @@ impl Contestant {
             Self::Theirs => "elasticsearch-py",
         }
     }
+
+    /// The part of an index's name that tells whose it is.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Ours => "ours",
+            Self::Theirs => "theirs",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -3,17 +3,17 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::cluster::Cluster;
 use super::contestant::{Contestant, Work};
-use super::measure::{Job, Measured, measure};
-use super::python::Python;
-use crate::{process, workspace};
+use crate::bench::cluster::Cluster;
+use crate::bench::measure::{Job, Measured, measure};
+use crate::bench::python::Python;
+use crate::bench::session::empty_folder;
+use crate::workspace;
 
 /// The pipeline that is measured, from the workspace's root.
 const EXAMPLE: &str = "examples/flights";
@@ -54,13 +54,9 @@ impl<'a> Flights<'a> {
             project: folder.join("flights"),
             results: folder.join("results"),
         };
-        for made in [&flights.project, &flights.results] {
-            if made.exists() {
-                std::fs::remove_dir_all(made).with_context(|| format!("cannot remove {}", made.display()))?;
-            }
-        }
+        empty_folder(&flights.project)?;
+        empty_folder(&flights.results)?;
         std::fs::create_dir_all(flights.project.join("data"))?;
-        std::fs::create_dir_all(&flights.results)?;
         let text = std::fs::read_to_string(example.join("pipeline.yaml"))
             .with_context(|| format!("cannot read {EXAMPLE}/pipeline.yaml"))?;
         std::fs::write(flights.project.join("pipeline.yaml"), with_whole_year(&text)?)?;
@@ -90,7 +86,7 @@ impl<'a> Flights<'a> {
         if work == Work::Out {
             self.remove_written(contestant)?;
         }
-        let prefix = cluster.prefix(round, contestant);
+        let prefix = prefix(cluster, round, contestant);
         let name = format!("{round}-{}-{}", work.as_str(), contestant.as_str());
         let job = |arguments, variables| Job { arguments, variables, folder: &self.results, name };
         match contestant {
@@ -131,21 +127,18 @@ impl<'a> Flights<'a> {
     pub(super) fn verify(&self, cluster: &Cluster, round: u32, work: Work, contestant: Contestant) -> Result<u64> {
         let target: PathBuf = match (work, contestant) {
             (Work::In, Contestant::Ours) => self.read_index(cluster, round).into(),
-            (Work::In, Contestant::Theirs) => format!("{}*", cluster.prefix(round, contestant)).into(),
+            (Work::In, Contestant::Theirs) => format!("{}*", prefix(cluster, round, contestant)).into(),
             (Work::Out, _) => self.written(contestant),
         };
         let kind = match work {
-            Work::In => "index",
+            Work::In => "months",
             Work::Out => "file",
         };
-        let mut verify = Command::new(self.python.interpreter());
-        verify.arg(self.python.script("verify.py")).arg(kind).arg(self.source()).arg(&target);
-        verify.envs(self.variables.iter().copied());
-        match process::run_within(&mut verify, VERIFY_LIMIT, || ())? {
-            Some(finished) if finished.status.success() => Ok(finished.stdout.trim().parse()?),
-            Some(finished) => bail!("{} did not do the work: {}", contestant.as_str(), finished.tail()),
-            None => bail!("checking {} does not end", target.display()),
-        }
+        let arguments = [kind.into(), self.source().into_os_string(), target.into_os_string()];
+        let arguments: Vec<&OsStr> = arguments.iter().map(|argument| argument.as_os_str()).collect();
+        let printed = self.python.run("verify.py", &arguments, &self.variables, VERIFY_LIMIT);
+        let printed = printed.with_context(|| format!("{} did not do the work", contestant.as_str()))?;
+        Ok(printed.parse()?)
     }
 
     /// Removes what an earlier turn wrote: files that are up to date are not written again.
@@ -166,7 +159,7 @@ impl<'a> Flights<'a> {
     }
 
     fn read_index(&self, cluster: &Cluster, round: u32) -> String {
-        format!("{}departures", cluster.prefix(round, Contestant::Ours))
+        format!("{}departures", prefix(cluster, round, Contestant::Ours))
     }
 
     fn written(&self, contestant: Contestant) -> PathBuf {
@@ -175,6 +168,11 @@ impl<'a> Flights<'a> {
             Contestant::Theirs => self.results.join("whole_year"),
         }
     }
+}
+
+/// What the names of one contestant's indices of one round start with.
+pub(super) fn prefix(cluster: &Cluster, round: u32, contestant: Contestant) -> String {
+    format!("{}{round}-{}-", cluster.run(), contestant.label())
 }
 
 /// The pipeline with the asset that reads everything back.

@@ -6,7 +6,8 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::contestant::{Contestant, Work};
-use super::measure::Measured;
+use crate::bench::figures::{median, range};
+use crate::bench::measure::Measured;
 
 /// One contestant's work in one round.
 #[derive(Debug, Clone, Serialize)]
@@ -123,10 +124,7 @@ fn row(turns: &[Turn], work: Work, contestant: Contestant) -> Option<Row> {
         contestant,
         documents,
         wall_seconds,
-        wall_range_seconds: (
-            walls.iter().copied().fold(f64::INFINITY, f64::min),
-            walls.iter().copied().fold(0.0, f64::max),
-        ),
+        wall_range_seconds: range(&walls),
         documents_per_second: documents as f64 / wall_seconds,
         cpu_seconds,
         cpu_microseconds_per_document: cpu_seconds * 1e6 / documents as f64,
@@ -145,15 +143,6 @@ fn ratios(medians: &[Row], work: Work) -> Option<Ratios> {
     })
 }
 
-/// The middle value; between the two in the middle of an even number of them.
-fn median(values: &[f64]) -> Option<f64> {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let upper = *sorted.get(sorted.len() / 2)?;
-    let lower = *sorted.get((sorted.len() - 1) / 2)?;
-    Some((lower + upper) / 2.0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -162,15 +151,6 @@ mod tests {
         let measured =
             Measured { wall_seconds: wall, user_seconds: cpu, system_seconds: 1.0, peak_rss_bytes: rss * 1_000_000 };
         Turn { round, work: Work::In, contestant, documents: 1000, measured }
-    }
-
-    #[test]
-    fn medians_are_in_the_middle() {
-        for (values, expected) in
-            [(vec![], None), (vec![3.0], Some(3.0)), (vec![9.0, 1.0, 2.0], Some(2.0)), (vec![1.0, 4.0], Some(2.5))]
-        {
-            assert_eq!(median(&values), expected);
-        }
     }
 
     #[test]

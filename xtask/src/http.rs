@@ -87,6 +87,16 @@ impl Client {
         answer(request.call().with_context(|| format!("DELETE {}{path}", self.url))?)
     }
 
+    /// Sends DELETE with JSON.
+    pub(crate) fn delete_with(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let mut request = self.agent.delete(format!("{}{path}", self.url)).header("Content-Type", "application/json");
+        if let Some(header) = self.authorization() {
+            request = request.header("Authorization", header);
+        }
+        let response = request.force_send_body().send(body.to_string());
+        answer(response.with_context(|| format!("DELETE {}{path}", self.url))?)
+    }
+
     /// The body of a 2xx answer; anything else is an error that shows it.
     pub(crate) fn get_ok(&self, path: &str) -> Result<Value> {
         match self.get(path)? {

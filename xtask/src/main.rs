@@ -13,6 +13,7 @@ mod fault_proxy;
 mod generate;
 mod http;
 mod process;
+mod soak;
 mod terminal;
 mod workspace;
 
@@ -40,6 +41,8 @@ enum Command {
     Demo,
     /// Measure the program beside elasticsearch-py: documents per second, CPU, memory
     Bench(bench::BenchArgs),
+    /// Load while everything goes wrong, and compare every document
+    Soak(soak::SoakArgs),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
         Command::Generate => generate::write().map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::run(),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Soak(args) => soak::run(&args),
     };
     match outcome {
         Ok(code) => code,

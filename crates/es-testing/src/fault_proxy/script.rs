@@ -32,7 +32,8 @@ pub enum Fault {
     /// The request is held for this long before the node sees it.
     Delay(Duration),
     /// A bulk request: of its documents this share, in percent and rounded down, is answered 429
-    /// and the node never sees them; it applies the others. The seed decides which.
+    /// and the node never sees them; it applies the others. The seed decides which. A request of
+    /// which nothing is left counts as answered by the node.
     RefuseItems {
         /// How many of a hundred documents are refused.
         percent: u8,

@@ -4,9 +4,36 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use serde_json::Value;
 
-use crate::workspace;
+use crate::{demo, workspace};
+
+/// Which program a command works with.
+#[derive(Args)]
+pub(crate) struct ProgramArgs {
+    /// Use this program instead of building one
+    #[arg(long, value_name = "PATH")]
+    program: Option<PathBuf>,
+    /// The profile that everything is built with
+    #[arg(long, default_value = "release")]
+    profile: String,
+}
+
+impl ProgramArgs {
+    /// The program, built if need be.
+    pub(crate) fn orchestrator(&self) -> Result<PathBuf> {
+        match &self.program {
+            Some(path) => std::path::absolute(path).with_context(|| format!("cannot find {}", path.display())),
+            None => demo::build(&self.profile),
+        }
+    }
+
+    /// The tools, built in any case.
+    pub(crate) fn tools(&self) -> Result<Tools> {
+        tools(&self.profile)
+    }
+}
 
 /// Something that cargo makes and that can be run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +69,7 @@ pub(crate) fn program(profile: &str) -> Result<PathBuf> {
 ///
 /// Apart from the program, since what examples need beside it would change the features of
 /// the program's own dependencies, and so have them compiled once more.
-pub(crate) fn tools(profile: &str) -> Result<Tools> {
+fn tools(profile: &str) -> Result<Tools> {
     let arguments =
         ["--package", "es-testing", "--package", "es-core", "--example", "fault_proxy", "--example", "replay"];
     let messages = build(&[&arguments[..], &["--profile", profile]].concat())?;

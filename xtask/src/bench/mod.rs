@@ -17,6 +17,8 @@ mod session;
 use anyhow::Result;
 use clap::{Args, Subcommand};
 
+use crate::compile::ProgramArgs;
+
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
@@ -44,6 +46,8 @@ struct CommonArgs {
     /// Keep the peer's virtual environment for the next time
     #[arg(long)]
     keep_venv: bool,
+    #[command(flatten)]
+    program: ProgramArgs,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {

@@ -2,7 +2,7 @@
 //!
 //! Each scenario does one kind of harm to loads of `orchestrator ingest` into a
 //! node of this command's own, reads back what is there, and compares every
-//! document with the source. [`scenarios`] has what is done, [`compare`] how it
+//! document with the source. [`scenarios`] has what is done, [`mod@compare`] how it
 //! is judged; the harm on the wire is the fault proxy's.
 
 mod compare;
@@ -22,8 +22,9 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use crate::bench::python::Python;
+use crate::compile::ProgramArgs;
 use crate::terminal;
-use crate::{compile, demo, workspace};
+use crate::workspace;
 use compare::compare;
 use load::Load;
 use node::OwnNode;
@@ -44,12 +45,8 @@ pub(crate) struct SoakArgs {
     /// Only these scenarios, with commas between them
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIO")]
     only: Vec<Scenario>,
-    /// Soak this program instead of building one
-    #[arg(long, value_name = "PATH")]
-    program: Option<PathBuf>,
-    /// The profile that everything is built with
-    #[arg(long, default_value = "release")]
-    profile: String,
+    #[command(flatten)]
+    program: ProgramArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -109,11 +106,8 @@ struct Soak {
 }
 
 pub(crate) fn run(args: &SoakArgs) -> Result<ExitCode> {
-    let program = match &args.program {
-        Some(path) => std::path::absolute(path)?,
-        None => demo::build(&args.profile)?,
-    };
-    let fault_proxy = compile::tools(&args.profile)?.fault_proxy;
+    let program = args.program.orchestrator()?;
+    let fault_proxy = args.program.tools()?.fault_proxy;
     let folder = workspace::root().join("target/soak");
     if folder.exists() {
         std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;

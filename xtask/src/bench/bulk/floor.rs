@@ -19,9 +19,10 @@ const CONCURRENCIES: [u32; 4] = [1, 2, 4, 8];
 /// How many of them take turns with the others: those that were best at first.
 const FINALISTS: usize = 2;
 
-/// The share of the bodies that decides who is a finalist, and the least number of them.
-const TRIED_SHARE: u64 = 5;
-const LEAST_TRIED: u64 = 32;
+/// The share of the bodies that decides who is a finalist, and the least and the greatest number
+/// of them: seconds, and not minutes, of sending.
+const TRIED_SHARE: u64 = 10;
+const TRIED: (u64, u64) = (32, 100);
 
 /// Lets the program load through a proxy that keeps the bodies.
 ///
@@ -72,7 +73,7 @@ fn name(source: &Source) -> &'static str {
 
 /// How many of the bodies are tried.
 fn tried(bodies: u64) -> u64 {
-    (bodies / TRIED_SHARE).max(LEAST_TRIED).min(bodies)
+    (bodies / TRIED_SHARE).clamp(TRIED.0, TRIED.1).min(bodies)
 }
 
 /// The fastest, in the order of their numbers.
@@ -95,6 +96,6 @@ mod tests {
 
     #[test]
     fn a_part_of_the_bodies_is_tried() {
-        assert_eq!([0, 8, 40, 1000].map(tried), [0, 8, 32, 200]);
+        assert_eq!([0, 8, 40, 500, 9000].map(tried), [0, 8, 32, 50, 100]);
     }
 }

@@ -12,7 +12,7 @@ mod floor;
 mod report;
 
 use std::ffi::OsStr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -21,7 +21,6 @@ use clap::{Args, ValueEnum};
 use super::CommonArgs;
 use super::session::Session;
 use crate::terminal::Progress;
-use crate::{compile, demo};
 use contestant::{Bodies, Contestant, Programs, Start};
 use dataset::{Dataset, Source};
 use report::{Report, Turn};
@@ -51,22 +50,13 @@ pub(super) struct BulkArgs {
     /// How many documents are generated; a tenth of them is the peer's part
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     documents: Option<u64>,
-    /// Measure this program instead of building one
-    #[arg(long, value_name = "PATH")]
-    program: Option<PathBuf>,
-    /// The profile that everything is built with
-    #[arg(long, default_value = "release")]
-    profile: String,
     #[command(flatten)]
     common: CommonArgs,
 }
 
 pub(super) fn run(args: &BulkArgs) -> Result<()> {
-    let orchestrator = match &args.program {
-        Some(path) => std::path::absolute(path)?,
-        None => demo::build(&args.profile)?,
-    };
-    let tools = compile::tools(&args.profile)?;
+    let orchestrator = args.common.program.orchestrator()?;
+    let tools = args.common.program.tools()?;
     let programs = Programs { orchestrator, replay: tools.replay };
     let chosen: Vec<Dataset> = match args.dataset {
         Choice::All => Dataset::ALL.to_vec(),
@@ -92,13 +82,7 @@ pub(super) fn run(args: &BulkArgs) -> Result<()> {
 }
 
 /// Lets the contestants take turns on one set of data.
-fn rounds(
-    session: &Session,
-    programs: &Programs,
-    proxy: &std::path::Path,
-    source: &Source,
-    rounds: u32,
-) -> Result<Vec<Turn>> {
+fn rounds(session: &Session, programs: &Programs, proxy: &Path, source: &Source, rounds: u32) -> Result<Vec<Turn>> {
     let start = |round| Start { session, programs, source, round, through: None };
     let (bodies, count) = floor::record(&start(0), proxy)?;
     let finalists = floor::finalists(&start(0), &bodies, count)?;

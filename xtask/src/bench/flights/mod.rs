@@ -14,14 +14,13 @@ use anyhow::Result;
 use super::CommonArgs;
 use super::cluster::Cluster;
 use super::session::Session;
-use crate::demo;
 use crate::terminal::Progress;
 use contestant::{Contestant, Work};
 use project::Flights;
 use report::{Report, Turn};
 
 pub(super) fn run(args: &CommonArgs) -> Result<()> {
-    let program = demo::build("release")?;
+    let program = args.program.orchestrator()?;
     Session::with(args, |session| {
         let flights = Flights::prepare(&session.folder, program, &session.python, &session.variables)?;
         let turns = rounds(&session.cluster, &flights, args.rounds)?;

@@ -13,7 +13,7 @@ use crate::es::provider::Choice;
 use crate::es::state::Layout;
 use crate::es::up::{self, Options, Outcome};
 use crate::terminal::human_bytes;
-use crate::{es, workspace};
+use crate::{compile, es, workspace};
 
 /// The profile that is quickest from a fresh clone to the end of the demo: an
 /// optimised build alone takes longer than this one and the run together.
@@ -77,18 +77,7 @@ pub(crate) fn elasticsearch() -> Result<Vec<(&'static str, String)>> {
 /// The program, built with a profile.
 pub(crate) fn build(profile: &str) -> Result<PathBuf> {
     heading("building the program (some minutes the first time)");
-    let output = workspace::cargo()
-        .current_dir(workspace::root())
-        .args(["build", "--package", "orchestrator", "--profile", profile])
-        .arg("--message-format=json-render-diagnostics")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("the program does not build");
-    }
-    crate::generate::executable_in(&output.stdout)
+    compile::program(profile)
 }
 
 struct Demo {

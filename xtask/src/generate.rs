@@ -2,12 +2,12 @@
 //! readers and editors find them without building it.
 
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use serde_json::Value;
 
+use crate::compile::{self, Executable};
 use crate::{process, workspace};
 
 /// A generated file, from the workspace's root, and the arguments of
@@ -72,61 +72,9 @@ fn print(program: &PathBuf, generated: &Generated) -> Result<String> {
 
 /// The program, with its dependencies built as the tests build them.
 ///
-/// There are no examples; asking for them makes cargo choose the dependencies'
-/// features as for the tests, and not compile them once more.
+/// Asking for the examples makes cargo choose the dependencies' features as for the tests, and
+/// not compile them once more.
 fn build() -> Result<PathBuf> {
-    let output = workspace::cargo()
-        .current_dir(workspace::root())
-        .args(["build", "--workspace", "--bins", "--examples"])
-        .arg("--message-format=json-render-diagnostics")
-        .stdin(Stdio::null())
-        .stderr(Stdio::inherit())
-        .output()
-        .context("cannot start cargo")?;
-    if !output.status.success() {
-        bail!("the workspace does not build");
-    }
-    executable_in(&output.stdout)
-}
-
-/// The program in the JSON messages that a build has printed.
-pub(crate) fn executable_in(messages: &[u8]) -> Result<PathBuf> {
-    String::from_utf8_lossy(messages)
-        .lines()
-        .filter_map(|line| serde_json::from_str(line).ok())
-        .find_map(|message| executable(&message))
-        .context("the build left no program named orchestrator")
-}
-
-/// The path of the program in a message of cargo, if the message is about it.
-fn executable(message: &Value) -> Option<PathBuf> {
-    let target = &message["target"];
-    let is_program = message["reason"] == "compiler-artifact"
-        && target["name"] == "orchestrator"
-        && target["kind"][0] == "bin"
-        && message["profile"]["test"] == false;
-    is_program.then(|| message["executable"].as_str().map(PathBuf::from))?
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn the_program_and_not_its_tests_is_found() {
-        let message = |kind: &str, test: bool| {
-            json!({
-                "reason": "compiler-artifact",
-                "target": { "name": "orchestrator", "kind": [kind] },
-                "profile": { "test": test },
-                "executable": "/t/orchestrator"
-            })
-        };
-        assert_eq!(executable(&message("bin", false)), Some("/t/orchestrator".into()));
-        assert_eq!(executable(&message("bin", true)), None);
-        assert_eq!(executable(&message("lib", false)), None);
-        assert_eq!(executable(&json!({ "reason": "build-finished" })), None);
-    }
+    let messages = compile::build(&["--workspace", "--bins", "--examples"])?;
+    compile::executable_in(&messages, Executable::ORCHESTRATOR)
 }

@@ -57,6 +57,27 @@ impl Client {
         answer(response)
     }
 
+    /// Sends POST, with JSON if there is any; the status and the body as text.
+    pub(crate) fn post_text(&self, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
+        let mut request = self.agent.post(format!("{}{path}", self.url));
+        if let Some(header) = self.authorization() {
+            request = request.header("Authorization", header);
+        }
+        let response = match body {
+            Some(body) => request.header("Content-Type", "application/json").send(body.to_string()),
+            None => request.send_empty(),
+        };
+        text(response.with_context(|| format!("POST {}{path}", self.url))?)
+    }
+
+    /// Sends POST; the body of a 2xx answer, and anything else is an error that shows it.
+    pub(crate) fn post_ok(&self, path: &str, body: Option<&Value>) -> Result<Value> {
+        match self.post_text(path, body)? {
+            (200..=299, body) => Ok(serde_json::from_str(&body).unwrap_or(Value::Null)),
+            (status, body) => Err(anyhow!("POST {}{path} answered {status}: {body}", self.url)),
+        }
+    }
+
     /// Sends DELETE; the status and the body as for [`Client::get`].
     pub(crate) fn delete(&self, path: &str) -> Result<(u16, Value)> {
         let mut request = self.agent.delete(format!("{}{path}", self.url));
@@ -64,6 +85,16 @@ impl Client {
             request = request.header("Authorization", header);
         }
         answer(request.call().with_context(|| format!("DELETE {}{path}", self.url))?)
+    }
+
+    /// Sends DELETE with JSON.
+    pub(crate) fn delete_with(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+        let mut request = self.agent.delete(format!("{}{path}", self.url)).header("Content-Type", "application/json");
+        if let Some(header) = self.authorization() {
+            request = request.header("Authorization", header);
+        }
+        let response = request.force_send_body().send(body.to_string());
+        answer(response.with_context(|| format!("DELETE {}{path}", self.url))?)
     }
 
     /// The body of a 2xx answer; anything else is an error that shows it.
@@ -84,8 +115,12 @@ impl Client {
     }
 }
 
-fn answer(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, Value)> {
-    let status = response.status().as_u16();
-    let text = response.body_mut().read_to_string().context("cannot read the answer")?;
+fn answer(response: ureq::http::Response<ureq::Body>) -> Result<(u16, Value)> {
+    let (status, text) = text(response)?;
     Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+}
+
+fn text(mut response: ureq::http::Response<ureq::Body>) -> Result<(u16, String)> {
+    let status = response.status().as_u16();
+    Ok((status, response.body_mut().read_to_string().context("cannot read the answer")?))
 }

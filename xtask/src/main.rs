@@ -6,11 +6,14 @@
 
 mod bench;
 mod ci;
+mod compile;
 mod demo;
 mod es;
+mod fault_proxy;
 mod generate;
 mod http;
 mod process;
+mod soak;
 mod terminal;
 mod workspace;
 
@@ -38,6 +41,8 @@ enum Command {
     Demo,
     /// Measure the program beside elasticsearch-py: documents per second, CPU, memory
     Bench(bench::BenchArgs),
+    /// Load while everything goes wrong, and compare every document
+    Soak(soak::SoakArgs),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +52,7 @@ fn main() -> ExitCode {
         Command::Generate => generate::write().map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::run(),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Soak(args) => soak::run(&args),
     };
     match outcome {
         Ok(code) => code,

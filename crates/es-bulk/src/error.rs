@@ -61,6 +61,15 @@ impl Error {
         self
     }
 
+    /// Adds another step to what a person can do about it.
+    pub(crate) fn with_more_help(mut self, more: &str) -> Self {
+        self.help = Some(match self.help.take() {
+            Some(first) => format!("{first}; {more}"),
+            None => more.to_owned(),
+        });
+        self
+    }
+
     pub(crate) fn with_summary(mut self, summary: Summary) -> Self {
         self.summary = Some(Box::new(summary));
         self
@@ -108,7 +117,8 @@ impl From<es_core::Error> for Error {
 
 impl From<es_frame::Error> for Error {
     fn from(source: es_frame::Error) -> Self {
-        let error = Self::new(ErrorKind::Row, source.to_string());
+        // Whoever fills batches knows the row by its number in the file.
+        let error = Self::new(ErrorKind::Row, source.message());
         let error = match source.help() {
             Some(help) => error.with_help(help),
             None => error,

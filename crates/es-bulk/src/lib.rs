@@ -5,6 +5,11 @@
 //! with a [`Summary`] in which every document that was read is acknowledged, rejected with
 //! its reason in a [`DeadLetter`], or unknown.
 //!
+//! A load takes as many requests at once as the cluster gains by and one budget of bytes
+//! ([`BulkOptions`]). It tells how far it is ([`BulkLoader::with_checkpoints`]), so that it can
+//! be carried on; [`replay`] sends a dead letter again; [`batched`] makes batches of streams of
+//! values; [`InitialLoad`] takes refreshes and replicas off an index while it is filled.
+//!
 //! Indices, aliases and mappings are `es-core`'s; how a cell becomes JSON is `es-frame`'s.
 //!
 //! ```no_run
@@ -31,16 +36,20 @@
 
 mod batch;
 mod dead_letter;
-mod deliver;
+mod delivery;
 mod error;
 pub mod files;
+mod flow;
+mod initial_load;
 mod load;
-mod outcome;
 mod summary;
 
-pub use batch::{Batch, BatchBuilder, BatchLimits};
-pub use dead_letter::DeadLetter;
+pub use batch::{Action, Batch, BatchBuilder, BatchLimits, Checkpoint, Origin, RefusedRow, batched};
+pub use dead_letter::{DeadLetter, LetterLength, Replay, replay};
+#[doc(hidden)]
+pub use delivery::{Answer, read_answer};
 pub use error::{Error, ErrorKind};
-pub use load::{BulkLoader, BulkOptions, MaxRejected, Progress};
-pub use outcome::Rejection;
-pub use summary::Summary;
+pub use es_frame::Operation;
+pub use initial_load::{Finish, InitialLoad, InitialLoadOptions, OriginalSettings};
+pub use load::{BulkLoader, BulkOptions, Concurrency, MaxRejected, Progress, Settled};
+pub use summary::{RowRange, Summary};

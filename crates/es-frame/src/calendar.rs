@@ -1,57 +1,55 @@
 //! Instants as ISO 8601 text, written and read without going through a date library: this
 //! runs once a cell.
 
-/// Writes the civil date of a day number (days since 1970-01-01) as `YYYY-MM-DD`.
-/// False, and nothing written, when the year has not exactly four digits.
-pub(crate) fn write_date(days: i64, out: &mut Vec<u8>) -> bool {
-    let Some((year, month, day)) = civil(days) else { return false };
-    push_digits(out, year, 4);
-    out.push(b'-');
-    push_digits(out, month, 2);
-    out.push(b'-');
-    push_digits(out, day, 2);
-    true
+use crate::encode::eight_digits;
+
+/// The civil date of a day number (days since 1970-01-01) as `YYYY-MM-DD`, or `None` when the
+/// year has not exactly four digits.
+#[inline]
+pub(crate) fn date_text(days: i64) -> Option<[u8; 10]> {
+    let (year, month, day) = civil(days)?;
+    let [y1, y2, y3, y4, m1, m2, d1, d2] = eight_digits((year * 10_000 + month * 100 + day) as u32);
+    Some([y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2])
 }
 
-/// Writes an instant as `YYYY-MM-DDTHH:MM:SS.fffZ`. `per_second` is 1,000, 1,000,000 or
-/// 1,000,000,000 and gives the unit of `value` and the number of digits. False, and nothing
-/// written, when the year has not exactly four digits.
-pub(crate) fn write_instant(value: i64, per_second: i64, out: &mut Vec<u8>) -> bool {
-    let seconds = value.div_euclid(per_second);
-    let fraction = value.rem_euclid(per_second);
-    if !write_date(seconds.div_euclid(86_400), out) {
-        return false;
+/// The longest text of an instant, and two bytes that do not count.
+pub(crate) type InstantText = [u8; 32];
+
+/// An instant as `YYYY-MM-DDTHH:MM:SS.fffZ` and the length of that, or `None` when the year
+/// has not exactly four digits. `per_second` is 1,000, 1,000,000 or 1,000,000,000 and gives
+/// the unit of `value` and the number of digits.
+#[inline]
+pub(crate) fn instant_text(value: i64, per_second: i64) -> Option<(InstantText, usize)> {
+    // A branch for each, so that the divisions are by constants.
+    match per_second {
+        1_000 => instant_of::<1_000, 3>(value),
+        1_000_000 => instant_of::<1_000_000, 6>(value),
+        _ => instant_of::<1_000_000_000, 9>(value),
     }
-    out.push(b'T');
-    write_clock(seconds.rem_euclid(86_400), out);
-    out.push(b'.');
-    let digits = match per_second {
-        1_000 => 3,
-        1_000_000 => 6,
-        _ => 9,
-    };
-    push_digits(out, fraction, digits);
-    out.push(b'Z');
-    true
 }
 
-/// Writes a second of a day as `HH:MM:SS`.
-pub(crate) fn write_clock(second: i64, out: &mut Vec<u8>) {
-    push_digits(out, second / 3600, 2);
-    out.push(b':');
-    push_digits(out, second / 60 % 60, 2);
-    out.push(b':');
-    push_digits(out, second % 60, 2);
+#[inline(always)]
+fn instant_of<const PER_SECOND: i64, const DIGITS: usize>(value: i64) -> Option<(InstantText, usize)> {
+    let seconds = value.div_euclid(PER_SECOND);
+    let date = date_text(seconds.div_euclid(86_400))?;
+    let fraction = value.rem_euclid(PER_SECOND) * (1_000_000_000 / PER_SECOND);
+    let mut text = [b'T'; 32];
+    text[..10].copy_from_slice(&date);
+    text[11..29].copy_from_slice(&clock_text(seconds.rem_euclid(86_400) * 1_000_000_000 + fraction));
+    text[20 + DIGITS] = b'Z';
+    Some((text, 21 + DIGITS))
 }
 
-fn push_digits(out: &mut Vec<u8>, value: i64, width: usize) {
-    let mut text = [b'0'; 9];
-    let mut rest = value;
-    for digit in text[..width].iter_mut().rev() {
-        *digit = b'0' + (rest % 10) as u8;
-        rest /= 10;
-    }
-    out.extend_from_slice(&text[..width]);
+/// A nanosecond of a day as `HH:MM:SS.fffffffff`.
+#[inline(always)]
+pub(crate) fn clock_text(nanosecond: i64) -> [u8; 18] {
+    let (second, fraction) = (nanosecond / 1_000_000_000, nanosecond % 1_000_000_000);
+    let (hours, minutes, seconds) = (second / 3600, second / 60 % 60, second % 60);
+    let [_, _, h1, h2, m1, m2, s1, s2] = eight_digits((hours * 10_000 + minutes * 100 + seconds) as u32);
+    let mut text = [h1, h2, b':', m1, m2, b':', s1, s2, b'.', 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    text[9..17].copy_from_slice(&eight_digits((fraction / 10) as u32));
+    text[17] = b'0' + (fraction % 10) as u8;
+    text
 }
 
 /// The proleptic Gregorian date of a day number, for the years 0 to 9999. It counts in
@@ -142,8 +140,8 @@ mod tests {
     use proptest::prelude::*;
 
     fn written(value: i64, per_second: i64) -> Option<String> {
-        let mut out = Vec::new();
-        write_instant(value, per_second, &mut out).then(|| String::from_utf8(out).unwrap())
+        let (text, length) = instant_text(value, per_second)?;
+        Some(String::from_utf8(text[..length].to_vec()).unwrap())
     }
 
     #[test]
@@ -188,10 +186,18 @@ mod tests {
     proptest! {
         #[test]
         fn instants_agree_with_a_date_library(value in -62_167_219_200_000_i64..253_402_300_800_000) {
-            let expected = format!("{:.3}", Timestamp::from_millisecond(value).unwrap());
-            let text = written(value, 1_000).unwrap();
-            prop_assert_eq!(&text, &expected);
-            prop_assert_eq!(read_instant(&text, 1_000), Some(value));
+            let instant = Timestamp::from_millisecond(value).unwrap();
+            let (micros, nanos) = (value * 1_000 + value.rem_euclid(1_000), value % 9_223_372_036_854);
+            let nanos = nanos * 1_000_000 + value.rem_euclid(1_000_000);
+            for (value, per_second, expected) in [
+                (value, 1_000, format!("{instant:.3}")),
+                (micros, 1_000_000, format!("{:.6}", Timestamp::from_microsecond(micros).unwrap())),
+                (nanos, 1_000_000_000, format!("{:.9}", Timestamp::from_nanosecond(nanos.into()).unwrap())),
+            ] {
+                let text = written(value, per_second).unwrap();
+                prop_assert_eq!(&text, &expected);
+                prop_assert_eq!(read_instant(&text, per_second), Some(value));
+            }
         }
 
         #[test]

@@ -1,5 +1,7 @@
 //! The one error of this crate.
 
+use std::fmt;
+
 use polars::error::PolarsError;
 
 /// What went wrong, in the terms a caller decides by.
@@ -24,23 +26,51 @@ pub enum ErrorKind {
 
 /// A failure to turn rows into documents or hits into rows.
 #[derive(Debug, thiserror::Error)]
-#[error("{message}")]
+#[error("{}{message}", Place(*row))]
 pub struct Error {
     kind: ErrorKind,
+    row: Option<usize>,
     message: String,
     help: Option<String>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
+/// The row that a message begins with, if it is about one.
+struct Place(Option<usize>);
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(row) => write!(f, "row {row} of the frame: "),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, source: None }
+        Self { kind, row: None, message: message.into(), help: None, source: None }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
         self
+    }
+
+    pub(crate) fn with_row(mut self, row: usize) -> Self {
+        self.row = Some(row);
+        self
+    }
+
+    /// The row of the frame that failed, counted from 0.
+    pub fn row(&self) -> Option<usize> {
+        self.row
+    }
+
+    /// The message without the row, for a caller who knows it under another number.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 
     /// What a caller can decide by.
@@ -61,6 +91,12 @@ impl Error {
 
 impl From<PolarsError> for Error {
     fn from(source: PolarsError) -> Self {
-        Self { kind: ErrorKind::Polars, message: source.to_string(), help: None, source: Some(Box::new(source)) }
+        Self {
+            kind: ErrorKind::Polars,
+            row: None,
+            message: source.to_string(),
+            help: None,
+            source: Some(Box::new(source)),
+        }
     }
 }

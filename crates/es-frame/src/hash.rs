@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
 /// A 128-bit fingerprint of a multiset of documents: the sum of the XXH3 hashes of each.
@@ -18,10 +19,21 @@ use xxhash_rust::xxh3::xxh3_128;
 /// b.add(b"1");
 /// assert_eq!(a, b);
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContentHash {
+    #[serde(serialize_with = "as_hexadecimal", deserialize_with = "of_hexadecimal")]
     sum: u128,
     documents: u64,
+}
+
+/// JSON has no numbers of this size.
+fn as_hexadecimal<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{sum:032x}"))
+}
+
+fn of_hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
 }
 
 impl ContentHash {
@@ -51,5 +63,23 @@ impl fmt::Display for ContentHash {
         bytes[..16].copy_from_slice(&self.sum.to_le_bytes());
         bytes[16..].copy_from_slice(&self.documents.to_le_bytes());
         write!(f, "{:032x}", xxh3_128(&bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_that_was_kept_goes_on() {
+        let (mut whole, mut begun) = (ContentHash::default(), ContentHash::default());
+        whole.add(b"a");
+        begun.add(b"a");
+        let kept = serde_json::to_string(&begun).unwrap();
+        let mut read: ContentHash = serde_json::from_str(&kept).unwrap();
+        whole.add(b"b");
+        read.add(b"b");
+        assert_eq!((whole, whole.to_string()), (read, read.to_string()));
+        assert_ne!(whole, begun);
     }
 }

@@ -1,9 +1,9 @@
 //! Elasticsearch documents to and from Polars columns.
 //!
 //! This is the only crate that knows both sides. [`infer_mapping`] says which mapping a
-//! frame's schema means; [`DocumentWriter`] writes rows as JSON documents, straight from
-//! the columns; [`HitDecoder`] reads pages of search hits straight into columns;
-//! [`ContentHash`] tells whether two sets of documents are the same.
+//! frame's schema means; [`DocumentWriter`] writes rows as JSON documents and as lines of
+//! bulk requests, straight from the columns; [`HitDecoder`] reads pages of search hits
+//! straight into columns; [`ContentHash`] tells whether two sets of documents are the same.
 //!
 //! It sends nothing: requests are `es-bulk`'s and `es-export`'s.
 //!
@@ -26,12 +26,14 @@ mod decode;
 mod encode;
 mod error;
 mod hash;
+mod id;
 mod infer;
 mod instants;
 
 pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
-pub use encode::DocumentWriter;
+pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use hash::ContentHash;
-pub use infer::infer_mapping;
+pub use id::IdText;
+pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_with};
 pub use instants::instants;

@@ -23,20 +23,19 @@
 //! It speaks plain HTTP/1.1 to both sides and holds one message whole at a time, so it is for
 //! bodies of a test's size. Encryption is left to tests of their own.
 
+mod exchange;
+mod items;
 mod message;
 mod script;
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::task::{AbortHandle, JoinSet};
 
-use message::{Kind, Message, read_message};
-use script::State;
-pub use script::{ConnectionFault, Fault, SeenRequest};
+pub use script::{ConnectionFault, Fault, SeenItems, SeenRequest};
+use script::{Decider, State};
 
 /// A running proxy. It ends, with all its connections, when it is dropped.
 #[derive(Debug)]
@@ -94,6 +93,18 @@ impl FaultProxy {
         }
     }
 
+    /// Has a function decide what is done to each request that no script is for. It is asked in
+    /// the order in which requests arrive, and others wait for it.
+    pub fn decide_with(&self, decide: impl FnMut(&SeenRequest) -> Fault + Send + 'static) {
+        self.shared.lock().decider = Decider(Some(Box::new(decide)));
+    }
+
+    /// From now on forgets the body of a request once it is decided what is done to it, so that
+    /// any number of them may pass.
+    pub fn forget_bodies(&self) {
+        self.shared.lock().forgets_bodies = true;
+    }
+
     /// Adds faults for the next connections.
     pub fn script_connections(&self, faults: impl IntoIterator<Item = ConnectionFault>) {
         self.shared.lock().connection_script.extend(faults);
@@ -147,6 +158,12 @@ impl FaultProxy {
         self.requests(part).iter().filter(|request| request.status.is_some()).count()
     }
 
+    /// How many documents were refused, and how many were not, under [`Fault::RefuseItems`].
+    #[must_use]
+    pub fn items(&self) -> SeenItems {
+        self.shared.lock().items
+    }
+
     /// How many scripted faults have not been used yet. A test that ends with some left did not
     /// test what it meant to.
     #[must_use]
@@ -185,130 +202,12 @@ fn listen(listener: TcpListener, shared: Arc<Shared>) -> AbortHandle {
             let shared = shared.clone();
             connections.spawn(async move {
                 // That a side hangs up is what this is for.
-                let _ = serve(stream, &shared).await;
+                let _ = exchange::serve(stream, &shared).await;
             });
             while connections.try_join_next().is_some() {}
         }
     });
     task.abort_handle()
-}
-
-async fn serve(mut client: TcpStream, shared: &Shared) -> io::Result<()> {
-    let fault = {
-        let mut state = shared.lock();
-        state.connections += 1;
-        state.connection_script.pop_front().unwrap_or(ConnectionFault::Pass)
-    };
-    match fault {
-        ConnectionFault::Pass => {}
-        ConnectionFault::Reset => return reset(client),
-        ConnectionFault::Stall => {
-            // Not even what arrives is taken off the socket: nobody is there.
-            let () = std::future::pending().await;
-        }
-    }
-    client.set_nodelay(true)?;
-    let mut upstream = Upstream { address: &shared.upstream, stream: None, received: Vec::new() };
-    let mut received = Vec::new();
-    while let Some(request) = read_message(&mut client, &mut received, Kind::Request).await? {
-        let (place, fault) = note(shared, &request)?;
-        let reply = match fault {
-            Fault::Reset => return reset(client),
-            Fault::Stall => return hold(client).await,
-            Fault::Answer(status) => refusal(status),
-            Fault::Delay(pause) => {
-                tokio::time::sleep(pause).await;
-                upstream.ask(&request).await?
-            }
-            _ => upstream.ask(&request).await?,
-        };
-        if !matches!(fault, Fault::Answer(_)) {
-            shared.lock().requests[place].status = Some(reply.status()?);
-        }
-        match fault {
-            Fault::DropReply => return client.shutdown().await,
-            Fault::Truncate(length) => {
-                client.write_all(&reply.bytes[..length.min(reply.bytes.len())]).await?;
-                return client.shutdown().await;
-            }
-            Fault::StallAfter(length) => {
-                client.write_all(&reply.bytes[..length.min(reply.bytes.len())]).await?;
-                return hold(client).await;
-            }
-            Fault::Drip(pause) => {
-                for byte in &reply.bytes {
-                    tokio::time::sleep(pause).await;
-                    client.write_all(std::slice::from_ref(byte)).await?;
-                }
-            }
-            Fault::Rewrite(status) => client.write_all(&reply.with_status(status)).await?,
-            _ => client.write_all(&reply.bytes).await?,
-        }
-        if reply.is_last {
-            return client.shutdown().await;
-        }
-    }
-    Ok(())
-}
-
-/// Notes a request, and decides what is done to it.
-fn note(shared: &Shared, request: &Message) -> io::Result<(usize, Fault)> {
-    let head = request.head()?;
-    let mut words = head.lines().next().unwrap_or_default().split(' ').map(str::to_owned);
-    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let headers = head.lines().skip(1).filter_map(|line| line.split_once(':'));
-    let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.trim().to_owned())).collect();
-    let body = request.bytes[request.head_length..].to_vec();
-    let mut state = shared.lock();
-    let fault = state.next_fault(&path);
-    state.requests.push(SeenRequest { method, path, headers, body, fault, status: None });
-    Ok((state.requests.len() - 1, fault))
-}
-
-/// An error in the form in which Elasticsearch answers.
-fn refusal(status: u16) -> Message {
-    let body = format!(
-        r#"{{"error":{{"type":"fault_proxy_exception","reason":"the fault proxy answers {status}"}},"status":{status}}}"#
-    );
-    let head = format!(
-        "HTTP/1.1 {status} Fault\r\nX-elastic-product: Elasticsearch\r\ncontent-type: application/json\r\n\
-         content-length: {}\r\n\r\n",
-        body.len()
-    );
-    Message { head_length: head.len(), bytes: (head + &body).into_bytes(), is_last: false }
-}
-
-/// Cuts a connection so that the other side sees a reset rather than an orderly end.
-fn reset(client: TcpStream) -> io::Result<()> {
-    client.set_zero_linger()
-}
-
-/// Keeps a connection open until the other side gives up, reading so that it can send.
-async fn hold(mut client: TcpStream) -> io::Result<()> {
-    let mut ignored = [0; 4096];
-    while client.read(&mut ignored).await? > 0 {}
-    Ok(())
-}
-
-/// The connection to the node that belongs to one connection of the client.
-struct Upstream<'a> {
-    address: &'a str,
-    stream: Option<TcpStream>,
-    received: Vec<u8>,
-}
-
-impl Upstream<'_> {
-    async fn ask(&mut self, request: &Message) -> io::Result<Message> {
-        let mut stream = match self.stream.take() {
-            Some(stream) => stream,
-            None => TcpStream::connect(self.address).await?,
-        };
-        stream.write_all(&request.bytes).await?;
-        let to_head = request.bytes.starts_with(b"HEAD ");
-        let reply = read_message(&mut stream, &mut self.received, Kind::Reply { to_head }).await?;
-        self.stream = reply.as_ref().filter(|reply| !reply.is_last).map(|_| stream);
-        reply.ok_or_else(|| io::Error::from(io::ErrorKind::UnexpectedEof))
-    }
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ mod node;
 mod scope;
 mod source;
 
-pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenRequest};
+pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenItems, SeenRequest};
 pub use node::Node;
 pub use scope::{Scope, clean, unique_prefix};
 pub use source::{plain, secure};

@@ -15,9 +15,12 @@
 pub mod cli;
 pub mod commands;
 pub mod context;
+pub mod delivery;
+mod disk;
 pub mod doctor;
 pub mod environment;
 pub mod failure;
+pub mod feed;
 pub mod kinds;
 pub mod planning;
 pub mod project;
@@ -25,6 +28,7 @@ pub mod run;
 pub mod settings;
 pub mod store;
 pub mod terminal;
+pub mod transfer;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

@@ -166,6 +166,7 @@ pub fn batch_limits(bulk: &BulkSettings) -> BatchLimits {
     BatchLimits {
         bytes: usize::try_from(bulk.batch_bytes.as_bytes()).unwrap_or(usize::MAX),
         documents: bulk.batch_documents as usize,
+        ..BatchLimits::default()
     }
 }
 
@@ -220,11 +221,11 @@ mod tests {
     fn variables_go_over_the_file_and_the_file_over_defaults() {
         let settings =
             load_with(&[("ORCHESTRATOR_BULK__BATCH_BYTES", "1mb"), ("ORCHESTRATOR_RUN__KEEP", "3")]).unwrap();
-        assert_eq!((settings.bulk.concurrency, settings.run.keep), (2, 3));
+        assert_eq!((settings.bulk.concurrency, settings.run.keep), (Some(2), 3));
         assert_eq!(settings.bulk.batch_bytes.as_bytes(), 1 << 20);
         let settings =
             load_with(&[("ORCHESTRATOR_BULK__CONCURRENCY", "7"), ("ELASTICSEARCH_INDEX_PREFIX", "env-")]).unwrap();
-        assert_eq!((settings.bulk.concurrency, settings.cluster.index_prefix.as_deref()), (7, Some("env-")));
+        assert_eq!((settings.bulk.concurrency, settings.cluster.index_prefix.as_deref()), (Some(7), Some("env-")));
     }
 
     #[test]

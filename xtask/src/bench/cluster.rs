@@ -1,4 +1,4 @@
-//! The Elasticsearch that both contestants work on: what it holds of theirs, when
+//! The Elasticsearch that the contestants work on: what it holds of theirs, when
 //! it is at rest, and the end of it all.
 
 use std::path::PathBuf;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
-use super::contestant::Contestant;
 use crate::http::{Auth, Client};
 
 /// How long the server may take to come to rest between two turns.
@@ -20,6 +19,7 @@ const ADDED_SETTINGS: [&str; 5] = ["creation_date", "provided_name", "uuid", "ve
 #[derive(Clone)]
 pub(super) struct Cluster {
     client: Arc<Client>,
+    url: String,
     run: String,
 }
 
@@ -40,7 +40,7 @@ impl Cluster {
         };
         let ca_cert = variable("ELASTICSEARCH_CA_CERT").map(PathBuf::from);
         let client = Client::new(&url, auth, ca_cert.as_ref(), Duration::from_secs(60))?;
-        Ok(Self { client: Arc::new(client), run: format!("bench-{:x}-", std::process::id()) })
+        Ok(Self { client: Arc::new(client), url, run: format!("bench-{:x}-", std::process::id()) })
     }
 
     /// What the names of all indices of this run of the benchmark start with.
@@ -48,13 +48,9 @@ impl Cluster {
         &self.run
     }
 
-    /// What the names of one contestant's indices of one round start with.
-    pub(super) fn prefix(&self, round: u32, contestant: Contestant) -> String {
-        let whose = match contestant {
-            Contestant::Ours => "ours",
-            Contestant::Theirs => "theirs",
-        };
-        format!("{}{round}-{whose}-", self.run)
+    /// Where the server is.
+    pub(super) fn url(&self) -> &str {
+        &self.url
     }
 
     /// The server's version.
@@ -73,6 +69,22 @@ impl Cluster {
             None => bail!("nothing was loaded under {prefix}departures"),
             Some((first, rest)) if rest.iter().all(|other| other == first) => Ok(first.clone()),
             Some(_) => bail!("the indices under {prefix}departures differ in mapping or settings"),
+        }
+    }
+
+    /// Creates an index of this run.
+    pub(super) fn create(&self, name: &str, body: &Value) -> Result<()> {
+        match self.client.put(&format!("/{name}"), body)? {
+            (200, _) => Ok(()),
+            (status, answer) => bail!("cannot create the index {name}: {status}: {answer}"),
+        }
+    }
+
+    /// Removes an index of this run, if it is there.
+    pub(super) fn delete(&self, name: &str) -> Result<()> {
+        match self.client.delete(&format!("/{name}"))? {
+            (200 | 404, _) => Ok(()),
+            (status, body) => bail!("cannot delete the index {name}: {status}: {body}"),
         }
     }
 
@@ -97,10 +109,7 @@ impl Cluster {
             self.client.get_ok(&format!("/_cat/indices/{}*?expand_wildcards=all&h=index&format=json", self.run))?;
         for entry in listed.as_array().into_iter().flatten() {
             let name = entry["index"].as_str().filter(|name| name.starts_with(&self.run)).context("no index name")?;
-            match self.client.delete(&format!("/{name}"))? {
-                (200 | 404, _) => {}
-                (status, body) => bail!("cannot delete the index {name}: {status}: {body}"),
-            }
+            self.delete(name)?;
         }
         Ok(())
     }

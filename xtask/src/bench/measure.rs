@@ -1,11 +1,12 @@
 //! What one process takes, from its start to its end.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::python::Python;
 use crate::process::last_lines;
@@ -50,13 +51,32 @@ pub(super) struct Job<'a> {
     pub(super) name: String,
 }
 
+impl Job<'_> {
+    fn log(&self) -> PathBuf {
+        self.folder.join(format!("{}.log", self.name))
+    }
+
+    /// The last line of JSON with this key that the program has printed.
+    pub(super) fn printed(&self, key: &str) -> Result<Value> {
+        let log = self.log();
+        let text = std::fs::read_to_string(&log).with_context(|| format!("cannot read {}", log.display()))?;
+        last_with(&text, key).with_context(|| format!("{} printed no JSON with {key}: {}", self.name, log.display()))
+    }
+}
+
+/// The last line of JSON that has this key.
+pub(crate) fn last_with(text: &str, key: &str) -> Option<Value> {
+    let lines = text.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.into_iter().find(|value| value.get(key).is_some())
+}
+
 /// Runs the program to its end; it has to end well.
 ///
 /// A small parent of its own starts it and asks the kernel, because what a process
 /// needed is told to its parent alone, and its peak memory counts that of its parent.
 pub(super) fn measure(python: &Python, job: &Job<'_>) -> Result<Measured> {
     let result = job.folder.join(format!("{}.json", job.name));
-    let log = job.folder.join(format!("{}.log", job.name));
+    let log = job.log();
     let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
     let status = Command::new(python.base())
         .args(["-I", "-S"])
@@ -75,4 +95,16 @@ pub(super) fn measure(python: &Python, job: &Job<'_>) -> Result<Measured> {
     }
     let text = std::fs::read(&result).with_context(|| format!("cannot read {}", result.display()))?;
     serde_json::from_slice(&text).with_context(|| format!("{} holds no measurement", result.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::last_with;
+
+    #[test]
+    fn the_last_line_with_the_key_counts() {
+        let text = "starting\n{\"summary\":1}\n{\"other\":2}\n{\"summary\":3}\n{\"other\":4}\n7\nbye {\n";
+        assert_eq!(last_with(text, "summary").unwrap()["summary"], 3);
+        assert_eq!(last_with(text, "none"), None);
+    }
 }

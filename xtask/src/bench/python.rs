@@ -1,5 +1,6 @@
 //! The Python side: the peer's programs, and a virtual environment for them.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,20 +10,23 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 use crate::terminal::Progress;
 
-const SCRIPTS: [(&str, &str); 5] = [
-    ("cluster.py", include_str!("cluster.py")),
-    ("load.py", include_str!("load.py")),
-    ("measure.py", include_str!("measure.py")),
-    ("read.py", include_str!("read.py")),
-    ("verify.py", include_str!("verify.py")),
+const SCRIPTS: [(&str, &str); 8] = [
+    ("bulk.py", include_str!("peer/bulk.py")),
+    ("cluster.py", include_str!("peer/cluster.py")),
+    ("convert.py", include_str!("peer/convert.py")),
+    ("generate.py", include_str!("peer/generate.py")),
+    ("load.py", include_str!("peer/load.py")),
+    ("measure.py", include_str!("peer/measure.py")),
+    ("read.py", include_str!("peer/read.py")),
+    ("verify.py", include_str!("peer/verify.py")),
 ];
 
-const REQUIREMENTS: &str = include_str!("requirements.txt");
+const REQUIREMENTS: &str = include_str!("peer/requirements.txt");
 
 /// How long making the virtual environment may take.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
-pub(super) struct Python {
+pub(crate) struct Python {
     base: PathBuf,
     venv: PathBuf,
     scripts: PathBuf,
@@ -30,7 +34,7 @@ pub(super) struct Python {
 
 impl Python {
     /// Writes the programs, and makes the virtual environment unless it is there.
-    pub(super) fn prepare(folder: &Path) -> Result<Self> {
+    pub(crate) fn prepare(folder: &Path) -> Result<Self> {
         let base = process::find_on_path("python3")
             .context("python3 is not on PATH: install Python 3.10 or newer, with its venv module")?;
         let python = Self { base, venv: folder.join("venv"), scripts: folder.join("peer") };
@@ -44,25 +48,42 @@ impl Python {
     }
 
     /// The interpreter that the virtual environment was made with.
-    pub(super) fn base(&self) -> &Path {
+    pub(crate) fn base(&self) -> &Path {
         &self.base
     }
 
     /// The interpreter that finds the peer's packages.
-    pub(super) fn interpreter(&self) -> PathBuf {
+    pub(crate) fn interpreter(&self) -> PathBuf {
         self.venv.join("bin/python")
     }
 
-    pub(super) fn script(&self, name: &str) -> PathBuf {
+    pub(crate) fn script(&self, name: &str) -> PathBuf {
         self.scripts.join(name)
     }
 
-    pub(super) fn remove(&self) -> Result<()> {
+    /// Runs one of the programs to its end, and returns what it printed.
+    pub(crate) fn run(
+        &self,
+        script: &str,
+        arguments: &[&OsStr],
+        variables: &[(&str, &str)],
+        limit: Duration,
+    ) -> Result<String> {
+        let mut command = Command::new(self.interpreter());
+        command.arg(self.script(script)).args(arguments).envs(variables.iter().copied());
+        match process::run_within(&mut command, limit, || ())? {
+            Some(finished) if finished.status.success() => Ok(finished.stdout.trim().to_owned()),
+            Some(finished) => bail!("{script} failed: {}", finished.tail()),
+            None => bail!("{script} does not end within {} s", limit.as_secs()),
+        }
+    }
+
+    pub(crate) fn remove(&self) -> Result<()> {
         std::fs::remove_dir_all(&self.venv).with_context(|| format!("cannot remove {}", self.venv.display()))
     }
 
     /// What the peer is made of, for the reader of the figures.
-    pub(super) fn versions(&self) -> Result<String> {
+    pub(crate) fn versions(&self) -> Result<String> {
         let code = "import platform, elasticsearch, polars; \
                     print('Python', platform.python_version() + ', elasticsearch-py', \
                     elasticsearch.__versionstr__ + ', Polars', polars.__version__)";

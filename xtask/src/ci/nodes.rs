@@ -3,7 +3,6 @@
 //! They have ports and folders of their own, so that a developer's node is not
 //! disturbed, and they are stopped on every way out.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::thread::JoinHandle;
 
 use anyhow::{Context, Result, anyhow};
@@ -112,7 +111,7 @@ fn boot(layout: &Layout, provider: Choice, es_version: &str) -> Result<Ready> {
         };
         let options = Options {
             secure,
-            port: Some(free_port()?),
+            port: Some(up::free_port()?),
             provider,
             heap: if secure { "512m" } else { "1g" }.into(),
             es_version: es_version.into(),
@@ -139,10 +138,4 @@ fn test_variables(name: NodeName, node: &Node) -> Vec<(String, String)> {
             NodeName::Secure => (key.replace("ELASTICSEARCH_", "ES_TEST_SECURE_"), value),
         })
         .collect()
-}
-
-/// A port that nothing listens on just now.
-fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
-    Ok(listener.local_addr()?.port())
 }

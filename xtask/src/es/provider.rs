@@ -53,6 +53,14 @@ pub(crate) fn choose(choice: Choice, es_version: &str, url: Option<String>) -> R
     decide(choice, url, || docker::usable_image(es_version))
 }
 
+/// Where a node comes from that has to be this command's own, whatever the environment names.
+pub(crate) fn own(es_version: &str) -> Choice {
+    match docker::usable_image(es_version) {
+        Ok(_) => Choice::Docker,
+        Err(_) => Choice::Local,
+    }
+}
+
 /// The decision; `find_image` is asked only where the answer matters.
 fn decide(
     choice: Choice,

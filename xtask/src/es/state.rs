@@ -55,6 +55,13 @@ impl Layout {
         Self { purpose: "ci", state: own.clone(), nodes: own, programs: folder }
     }
 
+    /// The folders of the node that `cargo xtask soak` stops and starts.
+    pub(crate) fn soak() -> Self {
+        let folder = workspace::es_folder();
+        let own = folder.join("soak");
+        Self { purpose: "soak", state: own.clone(), nodes: own, programs: folder }
+    }
+
     /// The same folders, or others where `account` cannot get at these.
     pub(crate) fn reachable_by(self, account: Account) -> Self {
         if account.can_reach(&self.nodes) {
@@ -62,7 +69,7 @@ impl Layout {
         }
         let base = PathBuf::from("/var/tmp").join(format!("orchestrator-es-{}", workspace::checkout_id()));
         eprintln!("the node's user cannot enter {}: the node lives in {}", self.nodes.display(), base.display());
-        let nodes = if self.state == self.programs { base.clone() } else { base.join("ci") };
+        let nodes = if self.state == self.programs { base.clone() } else { base.join(self.purpose) };
         Self { nodes, programs: base, ..self }
     }
 
@@ -120,7 +127,7 @@ impl Layout {
     /// Keeps a second run of the checks off the nodes of the first.
     pub(crate) fn lock_all(&self) -> Result<std::fs::File> {
         create_folder(&self.state, 0o755)?;
-        Self::lock_file(&self.state.join("lock"), "these checks already run in this checkout")
+        Self::lock_file(&self.state.join("lock"), "the same command already runs in this checkout")
     }
 
     /// Holds the file until the result is dropped; says so when it has to wait.

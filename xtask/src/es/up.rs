@@ -148,6 +148,12 @@ fn require_free_port(port: u16) -> Result<()> {
     })
 }
 
+/// A port that nothing listens on just now.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no port is free")?;
+    Ok(listener.local_addr()?.port())
+}
+
 fn start_local(layout: &Layout, options: &Options) -> Result<Node> {
     let name = options.name();
     let jdk = jdk::find()?;

@@ -1,46 +1,206 @@
 //! CSV files in pieces. The types of the columns are those of the first piece; a later value
-//! that does not fit is an error, never a null.
+//! that does not fit is an error, never a null, and so is a record with too few or too many
+//! values.
 
-use std::fs::File;
 use std::io::Cursor;
+use std::sync::Arc;
 
 use polars::io::prelude::{CsvReadOptions, SerReader as _};
-use polars::prelude::{DataFrame, PolarsError, PolarsResult, SchemaRef};
+use polars::prelude::{DataFrame, PlSmallStr, PolarsResult, SchemaRef};
 
-use super::delimited::{Pieces, Quoting};
+use super::csv_records::{CsvRecord, header_end, header_width, records, without_blanks, wrong_width};
+use super::options::ReadOptions;
+use super::piece::Piece;
+use super::place::FilePlace;
+use super::reader::Format;
+use super::records::{Chunk, Quoting};
+use super::source::Source;
+use super::text::{Text, no_such_place};
+use super::trouble::Trouble;
 
 pub(crate) struct Reader {
-    pieces: Pieces,
+    text: Text,
     schema: SchemaRef,
-    first: Option<DataFrame>,
+    columns: Option<Arc<[PlSmallStr]>>,
+    next: FilePlace,
+    /// Lines of the file before the next piece, while they are known.
+    lines: Option<u64>,
+    /// Where the rows begin, and the lines before that.
+    start: (FilePlace, u64),
+    /// The first piece, which had to be read for the types. It may have no row.
+    first: Option<(DataFrame, FilePlace)>,
 }
 
 impl Reader {
-    pub(crate) fn open(file: File) -> PolarsResult<Self> {
-        let mut pieces = Pieces::new(file, Quoting::DoubleQuotes);
-        let Some(first) = pieces.next()? else {
-            return Err(PolarsError::NoData("the file has no header line".into()));
+    pub(crate) fn open(source: Source, options: &ReadOptions) -> Result<Self, Trouble> {
+        let mut text = Text::open(source, Quoting::DoubleQuotes, options)?;
+        let Some(mut first) = text.next()? else {
+            return Err(Trouble::content("the file has no header line"));
         };
-        let first =
-            options(true).with_infer_schema_length(None).into_reader_with_file_handle(Cursor::new(first)).finish()?;
-        Ok(Self { pieces, schema: first.schema().clone(), first: Some(first) })
-    }
-
-    pub(crate) fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    pub(crate) fn next_frame(&mut self) -> PolarsResult<Option<DataFrame>> {
-        if let Some(first) = self.first.take() {
-            return Ok(Some(first));
+        // A piece may be so small that it ends with the header.
+        if header_end(&first.text).is_none_or(|end| first.text[end..].trim_ascii().is_empty())
+            && let Some(more) = text.next()?
+        {
+            first.text.extend_from_slice(&more.text);
         }
-        let Some(piece) = self.pieces.next()? else { return Ok(None) };
-        let reader =
-            options(false).with_schema(Some(self.schema.clone())).into_reader_with_file_handle(Cursor::new(piece));
-        reader.finish().map(Some)
+        let Some(end) = header_end(&first.text) else {
+            return Err(Trouble::content("the file has no header line"));
+        };
+        let (header, rows) = first.text.split_at(end);
+        // Polars would replace what it cannot read.
+        if std::str::from_utf8(header).is_err() {
+            return Err(Trouble::content("the header is not UTF-8"));
+        }
+        let header_lines = line_breaks(header);
+        if let Some(wrong) = wrong_width(rows, header_width(header)) {
+            return Err(wrong.trouble(0, Some(header_lines)));
+        }
+        let place = FilePlace { rows: 0, bytes: Some(first.offset + end as u64) };
+        let next_offset = first.offset + first.text.len() as u64;
+        let lines = Some(line_breaks(&first.text));
+        let frame = match infer(header, &without_blanks(rows)) {
+            Ok(frame) => frame,
+            Err(error) => {
+                let failure = first_failure(rows, 0, Some(header_lines), |part| infer(header, part));
+                return Err(failure.unwrap_or_else(|| error.into()));
+            }
+        };
+        let schema = frame.schema().clone();
+        let columns = options.columns.as_deref().map(|names| {
+            let wanted = schema.iter_names().filter(|name| names.iter().any(|wanted| wanted == name.as_str()));
+            let wanted: Arc<[PlSmallStr]> = wanted.cloned().collect();
+            // Rows can only be counted in a column.
+            if wanted.is_empty() { schema.iter_names().take(1).cloned().collect() } else { wanted }
+        });
+        let mut frame = match &columns {
+            Some(columns) => frame.select(columns.iter().cloned())?,
+            None => frame,
+        };
+        frame.rechunk_mut();
+        let next = FilePlace { rows: frame.height() as u64, bytes: Some(next_offset) };
+        let start = (place, header_lines);
+        Ok(Self { text, schema, columns, next, lines, start, first: Some((frame, place)) })
+    }
+
+    fn piece(&self, chunk: Chunk) -> Result<Piece, Trouble> {
+        let place = FilePlace { rows: self.next.rows, bytes: Some(chunk.offset) };
+        if let Some(wrong) = wrong_width(&chunk.text, self.schema.len()) {
+            return Err(wrong.trouble(place.rows, self.lines));
+        }
+        let mut frame = match self.parse(&without_blanks(&chunk.text)) {
+            Ok(frame) => frame,
+            Err(error) => {
+                let failure = first_failure(&chunk.text, place.rows, self.lines, |part| self.parse(part));
+                return Err(failure.unwrap_or_else(|| error.into()));
+            }
+        };
+        frame.rechunk_mut();
+        Ok(Piece::without_gaps(frame, place))
+    }
+
+    fn parse(&self, text: &[u8]) -> PolarsResult<DataFrame> {
+        parse_options(false)
+            .with_schema(Some(self.schema.clone()))
+            .with_columns(self.columns.clone())
+            .into_reader_with_file_handle(Cursor::new(text))
+            .finish()
     }
 }
 
-fn options(header: bool) -> CsvReadOptions {
+impl Format for Reader {
+    fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    fn rows(&self) -> Option<u64> {
+        None
+    }
+
+    fn place(&self) -> FilePlace {
+        self.first.as_ref().map_or(self.next, |(_, place)| *place)
+    }
+
+    fn seek(&mut self, place: FilePlace) -> Result<(), Trouble> {
+        // Before all rows there is the header.
+        let (place, lines) = if place.rows == 0 { (self.start.0, Some(self.start.1)) } else { (place, None) };
+        if place == self.place() {
+            return Ok(());
+        }
+        if self.text.jump(place)? {
+            (self.next, self.lines, self.first) = (place, lines, None);
+            return Ok(());
+        }
+        while self.place().rows < place.rows {
+            if self.next_piece()?.is_none() {
+                break;
+            }
+        }
+        if self.place().rows == place.rows { Ok(()) } else { Err(no_such_place(place)) }
+    }
+
+    fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
+        if let Some((frame, place)) = self.first.take() {
+            return Ok(Some(Piece::without_gaps(frame, place)));
+        }
+        loop {
+            let Some(chunk) = self.text.next()? else { return Ok(None) };
+            let bytes = Some(chunk.offset + chunk.text.len() as u64);
+            let lines = self.lines.map(|lines| lines + line_breaks(&chunk.text));
+            if chunk.text.trim_ascii().is_empty() {
+                (self.next.bytes, self.lines) = (bytes, lines);
+                continue;
+            }
+            let piece = self.piece(chunk)?;
+            self.next = FilePlace { rows: self.next.rows + piece.frame.height() as u64, bytes };
+            self.lines = lines;
+            return Ok(Some(piece));
+        }
+    }
+}
+
+/// The first piece, with the types that its values have.
+fn infer(header: &[u8], rows: &[u8]) -> PolarsResult<DataFrame> {
+    let text = [header, rows].concat();
+    parse_options(true).with_infer_schema_length(None).into_reader_with_file_handle(Cursor::new(text)).finish()
+}
+
+/// The first record that cannot be parsed, after as many rows and lines: Polars does not
+/// tell which one it was.
+fn first_failure(
+    text: &[u8],
+    rows: u64,
+    lines: Option<u64>,
+    parse: impl Fn(&[u8]) -> PolarsResult<DataFrame>,
+) -> Option<Trouble> {
+    let all: Vec<CsvRecord> = records(text).filter(|record| !record.is_blank).collect();
+    let parse = |from: usize, to: usize| parse(&without_blanks(&text[all[from].start..all[to - 1].end]));
+    let (mut from, mut to) = (0, all.len());
+    while to.checked_sub(from)? > 1 {
+        let middle = from + (to - from) / 2;
+        if parse(from, middle).is_err() {
+            to = middle;
+        } else {
+            from = middle;
+        }
+    }
+    let record = all.get(from)?;
+    let trouble = Trouble::from(parse(from, to).err()?);
+    let at = position(rows + from as u64 + 1, lines.map(|lines| lines + record.line + 1));
+    Some(Trouble::content(format!("{at}: {trouble}")))
+}
+
+fn parse_options(header: bool) -> CsvReadOptions {
     CsvReadOptions::default().with_has_header(header).with_ignore_errors(false)
+}
+
+fn line_breaks(text: &[u8]) -> u64 {
+    memchr::memchr_iter(b'\n', text).count() as u64
+}
+
+/// Where a row is, for a person.
+pub(crate) fn position(row: u64, line: Option<u64>) -> String {
+    match line {
+        Some(line) => format!("row {row} (line {line})"),
+        None => format!("row {row}"),
+    }
 }

@@ -1,54 +1,199 @@
-//! Parquet files, a slice of rows at a time.
+//! Parquet files, a few pages of each column at a time: a row group may be of any size.
 
 use std::fs::File;
 use std::sync::Arc;
 
-use polars::io::prelude::{ParallelStrategy, ParquetReader, SerReader as _};
-use polars::prelude::{DataFrame, PolarsResult, Schema, SchemaExt as _, SchemaRef};
+use arrow_array::RecordBatch;
+use arrow_schema::{DataType as ArrowType, Field, FieldRef, Schema as ArrowSchema};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
+use parquet::file::metadata::ParquetMetaData;
+use polars::prelude::SchemaRef;
+
+use super::bridge::{Bridge, polars_schema};
+use super::options::ReadOptions;
+use super::piece::Piece;
+use super::place::FilePlace;
+use super::reader::Format;
+use super::trouble::Trouble;
+
+/// Bytes that are decoded at once, about, and rows, at most: a piece is put together from
+/// at least eight such steps, so that rows that are larger than the others do not make it much too large.
+const STEP_BYTES: u64 = 1 << 20;
+const STEP_ROWS: u64 = 8192;
 
 pub(crate) struct Reader {
     file: File,
+    metadata: ArrowReaderMetadata,
     schema: SchemaRef,
-    metadata: Metadata,
-    rows: usize,
-    next: usize,
-    columns: Option<Vec<String>>,
+    columns: Vec<usize>,
+    piece_rows: usize,
+    piece_bytes: usize,
+    rows: u64,
+    next: u64,
+    batches: Option<ParquetRecordBatchReader>,
+    /// What of the batch that was read last belongs to the next piece.
+    rest: Option<RecordBatch>,
 }
 
-type Metadata = polars::io::parquet::metadata::FileMetadataRef;
-
 impl Reader {
-    pub(crate) fn open(mut file: File) -> PolarsResult<Self> {
-        let mut reader = ParquetReader::new(&mut file);
-        let rows = reader.num_rows()?;
-        let metadata = reader.get_metadata()?.clone();
-        let schema = Arc::new(Schema::from_arrow_schema(reader.schema()?.as_ref()));
-        Ok(Self { file, schema, metadata, rows, next: 0, columns: None })
+    pub(crate) fn open(file: File, options: &ReadOptions) -> Result<Self, Trouble> {
+        let metadata = metadata(&file)?;
+        let schema = polars_schema(metadata.schema())?;
+        let columns = projection(metadata.schema(), options.columns.as_deref());
+        let rows = u64::try_from(metadata.metadata().file_metadata().num_rows()).unwrap_or(0);
+        Ok(Self {
+            file,
+            metadata,
+            schema,
+            columns,
+            piece_rows: options.piece_rows.max(1),
+            piece_bytes: options.piece_bytes,
+            rows,
+            next: 0,
+            batches: None,
+            rest: None,
+        })
     }
 
-    pub(crate) fn schema(&self) -> &SchemaRef {
+    /// Decodes from the next row on.
+    fn start(&self) -> Result<ParquetRecordBatchReader, Trouble> {
+        let groups = self.metadata.metadata().row_groups();
+        let (mut first, mut skipped) = (0, self.next);
+        // Whole row groups before that row are not touched.
+        while let Some(rows) = groups.get(first).map(|group| u64::try_from(group.num_rows()).unwrap_or(0)) {
+            if skipped < rows {
+                break;
+            }
+            skipped -= rows;
+            first += 1;
+        }
+        let mask = ProjectionMask::roots(self.metadata.parquet_schema(), self.columns.iter().copied());
+        let step_bytes = STEP_BYTES.min(self.piece_bytes as u64 / 8);
+        let step = step_rows(self.metadata.metadata(), &mask, step_bytes).min(self.piece_rows as u64);
+        let file = self.file.try_clone()?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
+            .with_projection(mask)
+            .with_row_groups((first..groups.len()).collect())
+            .with_offset(usize::try_from(skipped).unwrap_or(usize::MAX))
+            .with_batch_size(usize::try_from(step).unwrap_or(usize::MAX));
+        Ok(builder.build()?)
+    }
+}
+
+impl Format for Reader {
+    fn schema(&self) -> &SchemaRef {
         &self.schema
     }
 
-    pub(crate) fn rows(&self) -> u64 {
-        self.rows as u64
+    fn rows(&self) -> Option<u64> {
+        Some(self.rows)
     }
 
-    pub(crate) fn project(&mut self, columns: &[String]) {
-        self.columns = Some(columns.iter().filter(|name| self.schema.contains(name)).cloned().collect());
+    fn place(&self) -> FilePlace {
+        FilePlace { rows: self.next, bytes: None }
     }
 
-    pub(crate) fn next_frame(&mut self, rows: usize) -> PolarsResult<Option<DataFrame>> {
+    fn seek(&mut self, place: FilePlace) -> Result<(), Trouble> {
+        if place.rows > self.rows {
+            return Err(Trouble::Place(format!("it has {} rows, not {}", self.rows, place.rows)));
+        }
+        (self.next, self.batches, self.rest) = (place.rows, None, None);
+        Ok(())
+    }
+
+    fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
         if self.next >= self.rows {
             return Ok(None);
         }
-        let mut reader = ParquetReader::new(&mut self.file)
-            .with_slice(Some((self.next, rows)))
-            .with_columns(self.columns.clone())
-            .read_parallel(ParallelStrategy::Columns);
-        reader.set_metadata(self.metadata.clone());
-        let frame = reader.finish()?;
-        self.next += frame.height().max(1);
-        Ok(Some(frame))
+        let mut batches = match self.batches.take() {
+            Some(batches) => batches,
+            None => self.start()?,
+        };
+        let place = self.place();
+        let schema = self.metadata.schema().project(&self.columns)?;
+        let mut piece = Bridge::new(&schema)?;
+        while piece.rows() == 0 || (piece.rows() < self.piece_rows && piece.bytes() < self.piece_bytes) {
+            let next = match self.rest.take() {
+                Some(rest) => Some(rest),
+                None => batches.next().transpose()?,
+            };
+            let Some(batch) = next else { break };
+            let wanted = self.piece_rows - piece.rows();
+            if batch.num_rows() > wanted {
+                self.rest = Some(batch.slice(wanted, batch.num_rows() - wanted));
+                piece.push(&batch.slice(0, wanted))?;
+            } else {
+                piece.push(&batch)?;
+            }
+        }
+        if piece.rows() == 0 {
+            return Err(Trouble::content(format!("it has fewer than the {} rows that it promises", self.rows)));
+        }
+        self.next += piece.rows() as u64;
+        self.batches = Some(batches);
+        Ok(Some(Piece::without_gaps(piece.finish()?, place)))
     }
+}
+
+/// Reads the footer. Texts are read as plain texts, where the file asks for dictionaries
+/// or views: these would carry the texts of whole pages along with each row.
+fn metadata(file: &File) -> Result<ArrowReaderMetadata, Trouble> {
+    let found = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
+    let schema = found.schema();
+    let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
+    if fields.iter().eq(schema.fields().iter()) {
+        return Ok(found);
+    }
+    let plain = ArrowSchema::new_with_metadata(fields, schema.metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(plain));
+    Ok(ArrowReaderMetadata::try_new(found.metadata().clone(), options)?)
+}
+
+fn plain_field(field: &FieldRef) -> FieldRef {
+    let plain = plain_type(field.data_type());
+    if plain == *field.data_type() {
+        return field.clone();
+    }
+    // The metadata of the field would make a categorical of it again.
+    Arc::new(Field::new(field.name(), plain, field.is_nullable()))
+}
+
+fn plain_type(of: &ArrowType) -> ArrowType {
+    match of {
+        ArrowType::Utf8View => ArrowType::LargeUtf8,
+        ArrowType::BinaryView => ArrowType::LargeBinary,
+        ArrowType::Dictionary(_, values) => plain_type(values),
+        ArrowType::List(item) => ArrowType::List(plain_field(item)),
+        ArrowType::LargeList(item) => ArrowType::LargeList(plain_field(item)),
+        ArrowType::FixedSizeList(item, width) => ArrowType::FixedSizeList(plain_field(item), *width),
+        ArrowType::Struct(fields) => ArrowType::Struct(fields.iter().map(plain_field).collect()),
+        ArrowType::Map(entries, sorted) => ArrowType::Map(plain_field(entries), *sorted),
+        other => other.clone(),
+    }
+}
+
+/// The places of the wanted columns. Without any, the first column, so that rows can be
+/// counted.
+fn projection(schema: &ArrowSchema, wanted: Option<&[String]>) -> Vec<usize> {
+    let is_wanted = |field: &FieldRef| wanted.is_none_or(|names| names.contains(field.name()));
+    let mut columns: Vec<usize> =
+        schema.fields().iter().enumerate().filter(|(_, field)| is_wanted(field)).map(|(at, _)| at).collect();
+    if columns.is_empty() && !schema.fields().is_empty() {
+        columns.push(0);
+    }
+    columns
+}
+
+/// How many rows are decoded at once. The sizes in the footer are those of encoded values,
+/// the real ones are known only once they are read.
+fn step_rows(metadata: &ParquetMetaData, mask: &ProjectionMask, step_bytes: u64) -> u64 {
+    let row_bytes = metadata.row_groups().iter().map(|group| {
+        let columns = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
+        let bytes: u64 = columns.map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum();
+        bytes / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
+    });
+    (step_bytes / row_bytes.max().unwrap_or(0).max(1)).clamp(1, STEP_ROWS)
 }

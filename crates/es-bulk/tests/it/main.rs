@@ -2,10 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod accounts;
 mod cancellation;
+mod checkpoints;
+mod faults;
 mod files;
+mod files_expand;
+mod files_raw;
+mod files_tables;
+mod files_text;
+mod initial_load;
+mod inputs;
 mod loads;
 mod lost_replies;
 mod rejections;
 mod resending;
+mod storms;
 mod support;

@@ -44,7 +44,7 @@ async fn documents_that_never_find_room_are_rejected_in_the_end() {
         BulkLoader::new(client, INDEX, options()).load(stream_of(batches(&numbered(3), &["k"], 3))).await.unwrap_err();
     assert_eq!(received(&server).await, [vec![0, 1, 2], vec![1], vec![1], vec![1], vec![1]]);
     assert_eq!(error.kind(), ErrorKind::TooManyRejected);
-    assert!(error.to_string().contains("the server had no room for it, however often it was sent"), "{error}");
+    assert!(error.to_string().contains("was number 1: refused_for_the_test: because (sent 5 times)"), "{error}");
     let summary = error.summary().unwrap();
     assert!(summary.adds_up());
     assert_eq!((summary.created, summary.rejections(), summary.sent_again), (2, 1, 4));
@@ -121,7 +121,7 @@ async fn a_document_that_is_too_large_alone_is_rejected_and_the_others_are_not()
     let summary =
         BulkLoader::new(client, INDEX, bearing).load(stream_of(batches(&numbered(8), &["k"], 8))).await.unwrap();
     assert!(summary.adds_up());
-    assert_eq!((summary.created, summary.rejected.get("content_too_long")), (7, Some(&1)));
+    assert_eq!((summary.created, summary.rejected.get("content_too_long_exception")), (7, Some(&1)));
 }
 
 #[tokio::test]

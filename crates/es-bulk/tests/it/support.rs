@@ -62,7 +62,7 @@ pub(crate) fn numbered(rows: i64) -> DataFrame {
 /// The batches of a frame, each of at most so many documents.
 pub(crate) fn batches(frame: &DataFrame, id: &[&str], documents: usize) -> Vec<Batch> {
     let writer = DocumentWriter::new(frame, id).unwrap();
-    let mut builder = BatchBuilder::new(BatchLimits { documents, bytes: 1 << 20 });
+    let mut builder = BatchBuilder::new(BatchLimits { documents, bytes: 1 << 20, ..BatchLimits::default() });
     let mut all = builder.push_frame(&writer).unwrap();
     all.extend(builder.finish());
     all

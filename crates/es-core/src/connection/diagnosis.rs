@@ -79,12 +79,16 @@ pub(crate) fn of_transport(error: reqwest::Error, exchange: Exchange<'_>) -> Err
     // hyper says so in words alone. A server that speaks first is a stranger too, unless it is
     // known: then it is a gateway that gives notice on a connection that it is about to close.
     if says(&error, "invalid HTTP") || (!is_known && says(&error, "received unexpected message")) {
-        return Error::new(ErrorKind::NotElasticsearch, format!("{node} answers, but not in HTTP"))
-            .with_help("another service listens on this port: check the address")
-            .with_source(error);
+        return not_http(url).with_source(error);
     }
     let why = deepest(&error);
     Error::new(ErrorKind::Interrupted, format!("the connection to {route} broke: {why}")).with_source(error)
+}
+
+/// Something else listens there.
+pub(crate) fn not_http(url: &Url) -> Error {
+    Error::new(ErrorKind::NotElasticsearch, format!("{} answers, but not in HTTP", printable(url)))
+        .with_help("another service listens on this port: check the address")
 }
 
 /// A proxy wants to know who is asking.

@@ -10,6 +10,8 @@ use flate2::write::GzEncoder;
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
 use url::Url;
 
 use crate::connection::config::{ClusterConfig, KeepAlive};
@@ -24,6 +26,9 @@ use crate::request::{BodyFormat, Method, Request};
 
 /// Bodies below this size are not worth compressing.
 const COMPRESS_FROM: usize = 1024;
+
+/// How long a server that speaks first is listened to.
+const GREETING_LIMIT: Duration = Duration::from_secs(1);
 
 /// How long finding out whether a port speaks TLS may take.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(5);
@@ -194,6 +199,11 @@ impl Transport {
             Ok(client) if client.get(secure).timeout(EXPLAIN_LIMIT).send().await.is_ok() => {
                 diagnosis::needs_https(node)
             }
+            // Whether the client sees what a server says first, or only that the connection is of
+            // no use, is a matter of chance.
+            _ if error.kind() == ErrorKind::Interrupted && self.proxy.is_none() && speaks_first(node).await => {
+                diagnosis::not_http(node).with_source(error)
+            }
             _ => error,
         }
     }
@@ -243,6 +253,16 @@ fn builder(
         Some(proxy) => builder.proxy(proxy.rule()?),
         None => builder,
     })
+}
+
+/// Whether a server speaks before it is spoken to, which no server of HTTP does.
+async fn speaks_first(node: &Url) -> bool {
+    let (Some(host), Some(port)) = (node.host_str(), node.port_or_known_default()) else { return false };
+    let listen = async {
+        let mut stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+        stream.read_u8().await
+    };
+    matches!(tokio::time::timeout(GREETING_LIMIT, listen).await, Ok(Ok(_)))
 }
 
 fn unusable(source: reqwest::Error) -> Error {

@@ -21,6 +21,9 @@ pub struct ServerError {
     pub index: Option<String>,
     /// The shards that failed, where it is a search or another request to shards.
     pub failed_shards: Vec<FailedShard>,
+    /// Whether a circuit breaker opened for what stays in memory (`PERMANENT`), which waiting
+    /// does not help, or for what passes (`TRANSIENT`); where the server says so.
+    pub durability: Option<String>,
 }
 
 /// One root cause.
@@ -75,6 +78,7 @@ impl ServerError {
                     root_causes,
                     index: fields.get("index").and_then(Value::as_str).map(str::to_owned),
                     failed_shards: FailedShard::list(fields.get("failed_shards")),
+                    durability: fields.get("durability").and_then(Value::as_str).map(str::to_owned),
                 })
             }
             _ => None,

@@ -133,9 +133,8 @@ impl Mapping {
     }
 
     /// This mapping with the definitions of `overrides` put over its own, field by field
-    /// and parameter by parameter. Where a field gets another type, the parameters of the
-    /// old one go, as they need not be known to the new one; an object that becomes `nested`
-    /// keeps its fields.
+    /// and parameter by parameter. A field that gets another type keeps no parameter of the
+    /// type that it had, as the server takes few of them for both.
     pub fn overridden_by(mut self, overrides: &Self) -> Self {
         merge_fields(&mut self.properties, &overrides.properties);
         merge(&mut self.meta, &overrides.meta);
@@ -167,32 +166,38 @@ impl Mapping {
 }
 
 fn merge_fields(into: &mut Properties, from: &Properties) {
-    for (name, definition) in from {
-        match (into.get_mut(name), definition) {
-            (Some(Value::Object(old)), Value::Object(new)) => merge_field(old, new),
+    for (name, wanted) in from {
+        match (into.get_mut(name), wanted) {
+            (Some(Value::Object(old)), Value::Object(new)) if !changes_type(old, new) => merge_definition(old, new),
             _ => {
-                into.insert(name.clone(), definition.clone());
+                into.insert(name.clone(), wanted.clone());
             }
         }
     }
 }
 
-fn merge_field(old: &mut Map<String, Value>, new: &Map<String, Value>) {
-    // A definition without a type is an object.
-    let type_of = |field: &Map<String, Value>| field.get("type").cloned().unwrap_or_else(|| "object".into());
-    if new.contains_key("type") && type_of(old) != type_of(new) {
-        let has_fields = new["type"] == "object" || new["type"] == "nested";
-        old.retain(|parameter, _| parameter == "properties" && has_fields);
-    }
-    for (parameter, value) in new {
-        match (parameter.as_str(), old.get_mut(parameter), value) {
-            ("properties", Some(Value::Object(old)), Value::Object(new)) => merge_fields(old, new),
-            (_, Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
+fn merge_definition(into: &mut Map<String, Value>, from: &Map<String, Value>) {
+    for (parameter, value) in from {
+        match (into.get_mut(parameter), value) {
+            (Some(Value::Object(old)), Value::Object(new)) if matches!(parameter.as_str(), "properties" | "fields") => {
+                merge_fields(old, new);
+            }
+            (Some(Value::Object(old)), Value::Object(new)) => merge(old, new),
             _ => {
-                old.insert(parameter.clone(), value.clone());
+                into.insert(parameter.clone(), value.clone());
             }
         }
     }
+}
+
+/// Whether a definition says another type than the one before. Objects and nested fields have
+/// their properties in common, and one that says no type is an object.
+fn changes_type(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
+    let type_of = |definition: &Map<String, Value>| match definition.get("type").and_then(Value::as_str) {
+        Some("object" | "nested") | None => None,
+        Some(name) => Some(name.to_owned()),
+    };
+    new.contains_key("type") && type_of(old) != type_of(new)
 }
 
 fn merge(into: &mut Map<String, Value>, from: &Map<String, Value>) {
@@ -214,6 +219,38 @@ mod tests {
 
     fn mapping(value: Value) -> Mapping {
         serde_json::from_value(value).unwrap()
+    }
+
+    #[test]
+    fn a_field_of_another_type_keeps_no_parameter() {
+        let table = [
+            (json!({"type": "keyword", "ignore_above": 9}), json!({"type": "text"}), json!({"type": "text"})),
+            (
+                json!({"type": "keyword", "ignore_above": 9}),
+                json!({"type": "keyword", "fields": {"t": {"type": "text"}}}),
+                json!({"type": "keyword", "ignore_above": 9, "fields": {"t": {"type": "text"}}}),
+            ),
+            (
+                json!({"type": "text", "fields": {"k": {"type": "keyword", "ignore_above": 9}}}),
+                json!({"fields": {"k": {"type": "text"}}}),
+                json!({"type": "text", "fields": {"k": {"type": "text"}}}),
+            ),
+            (
+                json!({"properties": {"x": {"type": "long"}}}),
+                json!({"type": "nested"}),
+                json!({"properties": {"x": {"type": "long"}}, "type": "nested"}),
+            ),
+            (
+                json!({"properties": {"x": {"type": "long"}}}),
+                json!({"type": "flattened"}),
+                json!({"type": "flattened"}),
+            ),
+        ];
+        for (old, new, expected) in table {
+            let merged =
+                mapping(json!({"properties": {"f": old}})).overridden_by(&mapping(json!({"properties": {"f": new}})));
+            assert_eq!(merged.properties["f"], expected);
+        }
     }
 
     #[test]
@@ -278,29 +315,6 @@ mod tests {
         assert_eq!(merged.field("dest").unwrap().parameter("ignore_above"), Some(&json!(1024)));
         assert_eq!(merged.field("dest.text").unwrap().field_type(), "text");
         assert_eq!(merged.field("dest.none"), None);
-    }
-
-    #[test]
-    fn a_field_of_another_type_loses_the_parameters_of_the_old_one() {
-        let keyword = json!({"type": "keyword", "ignore_above": 8191});
-        let object = json!({"properties": {"x": keyword, "y": {"type": "long"}}});
-        let table = [
-            (keyword.clone(), json!({"type": "text"}), json!({"type": "text"})),
-            (keyword.clone(), json!({"type": "keyword", "store": true}), {
-                json!({"type": "keyword", "ignore_above": 8191, "store": true})
-            }),
-            (object.clone(), json!({"type": "nested", "properties": {"x": {"type": "ip"}}}), {
-                json!({"type": "nested", "properties": {"x": {"type": "ip"}, "y": {"type": "long"}}})
-            }),
-            (object.clone(), json!({"type": "flattened"}), json!({"type": "flattened"})),
-            (object.clone(), json!({"type": "object", "enabled": true}), {
-                json!({"properties": object["properties"], "type": "object", "enabled": true})
-            }),
-        ];
-        for (inferred, declared, expected) in table {
-            let of = |field: &Value| mapping(json!({"properties": {"f": field}}));
-            assert_eq!(of(&inferred).overridden_by(&of(&declared)).properties["f"], expected, "{declared}");
-        }
     }
 
     #[test]

@@ -1,14 +1,191 @@
-//! One column, ready to be written cell by cell.
+//! The values of one column, or of one level of a nested column, by their physical type.
+//!
+//! What a column is made of is found out once; how a value is written is in `value`. Nested
+//! columns hold the cells of their children: a list is a range of rows of its child.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use polars::prelude::{AnyValue, Column, DataType, Series, TimeUnit};
-use polars_arrow::array::{Array as _, BinaryViewArray, BooleanArray, PrimitiveArray, Utf8ViewArray};
+use std::sync::Arc;
+
+use polars::prelude::{CategoricalMapping, Column, DataType, TimeUnit};
+use polars_arrow::array::{
+    Array, BinaryViewArray, BooleanArray, FixedSizeListArray, ListArray, PrimitiveArray, StructArray, Utf8ViewArray,
+};
+use polars_arrow::bitmap::Bitmap;
 use polars_arrow::types::NativeType;
 
-use super::text::escape;
-use crate::calendar::{write_clock, write_date, write_instant};
+use super::members::Members;
+use super::options::{NonFinite, VectorForm};
 use crate::error::{Error, ErrorKind};
+
+/// The choices that the writing of a value depends on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Style {
+    pub(crate) non_finite: NonFinite,
+    pub(crate) vectors: VectorForm,
+}
+
+/// A column, ready to be written cell by cell.
+pub(crate) struct Cells<'a> {
+    /// Which rows have a value; `None` if all have one.
+    pub(crate) validity: Option<&'a Bitmap>,
+    pub(crate) values: Values<'a>,
+    pub(crate) non_finite: NonFinite,
+}
+
+pub(crate) enum Values<'a> {
+    Null,
+    Boolean(&'a Bitmap),
+    Int8(&'a [i8]),
+    Int16(&'a [i16]),
+    Int32(&'a [i32]),
+    Int64(&'a [i64]),
+    Int128(&'a [i128]),
+    UInt8(&'a [u8]),
+    UInt16(&'a [u16]),
+    UInt32(&'a [u32]),
+    UInt64(&'a [u64]),
+    UInt128(&'a [u128]),
+    Float32(&'a [f32]),
+    Float64(&'a [f64]),
+    /// Integers that count units of 10^-scale.
+    Decimal {
+        units: &'a [i128],
+        scale: usize,
+    },
+    Text(&'a Utf8ViewArray),
+    Binary(&'a BinaryViewArray),
+    Category8(&'a [u8], &'a Arc<CategoricalMapping>),
+    Category16(&'a [u16], &'a Arc<CategoricalMapping>),
+    Category32(&'a [u32], &'a Arc<CategoricalMapping>),
+    /// Days since 1970-01-01.
+    Date(&'a [i32]),
+    /// Since 1970-01-01T00:00:00Z, in a unit of which so many make a second.
+    Instant {
+        values: &'a [i64],
+        per_second: i64,
+    },
+    /// Nanoseconds since midnight.
+    Clock(&'a [i64]),
+    /// Row `n` is the rows from `offsets[n]` to `offsets[n + 1]` of the child.
+    List {
+        offsets: &'a [i64],
+        child: Box<Cells<'a>>,
+    },
+    /// Row `n` is the rows from `n * width` to `(n + 1) * width` of the child.
+    Array {
+        width: usize,
+        child: Box<Cells<'a>>,
+    },
+    /// As `Array`, to be written in Base64.
+    Vector {
+        width: usize,
+        child: Box<Cells<'a>>,
+    },
+    Struct(Members<'a>),
+}
+
+impl<'a> Cells<'a> {
+    pub(crate) fn new(column: &'a Column, style: Style) -> Result<Self, Error> {
+        let series = column.as_materialized_series();
+        match series.chunks().as_slice() {
+            [] => Ok(Self { validity: None, values: Values::Null, non_finite: style.non_finite }),
+            [chunk] => Self::of(series.name(), series.dtype(), chunk.as_ref(), style),
+            _ => Err(Error::new(ErrorKind::Polars, format!("column {} is not contiguous", series.name()))
+                .with_help("call rechunk_mut on the frame first")),
+        }
+    }
+
+    /// The cells of an array that holds values of a type. Children have the path of their
+    /// column and their own name as their name.
+    fn of(name: &str, dtype: &'a DataType, array: &'a dyn Array, style: Style) -> Result<Self, Error> {
+        let values = match dtype {
+            DataType::Null => Values::Null,
+            DataType::Boolean => Values::Boolean(physical::<BooleanArray>(name, array)?.values()),
+            DataType::Int8 => Values::Int8(numbers(name, array)?),
+            DataType::Int16 => Values::Int16(numbers(name, array)?),
+            DataType::Int32 => Values::Int32(numbers(name, array)?),
+            DataType::Int64 | DataType::Duration(_) => Values::Int64(numbers(name, array)?),
+            DataType::Int128 => Values::Int128(numbers(name, array)?),
+            DataType::UInt8 => Values::UInt8(numbers(name, array)?),
+            DataType::UInt16 => Values::UInt16(numbers(name, array)?),
+            DataType::UInt32 => Values::UInt32(numbers(name, array)?),
+            DataType::UInt64 => Values::UInt64(numbers(name, array)?),
+            DataType::UInt128 => Values::UInt128(numbers(name, array)?),
+            DataType::Float32 => Values::Float32(numbers(name, array)?),
+            DataType::Float64 => Values::Float64(numbers(name, array)?),
+            DataType::Decimal(_, scale) => Values::Decimal { units: numbers(name, array)?, scale: *scale },
+            DataType::String => Values::Text(physical(name, array)?),
+            DataType::Binary => Values::Binary(physical(name, array)?),
+            DataType::Categorical(_, mapping) | DataType::Enum(_, mapping) => categories(name, array, mapping)?,
+            DataType::Date => Values::Date(numbers(name, array)?),
+            DataType::Datetime(unit, _) => {
+                Values::Instant { values: numbers(name, array)?, per_second: per_second(*unit) }
+            }
+            DataType::Time => Values::Clock(numbers(name, array)?),
+            DataType::List(inner) => {
+                let list: &ListArray<i64> = physical(name, array)?;
+                let child = Self::of(name, inner, list.values().as_ref(), style.in_list())?;
+                Values::List { offsets: list.offsets().as_slice(), child: Box::new(child) }
+            }
+            DataType::Array(inner, width) => {
+                let list: &FixedSizeListArray = physical(name, array)?;
+                let child = Box::new(Self::of(name, inner, list.values().as_ref(), style.in_list())?);
+                if **inner == DataType::Float32 && style.vectors == VectorForm::Base64 {
+                    Values::Vector { width: *width, child }
+                } else {
+                    Values::Array { width: *width, child }
+                }
+            }
+            DataType::Struct(fields) => {
+                let children = physical::<StructArray>(name, array)?.values();
+                let members = fields.iter().zip(children).map(|(field, child)| {
+                    let path = format!("{name}.{}", field.name());
+                    Ok((field.name().as_str(), Self::of(&path, field.dtype(), child.as_ref(), style)?))
+                });
+                Values::Struct(Members::flat(members.collect::<Result<_, Error>>()?))
+            }
+            other => return Err(unsupported(name, other)),
+        };
+        let validity = array.validity().filter(|validity| validity.unset_bits() > 0);
+        Ok(Self { validity, values, non_finite: style.non_finite })
+    }
+
+    /// Whether a row has a value.
+    #[inline(always)]
+    pub(crate) fn is_valid(&self, row: usize) -> bool {
+        match self.validity {
+            None => true,
+            Some(validity) => validity.get_bit(row),
+        }
+    }
+
+    /// About how many bytes a value takes, for the room that a line is begun with.
+    pub(crate) fn typical_size(&self) -> usize {
+        match &self.values {
+            Values::Null => 0,
+            Values::Boolean(_) | Values::Int8(_) | Values::UInt8(_) => 8,
+            Values::Text(texts) => typical_text(texts.total_bytes_len(), texts.len()),
+            Values::Binary(bytes) => 2 * typical_text(bytes.total_bytes_len(), bytes.len()),
+            Values::List { offsets, child } => {
+                let values = offsets.last().zip(offsets.first()).map_or(0, |(last, first)| last - first);
+                let rows = offsets.len().saturating_sub(1).max(1);
+                8 + (child.typical_size() + 1) * (usize::try_from(values).unwrap_or_default() / rows + 1)
+            }
+            Values::Array { width, child } => 8 + (child.typical_size() + 1) * width,
+            Values::Vector { width, .. } => 16 + 6 * width,
+            Values::Struct(members) => members.typical_size(),
+            Values::Int128(_) | Values::UInt128(_) | Values::Decimal { .. } => 48,
+            Values::Float32(_) => 16,
+            _ => 32,
+        }
+    }
+}
+
+impl Style {
+    /// What is inside a list is no vector of its document.
+    fn in_list(self) -> Self {
+        Self { vectors: VectorForm::Numbers, ..self }
+    }
+}
 
 /// How many of a unit make a second.
 fn per_second(unit: TimeUnit) -> i64 {
@@ -19,265 +196,30 @@ fn per_second(unit: TimeUnit) -> i64 {
     }
 }
 
-/// The values of a column by its physical type. Everything that is not a plain value goes
-/// through [`AnyValue`], which is slower.
-pub(crate) enum Cells<'a> {
-    Null,
-    Boolean(&'a BooleanArray),
-    Int8(&'a PrimitiveArray<i8>),
-    Int16(&'a PrimitiveArray<i16>),
-    Int32(&'a PrimitiveArray<i32>),
-    Int64(&'a PrimitiveArray<i64>),
-    UInt8(&'a PrimitiveArray<u8>),
-    UInt16(&'a PrimitiveArray<u16>),
-    UInt32(&'a PrimitiveArray<u32>),
-    UInt64(&'a PrimitiveArray<u64>),
-    Float32(&'a PrimitiveArray<f32>),
-    Float64(&'a PrimitiveArray<f64>),
-    Text(&'a Utf8ViewArray),
-    Binary(&'a BinaryViewArray),
-    Date(&'a PrimitiveArray<i32>),
-    Instant { values: &'a PrimitiveArray<i64>, per_second: i64 },
-    TimeOfDay(&'a PrimitiveArray<i64>),
-    Other(&'a Series),
+fn typical_text(bytes: usize, rows: usize) -> usize {
+    // Room for quotes, and for one window beyond.
+    32 + bytes / rows.max(1)
 }
 
-impl<'a> Cells<'a> {
-    pub(crate) fn new(column: &'a Column) -> Result<Self, Error> {
-        let series = column.as_materialized_series();
-        if series.n_chunks() > 1 {
-            return Err(Error::new(ErrorKind::Polars, format!("column {} is not contiguous", series.name()))
-                .with_help("call rechunk_mut on the frame first"));
-        }
-        Ok(match series.dtype() {
-            DataType::Null => Self::Null,
-            DataType::Boolean => Self::Boolean(series.bool()?.downcast_as_array()),
-            DataType::Int8 => Self::Int8(series.i8()?.downcast_as_array()),
-            DataType::Int16 => Self::Int16(series.i16()?.downcast_as_array()),
-            DataType::Int32 => Self::Int32(series.i32()?.downcast_as_array()),
-            DataType::Int64 => Self::Int64(series.i64()?.downcast_as_array()),
-            DataType::UInt8 => Self::UInt8(series.u8()?.downcast_as_array()),
-            DataType::UInt16 => Self::UInt16(series.u16()?.downcast_as_array()),
-            DataType::UInt32 => Self::UInt32(series.u32()?.downcast_as_array()),
-            DataType::UInt64 => Self::UInt64(series.u64()?.downcast_as_array()),
-            DataType::Float32 => Self::Float32(series.f32()?.downcast_as_array()),
-            DataType::Float64 => Self::Float64(series.f64()?.downcast_as_array()),
-            DataType::String => Self::Text(series.str()?.downcast_as_array()),
-            DataType::Binary => Self::Binary(series.binary()?.downcast_as_array()),
-            DataType::Date => Self::Date(series.date()?.physical().downcast_as_array()),
-            DataType::Datetime(unit, _) => Self::Instant {
-                values: series.datetime()?.physical().downcast_as_array(),
-                per_second: per_second(*unit),
-            },
-            DataType::Duration(_) => Self::Int64(series.duration()?.physical().downcast_as_array()),
-            DataType::Time => Self::TimeOfDay(series.time()?.physical().downcast_as_array()),
-            DataType::Categorical(..)
-            | DataType::Enum(..)
-            | DataType::List(_)
-            | DataType::Array(..)
-            | DataType::Struct(_) => Self::Other(series),
-            other => return Err(unsupported(series.name(), other)),
-        })
-    }
-
-    /// Appends a cell as JSON. False, and nothing appended, when it has no value.
-    pub(crate) fn write(&self, row: usize, out: &mut Vec<u8>) -> Result<bool, Error> {
-        match self {
-            Self::Text(values) => {
-                if values.is_null(row) {
-                    return Ok(false);
-                }
-                write_string(values.value(row).as_bytes(), out);
-                Ok(true)
-            }
-            Self::Binary(values) => {
-                if values.is_null(row) {
-                    return Ok(false);
-                }
-                write_string(BASE64.encode(values.value(row)).as_bytes(), out);
-                Ok(true)
-            }
-            Self::Date(_) | Self::Instant { .. } | Self::TimeOfDay(_) => {
-                let before = out.len();
-                out.push(b'"');
-                match self.write_time(row, out) {
-                    Time::Text => out.push(b'"'),
-                    Time::Number(milliseconds) => {
-                        out.truncate(before);
-                        write_integer(milliseconds, out);
-                    }
-                    Time::Missing => {
-                        out.truncate(before);
-                        return Ok(false);
-                    }
-                }
-                Ok(true)
-            }
-            Self::Other(series) => match series.get(row)? {
-                AnyValue::Null => Ok(false),
-                value => write_any(series.name(), &value, out).map(|()| true),
-            },
-            _ => Ok(self.write_number(row, out)),
-        }
-    }
-
-    /// Appends a cell as plain text for an id. False, and nothing appended, when it has no
-    /// value.
-    pub(crate) fn write_plain(&self, row: usize, out: &mut Vec<u8>) -> Result<bool, Error> {
-        match self {
-            Self::Text(values) => {
-                if values.is_null(row) {
-                    return Ok(false);
-                }
-                for byte in values.value(row).bytes() {
-                    if matches!(byte, b'|' | b'\\') {
-                        out.push(b'\\');
-                    }
-                    out.push(byte);
-                }
-                Ok(true)
-            }
-            Self::Date(_) | Self::Instant { .. } | Self::TimeOfDay(_) => match self.write_time(row, out) {
-                Time::Text => Ok(true),
-                Time::Number(milliseconds) => {
-                    write_integer(milliseconds, out);
-                    Ok(true)
-                }
-                Time::Missing => Ok(false),
-            },
-            _ => self.write(row, out),
-        }
-    }
-
-    fn write_number(&self, row: usize, out: &mut Vec<u8>) -> bool {
-        match self {
-            Self::Boolean(values) if values.is_valid(row) => {
-                out.extend_from_slice(if values.value(row) { b"true" } else { b"false" });
-                true
-            }
-            Self::Int8(values) => write_some(values, row, out),
-            Self::Int16(values) => write_some(values, row, out),
-            Self::Int32(values) => write_some(values, row, out),
-            Self::Int64(values) => write_some(values, row, out),
-            Self::UInt8(values) => write_some(values, row, out),
-            Self::UInt16(values) => write_some(values, row, out),
-            Self::UInt32(values) => write_some(values, row, out),
-            Self::UInt64(values) => write_some(values, row, out),
-            Self::Float32(values) if values.is_valid(row) => write_float(values.value(row), out),
-            Self::Float64(values) if values.is_valid(row) => write_float(values.value(row), out),
-            _ => false,
-        }
-    }
-
-    /// Appends a date or time without quotes.
-    fn write_time(&self, row: usize, out: &mut Vec<u8>) -> Time {
-        match self {
-            Self::Date(days) if days.is_valid(row) => {
-                let day = i64::from(days.value(row));
-                if write_date(day, out) { Time::Text } else { Time::Number(day * 86_400_000) }
-            }
-            Self::Instant { values, per_second } if values.is_valid(row) => {
-                let value = values.value(row);
-                if write_instant(value, *per_second, out) {
-                    Time::Text
-                } else {
-                    Time::Number(value.div_euclid(*per_second / 1_000))
-                }
-            }
-            Self::TimeOfDay(nanoseconds) if nanoseconds.is_valid(row) => {
-                let value = nanoseconds.value(row);
-                write_clock(value / 1_000_000_000, out);
-                out.extend_from_slice(format!(".{:09}", value % 1_000_000_000).as_bytes());
-                Time::Text
-            }
-            _ => Time::Missing,
-        }
-    }
+fn physical<'a, A: Array>(name: &str, array: &'a dyn Array) -> Result<&'a A, Error> {
+    array.as_any().downcast_ref().ok_or_else(|| {
+        Error::new(ErrorKind::Polars, format!("column {name} is not laid out in memory as its type says"))
+    })
 }
 
-/// How a date or time was written.
-enum Time {
-    Text,
-    /// Its year has not four digits: epoch milliseconds, which every `date` field takes.
-    Number(i64),
-    Missing,
+fn numbers<'a, T: NativeType>(name: &str, array: &'a dyn Array) -> Result<&'a [T], Error> {
+    Ok(physical::<PrimitiveArray<T>>(name, array)?.values().as_slice())
 }
 
-fn write_some<T: NativeType + itoa::Integer>(values: &PrimitiveArray<T>, row: usize, out: &mut Vec<u8>) -> bool {
-    let valid = values.is_valid(row);
-    if valid {
-        write_integer(values.value(row), out);
+/// The numbers of the categories are as wide as there may be many.
+fn categories<'a>(name: &str, array: &'a dyn Array, mapping: &'a Arc<CategoricalMapping>) -> Result<Values<'a>, Error> {
+    if let Ok(numbers) = numbers(name, array) {
+        return Ok(Values::Category32(numbers, mapping));
     }
-    valid
-}
-
-fn write_integer(value: impl itoa::Integer, out: &mut Vec<u8>) {
-    out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
-}
-
-fn write_float<F: zmij::Float + Into<f64>>(value: F, out: &mut Vec<u8>) -> bool {
-    let wide: f64 = value.into();
-    if !wide.is_finite() {
-        return false;
+    if let Ok(numbers) = numbers(name, array) {
+        return Ok(Values::Category16(numbers, mapping));
     }
-    out.extend_from_slice(zmij::Buffer::new().format_finite(value).as_bytes());
-    true
-}
-
-fn write_string(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    escape(text, out);
-    out.push(b'"');
-}
-
-/// Appends a nested or categorical value. A null inside a list stays, as its place counts;
-/// a null field of a struct is left out.
-fn write_any(name: &str, value: &AnyValue<'_>, out: &mut Vec<u8>) -> Result<(), Error> {
-    match value {
-        AnyValue::Categorical(..) | AnyValue::CategoricalOwned(..) | AnyValue::Enum(..) | AnyValue::EnumOwned(..) => {
-            write_string(value.str_value().as_bytes(), out);
-            Ok(())
-        }
-        AnyValue::List(series) | AnyValue::Array(series, _) => {
-            let column = Column::from(series.rechunk());
-            let cells = Cells::new(&column)?;
-            out.push(b'[');
-            for row in 0..series.len() {
-                if row > 0 {
-                    out.push(b',');
-                }
-                if !cells.write(row, out)? {
-                    out.extend_from_slice(b"null");
-                }
-            }
-            out.push(b']');
-            Ok(())
-        }
-        AnyValue::Struct(..) | AnyValue::StructOwned(..) => {
-            let AnyValue::StructOwned(owned) = value.clone().into_static() else {
-                return Err(unsupported(name, &value.dtype()));
-            };
-            let (values, fields) = &*owned;
-            out.push(b'{');
-            let start = out.len();
-            for (field, value) in fields.iter().zip(values) {
-                let column =
-                    Column::from(Series::from_any_values(field.name().clone(), std::slice::from_ref(value), true)?);
-                let before = out.len();
-                if before > start {
-                    out.push(b',');
-                }
-                write_string(field.name().as_bytes(), out);
-                out.push(b':');
-                if !Cells::new(&column)?.write(0, out)? {
-                    out.truncate(before);
-                }
-            }
-            out.push(b'}');
-            Ok(())
-        }
-        other => Err(unsupported(name, &other.dtype())),
-    }
+    Ok(Values::Category8(numbers(name, array)?, mapping))
 }
 
 fn unsupported(name: &str, dtype: &DataType) -> Error {

@@ -1,60 +1,89 @@
-//! Rows as JSON documents, straight from the columns.
+//! Rows as JSON documents and as lines of bulk requests, straight from the columns.
+//!
+//! `cells` finds out what each column is made of, `members` and `value` write it, `action`
+//! and `plain` write what is said about a document, and `line`, `text` and `digits` are what
+//! makes that quick.
 
+mod action;
 mod cells;
+mod digits;
+mod line;
+mod members;
+mod options;
+mod plain;
+#[cfg(test)]
+mod tests;
 mod text;
+mod value;
 
 use polars::prelude::{Column, DataFrame};
 
 use crate::error::{Error, ErrorKind};
-use cells::Cells;
+use action::Actions;
+use cells::{Cells, Style};
+use line::Line;
+use members::Members;
+use value::Refusal;
 
-/// Document ids longer than this are refused by Elasticsearch.
-const LONGEST_ID: usize = 512;
+pub(crate) use digits::eight_digits;
+pub(crate) use members::check_paths;
+pub use options::{FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 
-/// Writes the rows of one frame as JSON documents and their ids.
+/// Writes the rows of one frame as JSON documents, as ids, and as lines of bulk requests.
 ///
-/// A null cell, and a float that is NaN or infinite (JSON has no such numbers), is left out
-/// of its document: Elasticsearch treats a missing field and a null alike. Instants are
-/// written in UTC; a `Datetime` without a time zone counts as UTC.
+/// A null is left out of its document, as Elasticsearch treats a missing field and a null
+/// alike; in a list it is kept, as its place counts. Numbers are written with all their
+/// digits, decimals with all of their scale. Instants are written in UTC; a `Datetime`
+/// without a time zone counts as UTC, and one whose year has not four digits is written as
+/// epoch milliseconds. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its number of units,
+/// binary data Base64.
 pub struct DocumentWriter<'a> {
-    fields: Vec<FieldWriter<'a>>,
-    id: Vec<(String, Cells<'a>)>,
+    members: Members<'a>,
+    actions: Actions<'a>,
     rows: usize,
-}
-
-struct FieldWriter<'a> {
-    /// The field's name as JSON, with its colon: `"carrier":`.
-    key: Vec<u8>,
-    cells: Cells<'a>,
+    /// About how many bytes the lines of a row take.
+    typical_size: usize,
 }
 
 impl<'a> DocumentWriter<'a> {
     /// A writer of the frame's rows. The id of a document is made of the values of the `id`
     /// columns: the same row always is the same document.
     ///
+    /// # Errors
+    /// As [`DocumentWriter::with_options`].
+    pub fn new(frame: &'a DataFrame, id: &[impl AsRef<str>]) -> Result<Self, Error> {
+        let id = id.iter().map(|name| name.as_ref().to_owned()).collect();
+        Self::with_options(frame, &WriterOptions { id, ..WriterOptions::default() })
+    }
+
+    /// A writer of the frame's rows.
+    ///
     /// The columns must be contiguous, as [`DataFrame::rechunk_mut`] leaves them.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownColumn`] for an id column that the frame lacks,
-    /// [`ErrorKind::UnsupportedType`] for a type that JSON has no form for, and
-    /// [`ErrorKind::Polars`] when a column is in several chunks.
-    pub fn new(frame: &'a DataFrame, id: &[impl AsRef<str>]) -> Result<Self, Error> {
-        let fields = frame.columns().iter().map(FieldWriter::new).collect::<Result<_, _>>()?;
-        let id = id
+    /// [`ErrorKind::UnknownColumn`] for a named column that the frame lacks,
+    /// [`ErrorKind::UnsupportedType`] for a type that JSON has no form for, for a column that
+    /// cannot have its role, and with [`FieldNames::Objects`] for two names of which one is an
+    /// object's, [`ErrorKind::Row`] for an operation that Elasticsearch refuses with these
+    /// options, such as an update without an id, and [`ErrorKind::Polars`] when a column is in
+    /// several chunks.
+    pub fn with_options(frame: &'a DataFrame, options: &WriterOptions) -> Result<Self, Error> {
+        let style = Style { non_finite: options.non_finite, vectors: options.vectors };
+        let metadata = [&options.operation_column, &options.pipeline];
+        let is_field = |column: &&Column| metadata.iter().all(|name| name.as_deref() != Some(column.name().as_str()));
+        let columns = frame
+            .columns()
             .iter()
-            .map(|name| {
-                let name = name.as_ref();
-                let column = frame.column(name).map_err(|_| {
-                    let known: Vec<_> = frame.get_column_names().iter().map(|name| name.as_str()).collect();
-                    Error::new(
-                        ErrorKind::UnknownColumn,
-                        format!("the id column {name} is not among the columns {}", known.join(", ")),
-                    )
-                })?;
-                Ok((name.to_owned(), Cells::new(column)?))
-            })
-            .collect::<Result<_, Error>>()?;
-        Ok(Self { fields, id, rows: frame.height() })
+            .filter(is_field)
+            .map(|column| Ok((column.name().as_str(), Cells::new(column, style)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        let members = match options.names {
+            FieldNames::Flat => Members::flat(columns),
+            FieldNames::Objects => Members::objects(columns)?,
+        };
+        let actions = Actions::new(frame, options, style)?;
+        let typical_size = members.typical_size() + actions.typical_size();
+        Ok(Self { members, actions, rows: frame.height(), typical_size })
     }
 
     /// The number of rows of the frame.
@@ -64,28 +93,50 @@ impl<'a> DocumentWriter<'a> {
 
     /// Whether documents have ids of their own.
     pub fn has_ids(&self) -> bool {
-        !self.id.is_empty()
+        self.actions.has_ids()
+    }
+
+    /// Whether sending the lines of a row twice ends in the same state as sending them once:
+    /// the documents have ids of their own.
+    pub fn is_repeatable(&self) -> bool {
+        self.has_ids()
+    }
+
+    /// Appends what a bulk request says of a row: the action line and, unless it is a
+    /// deletion, the source line, each with its line break. Returns the length of `out` where
+    /// the source line begins; for a deletion that is its end.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Row`] when the row cannot be written, as [`DocumentWriter::write_id`] and
+    /// [`DocumentWriter::write_document`] say, or when its operation or version is none. `out`
+    /// may then end in a part of a line.
+    pub fn write_lines(&self, row: usize, out: &mut Vec<u8>) -> Result<usize, Error> {
+        let mut line = Line::new(out, self.typical_size);
+        let operation = self.actions.write(row, &mut line)?;
+        let source = line.at();
+        match operation {
+            Operation::Delete => return Ok(source),
+            Operation::Index | Operation::Create => self.write_members(row, &mut line)?,
+            Operation::Update | Operation::Upsert => {
+                line.put_bytes(b"{\"doc\":");
+                self.write_members(row, &mut line)?;
+                if operation == Operation::Upsert {
+                    line.put_bytes(b",\"doc_as_upsert\":true");
+                }
+                line.put(b'}');
+            }
+        }
+        line.put(b'\n');
+        Ok(source)
     }
 
     /// Appends the document of a row, without a line break.
     ///
     /// # Errors
-    /// [`ErrorKind::UnsupportedType`] for a nested value that JSON has no form for.
+    /// [`ErrorKind::Row`] names the column that holds a number that is not finite, with
+    /// [`NonFinite::Reject`]. `out` may then end in a part of a document.
     pub fn write_document(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-        out.push(b'{');
-        let start = out.len();
-        for field in &self.fields {
-            let before = out.len();
-            if before > start {
-                out.push(b',');
-            }
-            out.extend_from_slice(&field.key);
-            if !field.cells.write(row, out)? {
-                out.truncate(before);
-            }
-        }
-        out.push(b'}');
-        Ok(())
+        self.write_members(row, &mut Line::new(out, self.typical_size))
     }
 
     /// Appends the id of a row as a JSON string: the values of the id columns, joined by
@@ -93,143 +144,38 @@ impl<'a> DocumentWriter<'a> {
     /// get the same id. An id longer than Elasticsearch takes is replaced by its hash.
     ///
     /// # Errors
-    /// [`ErrorKind::Row`] when an id column is null in this row.
+    /// [`ErrorKind::Row`] when an id column is null in this row, or the id is empty. `out` may
+    /// then end in a part of an id.
     pub fn write_id(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut id = Vec::with_capacity(64);
-        for (place, (name, cells)) in self.id.iter().enumerate() {
-            if place > 0 {
-                id.push(b'|');
-            }
-            if !cells.write_plain(row, &mut id)? {
-                return Err(Error::new(
-                    ErrorKind::Row,
-                    format!("column {name} is part of the document id and has no value"),
-                )
-                .with_help("choose id columns that are never null, or filter such rows out"));
-            }
+        self.actions.id.write(row, &mut Line::new(out, 64))
+    }
+
+    #[inline]
+    fn write_members(&self, row: usize, line: &mut Line<'_>) -> Result<(), Error> {
+        match self.members.write(row, line) {
+            Ok(true) => {}
+            Ok(false) => line.put_bytes(b"{}"),
+            Err(refusal) => return Err(refused(&refusal, row)),
         }
-        out.push(b'"');
-        if id.len() > LONGEST_ID {
-            out.extend_from_slice(format!("{:032x}", xxhash_rust::xxh3::xxh3_128(&id)).as_bytes());
-        } else {
-            text::escape(&id, out);
-        }
-        out.push(b'"');
         Ok(())
     }
 }
 
-impl<'a> FieldWriter<'a> {
-    fn new(column: &'a Column) -> Result<Self, Error> {
-        let mut key = vec![b'"'];
-        text::escape(column.name().as_bytes(), &mut key);
-        key.extend_from_slice(b"\":");
-        Ok(Self { key, cells: Cells::new(column)? })
-    }
+#[cold]
+fn refused(refusal: &Refusal, row: usize) -> Error {
+    let (column, value) = (refusal.column(), refusal.value());
+    Error::new(ErrorKind::Row, format!("column {column} holds {value}, which JSON has no number for"))
+        .with_row(row)
+        .with_help("write such values as null or as text, or filter such rows out")
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use polars::prelude::*;
-    use proptest::prelude::{prop, prop_assert_eq, proptest};
-
-    fn documents(frame: &DataFrame) -> Vec<String> {
-        let writer = DocumentWriter::new(frame, &[] as &[&str]).unwrap();
-        (0..writer.rows())
-            .map(|row| {
-                let mut out = Vec::new();
-                writer.write_document(row, &mut out).unwrap();
-                String::from_utf8(out).unwrap()
-            })
-            .collect()
-    }
-
-    fn id(frame: &DataFrame, columns: &[&str], row: usize) -> Result<String, Error> {
-        let mut out = Vec::new();
-        DocumentWriter::new(frame, columns)?.write_id(row, &mut out)?;
-        Ok(String::from_utf8(out).unwrap())
-    }
-
-    #[test]
-    fn every_scalar_type_is_written() {
-        let frame = df!(
-            "b" => [Some(true), None],
-            "i8" => [i8::MIN, 0],
-            "u64" => [u64::MAX, 0],
-            "f32" => [0.1_f32, f32::NAN],
-            "f64" => [0.1, f64::INFINITY],
-            "s" => ["a \"quoted\"\n\\ \u{1} é", ""],
+/// A column that the options name.
+fn writer_column<'a>(frame: &'a DataFrame, name: &str, role: &str) -> Result<&'a Column, Error> {
+    frame.column(name).map_err(|_| {
+        let known: Vec<_> = frame.get_column_names().iter().map(|name| name.as_str()).collect();
+        Error::new(
+            ErrorKind::UnknownColumn,
+            format!("the {role} column {name} is not among the columns {}", known.join(", ")),
         )
-        .unwrap();
-        let dates = df!(
-            "d" => [0_i32, -1],
-            "ms" => [1_357_034_400_000_i64, -1],
-            "ns" => [1_i64, 0],
-            "t" => [3_600_000_000_001_i64, 0],
-        )
-        .unwrap();
-        let cast = |name: &str, dtype: &DataType| dates.column(name).unwrap().cast(dtype).unwrap();
-        let dates = DataFrame::new_infer_height(vec![
-            cast("d", &DataType::Date),
-            cast("ms", &DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC))),
-            cast("ns", &DataType::Datetime(TimeUnit::Nanoseconds, None)),
-            cast("t", &DataType::Time),
-        ])
-        .unwrap();
-        assert_eq!(
-            documents(&frame),
-            [
-                r#"{"b":true,"i8":-128,"u64":18446744073709551615,"f32":0.1,"f64":0.1,"s":"a \"quoted\"\n\\ \u0001 é"}"#,
-                r#"{"i8":0,"u64":0,"s":""}"#,
-            ]
-        );
-        assert_eq!(
-            documents(&dates),
-            [
-                r#"{"d":"1970-01-01","ms":"2013-01-01T10:00:00.000Z","ns":"1970-01-01T00:00:00.000000001Z","t":"01:00:00.000000001"}"#,
-                r#"{"d":"1969-12-31","ms":"1969-12-31T23:59:59.999Z","ns":"1970-01-01T00:00:00.000000000Z","t":"00:00:00.000000000"}"#,
-            ]
-        );
-    }
-
-    #[test]
-    fn nested_values_are_written() {
-        let list =
-            Series::new("l".into(), [Series::new("".into(), [Some(1_i64), None]), Series::new("".into(), [2_i64])]);
-        let inner = df!("x" => [Some(1.5), None], "y" => ["a", "b"]).unwrap().into_struct("o".into()).into_series();
-        let frame = DataFrame::new_infer_height(vec![list.into(), inner.into()]).unwrap();
-        assert_eq!(documents(&frame), [r#"{"l":[1,null],"o":{"x":1.5,"y":"a"}}"#, r#"{"l":[2],"o":{"y":"b"}}"#]);
-    }
-
-    #[test]
-    fn ids_are_readable_and_never_ambiguous() {
-        let frame = df!("a" => ["x|y", "x"], "b" => ["z", "y|z"], "n" => [Some(7), None]).unwrap();
-        assert_eq!(id(&frame, &["a", "b"], 0).unwrap(), r#""x\\|y|z""#);
-        assert_eq!(id(&frame, &["a", "b"], 1).unwrap(), r#""x|y\\|z""#);
-        assert_eq!(id(&frame, &["n"], 0).unwrap(), r#""7""#);
-        let error = id(&frame, &["a", "n"], 1).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Row);
-        assert!(error.to_string().contains("column n"), "{error}");
-        assert_eq!(id(&frame, &["nope"], 0).unwrap_err().kind(), ErrorKind::UnknownColumn);
-        let long = df!("a" => ["x".repeat(600)]).unwrap();
-        assert_eq!(id(&long, &["a"], 0).unwrap().len(), 34);
-    }
-
-    proptest! {
-        #[test]
-        fn documents_are_json_that_reads_back(
-            names in prop::collection::btree_set("\\PC{1,6}", 2),
-            texts in prop::collection::vec(prop::option::of("\\PC*"), 3),
-            numbers in prop::collection::vec(prop::option::of(prop::num::f64::NORMAL | prop::num::f64::ZERO), 3),
-        ) {
-            let names: Vec<_> = names.into_iter().collect();
-            let frame = df!(names[0].as_str() => &texts, names[1].as_str() => &numbers).unwrap();
-            for (row, line) in documents(&frame).iter().enumerate() {
-                let read: serde_json::Value = serde_json::from_str(line).unwrap();
-                prop_assert_eq!(read.get(&names[0]).and_then(|value| value.as_str()), texts[row].as_deref());
-                prop_assert_eq!(read.get(&names[1]).and_then(serde_json::Value::as_f64), numbers[row]);
-            }
-        }
-    }
+    })
 }

@@ -23,6 +23,30 @@ impl Message {
         words.ok_or_else(|| io::Error::other("a reply without a status"))
     }
 
+    /// The body without its framing.
+    pub(super) fn body(&self) -> io::Result<Vec<u8>> {
+        let framed = &self.bytes[self.head_length..];
+        let chunked = self.head()?.lines().filter_map(|line| line.split_once(':')).any(|(name, value)| {
+            name.eq_ignore_ascii_case("transfer-encoding") && value.trim().eq_ignore_ascii_case("chunked")
+        });
+        if chunked { join_chunks(framed) } else { Ok(framed.to_vec()) }
+    }
+
+    /// The same request with another body, whose answer is to come as it is, uncompressed.
+    pub(super) fn with_body(&self, body: &[u8]) -> io::Result<Self> {
+        const REPLACED: [&str; 3] = ["content-length", "transfer-encoding", "accept-encoding"];
+        let mut head = String::new();
+        for line in self.head()?.lines().filter(|line| !line.is_empty()) {
+            let name = line.split_once(':').map_or("", |(name, _)| name);
+            if !REPLACED.iter().any(|replaced| name.eq_ignore_ascii_case(replaced)) {
+                head.push_str(line);
+                head.push_str("\r\n");
+            }
+        }
+        head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+        Ok(Self { head_length: head.len(), bytes: [head.as_bytes(), body].concat(), is_last: self.is_last })
+    }
+
     /// The same with another status.
     pub(super) fn with_status(&self, status: u16) -> Vec<u8> {
         let line = self.bytes.windows(2).position(|pair| pair == b"\r\n").unwrap_or(0);
@@ -146,5 +170,50 @@ fn chunked_length(body: &[u8]) -> io::Result<Option<usize>> {
             Ok(httparse::Status::Partial) => return Ok(None),
             Err(_) => return Err(io::Error::other("a chunk without a size")),
         }
+    }
+}
+
+/// The content of a chunked body that is whole.
+fn join_chunks(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut content = Vec::with_capacity(body.len());
+    let mut rest = body;
+    while let Ok(httparse::Status::Complete((line, size))) = httparse::parse_chunk_size(rest) {
+        let size = usize::try_from(size).map_err(io::Error::other)?;
+        if size == 0 {
+            return Ok(content);
+        }
+        let end = line.saturating_add(size).saturating_add(2);
+        content.extend_from_slice(rest.get(line..line + size).ok_or(io::ErrorKind::UnexpectedEof)?);
+        rest = rest.get(end..).ok_or(io::ErrorKind::UnexpectedEof)?;
+    }
+    Err(io::Error::other("a chunk without a size"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message(head: &str, body: &str) -> Message {
+        Message { bytes: format!("{head}{body}").into_bytes(), head_length: head.len(), is_last: false }
+    }
+
+    #[test]
+    fn a_body_is_read_whatever_its_framing() {
+        let plain = message("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n", "abc");
+        let chunked =
+            message("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "2\r\nab\r\n1\r\nc\r\n0\r\n\r\n");
+        for message in [plain, chunked] {
+            assert_eq!(message.body().unwrap(), b"abc");
+        }
+        let cut = message("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nab");
+        assert!(cut.body().is_err());
+    }
+
+    #[test]
+    fn another_body_has_another_length() {
+        let head = "POST /_bulk HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\nAccept-Encoding: gzip\r\n\r\n";
+        let request = message(head, "abc").with_body(b"other").unwrap();
+        assert_eq!(request.bytes, b"POST /_bulk HTTP/1.1\r\nHost: h\r\ncontent-length: 5\r\n\r\nother");
+        assert_eq!(request.body().unwrap(), b"other");
     }
 }

@@ -31,6 +31,15 @@ pub enum Fault {
     Drip(Duration),
     /// The request is held for this long before the node sees it.
     Delay(Duration),
+    /// A bulk request: of its documents this share, in percent and rounded down, is answered 429
+    /// and the node never sees them; it applies the others. The seed decides which. A request of
+    /// which nothing is left counts as answered by the node.
+    RefuseItems {
+        /// How many of a hundred documents are refused.
+        percent: u8,
+        /// Decides which.
+        seed: u64,
+    },
 }
 
 /// What is done to one connection before a request is read from it.
@@ -62,8 +71,33 @@ pub struct SeenRequest {
     pub status: Option<u16>,
 }
 
+/// How many documents of bulk requests under [`Fault::RefuseItems`] there were so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SeenItems {
+    /// Those that the node got, in requests that it has answered.
+    pub forwarded: u64,
+    /// Those that the proxy refused.
+    pub refused: u64,
+}
+
+type Decide = Box<dyn FnMut(&SeenRequest) -> Fault + Send>;
+
+/// Decides what is done to a request that no script is for.
+#[derive(Default)]
+pub(super) struct Decider(pub(super) Option<Decide>);
+
+impl std::fmt::Debug for Decider {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(if self.0.is_some() { "Decider" } else { "none" })
+    }
+}
+
 #[derive(Debug, Default)]
 pub(super) struct State {
+    pub(super) decider: Decider,
+    /// Whether bodies are forgotten once it is decided what is done to their requests.
+    pub(super) forgets_bodies: bool,
+    pub(super) items: SeenItems,
     pub(super) connections: usize,
     pub(super) connection_script: VecDeque<ConnectionFault>,
     pub(super) scripts: Vec<(String, VecDeque<Fault>)>,
@@ -71,9 +105,10 @@ pub(super) struct State {
 }
 
 impl State {
-    /// Takes the fault of a request out of the scripts.
-    pub(super) fn next_fault(&mut self, path: &str) -> Fault {
-        let mut matching = self.scripts.iter_mut().filter(|(part, _)| path.contains(part.as_str()));
-        matching.find_map(|(_, queue)| queue.pop_front()).unwrap_or(Fault::Pass)
+    /// Takes the fault of a request out of the scripts, or has it decided.
+    pub(super) fn next_fault(&mut self, request: &SeenRequest) -> Fault {
+        let mut matching = self.scripts.iter_mut().filter(|(part, _)| request.path.contains(part.as_str()));
+        let scripted = matching.find_map(|(_, queue)| queue.pop_front());
+        scripted.unwrap_or_else(|| self.decider.0.as_mut().map_or(Fault::Pass, |decide| decide(request)))
     }
 }

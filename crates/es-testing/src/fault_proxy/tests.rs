@@ -3,8 +3,10 @@
 use std::time::Instant;
 
 use reqwest::{Client, Response};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
+use super::message::{Kind, read_message};
 use super::*;
 
 const BODY: &str = r#"{"count":17}"#;
@@ -29,6 +31,12 @@ async fn node() -> (String, Arc<Mutex<Vec<String>>>) {
                             "transfer-encoding: chunked\r\n\r\n5\r\n{one}\r\n{:x}\r\n{other}\r\n0\r\n\r\n",
                             other.len()
                         )
+                    } else if line.contains("_bulk") {
+                        // An item for each line of action and source that arrives.
+                        let lines = request.body().unwrap().iter().filter(|byte| **byte == b'\n').count();
+                        let items = vec![r#"{"index":{"status":201}}"#; lines / 2].join(",");
+                        let reply = format!(r#"{{"errors":false,"items":[{items}]}}"#);
+                        format!("content-length: {}\r\n\r\n{reply}", reply.len())
                     } else if line.contains("close") {
                         format!("connection: close\r\n\r\n{BODY}")
                     } else {
@@ -171,4 +179,37 @@ async fn a_shut_proxy_refuses_and_opens_again_on_its_port() {
         }
     };
     timeout(Duration::from_secs(5), gone).await.unwrap();
+}
+
+#[tokio::test]
+async fn single_documents_are_refused() {
+    let (proxy, client, applied) = setup().await;
+    proxy.script_for("/_bulk", [60, 100, 0].map(|percent| Fault::RefuseItems { percent, seed: 1 }));
+    for refused in [3, 5, 0] {
+        let body = "{\"index\":{}}\n{}\n".repeat(5);
+        let answer = client.post(format!("{}/i/_bulk", proxy.url())).body(body).send().await.unwrap();
+        let answer: serde_json::Value = serde_json::from_str(&answer.text().await.unwrap()).unwrap();
+        let statuses = answer["items"].as_array().unwrap().iter().map(|item| item["index"]["status"].as_u64().unwrap());
+        let statuses: Vec<u64> = statuses.collect();
+        assert_eq!(statuses.len(), 5);
+        assert_eq!(statuses.iter().filter(|status| **status == 429).count(), refused);
+        assert_eq!(answer["errors"], refused > 0);
+    }
+    assert_eq!(proxy.items(), SeenItems { forwarded: 7, refused: 8 });
+    // What is refused altogether never gets there.
+    assert_eq!(applied.lock().unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn a_function_decides_where_no_script_does() {
+    let (proxy, client, _) = setup().await;
+    proxy.forget_bodies();
+    proxy.script_for("/a", [Fault::Answer(503)]);
+    proxy.decide_with(|request| if request.body == b"{}" { Fault::Answer(429) } else { Fault::Pass });
+    for status in [503, 429, 429] {
+        assert_eq!(post(&client, &proxy, "/a").await.unwrap().status().as_u16(), status);
+    }
+    let other = client.post(format!("{}/a", proxy.url())).body("other").send().await.unwrap();
+    assert_eq!(other.status().as_u16(), 200);
+    assert!(proxy.requests("/a").iter().all(|request| request.body.is_empty()));
 }

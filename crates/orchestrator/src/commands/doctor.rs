@@ -12,7 +12,7 @@ use crate::doctor::needs::Needs;
 use crate::doctor::{examine, has_failed, role, text};
 use crate::environment::Environment;
 use crate::failure::{Exit, Failure};
-use crate::project::{PIPELINE_FILE, Project};
+use crate::project::{Project, has_pipeline};
 use crate::settings;
 use crate::terminal::event::Event;
 use crate::terminal::logging::colour;
@@ -28,8 +28,7 @@ impl Start {
     /// Reads the pipeline of the command line. That there is none is no error, unless one was
     /// named.
     pub(super) fn load(cli: &Cli) -> Result<Self, Failure> {
-        let is_named = cli.file != Path::new(PIPELINE_FILE) || cli.environment.is_some();
-        if is_named || cli.directory.join(&cli.file).is_file() {
+        if has_pipeline(&cli.directory, &cli.file, cli.environment.as_deref()) {
             let project = Project::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
             return Ok(Self::Pipeline(Box::new(project)));
         }

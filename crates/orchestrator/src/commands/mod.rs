@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 mod graph;
+mod ingest;
 mod init;
 mod plan;
 mod reference;
@@ -19,7 +20,7 @@ use clap::CommandFactory as _;
 use crate::cli::{Cli, Command, ScopeArgs};
 use crate::failure::{Exit, Failure};
 use crate::planning::{Scope, partition_filter};
-use crate::project::Project;
+use crate::project::{Project, Workplace};
 use crate::terminal::reporter::{Reporter, print_out};
 
 /// Does what the command line says.
@@ -37,6 +38,10 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit, Failure> {
                 return doctor::print_role(&start, source, reporter);
             }
             block_on(doctor::doctor(&cli.directory, start, source, reporter))
+        }
+        Command::Ingest(args) => {
+            let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
+            block_on(ingest::ingest(work, args.clone(), reporter))
         }
         Command::Plan(scope) => block_on(plan::plan(load()?, scope_of(scope)?, reporter)),
         Command::Run(scope) => block_on(run::run(load()?, scope_of(scope)?, reporter)),

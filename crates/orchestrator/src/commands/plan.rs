@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use es_assets::{Action, Step};
+use es_core::{Mapping, Property};
+use serde_json::json;
 
 use crate::failure::{Exit, Failure};
 use crate::planning::{Planned, Scope, action_name, make_plan, mapping_changes, reasons, refuse_unmet, step_name};
@@ -21,10 +23,24 @@ pub(super) async fn plan(project: Arc<Project>, scope: Scope, reporter: &Reporte
             action: action_name(&step.action),
             reasons: explained(&planned, &project, step),
             rows: planned.prepared.rows(&step.asset, step.partition.as_ref()),
+            mapping: new_mapping(&planned, step).map(|mapping| json!(mapping)),
         });
     }
     reporter.result(&text(&planned, &project));
     Ok(Exit::Done)
+}
+
+/// The mapping that an index would be made with, of files.
+fn new_mapping<'a>(planned: &'a Planned, step: &Step) -> Option<&'a Mapping> {
+    let is_build = matches!(step.action, Action::Build { .. });
+    planned.prepared.files.get(&step.asset).filter(|_| is_build).map(|files| &files.mapping)
+}
+
+/// The fields of a mapping, in a line.
+fn fields(mapping: &Mapping) -> String {
+    let field = |(path, property): (String, Property<'_>)| format!("{path} {}", property.field_type());
+    let fields = mapping.fields().into_iter().filter(|(_, property)| property.parameter("properties").is_none());
+    fields.map(field).collect::<Vec<_>>().join(", ")
 }
 
 /// The reasons, with the differences of the mapping where the mapping is one.
@@ -61,6 +77,14 @@ fn text(planned: &Planned, project: &Project) -> String {
         ]);
     }
     text.push_str(&table.to_string());
+    let mut shown: Vec<&str> = Vec::new();
+    for step in &pending {
+        let Some(mapping) = new_mapping(planned, step).filter(|_| !shown.contains(&step.asset.as_str())) else {
+            continue;
+        };
+        shown.push(&step.asset);
+        text.push_str(&format!("\nfields of {}: {}\n", step.asset, fields(mapping)));
+    }
     text.push_str(&format!("\n{} to do, {unchanged} unchanged\n", pending.len()));
     text
 }

@@ -9,7 +9,8 @@ use crate::failure::{Exit, Failure};
 use crate::planning::{Scope, make_plan, refuse_unmet};
 use crate::project::Project;
 use crate::run::{Finished, RunEnd, StepEnd, execute};
-use crate::store::generation::clean_up_all;
+use crate::store::generation::{Generation, clean_up_all};
+use crate::store::loads::LoadFile;
 use crate::store::owner::Owner;
 use crate::terminal::diagnostics::render;
 use crate::terminal::event::Event;
@@ -34,7 +35,12 @@ pub(super) async fn run(project: Arc<Project>, scope: Scope, reporter: &Reporter
     refuse_unmet(&planned.plan)?;
     let unchanged = planned.plan.steps.iter().filter(|step| step.action == es_assets::Action::Unchanged).count();
     let keep = project.kept_generations();
-    clean_up_all(&client, &planned.observed.generations, keep, &Owner::this(planned.now)).await?;
+    let is_wanted = |generation: &Generation| {
+        let is_part =
+            |step: &es_assets::Step| step.asset == generation.meta.asset && step.partition == generation.meta.partition;
+        planned.plan.pending().any(is_part) && LoadFile::new(&project.folder, &generation.index).exists()
+    };
+    clean_up_all(&client, &planned.observed.generations, keep, &Owner::this(planned.now), is_wanted).await?;
     if planned.plan.is_empty() {
         reporter.event(&Event::RunFinished {
             run: String::new(),

@@ -53,7 +53,7 @@ pub async fn build(
     let instants = stream.grid_instants();
     let limits = batch_limits(&context.project.settings.bulk);
     let batches = batches(stream.map_err(Failure::from), id.clone(), limits);
-    let mut done = write(context, new, batches.boxed(), |_| inputs, progress).await?;
+    let mut done = write(context, new, |_| batches.boxed(), |_| inputs, progress).await?;
     done.detail = format!("{instants} grid times, {}", done.detail);
     done.summary["grid_instants"] = json!(instants);
     Ok(done)

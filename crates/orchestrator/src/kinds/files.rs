@@ -1,32 +1,24 @@
-//! The files of an `ingest` asset: which they are, what they hold, and how their rows are
-//! divided into partitions.
+//! The files of an `ingest` asset: what they hold, and how their rows are divided into
+//! partitions. What the definition says of them is held against them in `definition`.
+
+mod definition;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use es_assets::{FileFormat, Ingest, Outside, Partition, PartitionKey, Undeclared};
-use es_bulk::files::{FileReader, same_schema};
-use es_bulk::{Batch, BatchBuilder, BatchLimits};
+use es_assets::{FileFormat, Ingest, Outside, Partition, PartitionKey};
+use es_bulk::files::{FileIdentity, FilePlace, FileReader, Piece, ReadOptions, same_schema};
+use es_bulk::{BatchBuilder, BatchLimits, Checkpoint};
 use es_core::Mapping;
-use es_frame::{ContentHash, DocumentWriter, infer_mapping, instants};
+use es_frame::{ContentHash, DocumentWriter, VectorForm, WriterOptions, instants};
 use jiff::Timestamp;
-use polars::prelude::{BooleanChunked, DataFrame, DataType, NewChunkedArray as _, Schema, SchemaRef};
-use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray as _, Schema, SchemaRef};
 
 use crate::failure::{Exit, Failure};
+use crate::feed::{self, Rows, Take, in_row};
 use crate::project::Project;
-
-/// What a file looks like from outside. While that stays the same, so does its content.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileIdentity {
-    /// The path as the pipeline names it.
-    pub path: String,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// When it was last modified, in UTC.
-    pub modified: Timestamp,
-}
+use crate::store::loads::Reached;
+use definition::{columns, identity, mapping, paths, writer};
 
 /// The files of an asset, looked at but not read.
 #[derive(Clone, Debug)]
@@ -40,7 +32,8 @@ pub struct Files {
     /// The number of rows of all files, where the format tells.
     pub rows: Option<u64>,
     columns: Vec<String>,
-    id: Vec<String>,
+    /// How rows become documents.
+    writer: WriterOptions,
     time: Option<String>,
     /// The mapping of the documents: inferred from the files, declared fields over it.
     pub mapping: Mapping,
@@ -59,6 +52,27 @@ pub struct Survey {
     pub outside: u64,
     /// Rows without a time.
     pub without_time: u64,
+    /// Where in the files the rows of each partition are.
+    spans: BTreeMap<Option<PartitionKey>, Spans>,
+}
+
+/// For each file, by its number, where rows are wanted.
+type Spans = BTreeMap<usize, Span>;
+
+/// A range of rows of a file, some of which are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// Where the piece begins that the first of them is in.
+    from: FilePlace,
+    /// The number of the last one, from 1.
+    last: u64,
+}
+
+impl Survey {
+    /// Where in the files the rows of a partition are.
+    pub fn spans(&self, partition: Option<&PartitionKey>) -> Option<&Spans> {
+        self.spans.get(&partition.cloned())
+    }
 }
 
 /// How closely files are looked at.
@@ -82,12 +96,13 @@ impl Files {
             FileFormat::Csv => es_bulk::files::FileFormat::Csv,
             FileFormat::Ndjson => es_bulk::files::FileFormat::Ndjson,
             FileFormat::Ipc => es_bulk::files::FileFormat::Ipc,
+            FileFormat::IpcStream => es_bulk::files::FileFormat::IpcStream,
         });
         let identities = paths.iter().map(|path| identity(project, path)).collect::<Result<_, _>>()?;
         let mut first: Option<FileReader> = None;
         let mut rows = Some(0);
         for path in &paths {
-            let reader = FileReader::open(path, format)?;
+            let reader = FileReader::open(path, &ReadOptions { format, ..ReadOptions::default() })?;
             rows = rows.zip(reader.rows()).map(|(sum, rows)| sum + rows);
             if let Some(first) = &first {
                 same_schema((first.path(), first.schema()), (path, reader.schema()))?;
@@ -106,7 +121,7 @@ impl Files {
             schema,
             rows,
             columns,
-            id: ingest.id.clone().unwrap_or_default(),
+            writer: writer(ingest),
             time: ingest.time.clone(),
             mapping,
             partitions,
@@ -116,7 +131,7 @@ impl Files {
 
     /// The columns that make up a document's id.
     pub fn id(&self) -> &[String] {
-        &self.id
+        &self.writer.id
     }
 
     /// The columns of the files.
@@ -135,41 +150,57 @@ impl Files {
             return Ok(survey);
         }
         let needed = (depth == Depth::Rows).then(|| self.time.iter().cloned().collect::<Vec<_>>());
-        self.each_frame(needed.as_deref(), |frame, first_row| {
-            let places = self.places(&frame)?;
-            for place in &places {
+        let read = self.read_options(needed);
+        feed::each_piece(&self.paths, &read, None, |file, _, piece| {
+            self.refuse_lines(&piece)?;
+            let file = self.number(file).unwrap_or_default();
+            let places = self.places(&piece.frame)?;
+            for (row, place) in places.iter().enumerate() {
                 match place {
-                    Place::In(part) => *survey.rows.entry(self.key(*part)).or_default() += 1,
+                    Place::In(part) => {
+                        let key = self.key(*part);
+                        let span = survey.spans.entry(key.clone()).or_default().entry(file);
+                        span.or_insert(Span { from: piece.place, last: 0 }).last = piece.number(row);
+                        *survey.rows.entry(key).or_default() += 1;
+                    }
                     Place::Outside => survey.outside += 1,
                     Place::WithoutTime => survey.without_time += 1,
                 }
             }
             if depth == Depth::Content {
-                self.add_content(&frame, first_row, &places, &mut survey)?;
+                self.add_content(&piece, &places, &mut survey)?;
             }
             Ok(true)
-        })?;
+        })
+        .map_err(|failure| failure.within(&self.asset))?;
         Ok(survey)
     }
 
-    fn add_content(
-        &self,
-        frame: &DataFrame,
-        first_row: u64,
-        places: &[Place],
-        survey: &mut Survey,
-    ) -> Result<(), Failure> {
-        let frame = self.select(frame)?;
-        let writer = DocumentWriter::new(&frame, &self.id)?;
-        let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1 });
+    fn add_content(&self, piece: &Piece, places: &[Place], survey: &mut Survey) -> Result<(), Failure> {
+        let frame = self.select(&piece.frame)?;
+        let writer = DocumentWriter::with_options(&frame, &self.writer)?;
+        let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1, ..BatchLimits::default() });
         for (row, place) in places.iter().enumerate() {
             let Place::In(part) = place else { continue };
-            let pushed = builder.push_row(&writer, row).map_err(|error| in_row(error, first_row + row as u64))?;
+            let pushed = builder.push_row(&writer, row).map_err(|error| in_row(error, piece.number(row)))?;
             if let Some(document) = pushed {
                 survey.content.entry(self.key(*part)).or_default().merge(document.content());
             }
         }
         Ok(())
+    }
+
+    /// A line that is no document has no time either, and so no partition that it could be
+    /// rejected of.
+    fn refuse_lines(&self, piece: &Piece) -> Result<(), Failure> {
+        match piece.refused.first().filter(|_| self.partitions.is_some()) {
+            None => Ok(()),
+            Some(line) => {
+                let message = format!("line {} is no document: {}", line.row, line.reason);
+                let help = "mend the file; without `partitions`, such lines are rejected one by one";
+                Err(Failure::new(Exit::Failed, message).with_help(Some(help)))
+            }
+        }
     }
 
     /// Refuses rows that no partition holds, where the definition says that there are none.
@@ -198,72 +229,73 @@ impl Files {
             .into())
     }
 
-    /// Makes the batches of one part and hands them over, until `take` wants no more. Blocks.
+    /// Makes the batches of one part and hands them over, from a place on and until `take`
+    /// wants no more. `spans` says where in the files its rows are, if that is known. Blocks.
     ///
     /// # Errors
     /// When a file is damaged, or a row cannot become a document.
     pub fn batches(
         &self,
         part: Option<&PartitionKey>,
+        spans: Option<&Spans>,
+        vectors: VectorForm,
         limits: BatchLimits,
-        mut take: impl FnMut(Batch) -> bool,
+        from: &Reached,
+        take: &mut Take<'_>,
     ) -> Result<(), Failure> {
-        let mut builder = BatchBuilder::new(limits);
-        let mut wanted = true;
-        self.each_frame(None, |frame, first_row| {
-            let places = self.places(&frame)?;
-            let is_wanted = |place: &Place| matches!(place, Place::In(place) if self.key(*place).as_ref() == part);
-            let numbers: Vec<u64> =
-                (first_row..).zip(&places).filter(|(_, place)| is_wanted(place)).map(|(number, _)| number).collect();
-            let mask = BooleanChunked::from_iter_values("".into(), places.iter().map(is_wanted));
-            if !mask.any() {
-                return Ok(true);
+        let writer = WriterOptions { vectors, ..self.writer.clone() };
+        let read = self.read_options(None);
+        let mut builder = BatchBuilder::new(limits).numbered_from(from.documents);
+        let from = from.checkpoint.as_ref();
+        let is_wanted = |place: &Place| matches!(place, Place::In(place) if self.key(*place).as_ref() == part);
+        for (number, path) in self.paths.iter().enumerate() {
+            let is_settled = from.is_some_and(|from| self.number(&from.file).is_some_and(|first| number < first));
+            let span = spans.map(|spans| spans.get(&number).copied());
+            if is_settled || span == Some(None) {
+                continue;
             }
-            let mut rows = self.select(&frame)?;
-            if !mask.all() {
-                rows = rows.filter(&mask).map_err(es_bulk::Error::from)?;
-            }
-            rows.rechunk_mut();
-            let writer = DocumentWriter::new(&rows, &self.id)?;
-            for (row, number) in numbers.into_iter().enumerate() {
-                if let Some(batch) = builder.push_row(&writer, row).map_err(|error| in_row(error, number))? {
-                    wanted = take(batch);
-                    if !wanted {
-                        return Ok(false);
-                    }
+            let span = span.flatten();
+            // What is settled of the file lies further ahead than where its rows begin.
+            let begin = from.filter(|from| self.number(&from.file) == Some(number)).cloned();
+            let begin = begin.or_else(|| {
+                span.map(|span| Checkpoint { file: feed::label(path), place: span.from, row: span.from.rows })
+            });
+            let mut is_done = false;
+            let path = std::slice::from_ref(path);
+            let wanted = feed::each_piece(path, &read, begin.as_ref(), |file, settled, piece| {
+                self.refuse_lines(&piece)?;
+                let places = self.places(&piece.frame)?;
+                let numbers: Vec<u64> =
+                    (0..places.len()).filter(|row| is_wanted(&places[*row])).map(|row| piece.number(row)).collect();
+                let mask = BooleanChunked::from_iter_values("".into(), places.iter().map(is_wanted));
+                let mut frame = self.select(&piece.frame)?;
+                if !mask.all() {
+                    frame = frame.filter(&mask).map_err(es_bulk::Error::from)?;
+                    frame.rechunk_mut();
                 }
+                let last = piece.number(places.len().saturating_sub(1));
+                is_done = span.is_some_and(|span| last >= span.last);
+                let rows = Rows { file, place: piece.place, numbers: &numbers, settled, refused: &piece.refused };
+                Ok(feed::push_rows(&mut builder, &frame, &writer, &rows, take)? && !is_done)
+            })
+            .map_err(|failure| failure.within(&self.asset))?;
+            if !wanted && !is_done {
+                return Ok(());
             }
-            Ok(true)
-        })?;
-        if let Some(last) = builder.finish().filter(|_| wanted) {
+        }
+        if let Some(last) = builder.finish() {
             take(last);
         }
         Ok(())
     }
 
-    /// Reads frame by frame until `visit`, which is told the number of the frame's first row
-    /// in its file, says that it is enough.
-    fn each_frame(
-        &self,
-        columns: Option<&[String]>,
-        mut visit: impl FnMut(DataFrame, u64) -> Result<bool, Failure>,
-    ) -> Result<(), Failure> {
-        for path in &self.paths {
-            let mut reader = FileReader::open(path, self.format)?;
-            if let Some(columns) = columns {
-                reader.project(columns);
-            }
-            let mut first_row = 1;
-            while let Some(frame) = reader.next_frame(es_bulk::files::DEFAULT_ROWS)? {
-                let context = || format!("{}, {}", self.asset, path.display());
-                let rows = frame.height() as u64;
-                if !visit(frame, first_row).map_err(|failure| failure.within(&context()))? {
-                    return Ok(());
-                }
-                first_row += rows;
-            }
-        }
-        Ok(())
+    /// The number of a file by its label.
+    fn number(&self, file: &str) -> Option<usize> {
+        self.paths.iter().position(|path| *feed::label(path) == *file)
+    }
+
+    fn read_options(&self, columns: Option<Vec<String>>) -> ReadOptions {
+        ReadOptions { format: self.format, columns, ..ReadOptions::default() }
     }
 
     fn select(&self, frame: &DataFrame) -> Result<DataFrame, Failure> {
@@ -294,11 +326,6 @@ impl Files {
     }
 }
 
-/// The error of a row, which is counted from 1.
-fn in_row(error: es_bulk::Error, number: u64) -> Failure {
-    Failure::from(error).within(&format!("row {number}"))
-}
-
 /// Where a row belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -306,115 +333,4 @@ enum Place {
     In(usize),
     Outside,
     WithoutTime,
-}
-
-fn paths(project: &Project, asset: &str, ingest: &Ingest) -> Result<Vec<PathBuf>, Failure> {
-    let key = format!("assets.{asset}.from.path");
-    let pattern = project.path(&ingest.from.path);
-    let text = pattern.to_string_lossy();
-    let wrong = |message: String, hint: &str| project.pipeline.diagnose(&key, &message, Some(hint)).into();
-    let matches =
-        glob::glob(&text).map_err(|error| wrong(format!("`{}` is no pattern: {error}", ingest.from.path), ""))?;
-    let mut paths = Vec::new();
-    for found in matches {
-        paths.push(found.map_err(|error| wrong(format!("a folder cannot be read: {error}"), "check who may read it"))?);
-    }
-    paths.sort();
-    if paths.is_empty() {
-        let hint = nearest_file(&pattern).map_or_else(
-            || format!("paths start at {}", project.folder.display()),
-            |near| format!("did you mean `{near}`?"),
-        );
-        return Err(wrong(format!("there is no file `{}`", ingest.from.path), &hint));
-    }
-    Ok(paths)
-}
-
-/// A file of the same folder with a similar name.
-fn nearest_file(path: &Path) -> Option<String> {
-    let name = path.file_name()?.to_str()?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = std::fs::read_dir(folder).ok()?;
-    let names: Vec<String> = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    es_assets::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
-}
-
-fn identity(project: &Project, path: &Path) -> Result<FileIdentity, Failure> {
-    let wrong = |error: &dyn std::fmt::Display| {
-        Failure::new(Exit::Failed, format!("{} cannot be looked at: {error}", path.display()))
-    };
-    let metadata = std::fs::metadata(path).map_err(|error| wrong(&error))?;
-    let modified = metadata.modified().map_err(|error| wrong(&error))?;
-    let modified = Timestamp::try_from(modified).map_err(|error| wrong(&error))?;
-    let path = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
-    Ok(FileIdentity { path, bytes: metadata.len(), modified })
-}
-
-/// The columns that become fields, and whether those that the definition names are there.
-fn columns(
-    project: &Project,
-    asset: &str,
-    ingest: &Ingest,
-    schema: &Schema,
-    file: &Path,
-) -> Result<Vec<String>, Failure> {
-    let present: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
-    let require = |name: &str, key: String| -> Result<(), Failure> {
-        if schema.contains(name) {
-            return Ok(());
-        }
-        let file = file.strip_prefix(&project.folder).unwrap_or(file).display();
-        let hint = match es_assets::nearest(name, present.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("its columns are {}", present.join(", ")),
-        };
-        Err(project.pipeline.diagnose(&key, &format!("{file} has no column `{name}`"), Some(&hint)).into())
-    };
-    for (place, name) in ingest.id.iter().flatten().enumerate() {
-        require(name, format!("assets.{asset}.id[{place}]"))?;
-    }
-    if let Some(time) = &ingest.time {
-        require(time, format!("assets.{asset}.time"))?;
-    }
-    let declared = |name: &str| {
-        ingest
-            .index
-            .mappings
-            .get("properties")
-            .and_then(Value::as_object)
-            .is_some_and(|fields| fields.contains_key(name))
-    };
-    let named =
-        |name: &str| ingest.time.as_deref() == Some(name) || ingest.id.iter().flatten().any(|column| column == name);
-    match ingest.undeclared {
-        Undeclared::Infer => Ok(present.into_iter().map(str::to_owned).collect()),
-        Undeclared::Ignore => {
-            Ok(present.into_iter().filter(|name| declared(name) || named(name)).map(str::to_owned).collect())
-        }
-        Undeclared::Reject => match present.iter().find(|name| !declared(name)) {
-            None => Ok(present.into_iter().map(str::to_owned).collect()),
-            Some(name) => {
-                let message = format!("column `{name}` is in the files and not in the mappings");
-                let hint = "declare it in `index.mappings.properties`, or set `undeclared` to infer or ignore";
-                Err(project.pipeline.diagnose(&format!("assets.{asset}.undeclared"), &message, Some(hint)).into())
-            }
-        },
-    }
-}
-
-/// The mapping of the documents. Fields that are neither in the files nor declared are
-/// refused by the server, unless the definition sets `dynamic` itself.
-fn mapping(ingest: &Ingest, schema: &Schema, columns: &[String]) -> Result<Mapping, Failure> {
-    let used: Schema = columns
-        .iter()
-        .filter_map(|name| schema.get_full(name).map(|(_, name, dtype)| (name.clone(), dtype.clone())))
-        .collect();
-    let mut inferred = infer_mapping(&used)?;
-    if let Some(time) = ingest.time.as_ref().filter(|time| !matches!(used.get(time), Some(DataType::Datetime(..)))) {
-        inferred.properties.insert(time.clone(), json!({"type": "date"}));
-    }
-    inferred.parameters.insert("dynamic".to_owned(), json!("strict"));
-    let declared: Mapping = serde_json::from_value(Value::Object(ingest.index.mappings.clone()))
-        .map_err(|error| Failure::usage(format!("the mappings cannot be read: {error}")))?;
-    Ok(inferred.overridden_by(&declared))
 }

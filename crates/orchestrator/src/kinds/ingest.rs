@@ -4,17 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use es_assets::{Fingerprint, Ingest, Inputs, PartitionKey, PerPartition, Pipeline};
+use es_frame::VectorForm;
 use futures::StreamExt as _;
-use tokio::sync::mpsc;
 
 use super::Done;
 use super::files::{Depth, Files, Survey};
 use super::generation::{NewGeneration, write};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::feed;
 use crate::project::Project;
 use crate::settings::batch_limits;
 use crate::store::generation::Generation;
+use crate::store::loads::Reached;
 use crate::terminal::reporter::StepProgress;
 
 /// The name of the files among the inputs of a part.
@@ -156,28 +158,26 @@ pub async fn build(
         files: files.identities.clone(),
     };
     let limits = batch_limits(&context.project.settings.bulk);
-    // One batch waits while others are sent, so that reading never falls behind and memory
-    // stays bounded.
-    let (sender, receiver) = mpsc::channel(1);
     let (reading, part) = (files.clone(), partition.cloned());
-    let reader = tokio::task::spawn_blocking(move || {
-        let outcome = reading.batches(part.as_ref(), limits, |batch| sender.blocking_send(Ok(batch)).is_ok());
-        if let Err(failure) = outcome {
-            // When nobody listens any more, the load has failed for another reason.
-            let _ = sender.blocking_send(Err(failure));
-        }
-    });
-    let batches = futures::stream::unfold(receiver, |mut receiver| async {
-        receiver.recv().await.map(|batch| (batch, receiver))
-    });
+    let spans = context.prepared.surveys.get(asset).and_then(|survey| survey.spans(partition)).cloned();
+    let vectors = VectorForm::best_for(context.client.info().version);
+    let mut reader = None;
+    let batches = |from: &Reached| {
+        let from = from.clone();
+        let (batches, thread) = feed::in_background(move |take| {
+            reading.batches(part.as_ref(), spans.as_ref(), vectors, limits, &from, take)
+        });
+        reader = Some(thread);
+        batches.boxed()
+    };
     let inputs = |content: &str| {
         let inputs = version(content);
         context.known.lock().external.insert(asset, partition.cloned(), inputs);
         context.inputs(asset, partition)
     };
-    let done = write(context, new, batches.boxed(), inputs, progress).await;
-    reader
-        .await
-        .map_err(|error| Failure::new(Exit::Failed, format!("reading the files of {asset} failed: {error}")))?;
+    let done = write(context, new, batches, inputs, progress).await;
+    if let Some(reader) = reader {
+        feed::ended(reader, asset).await?;
+    }
     done
 }

@@ -1,19 +1,19 @@
 //! A run: does what a plan says, in the order of the graph, side by side where it allows.
 
-mod disk;
 mod step;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use es_assets::{Plan, Step};
+use es_assets::{Action, AssetKind, Plan, Step};
 use es_core::Client;
 use jiff::Timestamp;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::context::{Context, Known, State};
+use crate::disk;
 use crate::failure::{Exit, Failure, What};
 use crate::kinds::Done;
 use crate::planning::{Planned, step_name};
@@ -78,7 +78,9 @@ pub async fn execute(
 ) -> Result<RunEnd, Failure> {
     let started = Instant::now();
     let now = planned.now;
-    disk::gate(&client, &project, &planned.plan, &reporter).await?;
+    if project.settings.run.disk_check && writes_documents(&project, &planned.plan) {
+        disk::require_room(&client, &reporter).await?;
+    }
     let store = RunStore::new(client.clone(), &project.prefix, project.pipeline.name());
     store.prepare().await?;
     let run = run_name(now);
@@ -112,8 +114,14 @@ pub async fn execute(
     Ok(RunEnd { run, steps, exit, took: started.elapsed() })
 }
 
+/// Whether anything of a plan makes an index.
+fn writes_documents(project: &Project, plan: &Plan) -> bool {
+    let makes_index = |asset: &str| project.pipeline.graph().kind(asset).is_some_and(AssetKind::is_index);
+    plan.pending().any(|step| matches!(step.action, Action::Build { .. }) && makes_index(&step.asset))
+}
+
 /// A name that sorts by time and that two runs hardly share.
-fn run_name(now: Timestamp) -> String {
+pub(crate) fn run_name(now: Timestamp) -> String {
     let second = now.strftime("%Y%m%dt%H%M%S");
     let distinction = (now.subsec_nanosecond().unsigned_abs() ^ std::process::id()) & 0xffff;
     format!("{second}-{distinction:04x}")

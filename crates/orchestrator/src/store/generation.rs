@@ -19,6 +19,9 @@ use crate::failure::{Exit, Failure};
 /// The key of what this program notes in `_meta`.
 const META: &str = "orchestrator";
 
+/// How often publishing is tried again when another run changes the same part meanwhile.
+const PUBLISH_TRIES: u32 = 5;
+
 /// What a generation is and was made of.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationMeta {
@@ -52,7 +55,7 @@ pub struct Completion {
     /// What the files that it was made of looked like from outside, so that they need not
     /// be read again while they look the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub files: Vec<crate::kinds::files::FileIdentity>,
+    pub files: Vec<es_bulk::files::FileIdentity>,
 }
 
 /// A generation that exists.
@@ -143,7 +146,22 @@ fn is_same_part(one: &GenerationMeta, other: &GenerationMeta) -> bool {
     one.asset == other.asset && one.partition == other.partition
 }
 
-/// Notes in a generation that it is whole.
+/// What dead processes left unfinished of a part, the newest first.
+pub fn unfinished<'a>(
+    existing: &'a [Generation],
+    part: &GenerationMeta,
+    this: &Owner,
+) -> impl Iterator<Item = &'a Generation> {
+    let is_left = |generation: &&Generation| {
+        let is_free = generation.meta.owner == *this || generation.meta.owner.is_gone(this);
+        is_same_part(&generation.meta, part) && generation.meta.complete.is_none() && is_free
+    };
+    let mut left: Vec<&Generation> = existing.iter().filter(is_left).collect();
+    left.sort_by_key(|generation| std::cmp::Reverse(generation.number()));
+    left.into_iter()
+}
+
+/// Notes what a generation is, and when it is whole, what it was made of.
 ///
 /// # Errors
 /// Where Elasticsearch cannot be asked.
@@ -160,13 +178,21 @@ pub async fn complete(client: &Client, index: &str, meta: &GenerationMeta) -> Re
 /// When an index that is not this pipeline's has the alias' name or bears the alias.
 pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &GenerationMeta) -> Result<(), Failure> {
     let alias = format!("{prefix}{}", meta.asset);
-    let mut actions = vec![AliasAction::Add { index: index.to_owned(), alias: alias.clone() }];
-    for other in list(client, prefix, &meta.pipeline).await? {
-        if other.index != index && is_same_part(&other.meta, meta) {
-            actions.push(AliasAction::Remove { index: other.index, alias: alias.clone() });
+    let mut tries = 0;
+    loop {
+        let mut actions = vec![AliasAction::Add { index: index.to_owned(), alias: alias.clone() }];
+        for other in list(client, prefix, &meta.pipeline).await? {
+            if other.index != index && is_same_part(&other.meta, meta) {
+                actions.push(AliasAction::Remove { index: other.index, alias: alias.clone() });
+            }
+        }
+        match client.indices().update_aliases(&actions).await {
+            Ok(()) => break,
+            // A run beside this one has removed a superseded generation since the list.
+            Err(error) if error.kind() == ErrorKind::NotFound && tries < PUBLISH_TRIES => tries += 1,
+            Err(error) => return Err(error.into()),
         }
     }
-    client.indices().update_aliases(&actions).await?;
     // A run beside this one may have published the same part between the list and the
     // update. Each run looks again after its own update, so that the last one sees both, and
     // all come to the same end: the newest stays.
@@ -221,6 +247,7 @@ pub async fn clean_up(
 
 /// As [`clean_up`], of every part of the given generations: a process that was killed after
 /// it published, and before it cleaned up, leaves something to a part that is up to date.
+/// What `is_wanted` says will be carried on, stays.
 ///
 /// # Errors
 /// Where Elasticsearch cannot be asked.
@@ -229,9 +256,12 @@ pub async fn clean_up_all(
     generations: &[Generation],
     keep: usize,
     this: &Owner,
+    is_wanted: impl Fn(&Generation) -> bool,
 ) -> Result<(), Failure> {
     let mut parts: BTreeMap<(&str, Option<&PartitionKey>), Vec<Generation>> = BTreeMap::new();
-    for generation in generations {
+    for generation in
+        generations.iter().filter(|generation| generation.meta.complete.is_some() || !is_wanted(generation))
+    {
         let part = (generation.meta.asset.as_str(), generation.meta.partition.as_ref());
         parts.entry(part).or_default().push(generation.clone());
     }

@@ -3,6 +3,7 @@
 //! history of runs has an index of its own.
 
 pub mod generation;
+pub mod loads;
 pub mod observe;
 pub mod owner;
 pub mod runs;

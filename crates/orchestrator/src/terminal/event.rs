@@ -47,6 +47,9 @@ pub enum Event {
         /// Rows that the part will have, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         rows: Option<u64>,
+        /// The mapping that the index would have, of a part that is made of files.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        mapping: Option<Value>,
     },
     /// A step begins.
     StepStarted {
@@ -117,6 +120,39 @@ pub enum Event {
         failed: usize,
         /// How long it took, in milliseconds.
         took_ms: u64,
+    },
+    /// What `ingest --dry-run` would do.
+    IngestPlanned {
+        /// The index.
+        index: String,
+        /// Whether it exists.
+        exists: bool,
+        /// The files, in the order they are read.
+        files: Vec<String>,
+        /// Their rows, where the format tells.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// The body that the index would be created with.
+        #[serde(skip_serializing_if = "Value::is_null")]
+        body: Value,
+    },
+    /// `ingest` ended, well or not.
+    IngestFinished {
+        /// The index.
+        index: String,
+        /// The exit code of the program.
+        exit_code: u8,
+        /// What became of the documents, those of a load that this one carried on included.
+        summary: Value,
+        /// Documents that were settled before this process began.
+        resumed: u64,
+        /// Where rejected documents are kept.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        dead_letter: Option<String>,
+        /// How long this process took, in milliseconds.
+        took_ms: u64,
+        /// Documents acknowledged a second by this process.
+        documents_per_second: u64,
     },
     /// The state of one asset.
     AssetStatus {

@@ -90,6 +90,7 @@ impl Reporter {
                 name,
                 bar,
                 done: AtomicU64::new(0),
+                before: AtomicU64::new(0),
                 total: AtomicU64::new(total.unwrap_or(0)),
                 started: Instant::now(),
                 told: Mutex::new(Instant::now()),
@@ -137,6 +138,8 @@ struct Inner {
     name: StepName,
     bar: Option<ProgressBar>,
     done: AtomicU64,
+    /// Of these, what an earlier process had done.
+    before: AtomicU64,
     total: AtomicU64,
     started: Instant,
     told: Mutex<Instant>,
@@ -150,6 +153,17 @@ impl StepProgress {
         {
             bar.set_length(total);
             bar.set_style(style(true));
+        }
+    }
+
+    /// Says that rows were done by an earlier process: they count, and say nothing of the rate.
+    pub fn carry_on_after(&self, rows: u64) {
+        let inner = &*self.inner;
+        inner.before.store(rows, Ordering::Relaxed);
+        inner.done.fetch_add(rows, Ordering::Relaxed);
+        if let Some(bar) = &inner.bar {
+            bar.set_position(rows);
+            bar.reset_eta();
         }
     }
 
@@ -171,7 +185,13 @@ impl StepProgress {
         }
         let total = Some(inner.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
         inner.reporter.event(&Event::StepProgress { step: inner.name.clone(), done, total });
-        inner.reporter.note(&line(&inner.name, done, total, inner.started.elapsed()));
+        let here = done - inner.before.load(Ordering::Relaxed);
+        inner.reporter.note(&line(
+            &inner.name,
+            done,
+            total,
+            here as f64 / inner.started.elapsed().as_secs_f64().max(1e-9),
+        ));
     }
 
     /// Ends telling of it.
@@ -182,8 +202,7 @@ impl StepProgress {
     }
 }
 
-fn line(name: &StepName, done: u64, total: Option<u64>, elapsed: Duration) -> String {
-    let rate = done as f64 / elapsed.as_secs_f64().max(1e-9);
+fn line(name: &StepName, done: u64, total: Option<u64>, rate: f64) -> String {
     match total {
         Some(total) => {
             let left = Duration::from_secs_f64(total.saturating_sub(done) as f64 / rate.max(1e-9));

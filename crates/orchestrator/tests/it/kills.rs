@@ -4,10 +4,11 @@
 use std::process::Stdio;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use polars::prelude::df;
 use serde_json::Value;
 
 use crate::bench::{Bench, Live};
-use crate::data::{ROWS, write_small};
+use crate::data::{ROWS, write_parquet, write_small};
 use crate::flights::{assert_each_flight_once, write_flights};
 
 /// Random numbers of a seed that is printed; `KILL_SEED` sets it.
@@ -142,4 +143,34 @@ fn what_a_killed_process_left_is_removed_though_nothing_is_to_be_made() {
     live.send(reqwest::Method::PUT, "/PREFIX-readings-2024-01-000010", &body);
     live.expect(0, &["run", "readings", "--full-refresh"]);
     assert!(live.indices().iter().any(|(name, _)| name == "readings-2024-01-000010"), "{:?}", live.indices());
+}
+
+#[test]
+fn a_load_of_files_that_is_killed_carries_on() {
+    let Some(live) = Live::plain("kill_ingest") else { return };
+    let mut random = random("a_load_of_files_that_is_killed_carries_on");
+    let rows = 60_000_i64;
+    let keys: Vec<i64> = (0..rows).collect();
+    let texts: Vec<String> = keys.iter().map(|key| format!("text of {key}")).collect();
+    write_parquet(&live, "data/one.parquet", df!("key" => &keys, "text" => &texts).unwrap());
+    let lines: String = (rows..2 * rows).map(|key| format!("{{\"key\":{key},\"text\":\"text of {key}\"}}\n")).collect();
+    live.write("data/two.ndjson", lines);
+    let index = format!("{}a", live.prefix());
+    for file in ["data/one.parquet", "data/two.ndjson"] {
+        let arguments = ["ingest", file, "--to", &index, "--id", "key"];
+        let mut resumed = 0;
+        for _ in 0..8 {
+            kill_after(&live, &arguments, Duration::from_millis(random.u64(100..1_200)));
+        }
+        let events = live.events(0, &arguments);
+        let last = events.last().unwrap();
+        resumed += last["resumed"].as_u64().unwrap();
+        let of = |kind: &str| last["summary"][kind].as_u64().unwrap();
+        assert_eq!(of("read"), rows.unsigned_abs(), "{last}");
+        assert_eq!(of("created") + of("updated"), of("read"), "{last}");
+        eprintln!("{file}: {resumed} rows were settled before the last process began");
+    }
+    let sum = live.search("a", &serde_json::json!({"size": 0, "aggs": {"s": {"sum": {"field": "key"}}}}));
+    assert_eq!(live.count("a"), 2 * rows.unsigned_abs());
+    assert_eq!(sum["aggregations"]["s"]["value"].as_f64(), Some((rows * (2 * rows - 1)) as f64));
 }

@@ -13,6 +13,7 @@ mod disk_room;
 mod doctor;
 mod doctor_access;
 mod flights;
+mod ingest;
 mod interruptions;
 mod kills;
 mod quality;

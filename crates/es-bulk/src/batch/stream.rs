@@ -1,0 +1,110 @@
+//! Batches of a stream that may be slow: full ones, and old ones.
+
+use std::pin::Pin;
+
+use futures::{Stream, StreamExt as _, stream};
+use tokio::time::Instant;
+
+use super::{Batch, BatchBuilder, BatchLimits};
+use crate::error::Error;
+
+/// Batches of a stream of anything. `push` puts an item into the builder, as a document of any
+/// type, as JSON, or as the rows of a frame. A batch ends when it is full, when its first
+/// document is [`BatchLimits::age`] old, and with the stream; an error comes after the batch of
+/// what was read before it.
+///
+/// ```
+/// use es_bulk::{Action, BatchLimits, Operation, batched};
+/// use futures::{StreamExt as _, stream};
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let flights = stream::iter([Ok(("UA1545", 517)), Ok(("B6725", 544))]);
+/// let batches = batched(flights, BatchLimits::default(), |builder, (id, departs)| {
+///     let source = serde_json::json!({"departs": departs});
+///     builder.push_document(&Action::new(Operation::Index, id), &source)
+/// });
+/// let all: Vec<_> = batches.collect().await;
+/// assert_eq!(all[0].as_ref().unwrap().len(), 2);
+/// # });
+/// ```
+pub fn batched<T>(
+    items: impl Stream<Item = Result<T, Error>>,
+    limits: BatchLimits,
+    push: impl FnMut(&mut BatchBuilder, T) -> Result<Option<Batch>, Error>,
+) -> impl Stream<Item = Result<Batch, Error>> {
+    let state = State {
+        items: Box::pin(items.fuse()),
+        builder: BatchBuilder::new(limits),
+        limits,
+        push,
+        until: None,
+        failed: None,
+        has_ended: false,
+    };
+    stream::unfold(state, |mut state| async move { state.next().await.map(|batch| (batch, state)) }).fuse()
+}
+
+struct State<S, F> {
+    items: Pin<Box<S>>,
+    builder: BatchBuilder,
+    limits: BatchLimits,
+    push: F,
+    /// When the batch is old.
+    until: Option<Instant>,
+    /// An error that is told after the batch before it.
+    failed: Option<Error>,
+    has_ended: bool,
+}
+
+impl<T, S, F> State<S, F>
+where
+    S: Stream<Item = Result<T, Error>>,
+    F: FnMut(&mut BatchBuilder, T) -> Result<Option<Batch>, Error>,
+{
+    async fn next(&mut self) -> Option<Result<Batch, Error>> {
+        loop {
+            if let Some(error) = self.failed.take() {
+                return Some(Err(error));
+            }
+            if self.has_ended {
+                return None;
+            }
+            let item = match self.until {
+                None => self.items.next().await,
+                Some(until) => match tokio::time::timeout_at(until, self.items.next()).await {
+                    Ok(item) => item,
+                    Err(_) => {
+                        self.until = None;
+                        match self.builder.finish() {
+                            Some(batch) => return Some(Ok(batch)),
+                            None => continue,
+                        }
+                    }
+                },
+            };
+            let pushed = match item {
+                None => {
+                    self.has_ended = true;
+                    return self.builder.finish().map(Ok);
+                }
+                Some(Ok(item)) => (self.push)(&mut self.builder, item),
+                Some(Err(error)) => Err(error),
+            };
+            match pushed {
+                Ok(Some(batch)) => {
+                    self.until = None;
+                    return Some(Ok(batch));
+                }
+                Ok(None) if self.builder.is_empty() => self.until = None,
+                Ok(None) => self.until = self.until.or_else(|| Instant::now().checked_add(self.limits.age)),
+                Err(error) => {
+                    self.until = None;
+                    self.failed = Some(error);
+                    if let Some(batch) = self.builder.finish() {
+                        return Some(Ok(batch));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! The files that patterns and folders mean.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::format::FileFormat;
+use crate::error::{Error, ErrorKind};
+
+/// Hidden files are those meant by a pattern only if it says the dot.
+const MATCHING: glob::MatchOptions =
+    glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
+
+/// The files that are meant, sorted, each of them once. What is meant can be
+/// - the path of a file, whatever characters it has;
+/// - a folder: the files right in it whose names tell a format, hidden ones aside;
+/// - a pattern with `*`, `?`, `[…]` and, for folders of any depth, `**`.
+///
+/// # Errors
+/// [`ErrorKind::File`] for a name or pattern that nothing matches, with a near name, and
+/// when a folder cannot be read.
+pub fn expand<T: AsRef<str>>(patterns: &[T]) -> Result<Vec<PathBuf>, Error> {
+    // The same file can be named in several ways; the first of them stays.
+    let mut found: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
+    for pattern in patterns {
+        for path in expand_one(pattern.as_ref())? {
+            let same = path.canonicalize().unwrap_or_else(|_| path.clone());
+            found.entry(same).or_insert(path);
+        }
+    }
+    let mut paths: Vec<PathBuf> = found.into_values().collect();
+    paths.sort();
+    Ok(paths)
+}
+
+fn expand_one(pattern: &str) -> Result<Vec<PathBuf>, Error> {
+    let path = Path::new(pattern);
+    if path.is_dir() {
+        return files_of(path);
+    }
+    if path.exists() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let wrong = |message: String| Error::of_file(ErrorKind::File, path, message);
+    let matches = glob::glob_with(pattern, MATCHING).map_err(|error| {
+        wrong(format!("`{pattern}` is no pattern: {}", error.msg))
+            .with_help("write `[*]` for a `*` that is meant as such")
+    })?;
+    let mut files = Vec::new();
+    for found in matches {
+        let found = found.map_err(|error| {
+            wrong(format!("{} cannot be read: {}", error.path().display(), error.error()))
+                .with_help("check who may read the folder")
+        })?;
+        if !found.is_dir() {
+            files.push(found);
+        }
+    }
+    if files.is_empty() {
+        return Err(wrong(format!("there is no file `{pattern}`")).with_help(match nearest_file(path) {
+            Some(near) => format!("did you mean `{}`?", near.display()),
+            None => "check the path; patterns can have `*`, `?`, `[…]` and `**`".to_owned(),
+        }));
+    }
+    Ok(files)
+}
+
+fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let failed = |source: std::io::Error| {
+        Error::of_file(ErrorKind::File, folder, format!("{} cannot be read: {source}", folder.display()))
+            .with_help("check who may read the folder")
+            .with_source(source)
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        if !is_hidden && !path.is_dir() && FileFormat::of_name(&path).is_ok() {
+            files.push(path);
+        }
+    }
+    if files.is_empty() {
+        let message = format!("{} holds no file of a known format", folder.display());
+        return Err(Error::of_file(ErrorKind::File, folder, message)
+            .with_help("name the files, for instance with *.json, and say their format"));
+    }
+    Ok(files)
+}
+
+/// A file of the same folder with a similar name: at most a third of it differs.
+fn nearest_file(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_str()?.to_lowercase();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let near = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?.flatten().filter_map(|entry| {
+        let other = entry.file_name().into_string().ok()?;
+        let distance = strsim::damerau_levenshtein(&name, &other.to_lowercase());
+        let length = name.chars().count().max(other.chars().count());
+        (distance <= (length / 3).max(1) && distance < length).then_some((distance, other))
+    });
+    let (_, near) = near.min()?;
+    Some(folder.map_or_else(|| PathBuf::from(&near), |folder| folder.join(&near)))
+}

@@ -1,0 +1,42 @@
+//! Whether a file is still the one that was read.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+
+/// What a file looks like from outside. While that stays the same, so does its content.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileIdentity {
+    /// The path as the caller names it.
+    pub path: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// When it was last modified, in UTC.
+    pub modified: Timestamp,
+}
+
+impl FileIdentity {
+    /// Looks at a file, which the identity calls `name`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::File`] when there is no such file, or nothing is told about it.
+    pub fn of(path: &Path, name: impl Into<String>) -> Result<Self, Error> {
+        let failed = |error: &dyn std::fmt::Display| {
+            Error::of_file(ErrorKind::File, path, format!("{} cannot be looked at: {error}", path.display()))
+                .with_help("check the path and who may read it")
+        };
+        let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+        let modified = metadata.modified().map_err(|error| failed(&error))?;
+        let modified = Timestamp::try_from(modified).map_err(|error| failed(&error))?;
+        Ok(Self { path: name.into(), bytes: metadata.len(), modified })
+    }
+
+    /// Whether both are of the same state of one file: the same size, modified at the same
+    /// time. Where it lies does not matter, so that a folder may be moved.
+    pub fn is_same(&self, other: &Self) -> bool {
+        (self.bytes, self.modified) == (other.bytes, other.modified)
+    }
+}

@@ -1,0 +1,241 @@
+//! Text in pieces that end where a record ends.
+
+use std::io::Read as _;
+
+use super::options::LONGEST_RECORD;
+use super::source::Bytes;
+use super::trouble::Trouble;
+
+/// The UTF-8 byte order mark, which some programs put before a text.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Pieces are never smaller or larger than these, whatever is asked for: enough to see a
+/// byte order mark, and 1 GiB.
+const SMALLEST_PIECE: usize = 4;
+const LARGEST_PIECE: usize = 1 << 30;
+
+/// Where records may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Quoting {
+    /// At every line break.
+    None,
+    /// At line breaks outside of double quotes.
+    DoubleQuotes,
+}
+
+/// Some whole records.
+#[derive(Debug, Default)]
+pub(crate) struct Chunk {
+    pub(crate) text: Vec<u8>,
+    /// How many bytes of text come before it.
+    pub(crate) offset: u64,
+}
+
+/// Reads text in pieces of whole records.
+pub(crate) struct Records {
+    bytes: Bytes,
+    quoting: Quoting,
+    piece_bytes: usize,
+    /// What was read and not handed out.
+    rest: Vec<u8>,
+    /// Where `rest` begins in the text.
+    offset: u64,
+    scan: Scan,
+    ended: bool,
+    failed: Option<Trouble>,
+}
+
+/// How far `rest` was looked through for the ends of records.
+#[derive(Default)]
+struct Scan {
+    looked: usize,
+    quoted: bool,
+    end: usize,
+}
+
+impl Records {
+    /// Reads from an offset on, at which `bytes` already stand.
+    pub(crate) fn new(bytes: Bytes, offset: u64, quoting: Quoting, piece_bytes: usize) -> Self {
+        let piece_bytes = piece_bytes.clamp(SMALLEST_PIECE, LARGEST_PIECE);
+        let (rest, scan) = (Vec::new(), Scan::default());
+        Self { bytes, quoting, piece_bytes, rest, offset, scan, ended: false, failed: None }
+    }
+
+    /// The next piece, or `None` at the end. When reading fails, the whole records before
+    /// that come first, and the failure at the next call.
+    pub(crate) fn next(&mut self) -> Result<Option<Chunk>, Trouble> {
+        if let Some(trouble) = self.failed.take() {
+            self.end_with_nothing();
+            return Err(trouble);
+        }
+        while !self.ended {
+            self.read_more();
+            if self.ended {
+                break;
+            }
+            if self.scan.end > 0 {
+                return Ok(Some(self.take(self.scan.end)));
+            }
+            if self.failed.is_some() {
+                return self.next();
+            }
+            if self.rest.len() > LONGEST_RECORD {
+                self.end_with_nothing();
+                return Err(Trouble::content(format!("one record is longer than {} MiB", LONGEST_RECORD >> 20)));
+            }
+        }
+        if self.scan.quoted {
+            if self.scan.end > 0 {
+                return Ok(Some(self.take(self.scan.end)));
+            }
+            self.end_with_nothing();
+            return Err(Trouble::content("it ends inside of a quoted value"));
+        }
+        let left = self.rest.len();
+        Ok((left > 0).then(|| self.take(left)))
+    }
+
+    fn read_more(&mut self) {
+        let wanted = self.piece_bytes.saturating_sub(self.rest.len()).max(self.piece_bytes.min(64 << 10));
+        self.rest.reserve(wanted);
+        let before = self.rest.len();
+        match self.bytes.by_ref().take(wanted as u64).read_to_end(&mut self.rest) {
+            Ok(read) => self.ended = read < wanted,
+            // What was read before the failure is there.
+            Err(error) => self.failed = Some(error.into()),
+        }
+        if before == 0 && self.offset == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
+            self.rest.drain(..BYTE_ORDER_MARK.len());
+            self.offset = BYTE_ORDER_MARK.len() as u64;
+        }
+        self.scan.go_on(&self.rest, self.quoting);
+    }
+
+    fn take(&mut self, end: usize) -> Chunk {
+        let next = self.rest.split_off(end);
+        let text = std::mem::replace(&mut self.rest, next);
+        let offset = self.offset;
+        self.offset += text.len() as u64;
+        // What follows the last end is looked at again: it is at most one record.
+        self.scan = Scan::default();
+        self.scan.go_on(&self.rest, self.quoting);
+        Chunk { text, offset }
+    }
+
+    fn end_with_nothing(&mut self) {
+        self.rest = Vec::new();
+        self.scan = Scan::default();
+        self.ended = true;
+    }
+}
+
+impl Scan {
+    fn go_on(&mut self, text: &[u8], quoting: Quoting) {
+        let new = &text[self.looked..];
+        match quoting {
+            Quoting::None => {
+                if let Some(at) = memchr::memrchr(b'\n', new) {
+                    self.end = self.looked + at + 1;
+                }
+            }
+            Quoting::DoubleQuotes => {
+                // A doubled quote inside a quoted value leaves it and enters it again, so
+                // counting quotes is enough.
+                for at in memchr::memchr2_iter(b'"', b'\n', new) {
+                    match new[at] {
+                        b'"' => self.quoted = !self.quoted,
+                        _ if !self.quoted => self.end = self.looked + at + 1,
+                        _ => {}
+                    }
+                }
+            }
+        }
+        self.looked = text.len();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{self, Cursor, Read};
+
+    #[test]
+    fn records_end_at_line_breaks_outside_of_quotes() {
+        let table: [(&[u8], Quoting, usize); 5] = [
+            (b"a\nb", Quoting::None, 2),
+            (b"ab", Quoting::None, 0),
+            (b"1,\"x\ny\"\n2,\"z\n", Quoting::DoubleQuotes, 8),
+            (b"1,\"a\"\"\n\"\n", Quoting::DoubleQuotes, 9),
+            (b"\"\n", Quoting::DoubleQuotes, 0),
+        ];
+        for (text, quoting, expected) in table {
+            for step in 1..=text.len() {
+                let mut scan = Scan::default();
+                for end in (step..text.len()).step_by(step).chain([text.len()]) {
+                    scan.go_on(&text[..end], quoting);
+                }
+                assert_eq!(scan.end, expected, "{} by {step}", String::from_utf8_lossy(text));
+            }
+        }
+    }
+
+    fn chunks(bytes: Bytes, piece: usize) -> (Vec<Chunk>, Option<String>) {
+        let mut records = Records::new(bytes, 0, Quoting::None, piece);
+        let mut found = Vec::new();
+        loop {
+            match records.next() {
+                Ok(Some(chunk)) => found.push(chunk),
+                Ok(None) => return (found, None),
+                Err(trouble) => {
+                    assert!(records.next().unwrap().is_none(), "a failure is the end");
+                    return (found, Some(trouble.to_string()));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pieces_of_any_size_are_the_text() {
+        for text in ["a\nbb\n\nccc\nd", "a\n", "", "long without an end", "\u{feff}a\nb\n"] {
+            for piece in 1..text.len() + 2 {
+                let (found, trouble) = chunks(Box::new(Cursor::new(text.as_bytes().to_vec())), piece);
+                assert_eq!(trouble, None);
+                let bare = text.trim_start_matches('\u{feff}');
+                let mut offset = (text.len() - bare.len()) as u64;
+                for chunk in &found {
+                    assert_eq!(chunk.offset, offset, "{text:?} by {piece}");
+                    offset += chunk.text.len() as u64;
+                }
+                let (last, others) = found.split_last().map_or((None, &found[..]), |(last, all)| (Some(last), all));
+                assert!(others.iter().all(|chunk| chunk.text.ends_with(b"\n")));
+                assert!(last.is_none_or(|chunk| !chunk.text.is_empty()));
+                let whole: Vec<u8> = found.into_iter().flat_map(|chunk| chunk.text).collect();
+                assert_eq!(whole, bare.as_bytes());
+            }
+        }
+    }
+
+    struct Breaks;
+
+    impl Read for Breaks {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::Error::other("broken pipe of the test"))
+        }
+    }
+
+    #[test]
+    fn whole_records_before_a_failure_are_handed_out() {
+        for piece in [1, 3, 5, 100] {
+            let (found, trouble) = chunks(Box::new(Cursor::new(b"aa\nb\ncut").chain(Breaks)), piece);
+            let whole: Vec<u8> = found.into_iter().flat_map(|chunk| chunk.text).collect();
+            assert_eq!(whole, b"aa\nb\n", "{piece}");
+            assert_eq!(trouble.as_deref(), Some("broken pipe of the test"));
+        }
+    }
+    #[test]
+    fn a_record_without_an_end_is_no_reason_to_read_for_ever() {
+        let (found, trouble) = chunks(Box::new(Cursor::new(b"a\n").chain(io::repeat(b'x'))), 8 << 20);
+        assert_eq!(found.into_iter().flat_map(|chunk| chunk.text).collect::<Vec<_>>(), b"a\n");
+        assert_eq!(trouble.as_deref(), Some("one record is longer than 100 MiB"));
+    }
+}

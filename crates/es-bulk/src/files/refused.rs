@@ -1,0 +1,49 @@
+//! Lines that are no documents.
+
+/// Of the text of a refused line, as many bytes are kept at most: 16 KiB.
+pub const LONGEST_REFUSED_TEXT: usize = 16 << 10;
+
+/// A line that was refused, while those around it live.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedLine {
+    /// The number of the line in its file, counted from 1.
+    pub row: u64,
+    /// Where the line begins: bytes of the uncompressed text before it.
+    pub offset: Option<u64>,
+    /// The line without its line break, cut at [`LONGEST_REFUSED_TEXT`]. What is no UTF-8
+    /// in it is replaced.
+    pub text: String,
+    /// Why it is no document.
+    pub reason: String,
+}
+
+impl RefusedLine {
+    pub(crate) fn new(row: u64, offset: u64, line: &[u8], reason: impl Into<String>) -> Self {
+        let kept = &line[..line.len().min(LONGEST_REFUSED_TEXT)];
+        // A character that was cut in two is left out, not replaced.
+        let kept = match std::str::from_utf8(kept) {
+            Err(error) if error.error_len().is_none() && kept.len() < line.len() => &kept[..error.valid_up_to()],
+            _ => kept,
+        };
+        Self { row, offset: Some(offset), text: String::from_utf8_lossy(kept).into_owned(), reason: reason.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_cut_between_characters() {
+        let long = format!("{}é", "x".repeat(LONGEST_REFUSED_TEXT - 1));
+        let table: [(&[u8], &str); 4] = [
+            (b"abc", "abc"),
+            (b"a\xff\xc3", "a\u{fffd}\u{fffd}"),
+            (long.as_bytes(), &long[..LONGEST_REFUSED_TEXT - 1]),
+            (b"", ""),
+        ];
+        for (line, expected) in table {
+            assert_eq!(RefusedLine::new(1, 0, line, "").text, expected);
+        }
+    }
+}

@@ -1,0 +1,338 @@
+//! How many requests may be under way. Pure: it is told the time and what came back, and has
+//! no clock of its own.
+//!
+//! Nobody knows how many requests a cluster can work on at once, and it changes. So the limit
+//! is found by trying: it is raised as long as a raise pays in acknowledged bytes a second, and
+//! put back where it does not, as more requests then only wait in the server's queue. Refusals
+//! (429) lower it by a fifth each round, in proportion to the share that was refused, and are
+//! remembered as a ceiling for a while. Of an operating point where answers take longer a byte
+//! than they once did without more coming back, fewer requests are tried now and then.
+//!
+//! Adding and multiplying is the scheme of congestion control in networks (RFC 5681), judging
+//! by the delivery rate that of BBR; what is measured here are requests and not packets.
+
+use std::time::Duration;
+
+use crate::load::Concurrency;
+
+/// Requests under way when a load begins.
+const FIRST: f64 = 4.0;
+/// How often each of the requests under way is answered before a throughput is judged.
+const ROUNDS_RISING: usize = 2;
+/// As [`ROUNDS_RISING`], once the limit has settled: a longer look for smaller differences.
+const ROUNDS_SETTLED: usize = 4;
+/// Answers in a look, at least: the fewest that say anything.
+const FEWEST_ANSWERS: usize = 8;
+/// A raise that brings less than this share more is not worth its memory.
+const WORTH_HAVING: f64 = 0.02;
+/// As [`WORTH_HAVING`], for a limit that is doubled.
+const WORTH_DOUBLING: f64 = 0.05;
+/// The share of the throughput that fewer requests may cost.
+const WORTH_LOSING: f64 = 0.02;
+/// The share by which the limit falls in a round in which everything was refused.
+const FALL: f64 = 0.2;
+/// Answers that take this many times as long a byte as the quickest did have waited.
+const QUEUEING: f64 = 1.2;
+/// Looks between two tries of another limit: at first, and at most.
+const PATIENCE: (u32, u32) = (4, 32);
+/// Looks for which a limit that was refused is not tried again: at first, and at most.
+const CEILING_HOLDS: (u32, u32) = (8, 64);
+/// A throughput that is off by this share is another situation, to be looked at anew.
+const UPHEAVAL: f64 = 0.3;
+
+/// One answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Observation {
+    /// The time of the answer, since any fixed moment.
+    pub(crate) now: Duration,
+    /// The time that the answer took.
+    pub(crate) round_trip: Duration,
+    /// Bytes of the documents that were acknowledged.
+    pub(crate) bytes: u64,
+    /// The share of the documents that the server had no room for, from 0 to 1.
+    pub(crate) refused: f64,
+    /// Whether there was more to send than the limit allowed.
+    pub(crate) saturated: bool,
+}
+
+/// What the controller is doing.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Phase {
+    /// Raising while it pays; before the last raise there was this limit with this throughput.
+    Rising { before: Option<(f64, f64)> },
+    /// Staying, for so many more looks.
+    Staying { looks: u32 },
+    /// Trying another limit; the one before had this throughput.
+    Trying { before: (f64, f64) },
+    /// Coming back after refusals.
+    Recovering,
+}
+
+/// One look at the throughput.
+#[derive(Clone, Copy, Debug, Default)]
+struct Look {
+    /// The time of the answer that it began with; that answer does not count.
+    began: Option<Duration>,
+    answers: usize,
+    saturated: usize,
+    bytes: u64,
+    round_trips: Duration,
+}
+
+/// Decides how many requests may be under way.
+#[derive(Debug)]
+pub(crate) struct Controller {
+    limit: f64,
+    most: f64,
+    is_fixed: bool,
+    phase: Phase,
+    look: Look,
+    /// Requests sent before this say nothing of the limit.
+    changed: Duration,
+    /// The best throughput of late, in bytes a second.
+    best: f64,
+    /// The throughput at the limit, smoothed.
+    usual: f64,
+    /// The shortest time a byte that a look had on average, in seconds.
+    quickest: f64,
+    /// A limit that was refused, and for how many looks it is not tried again.
+    ceiling: Option<(f64, u32)>,
+    ceiling_holds: u32,
+    has_been_refused: bool,
+    patience: u32,
+    /// Whether the next try is of fewer requests.
+    tries_fewer: bool,
+}
+
+impl Controller {
+    pub(crate) fn new(concurrency: Concurrency) -> Self {
+        let (limit, most, is_fixed) = match concurrency {
+            Concurrency::Fixed(number) => (number.max(1) as f64, number.max(1) as f64, true),
+            Concurrency::Adaptive { max } => (FIRST.min(max.max(1) as f64), max.max(1) as f64, false),
+        };
+        Self {
+            limit,
+            most,
+            is_fixed,
+            phase: Phase::Rising { before: None },
+            look: Look::default(),
+            changed: Duration::ZERO,
+            best: 0.0,
+            usual: 0.0,
+            quickest: f64::INFINITY,
+            ceiling: None,
+            ceiling_holds: CEILING_HOLDS.0,
+            has_been_refused: false,
+            patience: PATIENCE.0,
+            tries_fewer: false,
+        }
+    }
+
+    /// How many requests may be under way now.
+    pub(crate) fn limit(&self) -> usize {
+        // A whole number of at least 1, and at most what the options say.
+        self.limit.max(1.0) as usize
+    }
+
+    /// Takes note of an answer.
+    pub(crate) fn observe(&mut self, seen: Observation) {
+        if self.is_fixed || seen.now.saturating_sub(seen.round_trip) < self.changed {
+            return;
+        }
+        if seen.refused > 0.0 {
+            return self.fall(seen.now, seen.refused.min(1.0));
+        }
+        let Some(began) = self.look.began else {
+            self.look = Look { began: Some(seen.now), ..Look::default() };
+            return;
+        };
+        self.look.answers += 1;
+        self.look.saturated += usize::from(seen.saturated);
+        self.look.bytes += seen.bytes;
+        self.look.round_trips += seen.round_trip;
+        let rounds =
+            if matches!(self.phase, Phase::Rising { .. } | Phase::Recovering) { ROUNDS_RISING } else { ROUNDS_SETTLED };
+        // Whole rounds: answers come in bunches of as many as are under way.
+        let rounds = rounds.max(FEWEST_ANSWERS.div_ceil(self.limit()));
+        let passed = seen.now.saturating_sub(began).as_secs_f64();
+        if self.look.answers < rounds * self.limit() || passed <= 0.0 {
+            return;
+        }
+        let look = std::mem::replace(&mut self.look, Look { began: Some(seen.now), ..Look::default() });
+        self.judge(seen.now, look, look.bytes as f64 / passed);
+    }
+
+    /// Lowers the limit after a refusal, once a round.
+    fn fall(&mut self, now: Duration, share: f64) {
+        let refused = self.limit.floor();
+        self.ceiling_holds = match self.phase {
+            // One long refusal is one event.
+            Phase::Recovering => CEILING_HOLDS.0,
+            // A limit that was tried again too soon is left alone for longer.
+            _ if self.has_been_refused => (self.ceiling_holds * 2).min(CEILING_HOLDS.1),
+            _ => CEILING_HOLDS.0,
+        };
+        self.has_been_refused = true;
+        self.ceiling = Some((refused, self.ceiling_holds));
+        let fallen = match self.phase {
+            // What was tried was too much; what was there before was not.
+            Phase::Trying { before } | Phase::Rising { before: Some(before) } if before.0 < self.limit => before.0,
+            _ => self.limit * (1.0 - FALL * share),
+        };
+        self.phase = Phase::Recovering;
+        self.set(now, fallen);
+    }
+
+    /// Decides by the throughput of a look.
+    fn judge(&mut self, now: Duration, look: Look, throughput: f64) {
+        self.ceiling = match self.ceiling {
+            Some((_, 0)) => None,
+            Some((ceiling, looks)) => Some((ceiling, looks - 1)),
+            None => None,
+        };
+        if look.saturated * 10 < look.answers * 9 {
+            // The input is slower than the limit allows: nothing can be learned of the server.
+            if let Phase::Trying { before } = self.phase {
+                self.stay(now, before.0);
+            }
+            return;
+        }
+        let a_byte = look.round_trips.as_secs_f64() / (look.bytes.max(1)) as f64;
+        // What once was may never come back, so it is slowly forgotten.
+        self.quickest = (self.quickest * 1.003).min(a_byte);
+        match self.phase {
+            Phase::Rising { before } => self.rise(now, before, throughput),
+            Phase::Recovering => self.recover(now, throughput),
+            Phase::Trying { before } => self.compare(now, before, throughput),
+            Phase::Staying { looks } => self.watch(now, looks, throughput, a_byte),
+        }
+    }
+
+    fn rise(&mut self, now: Duration, before: Option<(f64, f64)>, throughput: f64) {
+        self.note(throughput);
+        if let Some((limit, had)) = before {
+            if throughput < had * (1.0 + WORTH_DOUBLING) {
+                self.usual = had;
+                return self.stay(now, limit);
+            }
+            // A raise that paid less than a seventh of what it could have is the last one.
+            if throughput < had * (1.0 + 0.15 * (self.limit / limit - 1.0)) {
+                self.usual = throughput;
+                return self.stay(now, self.limit);
+            }
+        }
+        match self.higher() {
+            Some(higher) => {
+                self.phase = Phase::Rising { before: Some((self.limit, throughput)) };
+                self.set(now, higher);
+            }
+            None => {
+                self.usual = throughput;
+                self.stay(now, self.limit);
+            }
+        }
+    }
+
+    fn recover(&mut self, now: Duration, throughput: f64) {
+        self.note(throughput);
+        let goal = self.ceiling.map_or(self.limit, |(ceiling, _)| ceiling - 1.0);
+        if goal > self.limit {
+            let step = ((goal - self.limit) / 2.0).max(1.0);
+            return self.set(now, (self.limit + step).min(goal));
+        }
+        if self.ceiling.is_none() {
+            self.phase = Phase::Rising { before: None };
+            return;
+        }
+        self.usual = throughput;
+        self.phase = Phase::Staying { looks: 0 };
+    }
+
+    fn compare(&mut self, now: Duration, before: (f64, f64), throughput: f64) {
+        let (limit, had) = before;
+        let is_more = self.limit > limit;
+        let pays = if is_more {
+            throughput >= had * (1.0 + WORTH_HAVING)
+        } else {
+            throughput >= had.max(self.best) * (1.0 - WORTH_LOSING)
+        };
+        self.note(throughput);
+        if !pays {
+            self.patience = (self.patience * 2).min(PATIENCE.1);
+            self.usual = had;
+            return self.stay(now, limit);
+        }
+        self.patience = PATIENCE.0;
+        self.usual = throughput;
+        if is_more {
+            self.phase = Phase::Rising { before: None };
+        } else {
+            self.stay(now, self.limit);
+        }
+    }
+
+    fn watch(&mut self, now: Duration, looks: u32, throughput: f64, a_byte: f64) {
+        if (throughput - self.usual).abs() > UPHEAVAL * self.usual {
+            (self.usual, self.best, self.patience) = (throughput, throughput, PATIENCE.0);
+            self.tries_fewer = false;
+        }
+        self.usual += 0.3 * (throughput - self.usual);
+        self.note(throughput);
+        let has_ceiling_passed = self.ceiling.is_none();
+        let has_lost = self.usual < 0.95 * self.best;
+        if looks > 0 && !has_lost {
+            self.phase = Phase::Staying { looks: looks - 1 };
+            return;
+        }
+        let queues = a_byte > QUEUEING * self.quickest;
+        let fewer = (self.limit - (self.limit / 6.0).round().max(1.0)).max(1.0);
+        let try_fewer = self.tries_fewer && queues && fewer < self.limit && !has_lost;
+        self.tries_fewer = !self.tries_fewer;
+        let tried = if try_fewer {
+            Some(fewer)
+        } else {
+            self.higher()
+                .filter(|higher| has_ceiling_passed || Some(*higher) < self.ceiling.map(|(ceiling, _)| ceiling))
+        };
+        match tried {
+            Some(tried) => {
+                self.phase = Phase::Trying { before: (self.limit, self.usual) };
+                self.set(now, tried);
+            }
+            None => self.phase = Phase::Staying { looks: if queues { 0 } else { self.patience } },
+        }
+    }
+
+    /// The next limit above this one, if there is one. Until the first refusal it is found by
+    /// doubling.
+    fn higher(&self) -> Option<f64> {
+        let is_first = matches!(self.phase, Phase::Rising { .. }) && !self.has_been_refused;
+        let step = if is_first { self.limit } else { (self.limit / 4.0).max(1.0) };
+        let room = self.ceiling.map_or(self.most, |(ceiling, _)| (ceiling - 1.0).min(self.most));
+        let higher = (self.limit + step).floor().min(room);
+        (higher >= self.limit + 0.5).then_some(higher)
+    }
+
+    fn note(&mut self, throughput: f64) {
+        // The best of long ago is worth less than what is measured now.
+        let weight = if throughput > self.best { 0.4 } else { 0.1 };
+        self.best += weight * (throughput - self.best);
+    }
+
+    fn stay(&mut self, now: Duration, limit: f64) {
+        self.phase = Phase::Staying { looks: self.patience };
+        if limit == self.limit {
+            return;
+        }
+        self.set(now, limit);
+    }
+
+    fn set(&mut self, now: Duration, limit: f64) {
+        self.limit = limit.clamp(1.0, self.most);
+        self.changed = now;
+        self.look = Look::default();
+    }
+}
+
+#[cfg(test)]
+mod tests;

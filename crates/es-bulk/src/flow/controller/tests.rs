@@ -1,0 +1,240 @@
+//! Servers that are simulated: what the controller reaches, beside the best fixed limit.
+
+use std::collections::BinaryHeap;
+
+use super::*;
+
+/// What a server does with a request. Times are in microseconds.
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    /// Requests that it works on at once.
+    workers: usize,
+    /// The work of one request, give or take a quarter.
+    service: u64,
+    /// The way there and back.
+    network: u64,
+    /// It refuses a request when it has so many.
+    room: usize,
+    /// From half of the time on it works this many times as long.
+    slows: u64,
+}
+
+const SERVER: Server = Server { workers: 4, service: 100_000, network: 2_000, room: usize::MAX, slows: 1 };
+const BODY: u64 = 4 << 20;
+/// What a refused batch waits before it is sent again.
+const PAUSE: u64 = 250_000;
+
+/// What came of a simulated load.
+#[derive(Debug)]
+struct Outcome {
+    /// Requests answered.
+    answered: u64,
+    refused: u64,
+    /// The limit after each answer of the second half.
+    limits: Vec<usize>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Event {
+    Arrives {
+        sent: u64,
+    },
+    Done {
+        sent: u64,
+    },
+    Answered {
+        sent: u64,
+        is_refused: bool,
+    },
+    /// A batch that was refused may be sent again.
+    Waited,
+}
+
+/// Runs a load of batches without end for a while. Batches that wait for their retry hold the
+/// budget, which has room for `2 * limit` batches of the largest limit.
+fn run(server: Server, concurrency: Concurrency, seconds: u64) -> Outcome {
+    let mut controller = Controller::new(concurrency);
+    let mut random = fastrand::Rng::with_seed(7);
+    let mut events: BinaryHeap<std::cmp::Reverse<(u64, u64, Event)>> = BinaryHeap::new();
+    let (mut order, mut under_way, mut waiting, mut busy) = (0, 0, 0, 0);
+    let mut queue: std::collections::VecDeque<u64> = std::collections::VecDeque::new();
+    let mut outcome = Outcome { answered: 0, refused: 0, limits: Vec::new() };
+    let end = seconds * 1_000_000;
+    let mut now = 0;
+    loop {
+        while under_way < controller.limit() && under_way + waiting < 32 {
+            order += 1;
+            under_way += 1;
+            events.push(std::cmp::Reverse((now + server.network / 2, order, Event::Arrives { sent: now })));
+        }
+        let Some(std::cmp::Reverse((at, _, event))) = events.pop() else { break };
+        now = at;
+        if now > end {
+            break;
+        }
+        let slow = if now > end / 2 { server.slows } else { 1 };
+        let mut work = || server.service * slow * random.u64(75..=125) / 100;
+        order += 1;
+        match event {
+            Event::Arrives { sent } if busy + queue.len() >= server.room => {
+                let back = now + server.network / 2;
+                events.push(std::cmp::Reverse((back, order, Event::Answered { sent, is_refused: true })));
+            }
+            Event::Arrives { sent } if busy < server.workers => {
+                busy += 1;
+                events.push(std::cmp::Reverse((now + work(), order, Event::Done { sent })));
+            }
+            Event::Arrives { sent } => queue.push_back(sent),
+            Event::Done { sent } => {
+                busy -= 1;
+                let back = now + server.network / 2;
+                events.push(std::cmp::Reverse((back, order, Event::Answered { sent, is_refused: false })));
+                if let Some(next) = queue.pop_front() {
+                    busy += 1;
+                    order += 1;
+                    events.push(std::cmp::Reverse((now + work(), order, Event::Done { sent: next })));
+                }
+            }
+            Event::Answered { sent, is_refused } => {
+                let saturated = under_way >= controller.limit();
+                under_way -= 1;
+                outcome.answered += u64::from(!is_refused);
+                outcome.refused += u64::from(is_refused);
+                if is_refused {
+                    waiting += 1;
+                    events.push(std::cmp::Reverse((now + PAUSE, order, Event::Waited)));
+                }
+                controller.observe(Observation {
+                    now: Duration::from_micros(now),
+                    round_trip: Duration::from_micros(now - sent),
+                    bytes: if is_refused { 0 } else { BODY },
+                    refused: if is_refused { 1.0 } else { 0.0 },
+                    saturated,
+                });
+                if now > end / 2 {
+                    outcome.limits.push(controller.limit());
+                }
+            }
+            Event::Waited => waiting -= 1,
+        }
+    }
+    outcome
+}
+
+fn best_fixed(server: Server, seconds: u64) -> (usize, u64) {
+    let all = (1..=16).map(|limit| (limit, run(server, Concurrency::Fixed(limit), seconds).answered));
+    all.max_by_key(|(limit, answered)| (*answered, std::cmp::Reverse(*limit))).unwrap()
+}
+
+#[test]
+fn the_limit_comes_within_three_percent_of_the_best_fixed_one() {
+    let table = [
+        ("one worker", Server { workers: 1, ..SERVER }),
+        ("two workers", Server { workers: 2, ..SERVER }),
+        ("four workers", SERVER),
+        ("seven workers", Server { workers: 7, ..SERVER }),
+        ("twelve workers", Server { workers: 12, ..SERVER }),
+        ("more workers than the limit", Server { workers: 100, ..SERVER }),
+        ("far away", Server { workers: 2, service: 20_000, network: 100_000, ..SERVER }),
+        ("very far away", Server { workers: 8, service: 10_000, network: 300_000, ..SERVER }),
+        ("quick requests", Server { workers: 3, service: 5_000, network: 500, ..SERVER }),
+        ("little room", Server { workers: 4, room: 5, ..SERVER }),
+        ("room for as many as it works on", Server { workers: 6, room: 6, ..SERVER }),
+        ("room for ten", Server { workers: 8, room: 10, ..SERVER }),
+        ("slows down", Server { workers: 5, slows: 2, ..SERVER }),
+        ("slows down very much", Server { workers: 8, network: 100_000, service: 50_000, slows: 5, ..SERVER }),
+        ("slow requests", Server { workers: 4, service: 800_000, ..SERVER }),
+    ];
+    let mut lines = Vec::new();
+    let mut is_enough = true;
+    for (name, server) in table {
+        let seconds = if server.service > 500_000 { 480 } else { 120 };
+        let (limit, best) = best_fixed(server, seconds);
+        let found = run(server, Concurrency::default(), seconds);
+        let share = found.answered as f64 / best as f64;
+        let (low, high) = (found.limits.iter().min().unwrap(), found.limits.iter().max().unwrap());
+        let refused = found.refused as f64 / found.answered as f64;
+        let changes = found.limits.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        let moving = changes as f64 / found.limits.len() as f64;
+        lines.push(format!(
+            "{name}: {share:.3} of fixed {limit}; {low} to {high}; {moving:.3} changes, {refused:.3} refused an answer"
+        ));
+        is_enough &= share >= 0.97 && refused < 0.02 && moving < 0.02;
+    }
+    assert!(is_enough, "{}", lines.join("\n"));
+}
+
+/// Answers at regular times, a round of them at a time.
+struct Regular {
+    controller: Controller,
+    now: Duration,
+}
+
+impl Regular {
+    const ROUND_TRIP: Duration = Duration::from_millis(100);
+
+    fn rounds(&mut self, rounds: usize, refused: f64, saturated: bool) {
+        for _ in 0..rounds {
+            self.now += Self::ROUND_TRIP;
+            for _ in 0..self.controller.limit() {
+                self.controller.observe(Observation {
+                    now: self.now,
+                    round_trip: Self::ROUND_TRIP,
+                    bytes: (BODY as f64 * (1.0 - refused)) as u64,
+                    refused,
+                    saturated,
+                });
+            }
+        }
+    }
+}
+
+fn regular(concurrency: Concurrency) -> Regular {
+    Regular { controller: Controller::new(concurrency), now: Duration::ZERO }
+}
+
+#[test]
+fn it_falls_smoothly_while_items_are_refused_and_comes_back() {
+    let mut load = regular(Concurrency::default());
+    load.rounds(40, 0.0, true);
+    assert_eq!(load.controller.limit(), 16);
+    let mut limits = vec![16];
+    for _ in 0..60 {
+        load.rounds(1, 0.6, true);
+        limits.push(load.controller.limit());
+    }
+    assert!(limits.windows(2).all(|pair| pair[1] <= pair[0] && pair[0] - pair[1] <= 3), "{limits:?}");
+    assert_eq!(limits[60], 1);
+    load.rounds(300, 0.0, true);
+    assert_eq!(load.controller.limit(), 16);
+}
+
+#[test]
+fn few_refused_items_lower_it_little() {
+    let mut load = regular(Concurrency::default());
+    load.rounds(40, 0.0, true);
+    load.rounds(5, 0.01, true);
+    assert!(load.controller.limit() >= 15, "{}", load.controller.limit());
+}
+
+#[test]
+fn it_does_not_rise_while_there_is_too_little_to_send() {
+    let mut load = regular(Concurrency::default());
+    load.rounds(200, 0.0, false);
+    assert_eq!(load.controller.limit(), 4);
+    load.rounds(40, 0.0, true);
+    assert_eq!(load.controller.limit(), 16);
+}
+
+#[test]
+fn a_fixed_limit_stays_and_every_limit_is_at_least_one() {
+    let mut load = regular(Concurrency::Fixed(3));
+    load.rounds(50, 1.0, true);
+    assert_eq!(load.controller.limit(), 3);
+    assert_eq!(Controller::new(Concurrency::Fixed(0)).limit(), 1);
+    let mut load = regular(Concurrency::Adaptive { max: 0 });
+    load.rounds(50, 1.0, true);
+    load.rounds(50, 0.0, true);
+    assert_eq!(load.controller.limit(), 1);
+    assert_eq!(Controller::new(Concurrency::Adaptive { max: 2 }).limit(), 2);
+}

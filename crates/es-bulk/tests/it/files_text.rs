@@ -1,0 +1,320 @@
+//! Text that comes compressed, from standard input, cut off, or with broken lines in it.
+
+use std::io::{Cursor, Write as _};
+use std::path::{Path, PathBuf};
+
+use es_bulk::files::{Compression, FileFormat, FilePlace, FileReader, Piece, ReadOptions};
+use es_bulk::{Error, ErrorKind};
+use flate2::write::GzEncoder;
+use polars::prelude::DataFrame;
+
+fn small(piece_bytes: usize) -> ReadOptions {
+    ReadOptions { piece_bytes, ..ReadOptions::default() }
+}
+
+fn gzip(text: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
+    encoder.write_all(text).unwrap();
+    encoder.finish().unwrap()
+}
+
+fn zstd(text: &[u8]) -> Vec<u8> {
+    zstd::encode_all(text, 3).unwrap()
+}
+
+/// Numbers in the file and texts.
+type Rows = Vec<(u64, String)>;
+
+/// The rows as numbers and texts of the first column.
+fn rows_of(piece: &Piece) -> Rows {
+    let value = |frame: &DataFrame, row| {
+        let value = frame.columns()[0].get(row).unwrap();
+        value.get_str().map_or_else(|| value.to_string(), str::to_owned)
+    };
+    (0..piece.frame.height()).map(|row| (piece.number(row), value(&piece.frame, row))).collect()
+}
+
+/// All rows, refused lines and what went wrong in the end.
+fn read(reader: &mut FileReader) -> (Rows, Rows, Option<Error>) {
+    let (mut rows, mut refused) = (Vec::new(), Vec::new());
+    loop {
+        match reader.next_piece() {
+            Ok(Some(piece)) => {
+                rows.extend(rows_of(&piece));
+                refused.extend(piece.refused.into_iter().map(|line| (line.row, line.text)));
+            }
+            Ok(None) => return (rows, refused, None),
+            Err(error) => return (rows, refused, Some(error)),
+        }
+    }
+}
+
+/// NDJSON of 200 lines with blank lines, and the numbers and values of its rows.
+fn ndjson() -> (String, Rows) {
+    let (mut text, mut rows) = (String::new(), Vec::new());
+    for n in 0..200_u64 {
+        if n % 17 == 3 {
+            text.push_str("  \r\n");
+        }
+        rows.push((text.matches('\n').count() as u64 + 1, n.to_string()));
+        text.push_str(&format!("{{\"n\":{n},\"s\":\"{}\"}}\r\n", "x".repeat(n as usize % 31)));
+    }
+    (text, rows)
+}
+
+/// CSV of 200 records with line breaks in values and blank lines.
+fn csv() -> (String, Rows) {
+    let (mut text, mut rows) = ("n,s\n".to_owned(), Vec::new());
+    for n in 0..200_u64 {
+        if n % 17 == 3 {
+            text.push('\n');
+        }
+        rows.push((n + 1, n.to_string()));
+        text.push_str(&format!("{n},\"{}\n,\"\"\"\n", "x".repeat(n as usize % 31)));
+    }
+    (text, rows)
+}
+
+fn written(folder: &Path, name: &str, content: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, content).unwrap();
+    path
+}
+
+#[test]
+fn compressed_text_is_the_text_whatever_its_name_and_pieces() {
+    let folder = tempfile::tempdir().unwrap();
+    for (extension, (text, rows)) in [("ndjson", ndjson()), ("csv", csv())] {
+        let bytes = text.as_bytes();
+        let members = [gzip(&bytes[..777]), gzip(b""), gzip(&bytes[777..])].concat();
+        let frames = [zstd(&bytes[..777]), zstd(&bytes[777..])].concat();
+        let with_mark = [b"\xef\xbb\xbf", bytes].concat();
+        let table: [(&str, &[u8]); 8] = [
+            ("", bytes),
+            ("", &with_mark),
+            (".gz", &gzip(bytes)),
+            (".GZ", &members),
+            (".zst", &zstd(bytes)),
+            (".zstd", &frames),
+            // The name does not tell, or tells what is not so.
+            ("", &gzip(bytes)),
+            (".gz", &zstd(&with_mark)),
+        ];
+        for (suffix, content) in table {
+            let path = written(folder.path(), &format!("a.{extension}{suffix}"), content);
+            for piece_bytes in [1, 100, 1_000, 1 << 20] {
+                let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+                let (found, refused, error) = read(&mut reader);
+                assert!(error.is_none(), "{error:?}");
+                assert_eq!(refused, []);
+                assert_eq!(found, rows, "{extension}{suffix} by {piece_bytes}");
+            }
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+}
+
+#[test]
+fn reading_goes_on_at_every_place() {
+    let folder = tempfile::tempdir().unwrap();
+    for (extension, (text, rows)) in [("ndjson", ndjson()), ("csv", csv())] {
+        for (suffix, content) in [("", text.as_bytes().to_vec()), (".gz", gzip(text.as_bytes()))] {
+            let path = written(folder.path(), &format!("a.{extension}{suffix}"), &content);
+            let mut places = vec![FilePlace::default()];
+            let mut reader = FileReader::open(&path, &small(700)).unwrap();
+            while let Some(piece) = reader.next_piece().unwrap() {
+                places.push(piece.place);
+                places.push(reader.place());
+            }
+            assert!(places.len() > 10);
+            for place in places {
+                let stored: FilePlace = serde_json::from_str(&serde_json::to_string(&place).unwrap()).unwrap();
+                assert_eq!(stored, place);
+                let rest: Vec<_> = rows.iter().filter(|(row, _)| *row > place.rows).cloned().collect();
+                // In a reader that stands at the end, and in new ones with other pieces.
+                reader.seek(stored).unwrap();
+                assert_eq!(read(&mut reader).0, rest, "{extension}{suffix} {place:?}");
+                let mut other = FileReader::open(&path, &small(3_000)).unwrap();
+                other.seek(stored).unwrap();
+                assert_eq!(read(&mut other).0, rest, "{extension}{suffix} {place:?}");
+                // Input that comes once is read over, by the same pieces.
+                let format = FileFormat::of_name(&path).unwrap();
+                let mut once =
+                    FileReader::from_reader("input", Cursor::new(content.clone()), format, &small(700)).unwrap();
+                once.seek(stored).unwrap();
+                assert_eq!(read(&mut once).0, rest, "{extension}{suffix} {place:?} from input");
+            }
+            let far = FilePlace { rows: 10_000, bytes: Some(1 << 30) };
+            let error = reader.seek(far).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::File);
+            assert_eq!(error.help(), Some("the file has changed; load it from its start"));
+        }
+    }
+}
+
+#[test]
+fn what_is_whole_in_a_damaged_file_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    for (extension, (text, rows)) in [("ndjson", ndjson()), ("csv", csv())] {
+        let packed = gzip(text.as_bytes());
+        let packed_zstd = [zstd(&text.as_bytes()[..3_000]), zstd(&text.as_bytes()[3_000..])].concat();
+        let mut spoilt = packed.clone();
+        let end = spoilt.len() - 6;
+        spoilt[end] ^= 0xff;
+        for (suffix, content, what) in [
+            (".gz", &packed[..packed.len() * 2 / 3], "it ends too early"),
+            (".gz", &packed[..packed.len() - 1], "it ends too early"),
+            (".gz", &spoilt, "checksum"),
+            (".zst", &packed_zstd[..packed_zstd.len() - 2], ""),
+        ] {
+            let path = written(folder.path(), &format!("a.{extension}{suffix}"), content);
+            let mut reader = FileReader::open(&path, &small(300)).unwrap();
+            let (found, refused, error) = read(&mut reader);
+            let (error, message) = error.map(|error| (error.kind(), error.to_string())).unwrap();
+            assert_eq!(error, ErrorKind::Format, "{message}");
+            assert!(message.starts_with(&format!("{} is damaged: ", path.display())), "{message}");
+            assert!(message.contains(what), "{message}");
+            assert!(message.contains(&format!(", after {} rows and ", reader.place().rows)), "{message}");
+            assert!(!message.contains('\n'), "{message}");
+            assert_eq!(refused, []);
+            assert_eq!(found, rows[..found.len()], "{message}");
+            // gzip is decoded byte by byte, so that all is there up to the damage.
+            if content.len() + 1 >= packed.len() && suffix == ".gz" {
+                assert_eq!(found.len(), rows.len(), "{message}");
+            }
+            assert!(reader.next_piece().unwrap().is_none(), "a failure is the end");
+        }
+    }
+}
+
+#[test]
+fn a_broken_line_is_refused_alone_wherever_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = |n: usize| format!("{{\"n\":{n}}}");
+    let broken: [&[u8]; 6] = [b"{\"n\":", b"n,s", b"[1]", b"{\"n\":\"\xff\"}", b"{\"n\":1}{\"n\":2}", b"\x00{\"n\":1}"];
+    for at in 0..40 {
+        for line in broken {
+            let mut lines: Vec<Vec<u8>> = (0..40).map(|n| good(n).into_bytes()).collect();
+            lines.insert(at, line.to_vec());
+            let path = written(folder.path(), "a.ndjson", &lines.join(&b"\n"[..]));
+            for piece_bytes in [40, 1 << 20] {
+                let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+                let (found, refused, error) = read(&mut reader);
+                assert!(error.is_none(), "{error:?}");
+                let expected: Vec<_> = (0..40).map(|n| (n + 1 + u64::from(n >= at as u64), n.to_string())).collect();
+                assert_eq!(found, expected);
+                assert_eq!(refused, [(at as u64 + 1, String::from_utf8_lossy(line).into_owned())]);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_bad_record_of_csv_is_named_by_row_and_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let table = [
+        ("1,x,3", "row 61 (line 123) has 3 values, and the header 2"),
+        ("1", "row 61 (line 123) has 1 value, and the header 2"),
+        ("many,x", "row 61 (line 123): could not parse `many` as dtype `i64` at column 'n' (column number 1)"),
+        ("99999999999999999999,x", "row 61 (line 123): could not parse `99999999999999999999` as dtype `i64`"),
+    ];
+    for (record, expected) in table {
+        let rows = |from: u64, to: u64| (from..to).map(|n| format!("{n},\"a\nb\"\n")).collect::<String>();
+        let text = format!("n,s\n\n{}{record}\n{}", rows(0, 60), rows(60, 80));
+        let path = written(folder.path(), "a.csv", text.as_bytes());
+        for piece_bytes in [50, 300] {
+            let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+            let (found, _, error) = read(&mut reader);
+            let message = error.unwrap().to_string();
+            assert!(message.starts_with(&format!("{} is damaged: {expected}", path.display())), "{message}");
+            assert!(found.len() <= 60 && found.len() > 30, "{}", found.len());
+        }
+        // In the first piece it depends on the values of all lines what the types are.
+        if !record.starts_with("many") {
+            let message = FileReader::open(&path, &ReadOptions::default()).err().unwrap().to_string();
+            assert!(message.starts_with(&format!("{} is not a CSV file: {expected}", path.display())), "{message}");
+        }
+    }
+    let path = written(folder.path(), "a.csv", b"n,s\n1,a\n2,\"never closed\n3,b\n");
+    let (found, _, error) = read(&mut FileReader::open(&path, &ReadOptions::default()).unwrap());
+    assert_eq!(found, [(1, "1".to_owned())]);
+    assert!(error.unwrap().to_string().contains("it ends inside of a quoted value, after 1 rows"));
+}
+
+#[test]
+fn text_of_another_encoding_is_no_csv() {
+    let folder = tempfile::tempdir().unwrap();
+    let table: [(&[u8], &str); 3] = [
+        (b"a,b\n1,x\n2,\xff\n3,y\n", "row 2 (line 3): invalid utf-8 sequence"),
+        (b"a\xe9,b\n1,2\n", "the header is not UTF-8"),
+        (b"\xff\xfea\0,\0b\0\n\0", "the header is not UTF-8"),
+    ];
+    for (content, expected) in table {
+        let path = written(folder.path(), "a.csv", content);
+        let error = FileReader::open(&path, &ReadOptions::default()).err().unwrap();
+        assert_eq!(error.to_string(), format!("{} is not a CSV file: {expected}", path.display()));
+    }
+}
+
+#[test]
+fn a_line_may_be_longer_than_a_piece() {
+    let folder = tempfile::tempdir().unwrap();
+    let long = "x".repeat(100_000);
+    let path = written(folder.path(), "a.ndjson", format!("{{\"n\":\"a\"}}\n{{\"n\":\"{long}\"}}\n").as_bytes());
+    let (found, _, error) = read(&mut FileReader::open(&path, &small(1_000)).unwrap());
+    assert!(error.is_none());
+    assert_eq!(found, [(1, "a".to_owned()), (2, long)]);
+}
+
+#[test]
+fn columns_are_chosen_in_every_format() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in
+        [("a.csv", "a,b,c\n1,2,3\n4,5,6\n"), ("a.ndjson", "{\"a\":1,\"b\":2,\"c\":3}\n{\"c\":6,\"a\":4}\n")]
+    {
+        let path = written(folder.path(), name, text.as_bytes());
+        for (columns, expected) in [(vec!["c", "a", "z"], vec!["a", "c"]), (vec![], vec!["a"])] {
+            for piece_bytes in [8, 1 << 20] {
+                let columns = Some(columns.iter().copied().map(String::from).collect());
+                let mut reader = FileReader::open(&path, &ReadOptions { columns, ..small(piece_bytes) }).unwrap();
+                let mut rows = 0;
+                while let Some(piece) = reader.next_piece().unwrap() {
+                    rows += piece.frame.height();
+                    assert_eq!(piece.frame.get_column_names(), expected, "{name}");
+                }
+                assert_eq!(rows, 2);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_compressed_or_come_once_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = written(folder.path(), "a.parquet.gz", &gzip(b"PAR1"));
+    let error = FileReader::open(&path, &ReadOptions::default()).err().unwrap();
+    assert_eq!(error.to_string(), format!("{} is a Parquet that is compressed as a whole", path.display()));
+    for format in [FileFormat::Parquet, FileFormat::Ipc] {
+        let error = FileReader::from_reader("input", Cursor::new(""), format, &ReadOptions::default()).err().unwrap();
+        assert_eq!(error.kind(), ErrorKind::Format);
+        assert!(error.to_string().starts_with("input cannot be a"), "{error}");
+    }
+    let wrong = ReadOptions { compression: Some(Compression::Gzip), ..ReadOptions::default() };
+    let path = written(folder.path(), "a.csv", b"n,s\n1,a text that is no gzip\n");
+    let error = FileReader::open(&path, &wrong).err().unwrap();
+    assert!(error.to_string().contains("is not a CSV file: invalid gzip header"), "{error}");
+}
+
+#[test]
+#[cfg(unix)]
+fn a_pipe_with_a_path_is_read_once() {
+    let (reader, mut writer) = std::io::pipe().unwrap();
+    let text = gzip(csv().0.as_bytes());
+    let thread = std::thread::spawn(move || writer.write_all(&text));
+    let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
+    let options = ReadOptions { format: Some(FileFormat::Csv), ..small(500) };
+    let (found, _, error) = read(&mut FileReader::open(Path::new(&path), &options).unwrap());
+    assert!(error.is_none(), "{error:?}");
+    assert_eq!(found, csv().1);
+    thread.join().unwrap().unwrap();
+}

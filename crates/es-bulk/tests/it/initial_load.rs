@@ -1,0 +1,88 @@
+//! Settings of an index while it is filled.
+
+use es_bulk::{BulkLoader, Error, ErrorKind, Finish, InitialLoad, InitialLoadOptions, OriginalSettings};
+use es_core::{Client, NewIndex};
+use serde_json::{Value, json};
+
+use crate::support::{batches, live, numbered, options, stream_of};
+
+async fn settings(client: &Client, index: &str) -> (Value, Value) {
+    let found = client.indices().describe(index).await.unwrap().remove(0).index_settings();
+    let of = |name: &str| found.get(name).cloned().unwrap_or(Value::Null);
+    (of("refresh_interval"), of("number_of_replicas"))
+}
+
+async fn index_with(client: &Client, index: &str, settings: Value) {
+    let settings = settings.as_object().unwrap().clone();
+    client.indices().create(index, &NewIndex { settings, ..NewIndex::default() }).await.unwrap();
+}
+
+#[tokio::test]
+async fn settings_are_put_back_after_success_and_the_documents_are_found() {
+    let Some((client, scope)) = live("initial").await else { return };
+    let index = format!("{}a", scope.prefix());
+    index_with(&client, &index, json!({"refresh_interval": "7s", "number_of_replicas": 1})).await;
+    let before = settings(&client, &index).await;
+    let filling = InitialLoad::of(&client, &index, InitialLoadOptions::default()).await.unwrap();
+    assert_eq!(settings(&client, &index).await, before, "nothing is changed yet");
+    let work = async {
+        assert_eq!(settings(&client, &index).await, (json!("-1"), json!("0")));
+        BulkLoader::new(client.clone(), &index, options()).load(stream_of(batches(&numbered(50), &["k"], 10))).await
+    };
+    let finish = Finish { force_merge: Some(1), ..Finish::default() };
+    let summary = filling.during(&finish, work).await.unwrap();
+    assert_eq!(summary.created, 50);
+    assert_eq!(settings(&client, &index).await, before);
+    assert_eq!(client.indices().count(&index).await.unwrap(), 50, "refreshed");
+}
+
+#[tokio::test]
+async fn settings_are_put_back_after_a_failure_and_after_work_that_is_dropped() {
+    let Some((client, scope)) = live("initial_fails").await else { return };
+    let index = format!("{}a", scope.prefix());
+    // The defaults are put back as defaults.
+    index_with(&client, &index, json!({})).await;
+    let before = settings(&client, &index).await;
+    let filling = InitialLoad::of(&client, &index, InitialLoadOptions::default()).await.unwrap();
+    let fails = async { Err::<(), _>(Error::new(ErrorKind::Input, "the disk went away")) };
+    let error = filling.during(&Finish::default(), fails).await.unwrap_err();
+    assert_eq!(error.to_string(), "the disk went away");
+    assert_eq!(settings(&client, &index).await, before);
+
+    let mut filling = InitialLoad::of(&client, &index, InitialLoadOptions::default()).await.unwrap();
+    filling.begin().await.unwrap();
+    assert_ne!(settings(&client, &index).await, before);
+    drop(filling);
+    for _ in 0..200 {
+        if settings(&client, &index).await == before {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    panic!("the settings were not put back");
+}
+
+#[tokio::test]
+async fn a_later_process_puts_back_what_an_earlier_one_remembered() {
+    let Some((client, scope)) = live("initial_later").await else { return };
+    let index = format!("{}a", scope.prefix());
+    index_with(&client, &index, json!({"refresh_interval": "9s"})).await;
+    let only_refresh = InitialLoadOptions { without_replicas: false, ..InitialLoadOptions::default() };
+    let mut filling = InitialLoad::of(&client, &index, only_refresh).await.unwrap();
+    let stored = serde_json::to_string(filling.original()).unwrap();
+    assert_eq!(stored, r#"{"refresh_interval":"9s"}"#);
+    filling.begin().await.unwrap();
+    // Killed: nothing runs any more, not even its drop.
+    std::mem::forget(filling);
+    assert_eq!(settings(&client, &index).await, (json!("-1"), json!("1")));
+    let original: OriginalSettings = serde_json::from_str(&stored).unwrap();
+    InitialLoad::resume(&client, &index, original).put_back().await.unwrap();
+    assert_eq!(settings(&client, &index).await, (json!("9s"), json!("1")));
+
+    let expanding = format!("{}b", scope.prefix());
+    index_with(&client, &expanding, json!({"auto_expand_replicas": "0-1"})).await;
+    let filling = InitialLoad::of(&client, &expanding, InitialLoadOptions::default()).await.unwrap();
+    assert_eq!(serde_json::to_value(filling.original()).unwrap(), json!({"refresh_interval": null}));
+    let error = InitialLoad::of(&client, &format!("{}none", scope.prefix()), only_refresh).await.unwrap_err();
+    assert!(error.to_string().contains("stands for 0 indices"), "{error}");
+}

@@ -1,0 +1,279 @@
+//! How a value is written.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use polars::prelude::CategoricalMapping;
+use polars_arrow::array::Utf8ViewArray;
+
+use super::cells::{Cells, Values};
+use super::digits::{ROOM, write_signed, write_unsigned};
+use super::line::Line;
+use super::options::NonFinite;
+use super::text::{write_inline, write_string};
+use crate::calendar::{clock_text, date_text, instant_text};
+
+/// Why a row cannot be written.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// Boxed, as this passes through every level of a value.
+    inner: Box<RefusedValue>,
+}
+
+#[derive(Debug)]
+struct RefusedValue {
+    path: Vec<String>,
+    value: &'static str,
+}
+
+impl Refusal {
+    #[cold]
+    fn new(value: &'static str) -> Self {
+        Self { inner: Box::new(RefusedValue { path: Vec::new(), value }) }
+    }
+
+    /// The same, in a member of this name.
+    #[cold]
+    pub(crate) fn inside(mut self, name: impl Into<String>) -> Self {
+        self.inner.path.insert(0, name.into());
+        self
+    }
+
+    pub(crate) fn value(&self) -> &'static str {
+        self.inner.value
+    }
+
+    /// The column's name, with the names of the members inside it.
+    pub(crate) fn column(&self) -> String {
+        self.inner.path.join(".")
+    }
+}
+
+impl Cells<'_> {
+    /// Appends the value of a row that has one as JSON. False, and nothing appended, when
+    /// there is no form for it and it counts as null.
+    #[inline]
+    pub(crate) fn write(&self, row: usize, line: &mut Line<'_>) -> Result<bool, Refusal> {
+        match &self.values {
+            Values::Text(texts) => write_text(texts, row, line),
+            Values::Int8(values) => signed(values[row].into(), line),
+            Values::Int16(values) => signed(values[row].into(), line),
+            Values::Int32(values) => signed(values[row].into(), line),
+            Values::Int64(values) => signed(values[row], line),
+            Values::UInt8(values) => unsigned(values[row].into(), line),
+            Values::UInt16(values) => unsigned(values[row].into(), line),
+            Values::UInt32(values) => unsigned(values[row].into(), line),
+            Values::UInt64(values) => unsigned(values[row], line),
+            Values::Float32(values) => {
+                let value = values[row];
+                if !value.is_finite() {
+                    return self.write_non_finite(value.into(), line);
+                }
+                line.put_short(zmij::Buffer::new().format_finite(value).as_bytes());
+            }
+            Values::Float64(values) => {
+                let value = values[row];
+                if !value.is_finite() {
+                    return self.write_non_finite(value, line);
+                }
+                line.put_short(zmij::Buffer::new().format_finite(value).as_bytes());
+            }
+            Values::Boolean(values) => {
+                let text = if values.get_bit(row) { (b"true\0", 4) } else { (b"false", 5) };
+                line.put_prefix(text.0, text.1);
+            }
+            Values::Date(_) | Values::Instant { .. } | Values::Clock(_) => {
+                let before = line.at();
+                line.put(b'"');
+                match self.write_time(row, line) {
+                    Time::Text => line.put(b'"'),
+                    Time::Milliseconds(number) => {
+                        line.rewind(before);
+                        signed(number, line);
+                    }
+                }
+            }
+            _ => return self.write_other(row, line),
+        }
+        Ok(true)
+    }
+
+    /// What is rarer, or takes longer anyway.
+    #[inline(never)]
+    fn write_other(&self, row: usize, line: &mut Line<'_>) -> Result<bool, Refusal> {
+        match &self.values {
+            Values::Category8(values, names) => write_category(values[row].into(), names, line),
+            Values::Category16(values, names) => write_category(values[row].into(), names, line),
+            Values::Category32(values, names) => write_category(values[row], names, line),
+            Values::Int128(values) => line.put_bytes(itoa::Buffer::new().format(values[row]).as_bytes()),
+            Values::UInt128(values) => line.put_bytes(itoa::Buffer::new().format(values[row]).as_bytes()),
+            Values::Decimal { units, scale } => write_decimal(units[row], *scale, line),
+            Values::Binary(values) => {
+                line.put(b'"');
+                write_base64(values.value(row), line);
+                line.put(b'"');
+            }
+            Values::List { offsets, child } => {
+                // Offsets never are negative and never fall.
+                return child.write_range(offsets[row] as usize, offsets[row + 1] as usize, line);
+            }
+            Values::Array { width, child } => return child.write_range(row * width, (row + 1) * width, line),
+            Values::Vector { width, child } => {
+                let (from, to) = (row * width, (row + 1) * width);
+                if !child.write_vector(from, to, line) {
+                    return child.write_range(from, to, line);
+                }
+            }
+            Values::Struct(members) => {
+                if !members.write(row, line)? {
+                    line.put_bytes(b"{}");
+                }
+            }
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Appends rows as a JSON array. A null stays, as its place counts.
+    fn write_range(&self, from: usize, to: usize, line: &mut Line<'_>) -> Result<bool, Refusal> {
+        let start = line.at();
+        for row in from..to {
+            line.put(b',');
+            if !self.is_valid(row) || !self.write(row, line)? {
+                line.put_bytes(b"null");
+            }
+        }
+        if line.at() == start {
+            line.put_bytes(b"[]");
+        } else {
+            line.set(start, b'[');
+            line.put(b']');
+        }
+        Ok(true)
+    }
+
+    /// Appends the Base64 of the big-endian bytes of 32-bit floats, as a `dense_vector` takes
+    /// it. False, and nothing appended, when one of them is null or not finite.
+    fn write_vector(&self, from: usize, to: usize, line: &mut Line<'_>) -> bool {
+        /// Floats encoded at once: their bytes must divide by 3, so that no padding is in between.
+        const PIECE: usize = 96;
+        let Values::Float32(values) = &self.values else { return false };
+        let values = &values[from..to];
+        let is_whole = |validity: &polars_arrow::bitmap::Bitmap| validity.null_count_range(from, to - from) == 0;
+        if !self.validity.is_none_or(is_whole) || !values.iter().all(|value| value.is_finite()) {
+            return false;
+        }
+        line.put(b'"');
+        let mut bytes = [0; PIECE * 4];
+        for piece in values.chunks(PIECE) {
+            for (value, bytes) in piece.iter().zip(bytes.as_chunks_mut::<4>().0) {
+                *bytes = value.to_be_bytes();
+            }
+            write_base64(&bytes[..piece.len() * 4], line);
+        }
+        line.put(b'"');
+        true
+    }
+
+    /// Appends a date or time without quotes.
+    #[inline(always)]
+    pub(crate) fn write_time(&self, row: usize, line: &mut Line<'_>) -> Time {
+        match &self.values {
+            Values::Date(days) => {
+                let day = i64::from(days[row]);
+                let Some(text) = date_text(day) else { return Time::Milliseconds(day * 86_400_000) };
+                line.put_prefix(&text, text.len());
+            }
+            Values::Instant { values, per_second } => {
+                let value = values[row];
+                let Some((text, length)) = instant_text(value, *per_second) else {
+                    return Time::Milliseconds(value.div_euclid(*per_second / 1_000));
+                };
+                line.put_prefix(&text, length);
+            }
+            Values::Clock(values) => {
+                let text = clock_text(values[row].rem_euclid(86_400_000_000_000));
+                line.put_prefix(&text, text.len());
+            }
+            _ => {}
+        }
+        Time::Text
+    }
+
+    #[cold]
+    fn write_non_finite(&self, value: f64, line: &mut Line<'_>) -> Result<bool, Refusal> {
+        let name = if value.is_nan() {
+            "NaN"
+        } else if value > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        };
+        match self.non_finite {
+            NonFinite::Null => Ok(false),
+            NonFinite::Reject => Err(Refusal::new(name)),
+            NonFinite::Text => {
+                write_string(name.as_bytes(), line);
+                Ok(true)
+            }
+        }
+    }
+}
+
+/// How a date or time was written.
+pub(crate) enum Time {
+    Text,
+    /// Not yet: its year has not four digits. Every `date` field takes epoch milliseconds.
+    Milliseconds(i64),
+}
+
+#[inline(always)]
+pub(crate) fn signed(number: i64, line: &mut Line<'_>) {
+    let length = write_signed(number, line.window::<ROOM>());
+    line.advance(length);
+}
+
+#[inline(always)]
+fn unsigned(number: u64, line: &mut Line<'_>) {
+    let length = write_unsigned(number, line.window::<ROOM>(), 0);
+    line.advance(length);
+}
+
+#[inline(always)]
+fn write_text(texts: &Utf8ViewArray, row: usize, line: &mut Line<'_>) {
+    let view = texts.views()[row];
+    // Short texts stand in the view itself, after their length.
+    if !view.is_inline() || !write_inline(view.as_u128() >> 32, view.length as usize, line) {
+        write_string(texts.value(row).as_bytes(), line);
+    }
+}
+
+fn write_category(category: u32, names: &CategoricalMapping, line: &mut Line<'_>) {
+    // A column holds no category that its mapping lacks.
+    write_string(names.cat_to_str(category).unwrap_or_default().as_bytes(), line);
+}
+
+/// Appends a decimal with all digits of its scale: 5 units of scale 2 are `0.05`.
+fn write_decimal(units: i128, scale: usize, line: &mut Line<'_>) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(units.unsigned_abs()).as_bytes();
+    if units < 0 {
+        line.put(b'-');
+    }
+    let (whole, fraction) = digits.split_at(digits.len().saturating_sub(scale));
+    line.put_bytes(if whole.is_empty() { b"0" } else { whole });
+    if scale > 0 {
+        line.put(b'.');
+        line.slice(scale - fraction.len()).fill(b'0');
+        line.advance(scale - fraction.len());
+        line.put_bytes(fraction);
+    }
+}
+
+pub(crate) fn write_base64(bytes: &[u8], line: &mut Line<'_>) {
+    // A text of four characters for every three bytes, the last ones padded.
+    let room = bytes.len().div_ceil(3) * 4;
+    let Ok(written) = BASE64.encode_slice(bytes, line.slice(room)) else {
+        unreachable!("the room is that of the text")
+    };
+    line.advance(written);
+}

@@ -1,0 +1,277 @@
+//! The mapping that a frame's schema means. What only values can tell is found in `sample`.
+
+mod sample;
+#[cfg(test)]
+mod tests;
+
+use es_core::{Mapping, Properties};
+use polars::prelude::{DataFrame, DataType, Field, Schema, TimeUnit};
+use serde_json::{Value, json};
+
+use crate::encode::{FieldNames, check_paths};
+use crate::error::{Error, ErrorKind};
+use sample::Sample;
+
+/// The most dimensions that a `dense_vector` can have.
+const MOST_DIMENSIONS: usize = 4096;
+
+/// What a mapping is to be like, beyond what the types say. A field inside a struct is named
+/// with the names before it: `legs.carrier`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MappingOptions {
+    /// What a dot in a column's name means; the same as in [`crate::WriterOptions::names`].
+    pub names: FieldNames,
+    /// How many characters a text may have to be searchable as a keyword. Longer ones stay in
+    /// the document and are not found by their value.
+    pub ignore_above: u32,
+    /// How many characters the longest value of a column in the sample may have for the column
+    /// to be a keyword; above that it is `text`.
+    pub longest_keyword: usize,
+    /// Whether a text column all of whose values in the sample are ISO 8601 dates or times, in
+    /// the forms that a `date` field takes, is a `date`. For formats that have no dates, such
+    /// as JSON and CSV; a later value that is none is then refused.
+    pub dates_in_text: bool,
+    /// The lists and arrays of numbers that are vectors. An `Array(Float32, n)` is one anyway.
+    /// For a list the sample tells how long a vector is.
+    pub vectors: Vec<String>,
+    /// The structs, and lists of them, that are `nested`: queries see which values stand in
+    /// the same struct. All others are `object`.
+    pub nested: Vec<String>,
+}
+
+impl Default for MappingOptions {
+    /// Dots mean nothing, keywords of up to 8,191 characters, text beyond 1,000, no dates in
+    /// text, no further vectors, nothing nested.
+    ///
+    /// Lucene's terms have at most 32,766 bytes, and a longer one makes Elasticsearch refuse
+    /// the document. A character has at most four bytes in UTF-8: 8,191 always fit.
+    fn default() -> Self {
+        Self {
+            names: FieldNames::Flat,
+            ignore_above: 32_766 / 4,
+            longest_keyword: 1_000,
+            dates_in_text: false,
+            vectors: Vec::new(),
+            nested: Vec::new(),
+        }
+    }
+}
+
+/// The mapping of documents that [`crate::DocumentWriter`] writes of frames with this schema.
+///
+/// | Polars | Elasticsearch |
+/// |---|---|
+/// | `Int8`, `Int16`, `Int32`, `Int64` | `byte`, `short`, `integer`, `long` |
+/// | `UInt8`, `UInt16`, `UInt32`, `UInt64` | `short`, `integer`, `long`, `unsigned_long` |
+/// | `Float32`, `Float64` | `float`, `double` |
+/// | `Decimal`, `Int128`, `UInt128` | `double` (searches see the nearest one) |
+/// | `Boolean` | `boolean` |
+/// | `String`, `Categorical`, `Enum` | `keyword` with [`MappingOptions::ignore_above`] |
+/// | `String` that is long in a sample | `text` with a sub-field `keyword` |
+/// | `String` of dates, with [`MappingOptions::dates_in_text`] | `date` |
+/// | `Time` | `keyword` |
+/// | `Date`, `Datetime` in ms or µs | `date` (searches see milliseconds; `_source` has all digits) |
+/// | `Datetime` in ns | `date_nanos`, or `date` if a sample has one before 1970, which that cannot hold |
+/// | `Duration` | `long`, in the column's unit |
+/// | `Binary` | `binary` |
+/// | `Array(Float32, n)` | `dense_vector` of n dimensions, up to 4,096 of them, and outside lists |
+/// | `List(T)`, other `Array(T, n)` | as `T` |
+/// | `Struct` | `object` with its fields, or `nested` on request |
+/// | `Null` | none: the column has no values |
+///
+/// A decimal is a `double`: `_source` keeps its digits as they were written, as long as it is
+/// asked for whole (Elasticsearch writes a filtered one anew). It is no `scaled_float`, which rounds what it is searched by and overflows a `long`
+/// with as few as nineteen digits.
+///
+/// # Errors
+/// [`ErrorKind::UnsupportedType`] names the column of any other type.
+pub fn infer_mapping(schema: &Schema) -> Result<Mapping, Error> {
+    infer_mapping_with(schema, &MappingOptions::default())
+}
+
+/// As [`infer_mapping`], with choices.
+///
+/// The server compares vectors by their cosine unless the mapping says otherwise, and then
+/// refuses those of length zero.
+///
+/// # Errors
+/// [`ErrorKind::UnsupportedType`] for a type that Elasticsearch has no counterpart of, for
+/// names that are both a value and an object with [`FieldNames::Objects`], and for a field
+/// that cannot be the vector or the nested field that the options say it is;
+/// [`ErrorKind::UnknownColumn`] for an option that names no field.
+pub fn infer_mapping_with(schema: &Schema, options: &MappingOptions) -> Result<Mapping, Error> {
+    Inference { options, sample: Sample::default() }.mapping(schema)
+}
+
+/// As [`infer_mapping_with`], from rows that stand for all: their values tell long texts from
+/// short ones, how many numbers a vector has, and whether instants fit `date_nanos`.
+///
+/// # Errors
+/// As [`infer_mapping_with`], and for a list that is to be a vector and is not always of the
+/// same length.
+pub fn infer_mapping_of(sample: &DataFrame, options: &MappingOptions) -> Result<Mapping, Error> {
+    Inference { options, sample: Sample::of(sample, options)? }.mapping(sample.schema())
+}
+
+struct Inference<'a> {
+    options: &'a MappingOptions,
+    sample: Sample,
+}
+
+/// Where a field stands, as far as its type depends on it.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    path: &'a str,
+    /// Whether a document may have several values of it, so that it cannot be a vector.
+    in_list: bool,
+}
+
+impl Inference<'_> {
+    fn mapping(&self, schema: &Schema) -> Result<Mapping, Error> {
+        for name in self.options.vectors.iter().chain(&self.options.nested) {
+            if !schema.iter().any(|(column, dtype)| is_at(name, column, dtype)) {
+                let known: Vec<_> = schema.iter_names().map(|name| name.as_str()).collect();
+                return Err(Error::new(ErrorKind::UnknownColumn, format!("there is no field {name}"))
+                    .with_help(format!("the columns are {}", known.join(", "))));
+            }
+        }
+        if self.options.names == FieldNames::Objects {
+            check_paths(&schema.iter_names().map(|name| name.as_str()).collect::<Vec<_>>())?;
+        }
+        let mut properties = Properties::new();
+        for (name, dtype) in schema.iter() {
+            let Some(definition) = self.definition(Place { path: name, in_list: false }, dtype)? else { continue };
+            match self.options.names {
+                FieldNames::Flat => drop(properties.insert(name.to_string(), definition)),
+                FieldNames::Objects => insert(&mut properties, name, definition),
+            }
+        }
+        Ok(Mapping::new(properties))
+    }
+
+    fn definition(&self, place: Place<'_>, dtype: &DataType) -> Result<Option<Value>, Error> {
+        let path = place.path;
+        let named = |names: &[String]| names.iter().any(|name| name == path);
+        if named(&self.options.vectors) {
+            return self.vector(place, dtype).map(Some);
+        }
+        let structs = matches!(innermost(dtype), DataType::Struct(_));
+        if named(&self.options.nested) && !structs {
+            return Err(unfit(path, "nested", dtype, "only structs and lists of structs are"));
+        }
+        let field_type = match dtype {
+            DataType::Null => return Ok(None),
+            DataType::Boolean => "boolean",
+            DataType::Int8 => "byte",
+            DataType::Int16 | DataType::UInt8 => "short",
+            DataType::Int32 | DataType::UInt16 => "integer",
+            DataType::Int64 | DataType::UInt32 | DataType::Duration(_) => "long",
+            DataType::UInt64 => "unsigned_long",
+            DataType::Float32 => "float",
+            DataType::Float64 | DataType::Decimal(..) | DataType::Int128 | DataType::UInt128 => "double",
+            DataType::String if self.sample.has_long_text(path) => {
+                return Ok(Some(json!({"type": "text", "fields": {"keyword": self.keyword()}})));
+            }
+            DataType::String if self.sample.has_dates(path) => "date",
+            DataType::String | DataType::Categorical(..) | DataType::Enum(..) => return Ok(Some(self.keyword())),
+            DataType::Time => "keyword",
+            DataType::Datetime(TimeUnit::Nanoseconds, _) if !self.sample.has_early_instant(path) => "date_nanos",
+            DataType::Date | DataType::Datetime(..) => "date",
+            DataType::Binary => "binary",
+            DataType::Array(inner, dims)
+                if **inner == DataType::Float32 && !place.in_list && (1..=MOST_DIMENSIONS).contains(dims) =>
+            {
+                return Ok(Some(dense_vector(*dims)));
+            }
+            DataType::List(inner) | DataType::Array(inner, _) => {
+                return self.definition(Place { in_list: true, ..place }, inner);
+            }
+            DataType::Struct(fields) => return self.object(place, fields, named(&self.options.nested)).map(Some),
+            other => {
+                return Err(Error::new(
+                    ErrorKind::UnsupportedType,
+                    format!("column {path} has the type {other}, which Elasticsearch has no type for"),
+                )
+                .with_help("cast the column to a number, a string or a date before it is indexed"));
+            }
+        };
+        Ok(Some(json!({"type": field_type})))
+    }
+
+    fn keyword(&self) -> Value {
+        json!({"type": "keyword", "ignore_above": self.options.ignore_above})
+    }
+
+    fn object(&self, place: Place<'_>, fields: &[Field], nested: bool) -> Result<Value, Error> {
+        let mut properties = Properties::new();
+        for field in fields {
+            let path = format!("{}.{}", place.path, field.name());
+            // Each nested object is a document of its own, which may have a vector.
+            let place = Place { path: &path, in_list: place.in_list && !nested };
+            if let Some(inner) = self.definition(place, field.dtype())? {
+                properties.insert(field.name().to_string(), inner);
+            }
+        }
+        Ok(if nested { json!({"type": "nested", "properties": properties}) } else { json!({"properties": properties}) })
+    }
+
+    /// A field that the options say is a vector.
+    fn vector(&self, place: Place<'_>, dtype: &DataType) -> Result<Value, Error> {
+        let path = place.path;
+        if place.in_list {
+            return Err(unfit(path, "a vector", dtype, "a document has one of each vector, outside lists"));
+        }
+        let dims = match dtype {
+            DataType::Array(inner, dims) if inner.is_primitive_numeric() => *dims,
+            DataType::List(inner) if inner.is_primitive_numeric() => self.sample.dimensions(path)?,
+            _ => return Err(unfit(path, "a vector", dtype, "only lists and arrays of numbers are")),
+        };
+        if !(1..=MOST_DIMENSIONS).contains(&dims) {
+            return Err(Error::new(
+                ErrorKind::UnsupportedType,
+                format!("column {path} cannot be a vector of {dims} dimensions"),
+            )
+            .with_help(format!("vectors have from 1 to {MOST_DIMENSIONS} dimensions")));
+        }
+        Ok(dense_vector(dims))
+    }
+}
+
+fn dense_vector(dims: usize) -> Value {
+    json!({"type": "dense_vector", "dims": dims})
+}
+
+fn unfit(path: &str, role: &str, dtype: &DataType, help: &str) -> Error {
+    Error::new(ErrorKind::UnsupportedType, format!("column {path} of the type {dtype} cannot be {role}"))
+        .with_help(help)
+}
+
+/// The type inside all lists and arrays.
+fn innermost(dtype: &DataType) -> &DataType {
+    match dtype {
+        DataType::List(inner) | DataType::Array(inner, _) => innermost(inner),
+        other => other,
+    }
+}
+
+/// Whether a path is that of a field, or of one inside it.
+fn is_at(path: &str, name: &str, dtype: &DataType) -> bool {
+    let Some(rest) = path.strip_prefix(name) else { return false };
+    match (rest.strip_prefix('.'), innermost(dtype)) {
+        (Some(rest), DataType::Struct(fields)) => fields.iter().any(|field| is_at(rest, field.name(), field.dtype())),
+        _ => rest.is_empty(),
+    }
+}
+
+/// Adds a field under a path of objects.
+fn insert(properties: &mut Properties, path: &str, definition: Value) {
+    let Some((name, rest)) = path.split_once('.') else {
+        properties.insert(path.to_owned(), definition);
+        return;
+    };
+    let object = properties.entry(name).or_insert_with(|| json!({"properties": {}}));
+    // Names that are both a field and an object were refused before.
+    if let Some(inner) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        insert(inner, rest, definition);
+    }
+}

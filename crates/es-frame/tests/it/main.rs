@@ -1,0 +1,7 @@
+//! Documents and inferred mappings, given to a real node.
+
+#![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod support;
+mod types;
+mod vectors;

@@ -1,0 +1,163 @@
+//! `cargo xtask bench bulk`: loads beside the floor that the server sets, and
+//! beside elasticsearch-py.
+//!
+//! Everybody loads the same documents into an index with the same mapping and
+//! settings, which is made before. What the floor sends was recorded from the
+//! program, so both send the same bytes; its time is that of the sending alone,
+//! and so is the program's beside it.
+
+mod contestant;
+mod dataset;
+mod floor;
+mod report;
+
+use std::ffi::OsStr;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use clap::{Args, ValueEnum};
+
+use super::CommonArgs;
+use super::session::Session;
+use crate::terminal::Progress;
+use contestant::{Bodies, Contestant, Programs, Start};
+use dataset::{Dataset, Source};
+use report::{Report, Turn};
+
+/// How long checking what a contestant left may take.
+const VERIFY_LIMIT: Duration = Duration::from_secs(600);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Choice {
+    /// 336,776 flights of 19 fields
+    Flights,
+    /// 3,000,000 generated documents of 5 fields
+    Five,
+    /// 1,000,000 generated documents of 40 fields
+    Forty,
+    /// 200,000 generated documents with a vector of 384 dimensions
+    Vectors,
+    /// Each of them
+    All,
+}
+
+#[derive(Args)]
+pub(super) struct BulkArgs {
+    /// The data to load
+    #[arg(long, value_enum, default_value_t = Choice::All)]
+    dataset: Choice,
+    /// How many documents are generated; a tenth of them is the peer's part
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    documents: Option<u64>,
+    #[command(flatten)]
+    common: CommonArgs,
+}
+
+pub(super) fn run(args: &BulkArgs) -> Result<()> {
+    let orchestrator = args.common.program.orchestrator()?;
+    let tools = args.common.program.tools()?;
+    let programs = Programs { orchestrator, replay: tools.replay };
+    let chosen: Vec<Dataset> = match args.dataset {
+        Choice::All => Dataset::ALL.to_vec(),
+        Choice::Flights => vec![Dataset::Flights],
+        Choice::Five => vec![Dataset::Five],
+        Choice::Forty => vec![Dataset::Forty],
+        Choice::Vectors => vec![Dataset::Vectors],
+    };
+    Session::with(&args.common, |session| {
+        let (elasticsearch, peer) = (session.cluster.version()?, session.python.versions()?);
+        let mut reports = Vec::new();
+        for dataset in chosen {
+            let source = Source::prepare(session, dataset, args.documents)?;
+            let turns = rounds(session, &programs, &tools.fault_proxy, &source, args.common.rounds)?;
+            let report = Report::new(&source, turns, elasticsearch.clone(), peer.clone());
+            println!("\n{}\n", report.render());
+            reports.push(report);
+            // After each, so that an interrupted run leaves what it has.
+            session.keep_figures("bulk.json", &serde_json::to_vec_pretty(&reports)?)?;
+        }
+        Ok(())
+    })
+}
+
+/// Lets the contestants take turns on one set of data.
+fn rounds(session: &Session, programs: &Programs, proxy: &Path, source: &Source, rounds: u32) -> Result<Vec<Turn>> {
+    let start = |round| Start { session, programs, source, round, through: None };
+    let (bodies, count) = floor::record(&start(0), proxy)?;
+    let finalists = floor::finalists(&start(0), &bodies, count)?;
+    let mut turns = Vec::new();
+    for round in 1..=rounds {
+        for contestant in order(round, &finalists) {
+            turns.push(turn(&start(round), contestant, &bodies)?);
+        }
+    }
+    // As large as all documents together.
+    std::fs::remove_file(&bodies.file).with_context(|| format!("cannot remove {}", bodies.file.display()))?;
+    Ok(turns)
+}
+
+/// Everybody's place changes, so that none is always after the same one.
+fn order(round: u32, finalists: &[u32]) -> Vec<Contestant> {
+    let floors = finalists.iter().map(|concurrency| Contestant::Floor(*concurrency));
+    let mut all: Vec<Contestant> =
+        floors.chain([Contestant::Orchestrator, Contestant::ParallelBulk, Contestant::StreamingBulk]).collect();
+    let first = round.saturating_sub(1) as usize % all.len();
+    all.rotate_left(first);
+    all
+}
+
+fn turn(start: &Start<'_>, contestant: Contestant, bodies: &Bodies) -> Result<Turn> {
+    let cluster = &start.session.cluster;
+    let dataset = start.source.dataset;
+    let progress = Progress::new(format!("{}, round {}, {}", dataset.as_str(), start.round, contestant.name()));
+    cluster.wait_for_merges()?;
+    let loaded = match contestant {
+        Contestant::Floor(concurrency) => start.floor(concurrency, bodies, None)?,
+        Contestant::Orchestrator => start.ours()?,
+        Contestant::ParallelBulk => start.peer(contestant, "parallel_bulk")?,
+        Contestant::StreamingBulk => start.peer(contestant, "streaming_bulk")?,
+    };
+    let documents = if contestant.is_peer() { start.source.peer_documents } else { start.source.documents };
+    verify(start, contestant, documents)?;
+    cluster.delete(&start.index(contestant))?;
+    progress.finish(&format!("{documents} documents, sending {:.2} s, {}", loaded.sending_seconds, loaded.measured));
+    Ok(Turn {
+        round: start.round,
+        contestant,
+        documents,
+        sending_seconds: loaded.sending_seconds,
+        measured: loaded.measured,
+        said: loaded.said,
+    })
+}
+
+/// Checks that exactly these documents are in the contestant's index.
+fn verify(start: &Start<'_>, contestant: Contestant, documents: u64) -> Result<()> {
+    let (index, documents) = (start.index(contestant), documents.to_string());
+    let arguments: [&OsStr; 4] =
+        ["documents".as_ref(), start.source.parquet.as_os_str(), index.as_ref(), documents.as_ref()];
+    let variables: Vec<(&str, &str)> =
+        start.session.variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let printed = start.session.python.run("verify.py", &arguments, &variables, VERIFY_LIMIT);
+    printed.map(drop).with_context(|| format!("{} did not do the work", contestant.name()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_change_from_round_to_round() {
+        let finalists = [2, 4];
+        assert_eq!(order(1, &finalists)[0], Contestant::Floor(2));
+        assert_eq!(order(3, &finalists)[0], Contestant::Orchestrator);
+        for round in 1..7 {
+            let mut all = order(round, &finalists);
+            all.sort();
+            let mut expected = order(1, &finalists);
+            expected.sort();
+            assert_eq!(all, expected);
+        }
+    }
+}

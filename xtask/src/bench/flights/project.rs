@@ -1,0 +1,198 @@
+//! The work on the flights of a year: how each contestant is started on it, and
+//! how it is checked.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use super::contestant::{Contestant, Work};
+use crate::bench::cluster::Cluster;
+use crate::bench::measure::{Job, Measured, measure};
+use crate::bench::python::Python;
+use crate::bench::session::empty_folder;
+use crate::workspace;
+
+/// The pipeline that is measured, from the workspace's root.
+const EXAMPLE: &str = "examples/flights";
+
+/// The asset that reads everything back; the example has none of the kind.
+const WHOLE_YEAR: &str = "  whole_year:
+    kind: export
+    from: departures
+    to: { path: out/whole_year, format: parquet }
+";
+
+/// How long checking what a contestant left may take.
+const VERIFY_LIMIT: Duration = Duration::from_secs(300);
+
+pub(super) struct Flights<'a> {
+    program: PathBuf,
+    python: &'a Python,
+    variables: Vec<(&'a str, &'a str)>,
+    /// The copy of the example that the program works in.
+    project: PathBuf,
+    /// What the contestants print, and what the peer writes.
+    results: PathBuf,
+}
+
+impl<'a> Flights<'a> {
+    /// Copies the example, with one asset more.
+    pub(super) fn prepare(
+        folder: &Path,
+        program: PathBuf,
+        python: &'a Python,
+        variables: &'a [(&'static str, String)],
+    ) -> Result<Self> {
+        let example = workspace::root().join(EXAMPLE);
+        let flights = Self {
+            program,
+            python,
+            variables: variables.iter().map(|(name, value)| (*name, value.as_str())).collect(),
+            project: folder.join("flights"),
+            results: folder.join("results"),
+        };
+        empty_folder(&flights.project)?;
+        empty_folder(&flights.results)?;
+        std::fs::create_dir_all(flights.project.join("data"))?;
+        let text = std::fs::read_to_string(example.join("pipeline.yaml"))
+            .with_context(|| format!("cannot read {EXAMPLE}/pipeline.yaml"))?;
+        std::fs::write(flights.project.join("pipeline.yaml"), with_whole_year(&text)?)?;
+        for entry in std::fs::read_dir(example.join("data"))? {
+            let entry = entry?;
+            std::fs::copy(entry.path(), flights.project.join("data").join(entry.file_name()))?;
+        }
+        Ok(flights)
+    }
+
+    /// Keeps the mapping and settings that the peer gives its indices.
+    pub(super) fn keep_index_body(&self, body: &Value) -> Result<()> {
+        Ok(std::fs::write(self.index_body(), serde_json::to_vec_pretty(body)?)?)
+    }
+
+    /// Lets a contestant do its work.
+    ///
+    /// Both read the indices that ours has written in the same round: the same documents in the
+    /// same segments.
+    pub(super) fn measure(
+        &self,
+        cluster: &Cluster,
+        round: u32,
+        work: Work,
+        contestant: Contestant,
+    ) -> Result<Measured> {
+        if work == Work::Out {
+            self.remove_written(contestant)?;
+        }
+        let prefix = prefix(cluster, round, contestant);
+        let name = format!("{round}-{}-{}", work.as_str(), contestant.as_str());
+        let job = |arguments, variables| Job { arguments, variables, folder: &self.results, name };
+        match contestant {
+            Contestant::Ours => {
+                let asset = match work {
+                    Work::In => "departures",
+                    Work::Out => "whole_year",
+                };
+                let arguments =
+                    ["-q".as_ref(), "-C".as_ref(), self.project.as_os_str(), "run".as_ref(), asset.as_ref()];
+                let arguments = std::iter::once(self.program.as_os_str()).chain(arguments).collect();
+                let mut variables = self.variables.clone();
+                variables.push(("ELASTICSEARCH_INDEX_PREFIX", &prefix));
+                measure(self.python, &job(arguments, variables))
+            }
+            Contestant::Theirs => {
+                let (interpreter, flights) = (self.python.interpreter(), self.source());
+                let (script, arguments) = match work {
+                    Work::In => ("load.py", [prefix.into(), self.index_body()]),
+                    Work::Out => {
+                        let folder = self.written(contestant);
+                        std::fs::create_dir_all(&folder)?;
+                        ("read.py", [self.read_index(cluster, round).into(), folder.join("year.parquet")])
+                    }
+                };
+                let script = self.python.script(script);
+                let arguments: Vec<&OsStr> = [&interpreter, &script, &flights]
+                    .into_iter()
+                    .chain(&arguments)
+                    .map(|path| path.as_os_str())
+                    .collect();
+                measure(self.python, &job(arguments, self.variables.clone()))
+            }
+        }
+    }
+
+    /// Checks what a contestant left, and returns how many documents or rows it is.
+    pub(super) fn verify(&self, cluster: &Cluster, round: u32, work: Work, contestant: Contestant) -> Result<u64> {
+        let target: PathBuf = match (work, contestant) {
+            (Work::In, Contestant::Ours) => self.read_index(cluster, round).into(),
+            (Work::In, Contestant::Theirs) => format!("{}*", prefix(cluster, round, contestant)).into(),
+            (Work::Out, _) => self.written(contestant),
+        };
+        let kind = match work {
+            Work::In => "months",
+            Work::Out => "file",
+        };
+        let arguments = [kind.into(), self.source().into_os_string(), target.into_os_string()];
+        let arguments: Vec<&OsStr> = arguments.iter().map(|argument| argument.as_os_str()).collect();
+        let printed = self.python.run("verify.py", &arguments, &self.variables, VERIFY_LIMIT);
+        let printed = printed.with_context(|| format!("{} did not do the work", contestant.as_str()))?;
+        Ok(printed.parse()?)
+    }
+
+    /// Removes what an earlier turn wrote: files that are up to date are not written again.
+    fn remove_written(&self, contestant: Contestant) -> Result<()> {
+        let folder = self.written(contestant);
+        if folder.exists() {
+            std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
+        }
+        Ok(())
+    }
+
+    fn source(&self) -> PathBuf {
+        self.project.join("data/flights.parquet")
+    }
+
+    fn index_body(&self) -> PathBuf {
+        self.results.join("index.json")
+    }
+
+    fn read_index(&self, cluster: &Cluster, round: u32) -> String {
+        format!("{}departures", prefix(cluster, round, Contestant::Ours))
+    }
+
+    fn written(&self, contestant: Contestant) -> PathBuf {
+        match contestant {
+            Contestant::Ours => self.project.join("out/whole_year"),
+            Contestant::Theirs => self.results.join("whole_year"),
+        }
+    }
+}
+
+/// What the names of one contestant's indices of one round start with.
+pub(super) fn prefix(cluster: &Cluster, round: u32, contestant: Contestant) -> String {
+    format!("{}{round}-{}-", cluster.run(), contestant.label())
+}
+
+/// The pipeline with the asset that reads everything back.
+fn with_whole_year(pipeline: &str) -> Result<String> {
+    const ASSETS: &str = "\nassets:\n";
+    match pipeline.split_once(ASSETS) {
+        Some((before, after)) => Ok(format!("{before}{ASSETS}{WHOLE_YEAR}\n{after}")),
+        None => bail!("{EXAMPLE}/pipeline.yaml has no line `assets:`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::with_whole_year;
+
+    #[test]
+    fn the_pipeline_gets_one_asset_more() {
+        let text = with_whole_year("version: 1\nassets:\n  a: {}\n").unwrap();
+        assert!(text.starts_with("version: 1\nassets:\n  whole_year:\n    kind: export\n"), "{text}");
+        assert!(text.ends_with("\n  a: {}\n"), "{text}");
+        with_whole_year("version: 1\n").unwrap_err();
+    }
+}

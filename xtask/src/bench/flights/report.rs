@@ -1,0 +1,181 @@
+//! The figures: medians of the rounds, side by side.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use serde::Serialize;
+
+use super::contestant::{Contestant, Work};
+use crate::bench::figures::{median, range};
+use crate::bench::measure::Measured;
+
+/// One contestant's work in one round.
+#[derive(Debug, Clone, Serialize)]
+pub(super) struct Turn {
+    pub(super) round: u32,
+    pub(super) work: Work,
+    pub(super) contestant: Contestant,
+    pub(super) documents: u64,
+    #[serde(flatten)]
+    pub(super) measured: Measured,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    dataset: &'static str,
+    elasticsearch: String,
+    peer: String,
+    rounds: u32,
+    medians: Vec<Row>,
+    ratios: Vec<Ratios>,
+    turns: Vec<Turn>,
+}
+
+/// Medians of one contestant's turns at one work.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Row {
+    work: Work,
+    contestant: Contestant,
+    documents: u64,
+    wall_seconds: f64,
+    /// The quickest and the slowest turn.
+    wall_range_seconds: (f64, f64),
+    documents_per_second: f64,
+    cpu_seconds: f64,
+    cpu_microseconds_per_document: f64,
+    peak_rss_megabytes: f64,
+}
+
+/// Ours divided by theirs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Ratios {
+    work: Work,
+    documents_per_second: f64,
+    cpu_seconds: f64,
+    peak_rss: f64,
+}
+
+impl Report {
+    pub(super) fn new(turns: Vec<Turn>, elasticsearch: String, peer: String) -> Self {
+        let cells = Work::ALL.into_iter().flat_map(|work| Contestant::ALL.map(|contestant| (work, contestant)));
+        let medians: Vec<Row> = cells.filter_map(|(work, contestant)| row(&turns, work, contestant)).collect();
+        let ratios = Work::ALL.into_iter().filter_map(|work| ratios(&medians, work)).collect();
+        let rounds = turns.iter().map(|turn| turn.round).max().unwrap_or(0);
+        Self { dataset: "flights", elasticsearch, peer, rounds, medians, ratios, turns }
+    }
+
+    pub(super) fn to_json(&self) -> Result<Vec<u8>> {
+        Ok(serde_json::to_vec_pretty(self)?)
+    }
+
+    /// The table that a person reads.
+    pub(super) fn render(&self) -> String {
+        let mut text = format!(
+            "{:<4} {:<17} {:>9} {:>7} {:>12} {:>8} {:>6} {:>11} {:>11}\n",
+            "work", "contestant", "documents", "wall s", "range s", "docs/s", "CPU s", "CPU µs/doc", "peak RSS MB"
+        );
+        for row in &self.medians {
+            let (least, most) = row.wall_range_seconds;
+            let _ = writeln!(
+                text,
+                "{:<4} {:<17} {:>9} {:>7.2} {:>12} {:>8.0} {:>6.2} {:>11.1} {:>11.0}",
+                row.work.as_str(),
+                row.contestant.as_str(),
+                row.documents,
+                row.wall_seconds,
+                format!("{least:.2}–{most:.2}"),
+                row.documents_per_second,
+                row.cpu_seconds,
+                row.cpu_microseconds_per_document,
+                row.peak_rss_megabytes
+            );
+        }
+        for ratios in &self.ratios {
+            let _ = writeln!(
+                text,
+                "{:<4} {:<17} docs/s {:.2}×, CPU {:.2}×, peak RSS {:.2}×",
+                ratios.work.as_str(),
+                "ours / theirs",
+                ratios.documents_per_second,
+                ratios.cpu_seconds,
+                ratios.peak_rss
+            );
+        }
+        let _ = write!(
+            text,
+            "medians of {} rounds on Elasticsearch {}; {}.\n\
+             Whole processes: start-up and planning are part of ours, the start of the interpreter is part of theirs.\n\
+             Ours also runs the checks of the pipeline and publishes by alias, which theirs does not.",
+            self.rounds, self.elasticsearch, self.peer
+        );
+        text
+    }
+}
+
+fn row(turns: &[Turn], work: Work, contestant: Contestant) -> Option<Row> {
+    let own: Vec<&Turn> = turns.iter().filter(|turn| turn.work == work && turn.contestant == contestant).collect();
+    let documents = own.first()?.documents;
+    let of = |figure: fn(&Measured) -> f64| own.iter().map(|turn| figure(&turn.measured)).collect::<Vec<f64>>();
+    let walls = of(|measured| measured.wall_seconds);
+    let wall_seconds = median(&walls)?;
+    let cpu_seconds = median(&of(Measured::cpu_seconds))?;
+    Some(Row {
+        work,
+        contestant,
+        documents,
+        wall_seconds,
+        wall_range_seconds: range(&walls),
+        documents_per_second: documents as f64 / wall_seconds,
+        cpu_seconds,
+        cpu_microseconds_per_document: cpu_seconds * 1e6 / documents as f64,
+        peak_rss_megabytes: median(&of(Measured::peak_rss_megabytes))?,
+    })
+}
+
+fn ratios(medians: &[Row], work: Work) -> Option<Ratios> {
+    let find = |contestant| medians.iter().find(|row| row.work == work && row.contestant == contestant);
+    let (ours, theirs) = (find(Contestant::Ours)?, find(Contestant::Theirs)?);
+    Some(Ratios {
+        work,
+        documents_per_second: ours.documents_per_second / theirs.documents_per_second,
+        cpu_seconds: ours.cpu_seconds / theirs.cpu_seconds,
+        peak_rss: ours.peak_rss_megabytes / theirs.peak_rss_megabytes,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn turn(round: u32, contestant: Contestant, wall: f64, cpu: f64, rss: u64) -> Turn {
+        let measured =
+            Measured { wall_seconds: wall, user_seconds: cpu, system_seconds: 1.0, peak_rss_bytes: rss * 1_000_000 };
+        Turn { round, work: Work::In, contestant, documents: 1000, measured }
+    }
+
+    #[test]
+    fn contestants_are_compared_by_their_medians() {
+        let turns = vec![
+            turn(1, Contestant::Ours, 2.0, 0.0, 100),
+            turn(1, Contestant::Theirs, 10.0, 9.0, 400),
+            turn(2, Contestant::Ours, 4.0, 1.0, 100),
+            turn(2, Contestant::Theirs, 10.0, 9.0, 400),
+            turn(3, Contestant::Ours, 100.0, 1.0, 900),
+            turn(3, Contestant::Theirs, 10.0, 9.0, 400),
+        ];
+        let report = Report::new(turns, "9.4.3".into(), "Python".into());
+        assert_eq!(
+            report.ratios,
+            [Ratios { work: Work::In, documents_per_second: 2.5, cpu_seconds: 0.2, peak_rss: 0.25 }]
+        );
+        let ours = &report.medians[0];
+        assert_eq!((ours.documents_per_second, ours.cpu_microseconds_per_document), (250.0, 2000.0));
+        assert_eq!(ours.wall_range_seconds, (2.0, 100.0));
+        let text = report.render();
+        assert!(
+            text.contains("in   orchestrator           1000    4.00  2.00–100.00      250   2.00      2000.0"),
+            "{text}"
+        );
+        assert!(text.contains("in   ours / theirs     docs/s 2.50×, CPU 0.20×, peak RSS 0.25×"), "{text}");
+    }
+}

@@ -1,0 +1,106 @@
+"""Checks that a contestant did the work: everything of the source is there, once.
+
+usage: verify.py months PARQUET INDEX               an alias or pattern of an index a month
+       verify.py documents PARQUET INDEX DOCUMENTS  an index with the first DOCUMENTS of the file
+       verify.py file PARQUET FOLDER                a folder of Parquet files
+
+Prints how many documents or rows there are.
+"""
+
+import sys
+from pathlib import Path
+
+import cluster
+import polars as pl
+import polars.selectors as cs
+
+ID = ["carrier", "flight", "time_hour"]
+# Vectors cannot be added up by the server, so some are looked at.
+VECTORS_SEEN = 200
+
+
+def verify_months(parquet, index):
+    client = cluster.connect()
+    months = len(client.indices.get(index=index))
+    if months != 12:
+        sys.exit(f"{index} is {months} indices, and the year has 12 months")
+    return verify_index(client, pl.scan_parquet(parquet), index)
+
+
+def verify_documents(parquet, index, documents):
+    client = cluster.connect()
+    client.indices.refresh(index=index)
+    source = pl.scan_parquet(parquet).head(int(documents))
+    found = verify_index(client, source, index)
+    vectors = [name for name, dtype in source.collect_schema().items() if isinstance(dtype, pl.Array)]
+    for name in vectors:
+        verify_vectors(client, source, index, name)
+    return found
+
+
+def verify_index(client, source, index):
+    """Counts, sums and missing values, as the server counts them."""
+    schema = source.collect_schema()
+    numbers = cs.expand_selector(schema, cs.numeric())
+    simple = [name for name, dtype in schema.items() if not dtype.is_nested()]
+    wanted = source.select(
+        pl.len().alias("documents"),
+        *(pl.col(name).sum().alias(f"sum_{name}") for name in numbers),
+        *(pl.col(name).null_count().alias(f"missing_{name}") for name in simple),
+    )
+    wanted = wanted.collect(engine="streaming").row(0, named=True)
+    aggregations = {f"sum_{name}": {"sum": {"field": name}} for name in numbers}
+    aggregations |= {f"missing_{name}": {"missing": {"field": name}} for name in simple}
+    answer = client.search(index=index, size=0, track_total_hits=True, aggs=aggregations)
+    found = answer["aggregations"]
+    expect(index, "documents", answer["hits"]["total"]["value"], wanted["documents"])
+    for name in numbers:
+        expect(index, f"the sum of {name}", found[f"sum_{name}"]["value"], wanted[f"sum_{name}"])
+    for name in simple:
+        expect(index, f"documents without {name}", found[f"missing_{name}"]["doc_count"], wanted[f"missing_{name}"])
+    return wanted["documents"]
+
+
+def verify_vectors(client, source, index, name):
+    documents = source.select(pl.len()).collect().item()
+    with_one = client.count(index=index, query={"exists": {"field": name}})["count"]
+    expect(index, f"documents with {name}", with_one, documents)
+    step = max(documents // VECTORS_SEEN, 1)
+    some = source.select("id", name).gather_every(step).collect()
+    major, minor = client.cat.nodes(h="version", format="json")[0]["version"].split(".")[:2]
+    # Since 9.2 they are left out unless they are asked for.
+    options = {"source": {"exclude_vectors": False}} if (int(major), int(minor)) >= (9, 2) else {}
+    query = {"terms": {"id": some["id"].to_list()}}
+    hits = client.search(index=index, size=some.height, query=query, **options)["hits"]["hits"]
+    found = {hit["_source"]["id"]: hit["_source"][name] for hit in hits}
+    expect(index, "documents of a sample", len(found), some.height)
+    for number, vector in some.iter_rows():
+        if pl.Series(found[number], dtype=pl.Float32).to_list() != list(vector):
+            sys.exit(f"{index}: {name} of document {number} is not what was loaded")
+
+
+def verify_file(parquet, folder):
+    """All rows, column by column, in the order of their ids."""
+    source = pl.read_parquet(parquet)
+    frame = pl.read_parquet(sorted(Path(folder).rglob("*.parquet")))
+    expect(folder, "rows", frame.height, source.height)
+    expect(folder, "columns", sorted(frame.columns), sorted(source.columns))
+    frame = frame.select(source.columns).cast(dict(source.schema)).sort(ID)
+    source = source.sort(ID)
+    for name in source.columns:
+        if not frame[name].equals(source[name], check_names=True):
+            sys.exit(f"{folder}: column {name} is not what was loaded")
+    return frame.height
+
+
+def expect(where, what, found, wanted):
+    if found != wanted:
+        sys.exit(f"{where}: {what}: {found}, and not {wanted}")
+
+
+def main():
+    kind, *arguments = sys.argv[1:]
+    print({"months": verify_months, "documents": verify_documents, "file": verify_file}[kind](*arguments))
+
+
+main()

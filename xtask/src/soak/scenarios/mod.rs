@@ -1,0 +1,7 @@
+//! What is done to the loads, a kind of harm each.
+
+pub(super) mod kills;
+pub(super) mod lost_replies;
+pub(super) mod poison;
+pub(super) mod refused_items;
+pub(super) mod restarts;

@@ -4,18 +4,10 @@ use std::time::{Duration, Instant};
 
 use es_bulk::{BulkLoader, BulkOptions, Concurrency, DeadLetter, ErrorKind, MaxRejected};
 use es_core::{Backoff, Client, NewIndex, RetryPolicy};
-use es_testing::{Fault, FaultProxy, Scope};
+use es_testing::Fault;
 use serde_json::json;
 
-use crate::support::{batches, numbered, of_node, options, stream_of};
-
-/// A client that reaches the plain node through a proxy.
-async fn behind_a_proxy(test: &str) -> Option<(Client, FaultProxy, Scope)> {
-    let node = es_testing::plain().await?;
-    let proxy = FaultProxy::before(&node.url).await;
-    let client = Client::connect(of_node(&node, &proxy.url())).await.unwrap();
-    Some((client, proxy, Scope::new(&node, test)))
-}
+use crate::support::{batches, behind_a_proxy, numbered, options, stream_of};
 
 fn persistent() -> BulkOptions {
     let backoff = Backoff { first: Duration::from_millis(5), longest: Duration::from_millis(100) };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use es_bulk::{Batch, BatchBuilder, BatchLimits, BulkOptions, Error};
 use es_core::{Backoff, Client, ClusterConfig, Credentials, Endpoint, RetryPolicy, Secret};
 use es_frame::DocumentWriter;
-use es_testing::{Node, Scope};
+use es_testing::{FaultProxy, Node, Scope};
 use futures::stream::{self, Stream};
 use polars::prelude::*;
 use serde_json::{Value, json};
@@ -24,6 +24,14 @@ pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
     let node = es_testing::plain().await?;
     let client = Client::connect(of_node(&node, &node.url)).await.unwrap();
     Some((client, Scope::new(&node, test)))
+}
+
+/// A client that reaches the plain node through a proxy, or nothing where there is no node.
+pub(crate) async fn behind_a_proxy(test: &str) -> Option<(Client, FaultProxy, Scope)> {
+    let node = es_testing::plain().await?;
+    let proxy = FaultProxy::before(&node.url).await;
+    let client = Client::connect(of_node(&node, &proxy.url())).await.unwrap();
+    Some((client, proxy, Scope::new(&node, test)))
 }
 
 /// The configuration for a node that is reached at an address.

@@ -112,10 +112,6 @@ impl Format for Reader {
         &self.schema
     }
 
-    fn rows(&self) -> Option<u64> {
-        None
-    }
-
     fn place(&self) -> FilePlace {
         self.first.as_ref().map_or(self.next, |(_, place)| *place)
     }

@@ -52,10 +52,6 @@ impl Format for Reader {
         &self.schema
     }
 
-    fn rows(&self) -> Option<u64> {
-        None
-    }
-
     fn place(&self) -> FilePlace {
         FilePlace { rows: self.next, bytes: None }
     }

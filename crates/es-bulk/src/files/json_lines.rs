@@ -86,10 +86,6 @@ impl Format for Reader {
         &self.schema
     }
 
-    fn rows(&self) -> Option<u64> {
-        None
-    }
-
     fn place(&self) -> FilePlace {
         self.next
     }

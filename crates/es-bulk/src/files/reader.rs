@@ -21,7 +21,10 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 /// What a format has to know.
 pub(crate) trait Format: Send {
     fn schema(&self) -> &SchemaRef;
-    fn rows(&self) -> Option<u64>;
+    /// The number of rows, where the format says it without reading all.
+    fn rows(&self) -> Option<u64> {
+        None
+    }
     fn place(&self) -> FilePlace;
     fn seek(&mut self, place: FilePlace) -> Result<(), Trouble>;
     fn next_piece(&mut self) -> Result<Option<Piece>, Trouble>;

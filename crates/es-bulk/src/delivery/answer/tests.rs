@@ -79,11 +79,8 @@ fn an_answer_that_does_not_pair_up_is_an_error() {
     assert_eq!(read(b"{\"items\":[]}", 0).unwrap(), Answer::default());
 }
 
-/// Prints how long the reading of 10,000 documents takes:
-/// `cargo test -p es-bulk --release --lib -- --ignored --nocapture reading_is_quick`.
 #[test]
-#[ignore = "prints a time"]
-fn reading_is_quick() {
+fn every_way_of_reading_finds_all_documents() {
     let usual: Vec<Value> = (0..10_000).map(|_| json!({"index": {"result": "created", "status": 201}})).collect();
     let usual = body(&usual);
     type Read = fn(&[u8]) -> usize;
@@ -93,10 +90,7 @@ fn reading_is_quick() {
         ("as values", |body| serde_json::from_slice::<Value>(body).unwrap()["items"].as_array().unwrap().len()),
     ];
     for (name, way) in ways {
-        let began = std::time::Instant::now();
-        let items: usize = (0..100).map(|_| way(std::hint::black_box(&usual))).sum();
-        assert_eq!(items, 1_000_000);
-        println!("{name}: {:?} for 10,000 documents", began.elapsed() / 100);
+        assert_eq!(way(&usual), 10_000, "{name}");
     }
 }
 

@@ -97,13 +97,18 @@ impl DeadLetter {
     /// the load's last checkpoint. What was added after that is cut off, as it will be refused
     /// again.
     pub fn append_to(path: &Path, length: LetterLength) -> Self {
+        let [documents, errors] = Self::files(path);
+        Self { documents, errors, keeps: length, length, open: None }
+    }
+
+    /// The files of a dead letter at a path without an extension: the documents and the reasons.
+    pub fn files(path: &Path) -> [PathBuf; 2] {
         // A dot in the name, as in `run.7`, begins no extension.
-        let with = |ending: &str| {
+        [".ndjson", ".errors.ndjson"].map(|ending| {
             let mut name = path.as_os_str().to_owned();
             name.push(ending);
             PathBuf::from(name)
-        };
-        Self { documents: with(".ndjson"), errors: with(".errors.ndjson"), keeps: length, length, open: None }
+        })
     }
 
     /// Where the documents are, if any was refused.

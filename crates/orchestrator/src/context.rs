@@ -9,7 +9,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::kinds::ingest::Prepared;
 use crate::project::Project;
-use crate::store::generation::Generation;
 use crate::store::owner::Owner;
 use crate::store::runs::RunStore;
 use crate::terminal::reporter::Reporter;
@@ -51,8 +50,6 @@ pub struct State {
     pub observed: PerPartition<PartitionState>,
     /// The versions of files.
     pub external: PerPartition<Inputs>,
-    /// The generations that were there when the run began.
-    pub generations: Vec<Generation>,
 }
 
 impl Known {

@@ -89,11 +89,7 @@ pub async fn execute(
         pipeline: project.pipeline.name().to_owned(),
         steps: planned.plan.pending().count(),
     });
-    let known = Known::new(State {
-        observed: planned.observed.states,
-        external: planned.prepared.external.clone(),
-        generations: planned.observed.generations,
-    });
+    let known = Known::new(State { observed: planned.observed.states, external: planned.prepared.external.clone() });
     let context = Arc::new(Context {
         client,
         store,

@@ -1,10 +1,10 @@
 //! Files as the input of a load, from a place on: read in a thread of its own, made into
 //! batches, and handed over one at a time.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use es_bulk::files::{FilePlace, FileReader, Piece, RawLines, RawOptions, RawPiece, ReadOptions, RefusedLine};
+use es_bulk::files::{FilePlace, FileReader, Piece, RawLines, RawPiece, RefusedLine};
 use es_bulk::{Batch, BatchBuilder, Checkpoint, RefusedRow};
 use es_frame::{DocumentWriter, WriterOptions};
 use futures::Stream;
@@ -56,8 +56,50 @@ pub fn remaining<'a>(
 }
 
 /// What a file is called in checkpoints, dead letters and messages.
-pub fn label(path: &std::path::Path) -> Arc<str> {
+pub fn label(path: &Path) -> Arc<str> {
     path.to_string_lossy().into()
+}
+
+/// An input that is read piece by piece.
+pub trait Pieces {
+    /// Some rows, or some lines.
+    type Piece;
+
+    /// Goes on from a place that a piece began at.
+    ///
+    /// # Errors
+    /// When there is no such place, or the input cannot be read.
+    fn seek(&mut self, place: FilePlace) -> Result<(), es_bulk::Error>;
+
+    /// The next piece; none at the end.
+    ///
+    /// # Errors
+    /// When the input cannot be read or is damaged.
+    fn next_piece(&mut self) -> Result<Option<Self::Piece>, es_bulk::Error>;
+}
+
+impl Pieces for FileReader {
+    type Piece = Piece;
+
+    fn seek(&mut self, place: FilePlace) -> Result<(), es_bulk::Error> {
+        FileReader::seek(self, place)
+    }
+
+    fn next_piece(&mut self) -> Result<Option<Piece>, es_bulk::Error> {
+        FileReader::next_piece(self)
+    }
+}
+
+impl Pieces for RawLines {
+    type Piece = RawPiece;
+
+    fn seek(&mut self, place: FilePlace) -> Result<(), es_bulk::Error> {
+        RawLines::seek(self, place)
+    }
+
+    fn next_piece(&mut self) -> Result<Option<RawPiece>, es_bulk::Error> {
+        RawLines::next_piece(self)
+    }
 }
 
 /// Reads files piece by piece, from a place on, until `visit` says that it is enough. It is told
@@ -65,48 +107,44 @@ pub fn label(path: &std::path::Path) -> Arc<str> {
 ///
 /// # Errors
 /// When a file cannot be read or is damaged; what `visit` fails with, with the file's name.
-pub fn each_piece(
+pub fn each_piece<R: Pieces>(
     paths: &[PathBuf],
-    read: &ReadOptions,
     from: Option<&Checkpoint>,
-    mut visit: impl FnMut(&Arc<str>, u64, Piece) -> Result<bool, Failure>,
+    open: impl Fn(&Path) -> Result<R, es_bulk::Error>,
+    mut visit: impl FnMut(&Arc<str>, u64, R::Piece) -> Result<bool, Failure>,
 ) -> Result<bool, Failure> {
     for (path, from) in remaining(paths, from) {
-        let mut reader = FileReader::open(path, read)?;
+        let mut reader = open(path)?;
         let (label, settled) = (label(path), from.as_ref().map_or(0, |from| from.row));
         if let Some(from) = &from {
             reader.seek(from.place)?;
         }
-        while let Some(piece) = reader.next_piece()? {
-            if !visit(&label, settled, piece).map_err(|failure| failure.within(&label))? {
-                return Ok(false);
-            }
+        if !rest(&mut reader, None, |piece| visit(&label, settled, piece).map_err(|failure| failure.within(&label)))? {
+            return Ok(false);
         }
     }
     Ok(true)
 }
 
-/// As [`each_piece`], of NDJSON as it is.
+/// Reads what is left of an input, after a piece that was taken of it already, until `visit` says
+/// that it is enough. False when it was enough.
 ///
 /// # Errors
-/// As [`each_piece`].
-pub fn each_raw_piece(
-    paths: &[PathBuf],
-    raw: &RawOptions,
-    from: Option<&Checkpoint>,
-    mut visit: impl FnMut(&Arc<str>, u64, RawPiece) -> Result<bool, Failure>,
+/// When the input cannot be read or is damaged; what `visit` fails with.
+pub fn rest<R: Pieces>(
+    reader: &mut R,
+    first: Option<R::Piece>,
+    mut visit: impl FnMut(R::Piece) -> Result<bool, Failure>,
 ) -> Result<bool, Failure> {
-    for (path, from) in remaining(paths, from) {
-        let mut lines = RawLines::open(path, raw)?;
-        let (label, settled) = (label(path), from.as_ref().map_or(0, |from| from.row));
-        if let Some(from) = &from {
-            lines.seek(from.place)?;
+    let mut next = match first {
+        Some(first) => Some(first),
+        None => reader.next_piece()?,
+    };
+    while let Some(piece) = next {
+        if !visit(piece)? {
+            return Ok(false);
         }
-        while let Some(piece) = lines.next_piece()? {
-            if !visit(&label, settled, piece).map_err(|failure| failure.within(&label))? {
-                return Ok(false);
-            }
-        }
+        next = reader.next_piece()?;
     }
     Ok(true)
 }

@@ -4,7 +4,7 @@
 mod definition;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use es_assets::{FileFormat, Ingest, Outside, Partition, PartitionKey};
 use es_bulk::files::{FileIdentity, FilePlace, FileReader, Piece, ReadOptions, same_schema};
@@ -58,6 +58,14 @@ pub struct Survey {
 
 /// For each file, by its number, where rows are wanted.
 type Spans = BTreeMap<usize, Span>;
+
+/// What was found of one part.
+#[derive(Clone, Default)]
+struct Part {
+    rows: u64,
+    content: Option<ContentHash>,
+    spans: Spans,
+}
 
 /// A range of rows of a file, some of which are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,32 +159,39 @@ impl Files {
         }
         let needed = (depth == Depth::Rows).then(|| self.time.iter().cloned().collect::<Vec<_>>());
         let read = self.read_options(needed);
-        feed::each_piece(&self.paths, &read, None, |file, _, piece| {
+        let mut parts = vec![Part::default(); self.partitions.as_ref().map_or(1, Vec::len)];
+        feed::each_piece(&self.paths, None, open(&read), |file, _, piece| {
             self.refuse_lines(&piece)?;
             let file = self.number(file).unwrap_or_default();
             let places = self.places(&piece.frame)?;
             for (row, place) in places.iter().enumerate() {
                 match place {
                     Place::In(part) => {
-                        let key = self.key(*part);
-                        let span = survey.spans.entry(key.clone()).or_default().entry(file);
-                        span.or_insert(Span { from: piece.place, last: 0 }).last = piece.number(row);
-                        *survey.rows.entry(key).or_default() += 1;
+                        let part = &mut parts[*part];
+                        let span = part.spans.entry(file).or_insert(Span { from: piece.place, last: 0 });
+                        span.last = piece.number(row);
+                        part.rows += 1;
                     }
                     Place::Outside => survey.outside += 1,
                     Place::WithoutTime => survey.without_time += 1,
                 }
             }
             if depth == Depth::Content {
-                self.add_content(&piece, &places, &mut survey)?;
+                self.add_content(&piece, &places, &mut parts)?;
             }
             Ok(true)
         })
         .map_err(|failure| failure.within(&self.asset))?;
+        for (number, part) in parts.into_iter().enumerate().filter(|(_, part)| part.rows > 0) {
+            let key = self.key(number);
+            survey.rows.insert(key.clone(), part.rows);
+            survey.content.extend(part.content.map(|content| (key.clone(), content)));
+            survey.spans.insert(key, part.spans);
+        }
         Ok(survey)
     }
 
-    fn add_content(&self, piece: &Piece, places: &[Place], survey: &mut Survey) -> Result<(), Failure> {
+    fn add_content(&self, piece: &Piece, places: &[Place], parts: &mut [Part]) -> Result<(), Failure> {
         let frame = self.select(&piece.frame)?;
         let writer = DocumentWriter::with_options(&frame, &self.writer)?;
         let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1, ..BatchLimits::default() });
@@ -184,7 +199,7 @@ impl Files {
             let Place::In(part) = place else { continue };
             let pushed = builder.push_row(&writer, row).map_err(|error| in_row(error, piece.number(row)))?;
             if let Some(document) = pushed {
-                survey.content.entry(self.key(*part)).or_default().merge(document.content());
+                parts[*part].content.get_or_insert_default().merge(document.content());
             }
         }
         Ok(())
@@ -247,7 +262,11 @@ impl Files {
         let read = self.read_options(None);
         let mut builder = BatchBuilder::new(limits).numbered_from(from.documents);
         let from = from.checkpoint.as_ref();
-        let is_wanted = |place: &Place| matches!(place, Place::In(place) if self.key(*place).as_ref() == part);
+        let number = match (part, &self.partitions) {
+            (Some(part), Some(all)) => all.iter().position(|partition| partition.key == *part),
+            _ => Some(0),
+        };
+        let is_wanted = |place: &Place| matches!(place, Place::In(place) if Some(*place) == number);
         for (number, path) in self.paths.iter().enumerate() {
             let is_settled = from.is_some_and(|from| self.number(&from.file).is_some_and(|first| number < first));
             let span = spans.map(|spans| spans.get(&number).copied());
@@ -262,7 +281,7 @@ impl Files {
             });
             let mut is_done = false;
             let path = std::slice::from_ref(path);
-            let wanted = feed::each_piece(path, &read, begin.as_ref(), |file, settled, piece| {
+            let wanted = feed::each_piece(path, begin.as_ref(), open(&read), |file, settled, piece| {
                 self.refuse_lines(&piece)?;
                 let places = self.places(&piece.frame)?;
                 let numbers: Vec<u64> =
@@ -324,6 +343,10 @@ impl Files {
     fn key(&self, part: usize) -> Option<PartitionKey> {
         self.partitions.as_ref().and_then(|partitions| partitions.get(part)).map(|partition| partition.key.clone())
     }
+}
+
+fn open(read: &ReadOptions) -> impl Fn(&Path) -> Result<FileReader, es_bulk::Error> {
+    move |path| FileReader::open(path, read)
 }
 
 /// Where a row belongs.

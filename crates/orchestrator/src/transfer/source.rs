@@ -1,6 +1,6 @@
 //! The files of a one-off load: what they hold, the mapping that it means, and their documents.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use es_assets::Undeclared;
 use es_bulk::files::{
@@ -90,6 +90,7 @@ impl Source {
         if format == FileFormat::Ndjson {
             source.rows = None;
             let raw = RawOptions { read: read.clone(), ..RawOptions::default() };
+            // What is no NDJSON at all is told before the first document is sent.
             for path in &paths {
                 RawLines::open(path, &raw)?;
             }
@@ -114,7 +115,7 @@ impl Source {
 
     /// What the first lines mean for a mapping. They are sent as they are, so that they do not
     /// go together in a table is no failure.
-    fn look_at_lines(&mut self, path: &std::path::Path, read: &ReadOptions) {
+    fn look_at_lines(&mut self, path: &Path, read: &ReadOptions) {
         let piece = FileReader::open(path, read).and_then(|mut reader| reader.next_piece());
         match piece {
             Ok(piece) => {
@@ -242,38 +243,25 @@ impl Source {
             Some(schema) if !self.is_raw() => self.columns(making, schema)?,
             _ => Vec::new(),
         };
+        // The first rows have said what they mean for the mapping, and are read again.
+        drop(self.sample);
         let mut builder = BatchBuilder::new(limits).numbered_from(from.documents);
         let from = from.checkpoint.as_ref();
         let mut documents = Documents { making, columns, builder: &mut builder, take };
         let wanted = match (self.open, self.place) {
-            (Some(Open::Frames(mut reader, mut first)), _) => {
+            (Some(Open::Frames(mut reader, first)), _) => {
                 let label = feed::label(reader.path());
-                loop {
-                    let piece = match first.take() {
-                        Some(piece) => Some(*piece),
-                        None => reader.next_piece()?,
-                    };
-                    let Some(piece) = piece else { break true };
-                    if !documents.of_frame(&label, 0, piece)? {
-                        break false;
-                    }
-                }
+                feed::rest(&mut *reader, first.map(|first| *first), |piece| documents.of_frame(&label, 0, piece))?
             }
             (Some(Open::Lines(mut lines)), _) => {
                 let label = feed::label(lines.path());
-                loop {
-                    let Some(piece) = lines.next_piece()? else { break true };
-                    if !documents.of_lines(&label, 0, piece)? {
-                        break false;
-                    }
-                }
+                feed::rest(&mut *lines, None, |piece| documents.of_lines(&label, 0, piece))?
             }
             (None, Place::Files(paths)) if self.format == FileFormat::Ndjson => {
                 let read = ReadOptions { format: Some(self.format), ..ReadOptions::default() };
                 let raw = raw_options(&making.writer, read);
-                feed::each_raw_piece(&paths, &raw, from, |label, settled, piece| {
-                    documents.of_lines(label, settled, piece)
-                })?
+                let open = |path: &Path| RawLines::open(path, &raw);
+                feed::each_piece(&paths, from, open, |label, settled, piece| documents.of_lines(label, settled, piece))?
             }
             (None, Place::Files(paths)) => {
                 let read = ReadOptions {
@@ -281,9 +269,8 @@ impl Source {
                     columns: Some(documents.columns.clone()),
                     ..ReadOptions::default()
                 };
-                feed::each_piece(&paths, &read, from, |label, settled, piece| {
-                    documents.of_frame(label, settled, piece)
-                })?
+                let open = |path: &Path| FileReader::open(path, &read);
+                feed::each_piece(&paths, from, open, |label, settled, piece| documents.of_frame(label, settled, piece))?
             }
             (None, Place::Standard) => true,
         };

@@ -11,6 +11,7 @@ use futures::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Exit, Failure};
+use crate::feed::{self, Take};
 use crate::project::beside_pipeline;
 use crate::store::loads::{Keeper, Reached};
 use crate::terminal::reporter::StepProgress;
@@ -57,42 +58,40 @@ pub fn letter(folder: &Path, name: &str, run: &str) -> PathBuf {
 /// What was written of a dead letter: the documents, or where none of what was refused is one,
 /// the reasons.
 pub fn written(letter: &Path) -> Option<PathBuf> {
-    let with = |ending: &str| {
-        let mut name = letter.as_os_str().to_owned();
-        name.push(ending);
-        PathBuf::from(name)
-    };
     let is_there = |path: &PathBuf| path.metadata().is_ok_and(|file| file.len() > 0);
-    [with(".ndjson"), with(".errors.ndjson")].into_iter().find(is_there)
-}
-
-fn too_many(summary: &Summary, limit: RejectionLimit) -> Failure {
-    let Summary { read, .. } = summary;
-    let rejected = summary.rejections();
-    Failure::new(
-        Exit::Failed,
-        format!("{rejected} of {read} documents of this load were rejected, and at most {limit} may be"),
-    )
-    .with_help(Some("mend the cause and begin anew with --restart, or bear them with a higher --max-rejected"))
+    DeadLetter::files(letter).into_iter().find(is_there)
 }
 
 impl Delivery<'_> {
+    /// Sends all batches that a thread of its own reads.
+    pub async fn run_reading(
+        self,
+        read: impl FnOnce(&mut Take<'_>) -> Result<(), Failure> + Send + 'static,
+        progress: StepProgress,
+    ) -> Delivered {
+        let index = self.index;
+        let (batches, reader) = feed::in_background(read);
+        let mut delivered = self.run(batches, progress.clone()).await;
+        progress.finish();
+        if let Err(defect) = feed::ended(reader, index).await {
+            delivered.failure.get_or_insert(defect);
+        }
+        delivered
+    }
+
     /// Sends all batches.
     pub async fn run(
         self,
         batches: impl Stream<Item = Result<Batch, Failure>> + Send,
         progress: StepProgress,
     ) -> Delivered {
-        if let Some(failure) = self.refuse_to_go_on() {
-            return Delivered { summary: Summary::default(), failure: Some(failure) };
-        }
-        let (limit, before) = (self.max_rejected, self.before.summary.clone());
         let letter = match self.before.summary.read {
             0 => DeadLetter::new(&self.letter),
             _ => DeadLetter::append_to(&self.letter, self.before.letter),
         };
         let mut loader = BulkLoader::new(self.client.clone(), self.index, self.options())
             .with_dead_letter(letter)
+            .with_earlier(&self.before.summary)
             .with_cancellation(self.cancel.clone())
             .with_observer(move |step| progress.advance(step.documents));
         if let Some(pipeline) = self.pipeline {
@@ -126,27 +125,11 @@ impl Delivery<'_> {
                 let failure = Failure::new(Exit::Interrupted, format!("interrupted after {summary}"));
                 (summary, Some(failure))
             }
-            Ok(summary) => {
-                let mut whole = before;
-                whole.merge(&summary);
-                let failure = (!limit.allows(whole.rejections(), whole.read)).then(|| too_many(&whole, limit));
-                (summary, failure)
-            }
+            Ok(summary) => (summary, None),
             Err(error) => (error.summary().cloned().unwrap_or_default(), Some(Failure::from(error))),
         };
         let of_input = input_failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         Delivered { summary, failure: of_input.or(failure) }
-    }
-
-    /// A load that has failed for its rejections is not mended by going on.
-    fn refuse_to_go_on(&self) -> Option<Failure> {
-        let before = &self.before.summary;
-        let is_past = match self.max_rejected {
-            RejectionLimit::Count(_) => !self.max_rejected.allows(before.rejections(), before.read),
-            // What is still to come may lower the share.
-            RejectionLimit::Share(_) => false,
-        };
-        is_past.then(|| too_many(before, self.max_rejected))
     }
 
     fn options(&self) -> BulkOptions {
@@ -159,10 +142,7 @@ impl Delivery<'_> {
             in_flight_bytes: usize::try_from(bulk.in_flight_bytes.as_bytes()).unwrap_or(usize::MAX),
             request_timeout: self.settings.cluster.request_timeout.to_duration(),
             max_rejected: match self.max_rejected {
-                // What an earlier process had rejected is part of the same load.
-                RejectionLimit::Count(most) => {
-                    MaxRejected::Documents(most.saturating_sub(self.before.summary.rejections()))
-                }
+                RejectionLimit::Count(most) => MaxRejected::Documents(most),
                 RejectionLimit::Share(share) => MaxRejected::Share(share),
             },
             ..BulkOptions::default()

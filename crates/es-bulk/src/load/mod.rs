@@ -47,7 +47,15 @@ pub struct BulkLoader {
     dead_letter: Mutex<Option<DeadLetter>>,
     pub(crate) observer: Option<Observer>,
     checkpoints: Option<Checkpoints>,
+    earlier: Counted,
     cancel: CancellationToken,
+}
+
+/// What the limit of rejections is judged by.
+#[derive(Clone, Copy, Default)]
+struct Counted {
+    read: u64,
+    rejected: u64,
 }
 
 impl BulkLoader {
@@ -62,6 +70,7 @@ impl BulkLoader {
             dead_letter: Mutex::new(None),
             observer: None,
             checkpoints: None,
+            earlier: Counted::default(),
             cancel: CancellationToken::new(),
         }
     }
@@ -93,6 +102,13 @@ impl BulkLoader {
         self
     }
 
+    /// Says what an earlier process settled of the same load: the limit of rejections is that of
+    /// the whole. The summaries of this loader are of what it loads itself.
+    pub fn with_earlier(mut self, earlier: &Summary) -> Self {
+        self.earlier = Counted { read: earlier.read, rejected: earlier.rejections() };
+        self
+    }
+
     /// Stops reading when the token is cancelled; what is under way is settled first.
     pub fn with_cancellation(mut self, cancel: CancellationToken) -> Self {
         self.cancel = cancel;
@@ -115,7 +131,9 @@ impl BulkLoader {
         let mut under_way = FuturesUnordered::new();
         let mut sequence = 0;
         let mut interrupted = false;
-        let mut failed = self.letter().as_mut().map_or(Ok(()), DeadLetter::begin).err();
+        let begun = self.letter().as_mut().map_or(Ok(()), DeadLetter::begin);
+        // A load that has failed for its rejections is not mended by going on.
+        let mut failed = begun.and_then(|()| self.check_rejections(&ledger, false)).err();
         let mut is_reading = failed.is_none();
         while is_reading || !under_way.is_empty() {
             tokio::select! {
@@ -156,6 +174,8 @@ impl BulkLoader {
                 let unknown = in_doubt(&summary);
                 Err(error.with_more_help(&unknown).with_summary(summary))
             }
+            // Where nothing was begun there is nothing to sum up.
+            Err(error) if summary.read == 0 => Err(error),
             Err(error) => Err(error.with_summary(summary)),
         }
     }
@@ -182,9 +202,17 @@ impl BulkLoader {
     }
 
     fn check_rejections(&self, ledger: &Ledger<'_>, at_end: bool) -> Result<(), Error> {
-        let (read, rejected) = (ledger.booked.read, ledger.booked.rejections());
-        let too_many = self.options.max_rejected.is_exceeded(read, rejected, at_end);
-        let Some(first) = ledger.first_rejection.as_ref().filter(|_| too_many) else { return Ok(()) };
+        let read = self.earlier.read + ledger.booked.read;
+        let rejected = self.earlier.rejected + ledger.booked.rejections();
+        if !self.options.max_rejected.is_exceeded(read, rejected, at_end) {
+            return Ok(());
+        }
+        let Some(first) = ledger.first_rejection.as_ref() else {
+            let message =
+                format!("{rejected} of {read} documents were rejected by {} before the load was cut off", self.index);
+            return Err(Error::new(ErrorKind::TooManyRejected, message)
+                .with_help("mend the cause and begin the load anew, or bear more rejected documents"));
+        };
         let source: String = first.content.text().trim_end().chars().take(200).collect();
         let help = match self.letter().as_ref().and_then(DeadLetter::documents) {
             Some(path) => format!(

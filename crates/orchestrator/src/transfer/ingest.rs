@@ -17,7 +17,7 @@ use super::source::{Making, Place, Source};
 use super::target::{Target, body_json};
 use crate::delivery::{self, Delivered, Delivery};
 use crate::failure::{Exit, Failure};
-use crate::feed;
+use crate::feed::Take;
 use crate::project::Workplace;
 use crate::run::run_name;
 use crate::settings::batch_limits;
@@ -161,13 +161,8 @@ pub async fn load(
     };
     let letter = delivery.letter.clone();
     let (making, limits, from) = (order.making.clone(), batch_limits(&work.settings.bulk), before.clone());
-    let (batches, reader) = feed::in_background(move |take| source.read(&making, limits, &from, take));
-    let Delivered { summary: here, mut failure } = delivery.run(batches, progress.clone()).await;
-    progress.finish();
-    if let Err(defect) = feed::ended(reader, &order.to).await {
-        failure.get_or_insert(defect);
-    }
-
+    let read = move |take: &mut Take<'_>| source.read(&making, limits, &from, take);
+    let Delivered { summary: here, mut failure } = delivery.run_reading(read, progress).await;
     let merge = order.force_merge.or(work.settings.bulk.force_merge_segments);
     if let Err(error) = make_searchable(client, &order.to, initial, merge, failure.is_none()).await {
         failure.get_or_insert(error);

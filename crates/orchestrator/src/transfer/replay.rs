@@ -11,7 +11,7 @@ use super::target::Target;
 use crate::cli::IngestArgs;
 use crate::delivery::{self, Delivered, Delivery};
 use crate::failure::{Exit, Failure};
-use crate::feed;
+use crate::feed::Take;
 use crate::project::Workplace;
 use crate::run::run_name;
 use crate::settings::batch_limits;
@@ -49,19 +49,15 @@ pub async fn replay(
         keeper: None,
         cancel,
     };
-    let (batches, reader) = feed::in_background(move |take| {
+    let read = move |take: &mut Take<'_>| {
         for batch in opened {
             if !take(batch?) {
                 break;
             }
         }
         Ok(())
-    });
-    let Delivered { summary, mut failure } = delivery.run(batches, progress.clone()).await;
-    progress.finish();
-    if let Err(defect) = feed::ended(reader, &args.to).await {
-        failure.get_or_insert(defect);
-    }
+    };
+    let Delivered { summary, mut failure } = delivery.run_reading(read, progress).await;
     if let Err(error) = client.indices().refresh(&args.to).await {
         failure.get_or_insert(error.into());
     }

@@ -251,7 +251,7 @@ impl Default for BulkSettings {
             batch_documents: 10_000,
             concurrency: None,
             max_concurrency: 16,
-            in_flight_bytes: ByteSize::mebibytes(64),
+            in_flight_bytes: ByteSize::mebibytes(40),
             max_rejected: RejectionLimit::Count(0),
             force_merge_segments: None,
         }

@@ -57,7 +57,7 @@ pub struct BulkOptions {
     pub concurrency: Concurrency,
     /// The bytes of all batches that a load holds at once, whether they are read ahead, under
     /// way or waiting to be sent again. While there is no room, the input is not read. A batch
-    /// that is larger goes alone. Default: 64 MiB.
+    /// that is larger goes alone. Default: 40 MiB.
     pub in_flight_bytes: usize,
     /// How long and how often requests, and single documents that the server had no room for,
     /// are sent again. The total counts from the last time that any document of the batch was
@@ -74,7 +74,7 @@ impl Default for BulkOptions {
     fn default() -> Self {
         Self {
             concurrency: Concurrency::default(),
-            in_flight_bytes: 64 << 20,
+            in_flight_bytes: 40 << 20,
             retry: RetryPolicy {
                 max: u32::MAX,
                 total: Duration::from_secs(300),

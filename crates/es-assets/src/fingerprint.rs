@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::spec::{Asset, AssetSpec, DottedNames, Export, Features, IndexSpec, Ingest, Monitor, NonFinite};
+use crate::spec::{Asset, AssetSpec, DottedNames, Export, Features, FieldOptions, IndexSpec, Ingest, Monitor, NonFinite};
 
 /// The hashes of the parts of an asset's definition, by the part's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -163,7 +163,22 @@ fn features(spec: &Features, parts: &mut Parts) {
 fn export(spec: &Export, parts: &mut Parts) {
     parts.add("from", json!(spec.from));
     parts.add("where", json!(spec.filter));
+    if !spec.runtime.is_empty() {
+        parts.add("runtime", json!(spec.runtime));
+    }
     parts.add("columns", json!(spec.columns));
+    if spec.cells != FieldOptions::default() {
+        parts.add("cells", json!(spec.cells));
+    }
+    for (name, field) in &spec.fields {
+        parts.add(format!("fields.{name}"), json!(field));
+    }
+    if let Some(sample) = &spec.sample {
+        parts.add("sample", json!(sample));
+    }
+    if let Some(limit) = spec.limit {
+        parts.add("limit", json!(limit));
+    }
     parts.add("to", json!(spec.to));
     parts.add("split", json!(spec.split));
 }

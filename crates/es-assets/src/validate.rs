@@ -4,6 +4,7 @@
 //! Works on the assets that the checker found sound; a reference to an asset that has
 //! problems of its own is not reported as unknown.
 
+mod exports;
 mod kinds;
 mod references;
 mod settings;
@@ -67,7 +68,7 @@ pub(crate) fn validate(draft: &Draft<'_>, locate: Locate<'_>) -> Vec<Finding> {
         match &asset.spec {
             AssetSpec::Ingest(ingest) => kinds::ingest(ingest, &path, &mut report),
             AssetSpec::Features(features) => kinds::features(features, &path, &mut report),
-            AssetSpec::Export(export) => kinds::export(export, &path, &mut report),
+            AssetSpec::Export(export) => exports::export(export, &path, &mut report),
             AssetSpec::Monitor(monitor) => kinds::monitor(monitor, &path, &mut report),
         }
     }

@@ -35,10 +35,6 @@ pub(super) fn value(name: &str, value: &str) -> Option<(String, String)> {
             "mode `append` is not supported by this version".to_owned(),
             "write `replace`, which is the default".to_owned(),
         )),
-        ("ExportFormat", format @ ("csv" | "ndjson" | "ipc" | "npy" | "safetensors" | "tfrecord")) => Some((
-            format!("format `{format}` is not supported by this version"),
-            "write `parquet`, which is the default".to_owned(),
-        )),
         _ => None,
     }
 }

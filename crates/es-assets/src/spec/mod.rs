@@ -14,7 +14,10 @@ mod settings;
 
 pub use asset::{Asset, AssetKind, AssetSpec};
 pub use checks::{Check, FieldRange, RowCount, Rule, Severity};
-pub use export::{Compression, Export, ExportFormat, Output, Split, SplitMethod};
+pub use export::{
+    Compression, Encoding, Export, ExportFormat, FieldOptions, Malformed, Missing, Output, Sample, Split, TimePart,
+    Values,
+};
 pub use features::{
     Automation, Cardinality, Derivative, Feature, FeatureField, Features, FieldName, Metric, NoOptions, Percentiles,
     Ratio, RatioTerm, ValueSource, percentile_label,

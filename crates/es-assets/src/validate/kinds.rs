@@ -8,7 +8,7 @@ use super::Report;
 use crate::diagnostic::DiagnosticKind;
 use crate::key_path::KeyPath;
 use crate::partition::{self, MAX_PARTITIONS};
-use crate::spec::{Check, CurrentWindow, Export, Feature, Features, FileFormat, Ingest, Monitor, Partitions, Rule};
+use crate::spec::{Check, CurrentWindow, Feature, Features, FileFormat, Ingest, Monitor, Partitions, Rule};
 use crate::suggest::{nearest, quoted_list};
 use crate::value::TimePoint;
 
@@ -176,20 +176,6 @@ fn field_names(features: &Features, path: &KeyPath, report: &mut Report<'_>) {
             report.invalid(&path.key(name), message, "rename the feature");
         }
         owners.extend(mine.into_iter().map(|field| (field, format!("`{name}`"))));
-    }
-}
-
-pub(super) fn export(export: &Export, path: &KeyPath, report: &mut Report<'_>) {
-    let Some(split) = &export.split else { return };
-    let sum: f64 = split.parts.values().sum();
-    // Shares such as 0.7, 0.2 and 0.1 do not sum to 1 exactly in binary.
-    if (sum - 1.0).abs() > 1e-9 {
-        let rounded = (sum * 1e6).round() / 1e6;
-        report.invalid(
-            &path.key("split").key("parts"),
-            format!("the shares of the parts sum to {rounded}, not to 1"),
-            "every row belongs to one part: adjust the shares",
-        );
     }
 }
 

@@ -71,9 +71,8 @@ fn each_kind_holds_what_is_written() {
 
     let AssetSpec::Export(set) = spec("training_set") else { panic!() };
     assert_eq!(set.columns.as_ref().unwrap().len(), 7);
-    let split = set.split.as_ref().unwrap();
-    let parts: Vec<&str> = split.parts.keys().map(String::as_str).collect();
-    assert_eq!((parts, split.seed), (vec!["train", "validation", "test"], 7));
+    let Some(Split::Hash { parts, seed: 7, .. }) = &set.split else { panic!("{:?}", set.split) };
+    assert_eq!(parts.keys().collect::<Vec<_>>(), ["train", "validation", "test"]);
     assert_eq!(set.filter.as_ref().unwrap().to_value(), json!({ "range": { "time_hour": { "lt": "2013-10-01" } } }));
 
     let AssetSpec::Monitor(drift) = spec("delay_drift") else { panic!() };

@@ -19,6 +19,7 @@ pub mod delivery;
 mod disk;
 pub mod doctor;
 pub mod environment;
+pub mod exports;
 pub mod failure;
 pub mod feed;
 pub mod kinds;

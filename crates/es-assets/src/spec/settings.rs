@@ -262,23 +262,43 @@ impl Default for BulkSettings {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExportSettings {
-    /// How many slices the documents are read in; without it, as many as the source has
-    /// shards.
+    /// How many slices the documents are read in; without it, as many as its shards and
+    /// `concurrency` ask for.
     #[schemars(range(min = 1, max = 1024))]
     pub slices: Option<u32>,
+    /// How many slices are read at the same time.
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: u32,
     /// How many documents a response holds at most.
     #[schemars(range(min = 1, max = 10_000))]
     pub page_size: u32,
+    /// How large a response is to be at most; pages of large documents have fewer of them.
+    pub page_bytes: ByteSize,
     /// How many rows a row group of a Parquet file holds.
     #[schemars(range(min = 1))]
     pub row_group_rows: u32,
+    /// About how many rows are read before the files are finished and others begun; an export
+    /// that is killed loses no more than those.
+    #[schemars(range(min = 1))]
+    pub rows_per_file: u32,
+    /// How many bytes of rows wait in memory to be written, in all files together.
+    pub held_bytes: ByteSize,
     /// How long the server keeps the point in time between two requests.
     pub keep_alive: TimeSpan,
 }
 
 impl Default for ExportSettings {
     fn default() -> Self {
-        Self { slices: None, page_size: 10_000, row_group_rows: 131_072, keep_alive: TimeSpan::minutes(5) }
+        Self {
+            slices: None,
+            concurrency: 3,
+            page_size: 5_000,
+            page_bytes: ByteSize::mebibytes(8),
+            row_group_rows: 131_072,
+            rows_per_file: 1_000_000,
+            held_bytes: ByteSize::mebibytes(64),
+            keep_alive: TimeSpan::minutes(5),
+        }
     }
 }
 

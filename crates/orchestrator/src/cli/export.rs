@@ -1,6 +1,8 @@
 //! The options of `export`.
 
+use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
+use es_export::{Compression, Format};
 
 /// What is read, where to, and how.
 #[derive(Clone, Debug, Args)]
@@ -15,8 +17,8 @@ pub struct ExportArgs {
     pub to: String,
 
     /// Format of the files; without it, the one that the name tells, or Parquet.
-    #[arg(long, value_enum, value_name = "FORMAT")]
-    pub format: Option<ExportFormatArg>,
+    #[arg(long, value_name = "FORMAT", value_parser = format_names())]
+    pub format: Option<String>,
 
     /// Elasticsearch query, as JSON or as a file with it; all documents without it.
     #[arg(long, value_name = "JSON|FILE")]
@@ -93,7 +95,8 @@ pub struct ExportArgs {
     #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',')]
     pub missing: Vec<String>,
 
-    /// What numbers the values of a field are turned into: numeric, codes, one_hot or standard.
+    /// What numbers the values of a field are turned into: numeric, codes, one-hot or
+    /// standard.
     #[arg(long, value_name = "FIELD=ENCODING", value_delimiter = ',')]
     pub encode: Vec<String>,
 
@@ -122,9 +125,9 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub partition_by: Vec<String>,
 
-    /// How the files are compressed.
-    #[arg(long, value_enum, default_value_t)]
-    pub compression: CompressionArg,
+    /// How the files are compressed; without it, as is usual for the format.
+    #[arg(long, value_name = "NAME", value_parser = compression_names())]
+    pub compression: Option<String>,
 
     /// Rows of a row group of Parquet; `export.row_group_rows` without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
@@ -139,33 +142,16 @@ pub struct ExportArgs {
     pub dry_run: bool,
 }
 
+fn format_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Format::NAMES)
+}
+
+fn compression_names() -> PossibleValuesParser {
+    PossibleValuesParser::new(Compression::ALL.map(Compression::as_str))
+}
+
 /// What takes the place of an index and a query.
 const QUERY_LANGUAGES: [&str; 2] = ["esql", "sql"];
-
-/// The format of exported files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ExportFormatArg {
-    /// Apache Parquet.
-    Parquet,
-    /// Apache Arrow IPC files.
-    Ipc,
-    /// Apache Arrow IPC streams.
-    IpcStream,
-    /// Comma-separated values with a header.
-    Csv,
-    /// One JSON object a line.
-    Ndjson,
-    /// Apache Avro.
-    Avro,
-    /// One NumPy matrix of all columns.
-    Npy,
-    /// A NumPy archive with an array a column.
-    Npz,
-    /// Safetensors, a tensor a column.
-    Safetensors,
-    /// TFRecord files of `tf.train.Example`.
-    Tfrecord,
-}
 
 /// Where the server takes values from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -191,18 +177,4 @@ pub enum SplitByArg {
     Stratified,
     /// Its time.
     Time,
-}
-
-/// How files are compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum CompressionArg {
-    /// Zstandard.
-    #[default]
-    Zstd,
-    /// Snappy.
-    Snappy,
-    /// LZ4.
-    Lz4,
-    /// Not at all.
-    None,
 }

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::terminal::logging::LogFormat;
 
-pub use export::{CompressionArg, ExportArgs, ExportFormatArg, ReadFromArg, SplitByArg};
+pub use export::{ExportArgs, ReadFromArg, SplitByArg};
 pub use ingest::{DottedNamesArg, FormatArg, IngestArgs, NonFiniteArg, OperationArg, UndeclaredArg};
 
 /// Keeps machine learning assets on Elasticsearch up to date.

@@ -2,6 +2,7 @@
 
 mod check;
 mod doctor;
+mod export;
 mod graph;
 mod ingest;
 mod init;
@@ -42,6 +43,10 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit, Failure> {
         Command::Ingest(args) => {
             let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
             block_on(ingest::ingest(work, args.clone(), reporter))
+        }
+        Command::Export(args) => {
+            let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
+            block_on(export::export(work, (**args).clone(), reporter))
         }
         Command::Plan(scope) => block_on(plan::plan(load()?, scope_of(scope)?, reporter)),
         Command::Run(scope) => block_on(run::run(load()?, scope_of(scope)?, reporter)),

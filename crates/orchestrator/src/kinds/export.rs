@@ -1,12 +1,13 @@
 //! `export`: a training set as files.
 
-use es_assets::{Compression, Export, Fingerprint, Published};
-use es_export::{ExportOptions, Manifest, ReadOptions, ReadRequest, Split};
+use es_assets::{Export, Fingerprint, Published};
+use es_export::{Destination, Manifest, ReadRequest, Sample, Search};
 use es_frame::ColumnRequest;
 use serde_json::json;
 
 use super::Done;
 use crate::context::Context;
+use crate::exports::{self, Cells};
 use crate::failure::Failure;
 use crate::store::observe::{ExportNotes, exported};
 use crate::terminal::reporter::StepProgress;
@@ -24,27 +25,7 @@ pub async fn build(
     progress: StepProgress,
 ) -> Result<(Done, Option<Published>), Failure> {
     let settings = &context.project.settings.export;
-    let split = export
-        .split
-        .as_ref()
-        .map(|split| {
-            let parts = split.parts.iter().map(|(name, share)| (name.clone(), *share)).collect();
-            Split::by_hash(split.key.clone(), split.seed, parts)
-        })
-        .transpose()?;
-    let mut request = ReadRequest::new(context.project.alias(&export.from));
-    if let Some(query) = &export.filter {
-        request.query = query.to_value();
-    }
-    if let Some(columns) = &export.columns {
-        request.columns = ColumnRequest::Named(columns.clone());
-    }
-    request.options = ReadOptions {
-        page_rows: settings.page_size as usize,
-        slices: settings.slices.map(|slices| slices as usize),
-        keep_alive: settings.keep_alive.to_duration(),
-        ..ReadOptions::default()
-    };
+    let cells = Cells::of(&export.cells, &export.fields);
     let notes = ExportNotes {
         pipeline: context.project.pipeline.name().to_owned(),
         asset: asset.to_owned(),
@@ -52,29 +33,37 @@ pub async fn build(
         fingerprint,
         inputs: context.inputs(asset, None),
     };
-    let destination = context.project.path(&export.to.path);
     let work = es_export::Export {
-        request,
-        destination,
-        split,
-        options: ExportOptions {
-            row_group_rows: settings.row_group_rows as usize,
-            compression: match export.to.compression {
-                Compression::Zstd => es_export::Compression::Zstd,
-                Compression::Snappy => es_export::Compression::Snappy,
-                Compression::Lz4 => es_export::Compression::Lz4,
-                Compression::None => es_export::Compression::Uncompressed,
-            },
+        request: ReadRequest {
+            from: search(context, export, &cells).into(),
+            options: exports::read_options(settings),
         },
+        destination: Destination::Folder(context.project.path(&export.to.path)),
+        format: exports::format_of(&export.to, settings)?,
+        split: export.split.as_ref().map(exports::split_of).transpose()?,
+        partition_by: export.to.partition_by.clone(),
+        encodings: cells.encodings,
+        options: exports::export_options(settings, false),
         notes: json!(notes),
     };
-    let manifest = work.run(&context.client, &context.cancel, |step| {
-        progress.set_total(step.total);
-        progress.advance(step.rows);
-    });
-    let manifest = manifest.await?;
+    let manifest = work.run(&context.client, &context.cancel, exports::tell(&progress)).await?;
     let published = exported(context.project.pipeline.name(), asset, &manifest);
     Ok((done(&export.to.path, &manifest), published))
+}
+
+fn search(context: &Context, export: &Export, cells: &Cells) -> Search {
+    let mut search = Search::new(context.project.alias(&export.from));
+    if let Some(query) = &export.filter {
+        search.query = query.to_value();
+    }
+    if let Some(columns) = &export.columns {
+        search.columns = ColumnRequest::Named(columns.clone());
+    }
+    search.runtime = export.runtime.iter().map(|(name, field)| (name.clone(), field.clone())).collect();
+    search.sample = export.sample.map(|sample| Sample { share: sample.share, seed: sample.seed });
+    search.limit = export.limit;
+    (search.policy, search.policies) = (cells.policy, cells.policies.clone());
+    search
 }
 
 fn done(path: &str, manifest: &Manifest) -> Done {

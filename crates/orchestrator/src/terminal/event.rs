@@ -71,6 +71,9 @@ pub enum Event {
         /// Rows in all, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
+        /// Bytes written, of an export.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bytes: Option<u64>,
     },
     /// A step ended well.
     StepFinished {
@@ -153,6 +156,36 @@ pub enum Event {
         took_ms: u64,
         /// Documents acknowledged a second by this process.
         documents_per_second: u64,
+    },
+    /// What `export --dry-run` would do.
+    ExportPlanned {
+        /// The index, or nothing where a query language says it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        index: Option<String>,
+        /// Rows, where they are known before they are read.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows: Option<u64>,
+        /// The columns that would be read: name, type in Elasticsearch, type in Polars.
+        columns: Vec<ExportColumn>,
+        /// Where the rows come from and how they are read, as the manifest would say it.
+        source: Value,
+    },
+    /// `export` ended well.
+    ExportFinished {
+        /// Where the files are.
+        path: String,
+        /// Rows written.
+        rows: u64,
+        /// Bytes written.
+        bytes: u64,
+        /// Files written.
+        files: usize,
+        /// How often it was carried on after it was killed.
+        resumed: u32,
+        /// How long this process took, in milliseconds.
+        took_ms: u64,
+        /// Rows a second by this process.
+        rows_per_second: u64,
     },
     /// The state of one asset.
     AssetStatus {

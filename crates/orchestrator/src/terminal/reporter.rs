@@ -91,6 +91,7 @@ impl Reporter {
                 bar,
                 done: AtomicU64::new(0),
                 before: AtomicU64::new(0),
+                bytes: AtomicU64::new(0),
                 total: AtomicU64::new(total.unwrap_or(0)),
                 started: Instant::now(),
                 told: Mutex::new(Instant::now()),
@@ -107,9 +108,9 @@ pub fn print_out(text: &str) {
 
 fn style(knows_total: bool) -> ProgressStyle {
     let template = if knows_total {
-        "{prefix:<28} {bar:24} {human_pos:>9}/{human_len} {rate:>10} {eta:>4} left"
+        "{prefix:<28} {bar:24} {human_pos:>9}/{human_len} {rate:>10} {eta:>4} left {msg}"
     } else {
-        "{prefix:<28} {spinner} {human_pos:>9} rows {rate:>10} {elapsed:>4}"
+        "{prefix:<28} {spinner} {human_pos:>9} rows {rate:>10} {elapsed:>4} {msg}"
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
@@ -140,6 +141,8 @@ struct Inner {
     done: AtomicU64,
     /// Of these, what an earlier process had done.
     before: AtomicU64,
+    /// Bytes that were written, where that is told.
+    bytes: AtomicU64,
     total: AtomicU64,
     started: Instant,
     told: Mutex<Instant>,
@@ -167,6 +170,28 @@ impl StepProgress {
         }
     }
 
+    /// Says how many bytes were written so far.
+    pub fn set_bytes(&self, bytes: u64) {
+        self.inner.bytes.store(bytes, Ordering::Relaxed);
+        if let Some(bar) = &self.inner.bar {
+            bar.set_message(table::size(bytes));
+        }
+    }
+
+    /// Begins to count from the start, as the rows are gone through once more, and says what for.
+    pub fn begin_again(&self, what: &'static str) {
+        let inner = &*self.inner;
+        inner.done.store(0, Ordering::Relaxed);
+        inner.before.store(0, Ordering::Relaxed);
+        match &inner.bar {
+            Some(bar) => {
+                bar.set_prefix(format!("{}, {what}", label(&inner.name)));
+                bar.reset();
+            }
+            None => inner.reporter.note(&format!("  {}: {what}", label(&inner.name))),
+        }
+    }
+
     /// Says that rows were done.
     pub fn advance(&self, rows: u64) {
         let inner = &*self.inner;
@@ -183,15 +208,12 @@ impl StepProgress {
             }
             *told = Instant::now();
         }
-        let total = Some(inner.total.load(Ordering::Relaxed)).filter(|total| *total > 0);
-        inner.reporter.event(&Event::StepProgress { step: inner.name.clone(), done, total });
-        let here = done - inner.before.load(Ordering::Relaxed);
-        inner.reporter.note(&line(
-            &inner.name,
-            done,
-            total,
-            here as f64 / inner.started.elapsed().as_secs_f64().max(1e-9),
-        ));
+        let known = |number: &AtomicU64| Some(number.load(Ordering::Relaxed)).filter(|number| *number > 0);
+        let (total, bytes) = (known(&inner.total), known(&inner.bytes));
+        inner.reporter.event(&Event::StepProgress { step: inner.name.clone(), done, total, bytes });
+        let here = done.saturating_sub(inner.before.load(Ordering::Relaxed));
+        let rate = here as f64 / inner.started.elapsed().as_secs_f64().max(1e-9);
+        inner.reporter.note(&line(&inner.name, done, total, bytes, rate));
     }
 
     /// Ends telling of it.
@@ -202,13 +224,14 @@ impl StepProgress {
     }
 }
 
-fn line(name: &StepName, done: u64, total: Option<u64>, rate: f64) -> String {
+fn line(name: &StepName, done: u64, total: Option<u64>, bytes: Option<u64>, rate: f64) -> String {
+    let bytes = bytes.map(|bytes| format!(", {}", table::size(bytes))).unwrap_or_default();
     match total {
         Some(total) => {
             let left = Duration::from_secs_f64(total.saturating_sub(done) as f64 / rate.max(1e-9));
             let (done, total) = (table::count(done), table::count(total));
-            format!("  {}: {done} of {total} rows, {rate:.0}/s, {} left", label(name), table::took(left))
+            format!("  {}: {done} of {total} rows{bytes}, {rate:.0}/s, {} left", label(name), table::took(left))
         }
-        None => format!("  {}: {} rows, {rate:.0}/s", label(name), table::count(done)),
+        None => format!("  {}: {} rows{bytes}, {rate:.0}/s", label(name), table::count(done)),
     }
 }

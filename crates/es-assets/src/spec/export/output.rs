@@ -15,9 +15,9 @@ pub struct Output {
     /// The format.
     #[serde(default)]
     pub format: ExportFormat,
-    /// How the files are compressed; the formats that cannot be have no use for it.
-    #[serde(default)]
-    pub compression: Compression,
+    /// How the files are compressed; without it, as is usual for the format.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub compression: Option<Compression>,
     /// Fields whose values become folders, as `carrier=UA`, in each part.
     #[schemars(with = "Option<FieldNames>")]
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -74,16 +74,17 @@ impl ExportFormat {
 }
 
 /// How exported files are compressed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
     /// Zstandard.
-    #[default]
     Zstd,
     /// Snappy.
     Snappy,
     /// LZ4.
     Lz4,
+    /// DEFLATE, which Parquet calls gzip.
+    Deflate,
     /// Not at all.
     None,
 }

@@ -1,0 +1,200 @@
+//! `export`: the command line of a one-off export, and what is shown of it.
+
+use std::io::{self, IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use es_core::Client;
+use es_export::{
+    Destination, Export, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed,
+};
+use serde_json::json;
+use tokio_util::sync::CancellationToken;
+
+use super::run::listen_for_interrupts;
+use crate::cli::ExportArgs;
+use crate::exports;
+use crate::failure::{Exit, Failure};
+use crate::project::Workplace;
+use crate::terminal::event::{Event, ExportColumn, StepName};
+use crate::terminal::reporter::Reporter;
+use crate::terminal::table::{Align, Table, count, size, took};
+
+mod order;
+
+use order::{Order, Target};
+
+pub(super) async fn export(work: Workplace, args: ExportArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+    let order = Order::of(&args, &work)?;
+    if reporter.is_json() && matches!(order.target, Target::Standard(_)) && !args.dry_run {
+        return Err(Failure::usage("standard output can hold the rows or the events of --json, not both"));
+    }
+    let cancel = listen_for_interrupts(reporter);
+    let client = tokio::select! {
+        client = work.connect() => client?,
+        () = cancel.cancelled() => {
+            return Err(Failure::new(Exit::Interrupted, "interrupted before anything was begun"));
+        }
+    };
+    if args.dry_run {
+        return look(&client, order, reporter).await;
+    }
+    match order.target {
+        Target::Standard(format) => stream(&client, order.request, format, &order.name, &cancel, reporter).await,
+        Target::Files(destination, format) => {
+            let path = destination.path().to_owned();
+            let export = Export {
+                request: order.request,
+                destination,
+                format,
+                split: order.split,
+                partition_by: args.partition_by.clone(),
+                encodings: order.encodings,
+                options: exports::export_options(&work.settings.export, args.restart),
+                notes: json!({}),
+            };
+            write(&client, export, &path, &order.name, &cancel, reporter).await
+        }
+    }
+}
+
+async fn write(
+    client: &Client,
+    export: Export,
+    path: &Path,
+    name: &str,
+    cancel: &CancellationToken,
+    reporter: &Reporter,
+) -> Result<Exit, Failure> {
+    let started = Instant::now();
+    let progress = reporter.step(step(name), None);
+    let outcome = export.run(client, cancel, exports::tell(&progress)).await;
+    progress.finish();
+    finish(path, &outcome?, started.elapsed(), reporter);
+    Ok(Exit::Done)
+}
+
+/// Writes to standard output; what is told goes to standard error.
+async fn stream(
+    client: &Client,
+    request: ReadRequest,
+    format: Format,
+    name: &str,
+    cancel: &CancellationToken,
+    reporter: &Reporter,
+) -> Result<Exit, Failure> {
+    if io::stdout().is_terminal() && matches!(format, Format::IpcStream { .. }) {
+        return Err(Failure::usage("the bytes of an Arrow stream are nothing for a terminal")
+            .with_help(Some("send them to a program or a file, or choose --format ndjson or csv")));
+    }
+    let started = Instant::now();
+    let progress = reporter.step(step(name), None);
+    let export = StreamExport { request, format };
+    let outcome = export.run(client, io::stdout(), cancel, exports::tell(&progress)).await;
+    progress.finish();
+    let Streamed { rows, bytes, .. } = match outcome {
+        Ok(streamed) => streamed,
+        // Whoever reads has seen enough, as `head` has.
+        Err(error) if error.kind() == es_export::ErrorKind::Closed => return Ok(Exit::Done),
+        Err(error) => return Err(error.into()),
+    };
+    let spent = started.elapsed();
+    reporter.note(&format!("{}, {}, {}, {}/s", rows_text(rows), size(bytes), took(spent), count(rate(rows, spent))));
+    Ok(Exit::Done)
+}
+
+fn step(name: &str) -> StepName {
+    StepName { asset: name.to_owned(), partition: None, kind: "export" }
+}
+
+/// Opens what would be read, says how, and closes it.
+async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit, Failure> {
+    let reader = IndexReader::open(client, order.request).await?;
+    let schema = reader.schema();
+    let columns: Vec<ExportColumn> = schema
+        .iter()
+        .zip(reader.field_types())
+        .map(|((name, dtype), (_, field_type))| ExportColumn {
+            name: name.to_string(),
+            elasticsearch: field_type.clone(),
+            polars: dtype.to_string(),
+        })
+        .collect();
+    let (rows, origin) = (reader.count(), reader.origin().clone());
+    reader.close().await?;
+    let format = match &order.target {
+        Target::Standard(format) | Target::Files(_, format) => format,
+    };
+    format.check(&schema)?;
+    reporter.event(&Event::ExportPlanned {
+        index: origin.index.clone(),
+        rows,
+        columns: columns.clone(),
+        source: json!(origin),
+    });
+    let rows = rows.map_or_else(|| "an unknown number of rows".to_owned(), rows_text);
+    let to = match &order.target {
+        Target::Standard(_) => "standard output".to_owned(),
+        Target::Files(destination, _) => destination.path().display().to_string(),
+    };
+    reporter.result(&format!("would read {rows} of {} {}\n", order.name, how(&origin)));
+    reporter.result(&format!("and write {} to {to}\n\n", format.name()));
+    let mut table = Table::new(&[("column", Align::Left), ("elasticsearch", Align::Left), ("type", Align::Left)]);
+    for column in columns {
+        table.row([column.name, column.elasticsearch, column.polars]);
+    }
+    reporter.result(&table.to_string());
+    Ok(Exit::Done)
+}
+
+fn how(origin: &Origin) -> String {
+    let by = match origin.read_by {
+        ReadBy::PointInTime => format!("in {} slices of a point in time", origin.slices),
+        ReadBy::Scroll => "by scrolling".to_owned(),
+        ReadBy::Esql => "by ES|QL".to_owned(),
+        ReadBy::Sql => "by SQL".to_owned(),
+    };
+    match &origin.retrieval {
+        Some(retrieval) => format!("{by}, from {retrieval}"),
+        None => by,
+    }
+}
+
+fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter) {
+    let files: Vec<_> = manifest.parts.iter().flat_map(|part| &part.files).collect();
+    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    reporter.event(&Event::ExportFinished {
+        path: path.display().to_string(),
+        rows: manifest.rows,
+        bytes,
+        files: files.len(),
+        resumed: manifest.resumed,
+        took_ms: u64::try_from(spent.as_millis()).unwrap_or(u64::MAX),
+        rows_per_second: rate(manifest.rows, spent),
+    });
+    let parts: Vec<String> =
+        manifest.parts.iter().map(|part| format!("  {} {}\n", part.name, rows_text(part.rows))).collect();
+    let parts = if manifest.split.is_some() { parts.concat() } else { String::new() };
+    let matched = match manifest.source.matched {
+        Some(matched) if matched == manifest.rows => ", as many as match",
+        _ => "",
+    };
+    let carried_on = if manifest.resumed > 0 { ", carried on from an earlier one" } else { "" };
+    reporter.result(&format!(
+        "{}: {}{matched}{carried_on}\n{parts}  {} in {} files; {}, {}/s\n",
+        path.display(),
+        rows_text(manifest.rows),
+        size(bytes),
+        files.len(),
+        took(spent),
+        count(rate(manifest.rows, spent)),
+    ));
+}
+
+fn rows_text(rows: u64) -> String {
+    if rows == 1 { "1 row".to_owned() } else { format!("{} rows", count(rows)) }
+}
+
+fn rate(rows: u64, spent: Duration) -> u64 {
+    (rows as f64 / spent.as_secs_f64().max(1e-9)) as u64
+}

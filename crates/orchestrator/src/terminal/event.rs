@@ -10,6 +10,17 @@ use serde_json::Value;
 use crate::doctor::finding::Finding;
 use crate::store::runs::RunStatus;
 
+/// A column of an export.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExportColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type in Elasticsearch.
+    pub elasticsearch: String,
+    /// Its type in Polars.
+    pub polars: String,
+}
+
 /// A part of an asset, and what is done with it.
 #[derive(Clone, Debug, Serialize)]
 pub struct StepName {

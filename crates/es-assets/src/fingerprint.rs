@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::spec::{Asset, AssetSpec, DottedNames, Export, Features, FieldOptions, IndexSpec, Ingest, Monitor, NonFinite};
+use crate::spec::{
+    Asset, AssetSpec, DottedNames, Export, Features, FieldOptions, IndexSpec, Ingest, Monitor, NonFinite,
+};
 
 /// The hashes of the parts of an asset's definition, by the part's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -37,11 +37,7 @@ pub fn export_options(settings: &ExportSettings, restart: bool) -> ExportOptions
 ///
 /// # Errors
 /// When the format has no such compression.
-pub fn format(
-    mut format: Format,
-    compression: Option<Compression>,
-    row_group_rows: u32,
-) -> Result<Format, Failure> {
+pub fn format(mut format: Format, compression: Option<Compression>, row_group_rows: u32) -> Result<Format, Failure> {
     if let Format::Parquet(options) = &mut format {
         options.row_group_rows = row_group_rows as usize;
     }

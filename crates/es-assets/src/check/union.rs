@@ -65,10 +65,15 @@ impl<'a> Checker<'a> {
             return self.wrong_type(node, place, &expected, None);
         };
         let span = self.span(node, place);
+        let (one, all) = match key {
+            // The other keys are nouns.
+            "by" => ("way to split".to_owned(), "ways to split".to_owned()),
+            noun => (noun.to_owned(), format!("{noun}s")),
+        };
         let finding = match unsupported::value(key, text) {
             Some((message, hint)) => Finding::new(DiagnosticKind::Unsupported, message, &place.path, span).hint(hint),
-            None => Finding::new(DiagnosticKind::InvalidValue, format!("unknown {key} `{text}`"), &place.path, span)
-                .hint(suggestion(text, &format!("the {key}s are"), values.iter().copied())),
+            None => Finding::new(DiagnosticKind::InvalidValue, format!("unknown {one} `{text}`"), &place.path, span)
+                .hint(suggestion(text, &format!("the {all} are"), values.iter().copied())),
         };
         self.report(finding);
     }

@@ -95,3 +95,65 @@ fn known(export: &Export, field: &str, path: &KeyPath, otherwise: &str, report: 
     let columns = quoted_list(columns.iter().map(String::as_str));
     report.invalid(path, format!("`{field}` is not among the columns {columns}"), hint);
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::parse;
+
+    /// What is wrong with an export that has these lines.
+    fn complaints(lines: &[&str]) -> Vec<String> {
+        let mut text = "version: 1\nname: p\nassets:\n  a: { kind: ingest, from: { path: a.csv } }\n  \
+                        e:\n    kind: export\n    from: a\n"
+            .to_owned();
+        for line in lines {
+            text.push_str(&format!("    {line}\n"));
+        }
+        match parse("p.yaml", &text, None) {
+            Ok(_) => Vec::new(),
+            Err(error) => error.diagnostics().iter().map(|diagnostic| diagnostic.message.clone()).collect(),
+        }
+    }
+
+    #[test]
+    fn parts_of_time_are_in_order_and_the_last_has_no_end() {
+        let split = |parts: &str| {
+            complaints(&["to: { path: o }", &format!("split: {{ by: time, field: t, parts: {{ {parts} }} }}")])
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(split("a: { until: 2013-01-01 }, b: { until: 2013-02-01T06:00 }, c: {}"), none);
+        assert_eq!(split("a: {}, b: {}"), ["part `a` has no end, and is not the last one"]);
+        assert_eq!(
+            split("a: { until: 2013-01-01 }, b: { until: 2014-01-01 }"),
+            ["part `b` is the last one, and ends at 2014-01-01"]
+        );
+        assert_eq!(
+            split("a: { until: 2013-01-01 }, b: { until: 2012-01-01 }, c: {}"),
+            ["part `b` ends at 2012-01-01, before it begins"]
+        );
+    }
+
+    #[test]
+    fn shares_add_up_and_fields_are_columns() {
+        let none: [&str; 0] = [];
+        let shares = |by: &str| {
+            complaints(&["to: { path: o }", &format!("split: {{ by: {by}, key: [k], parts: {{ a: 0.7, b: 0.2 }} }}")])
+        };
+        for by in ["hash", "group", "stratified, strata: [s]"] {
+            assert_eq!(shares(by), ["the shares of the parts sum to 0.9, not to 1"], "{by}");
+        }
+        let fields = [
+            "columns: [x, y]",
+            "fields: { x: { encode: codes }, z: { values: list } }",
+            "to: { path: o, partition_by: [w] }",
+        ];
+        assert_eq!(
+            complaints(&fields),
+            ["`z` is not among the columns `x`, `y`", "`w` is not among the columns `x`, `y`"]
+        );
+        assert_eq!(complaints(&["fields: { z: { values: list } }", "to: { path: o, partition_by: [w] }"]), none);
+        assert_eq!(
+            complaints(&["to: { path: o, format: npz, partition_by: [w] }"]),
+            ["readers of tensors know nothing of folders with values in their names"]
+        );
+    }
+}

@@ -1,7 +1,7 @@
 //! The reference pipeline is read as it is meant.
 
 use es_assets::{
-    AssetKind, AssetSpec, CurrentWindow, Feature, FieldMonitor, Pipeline, RatioTerm, Rule, SecretRef, Settings,
+    AssetKind, AssetSpec, CurrentWindow, Feature, FieldMonitor, Pipeline, RatioTerm, Rule, SecretRef, Settings, Split,
     overlay, parse, partition_of,
 };
 use serde_json::{Value, json};

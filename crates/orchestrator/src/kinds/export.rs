@@ -34,10 +34,7 @@ pub async fn build(
         inputs: context.inputs(asset, None),
     };
     let work = es_export::Export {
-        request: ReadRequest {
-            from: search(context, export, &cells).into(),
-            options: exports::read_options(settings),
-        },
+        request: ReadRequest { from: search(context, export, &cells).into(), options: exports::read_options(settings) },
         destination: Destination::Folder(context.project.path(&export.to.path)),
         format: exports::format_of(&export.to, settings)?,
         split: export.split.as_ref().map(exports::split_of).transpose()?,

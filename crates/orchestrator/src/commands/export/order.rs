@@ -234,9 +234,7 @@ fn split(args: &ExportArgs) -> Result<Option<Split>, Failure> {
 fn shares(parts: &[String]) -> Result<Vec<(String, f64)>, Failure> {
     let share = |text: &String| {
         let pair = text.split_once('=').and_then(|(name, share)| Some((name.to_owned(), share.parse().ok()?)));
-        pair.ok_or_else(|| {
-            Failure::usage(format!("--split {text}: a part is its name and its share, as train=0.8"))
-        })
+        pair.ok_or_else(|| Failure::usage(format!("--split {text}: a part is its name and its share, as train=0.8")))
     };
     parts.iter().map(share).collect()
 }

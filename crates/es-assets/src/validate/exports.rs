@@ -110,7 +110,7 @@ mod tests {
         }
         match parse("p.yaml", &text, None) {
             Ok(_) => Vec::new(),
-            Err(error) => error.diagnostics().iter().map(|diagnostic| diagnostic.message.clone()).collect(),
+            Err(error) => error.iter().map(|diagnostic| diagnostic.message.clone()).collect(),
         }
     }
 

@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Decode,
     /// Rows could not be made into a data frame.
     Frame,
+    /// Feature rows and other rows do not go together.
+    Join,
 }
 
 /// A failure to compute features.
@@ -100,6 +102,12 @@ pub enum Error {
         reason: String,
         /// The cause, where it is not JSON of the right form.
         source: Option<serde_json::Error>,
+    },
+    /// Feature rows and other rows do not go together.
+    #[error("{reason}")]
+    Join {
+        /// Why.
+        reason: String,
     },
     /// Rows could not be made into a data frame.
     #[error("the rows of the features cannot be made into a data frame: {source}")]
@@ -255,7 +263,12 @@ impl Error {
             Self::PartialResult { .. } => ErrorKind::PartialResult,
             Self::Decode { .. } => ErrorKind::Decode,
             Self::Frame { .. } => ErrorKind::Frame,
+            Self::Join { .. } => ErrorKind::Join,
         }
+    }
+
+    pub(crate) fn join(reason: impl Into<String>) -> Self {
+        Self::Join { reason: reason.into() }
     }
 
     /// Whether the same call may succeed later without anything being changed by hand.

@@ -17,6 +17,8 @@
 //! computed here. All searches of a stream see one state of the source, through a point in
 //! time.
 //!
+//! [`PointInTimeJoin`] joins the rows to others, each with what was known at its time.
+//!
 //! The crate writes nothing: [`FeatureSet::mapping`] says which mapping an index of rows
 //! has and [`FeatureSet::id_fields`] what a row's id is made of; indexing is `es-bulk`'s.
 //!
@@ -53,6 +55,7 @@ mod definition;
 mod error;
 mod frame;
 mod grid;
+mod join;
 mod key;
 mod output;
 mod plan;
@@ -68,5 +71,6 @@ mod suggest;
 pub use definition::{Cardinality, Feature, FeatureSet, Percentiles, RatioTerm, Script, Values, Window};
 pub use error::{DefinitionError, Error, ErrorKind, FieldProblem};
 pub use grid::{Grid, Step};
+pub use join::{JoinOptions, PointInTimeJoin};
 pub use output::Output;
 pub use stream::{FeatureStream, FeatureSummary, Settings};

@@ -169,6 +169,9 @@ fn export(spec: &Export, parts: &mut Parts) {
         parts.add("runtime", json!(spec.runtime));
     }
     parts.add("columns", json!(spec.columns));
+    if !spec.features.is_empty() {
+        parts.add("features", json!(spec.features));
+    }
     if spec.cells != FieldOptions::default() {
         parts.add("cells", json!(spec.cells));
     }

@@ -79,11 +79,11 @@ pub use selection::{AssetState, Selection};
 pub use spec::{
     Asset, AssetKind, AssetSpec, Automation, Backoff, BulkSettings, Cardinality, Check, ClusterSettings, Compression,
     CurrentWindow, Defaults, Derivative, DottedNames, Encoding, Every, Export, ExportFormat, ExportSettings, Feature,
-    FeatureField, Features, FieldMonitor, FieldName, FieldOptions, FieldRange, FileFormat, FileSource, IndexSpec,
-    Ingest, IngestMode, Malformed, Method, Metric, Missing, MissingRule, MissingTest, Monitor, NoOptions, NonFinite,
-    Output, Outside, Partitions, Percentiles, Ratio, RatioTerm, ReferenceWindow, Retries, RowCount, Rule, RunSettings,
-    Sample, Settings, Severity, Sniffing, Split, TimePart, Undeclared, Until, ValueSource, Values, VerifyCertificates,
-    overlay, percentile_label, schema,
+    FeatureField, FeatureJoin, Features, FieldMonitor, FieldName, FieldOptions, FieldRange, FileFormat, FileSource,
+    IndexSpec, Ingest, IngestMode, Malformed, Method, Metric, Missing, MissingRule, MissingTest, Monitor, NoOptions,
+    NonFinite, Output, Outside, Partitions, Percentiles, Ratio, RatioTerm, ReferenceWindow, Retries, RowCount, Rule,
+    RunSettings, Sample, Settings, Severity, Sniffing, Split, TimePart, Undeclared, Until, ValueSource, Values,
+    VerifyCertificates, overlay, percentile_label, schema,
 };
 pub use suggest::nearest;
 pub use value::{

@@ -170,7 +170,7 @@ impl<'a> Checker<'a> {
 }
 
 /// What is wrong with the key `name` in the branch `chosen` of a union, whose `key` has
-/// the value `value`, if the key belongs to another branch or to a later version.
+/// the value `value`, if the key belongs to another branch.
 fn foreign_key(
     key: &str,
     value: &str,
@@ -185,9 +185,6 @@ fn foreign_key(
     let known = keys(chosen);
     if known.iter().any(|known| known == name) {
         return None;
-    }
-    if let Some((message, hint)) = unsupported::key_of_kind(value, name) {
-        return Some((DiagnosticKind::Unsupported, message, hint));
     }
     let owners: Vec<&str> = branches
         .iter()

@@ -14,16 +14,6 @@ pub(super) fn key(place: &KeyPath, name: &str) -> Option<(String, String)> {
     None
 }
 
-/// Message and hint for the key `name` of an asset of this kind.
-pub(super) fn key_of_kind(kind: &str, name: &str) -> Option<(String, String)> {
-    (kind == AssetKind::Export.as_str() && name == "features").then(|| {
-        (
-            "point-in-time `features` of an export are not supported by this version".to_owned(),
-            "remove the key, and join the exported rows with the feature rows by entity and time".to_owned(),
-        )
-    })
-}
-
 /// Message and hint for the text `value` of the definition or key `name`.
 pub(super) fn value(name: &str, value: &str) -> Option<(String, String)> {
     match (name, value) {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
 use super::lists::Names;
-use super::{Export, Features, Ingest, Monitor, Retries};
+use super::{Export, FeatureJoin, Features, Ingest, Monitor, Retries};
 
 /// Something that is kept up to date.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,12 +113,22 @@ impl Asset {
         }
     }
 
-    /// Every asset that must be up to date before this one, each once: the one it reads,
-    /// then `deps`.
+    /// The assets whose feature rows are joined to what this one reads.
+    #[must_use]
+    pub fn joins(&self) -> &[FeatureJoin] {
+        match &self.spec {
+            AssetSpec::Export(export) => &export.features,
+            _ => &[],
+        }
+    }
+
+    /// Every asset that must be up to date before this one, each once: the one it reads, those
+    /// it joins, then `deps`.
     #[must_use]
     pub fn upstream(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.reads().into_iter().collect();
-        for name in &self.deps {
+        let joined = self.joins().iter().map(|join| &join.from);
+        for name in joined.chain(&self.deps) {
             if !names.contains(&name.as_str()) {
                 names.push(name);
             }

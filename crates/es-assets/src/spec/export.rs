@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::lists::FieldNames;
-use crate::value::Query;
+use crate::value::{Query, TimeSpan};
 
 pub use cells::{Encoding, FieldOptions, Malformed, Missing, Values};
 pub use output::{Compression, ExportFormat, Output};
@@ -33,6 +33,10 @@ pub struct Export {
     /// Which fields, in this order; without it, all.
     #[schemars(with = "Option<FieldNames>")]
     pub columns: Option<Vec<String>>,
+    /// Feature rows that are joined to the rows: of each asset the latest row of the entity that
+    /// was known at the row's time, as columns `asset__field`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<FeatureJoin>,
     /// What is done with the values of every field, unless `fields` says otherwise.
     #[serde(default)]
     pub cells: FieldOptions,
@@ -48,6 +52,23 @@ pub struct Export {
     pub to: Output,
     /// How the rows are divided into parts.
     pub split: Option<Split>,
+}
+
+/// Feature rows that are joined to other rows.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureJoin {
+    /// The asset of kind `features`.
+    #[schemars(extend("format" = "name", "pattern" = "^[a-z0-9_]+$"))]
+    pub from: String,
+    /// How old a feature row may be; without it, of any age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<TimeSpan>,
+    /// The field with the time of the rows that are joined to; without it, the one that is called
+    /// like the time of the features.
+    #[schemars(extend("format" = "text", "minLength" = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
 }
 
 /// A part of the documents, drawn by chance.

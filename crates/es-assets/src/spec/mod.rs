@@ -15,8 +15,8 @@ mod settings;
 pub use asset::{Asset, AssetKind, AssetSpec};
 pub use checks::{Check, FieldRange, RowCount, Rule, Severity};
 pub use export::{
-    Compression, Encoding, Export, ExportFormat, FieldOptions, Malformed, Missing, Output, Sample, Split, TimePart,
-    Values,
+    Compression, Encoding, Export, ExportFormat, FeatureJoin, FieldOptions, Malformed, Missing, Output, Sample, Split,
+    TimePart, Values,
 };
 pub use features::{
     Automation, Cardinality, Derivative, Feature, FeatureField, Features, FieldName, Metric, NoOptions, Percentiles,

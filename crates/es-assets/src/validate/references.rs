@@ -7,13 +7,16 @@ use super::{Draft, Report};
 use crate::diagnostic::DiagnosticKind;
 use crate::graph::Graph;
 use crate::key_path::KeyPath;
-use crate::spec::{Asset, AssetSpec};
+use crate::spec::{Asset, AssetKind, AssetSpec};
 use crate::suggest::{nearest, quoted_list};
 
 pub(super) fn validate(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>) {
     for (name, asset) in draft.assets {
         for (path, target, is_read) in references(asset, &all.key(name)) {
             reference(draft, name, &path, target, is_read, report);
+        }
+        for (index, join) in asset.joins().iter().enumerate() {
+            has_feature_rows(draft, &join.from, &all.key(name).key("features").index(index).key("from"), report);
         }
     }
     same_output(draft, all, report);
@@ -51,6 +54,9 @@ fn references<'a>(asset: &'a Asset, path: &KeyPath) -> Vec<(KeyPath, &'a str, bo
         AssetSpec::Ingest(_) | AssetSpec::Features(_) | AssetSpec::Export(_) => "from",
     };
     let mut references: Vec<_> = asset.reads().map(|target| (path.key(key), target, true)).into_iter().collect();
+    let joins = path.key("features");
+    let joined = asset.joins().iter().enumerate();
+    references.extend(joined.map(|(index, join)| (joins.index(index).key("from"), join.from.as_str(), true)));
     let deps = path.key("deps");
     references.extend(asset.deps.iter().enumerate().map(|(index, target)| (deps.index(index), target.as_str(), false)));
     references
@@ -97,6 +103,26 @@ fn reference(draft: &Draft<'_>, name: &str, path: &KeyPath, target: &str, is_rea
         }
         Some(_) => {}
     }
+}
+
+/// Only rows of entities and times can be joined as of a time.
+fn has_feature_rows(draft: &Draft<'_>, target: &str, path: &KeyPath, report: &mut Report<'_>) {
+    let Some(Some(kind)) = draft.kinds.get(target) else { return };
+    if !kind.is_index() || *kind == AssetKind::Features {
+        return;
+    }
+    let names = draft.kinds.iter().filter(|(_, kind)| **kind == Some(AssetKind::Features));
+    let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+    let hint = match names.is_empty() {
+        true => "add an asset of kind `features`".to_owned(),
+        false => format!("refer to one of {}", quoted_list(names)),
+    };
+    report.add(
+        DiagnosticKind::WrongKind,
+        path,
+        format!("`{target}` is of kind `{kind}`, and has no rows of entities and times to join"),
+        hint,
+    );
 }
 
 fn same_output(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>) {

@@ -19,6 +19,8 @@ pub enum ErrorKind {
     Elasticsearch,
     /// The rows that were read are not as many as the query matches.
     Incomplete,
+    /// The format of the files cannot hold a column, or lacks an option.
+    Format,
     /// The split cannot be made.
     Split,
     /// The destination is in the way: something that is not an export is there.
@@ -27,6 +29,8 @@ pub enum ErrorKind {
     DiskFull,
     /// A file cannot be written.
     Io,
+    /// Who reads the stream wants no more.
+    Closed,
     /// The export was stopped; nothing was changed.
     Interrupted,
 }
@@ -69,6 +73,15 @@ impl Error {
         };
         let message = format!("{} cannot be written: {source}", path.display());
         Self { path: Some(path.to_owned()), ..Self::new(kind, message) }.with_help(help).with_source(source)
+    }
+
+    /// A stream that could not be written to, with its reader's end told apart.
+    pub(crate) fn streaming(source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(ErrorKind::Closed, "the reader closed the stream").with_source(source);
+        }
+        let kind = Self::writing(Path::new("-"), io::Error::from(source.kind())).kind;
+        Self::new(kind, format!("the stream cannot be written: {source}")).with_source(source)
     }
 
     /// A page that could not be read: the index was there, so what is missing is the point in

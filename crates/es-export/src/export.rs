@@ -6,7 +6,6 @@ use es_core::Client;
 use es_frame::{ColumnRequest, Retrieval};
 use futures::StreamExt as _;
 use jiff::Timestamp;
-use polars::io::prelude::ParquetCompression;
 use polars::prelude::{CompatLevel, DataFrame, Schema};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -16,34 +15,9 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::commit::Staging;
 use crate::error::{Error, ErrorKind};
 use crate::manifest::{Manifest, ManifestColumn, ManifestFile, ManifestPart, ManifestSource};
-use crate::parquet::PartWriter;
 use crate::read::{IndexReader, ReadRequest};
 use crate::split::Split;
-
-/// The compression of Parquet pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Compression {
-    /// Zstandard at its default level.
-    #[default]
-    Zstd,
-    /// Snappy.
-    Snappy,
-    /// LZ4.
-    Lz4,
-    /// None.
-    Uncompressed,
-}
-
-impl Compression {
-    fn parquet(self) -> ParquetCompression {
-        match self {
-            Self::Zstd => ParquetCompression::Zstd(None),
-            Self::Snappy => ParquetCompression::Snappy,
-            Self::Lz4 => ParquetCompression::Lz4Raw,
-            Self::Uncompressed => ParquetCompression::Uncompressed,
-        }
-    }
-}
+use crate::write::{self, Compression, Format, ParquetOptions};
 
 /// The limits and form of the files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,12 +181,12 @@ impl Export {
             Some(split) => split.parts().iter().map(|(name, _)| name.clone()).collect(),
             None => vec!["data".to_owned()],
         };
+        let ExportOptions { compression, row_group_rows } = self.options;
+        let format = Format::Parquet(ParquetOptions { compression, row_group_rows, ..ParquetOptions::default() });
         let mut writers = names
             .iter()
             .map(|name| {
-                let file = format!("{name}/part-00000.parquet");
-                let compression = self.options.compression.parquet();
-                PartWriter::create(folder, file, schema, compression, self.options.row_group_rows.max(1))
+                write::create(&format, folder, &format!("{name}/part-00000.{}", format.extension()), schema, None)
             })
             .collect::<Result<Vec<_>, _>>()?;
         let split = self.split.clone();
@@ -228,7 +202,7 @@ impl Export {
                     writer.push(&part.select(columns.iter().cloned())?)?;
                 }
             }
-            let files = writers.into_iter().map(PartWriter::finish).collect::<Result<Vec<ManifestFile>, _>>()?;
+            let files = writers.into_iter().map(|writer| writer.finish()).collect::<Result<Vec<ManifestFile>, _>>()?;
             let part = |(name, file): (String, ManifestFile)| ManifestPart { name, rows: file.rows, files: vec![file] };
             Ok(names.into_iter().zip(files).map(part).collect())
         });

@@ -22,15 +22,17 @@
 //! ```
 
 mod commit;
+pub mod encode;
 mod error;
 mod export;
 mod manifest;
-mod parquet;
 mod read;
 mod split;
+pub mod write;
 
 pub use error::{Error, ErrorKind};
-pub use export::{Compression, Export, ExportOptions, Progress};
+pub use export::{Export, ExportOptions, Progress};
 pub use manifest::{MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestPart, ManifestSource};
 pub use read::{IndexReader, ReadOptions, ReadRequest};
 pub use split::Split;
+pub use write::{Compression, Format, ParquetOptions, StreamSummary, StreamWriter};

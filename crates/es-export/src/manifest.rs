@@ -93,6 +93,9 @@ pub struct ManifestFile {
     pub bytes: u64,
     /// The SHA-256 of its bytes, in hexadecimal digits.
     pub sha256: String,
+    /// The description of its features beside it, if it holds tensors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
 }
 
 impl Manifest {

@@ -5,6 +5,7 @@
 mod disk_full;
 mod faults;
 mod files;
+mod formats;
 mod interruption;
 mod mappings;
 mod reading;

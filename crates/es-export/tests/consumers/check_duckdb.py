@@ -1,0 +1,29 @@
+"""DuckDB reads Parquet, CSV and NDJSON by their names, and Arrow by PyArrow."""
+
+import duckdb
+import pyarrow as pa
+
+from expected import FOLDER, FORMULAS, column, report, same
+
+with open(FOLDER / "all.arrows", "rb") as file:
+    arrow = pa.ipc.open_stream(file).read_all()
+tables = {
+    "parquet": f"read_parquet('{FOLDER}/all.parquet')",
+    "ipc-stream": "arrow",
+    "csv": f"read_csv('{FOLDER}/flat.csv', nullstr='', allow_quoted_nulls=false)",
+    "ndjson": f"read_json('{FOLDER}/all.ndjson', format='newline_delimited', sample_size=-1)",
+}
+for what, table in tables.items():
+    for name in ["i8", "i16", "i32", "i64"]:
+        found = duckdb.sql(f"select count(*), count({name}), sum({name}::hugeint) from {table}").fetchone()
+        values = [value for value in column(name) if value is not None]
+        assert found == (1000, 900, sum(values)), f"{what}, {name}: {found}"
+    found = duckdb.sql(f"select epoch_ms(when_ms::timestamptz) from {table}").fetchall()
+    same([row[0] for row in found], column("when_ms"), f"{what}, when_ms")
+    for name in ["flag", "f64", "text", "geo.lat"]:
+        found = duckdb.sql(f'select "{name}" from {table}').fetchall()
+        same([row[0] for row in found], column(name), f"{what}, {name}")
+types = dict(duckdb.sql(f"select column_name, column_type from (describe {'select * from ' + tables['parquet']})").fetchall())
+assert types["u64"] == "UBIGINT" and types["when_ms"] == "TIMESTAMP WITH TIME ZONE", types
+assert types["vector"] in ("FLOAT[]", "FLOAT[4]") and types["tags"] == "VARCHAR[]", types
+report("duckdb", duckdb.__version__, *tables)

@@ -1,0 +1,26 @@
+"""The training set of an export in pandas, Polars, DuckDB and scikit-learn.
+
+An export is a folder with one sub-folder a part and a manifest: see `_manifest.json`.
+"""
+
+import json
+from pathlib import Path
+
+import duckdb
+import pandas as pd
+import polars as pl
+from sklearn.linear_model import LinearRegression
+
+
+def load(folder, features, target):
+    folder = Path(folder)
+    manifest = json.loads((folder / "_manifest.json").read_text())
+    print({part["name"]: part["rows"] for part in manifest["parts"]})
+
+    train = pd.read_parquet(folder / "train")
+    test = pl.read_parquet(folder / "test/*.parquet")
+    mean = duckdb.sql(f"select avg({target}) from read_parquet('{folder}/train/*.parquet')").fetchone()[0]
+    print("pandas", train.shape, "Polars", test.shape, "DuckDB", mean)
+
+    complete = train[[*features, target]].dropna()
+    return LinearRegression().fit(complete[features], complete[target])

@@ -11,6 +11,12 @@ use polars::error::PolarsError;
 pub enum ErrorKind {
     /// The index or alias does not exist.
     NotFound,
+    /// The request contradicts itself.
+    Request,
+    /// The cluster does not have the feature that the read needs.
+    FeatureMissing,
+    /// The server cut the result off.
+    Truncated,
     /// A column or field is not there, or has no column type.
     Column,
     /// A document holds a value that its column cannot take.
@@ -126,6 +132,7 @@ impl From<es_core::Error> for Error {
     fn from(source: es_core::Error) -> Self {
         let kind = match source.kind() {
             es_core::ErrorKind::NotFound => ErrorKind::NotFound,
+            es_core::ErrorKind::FeatureMissing => ErrorKind::FeatureMissing,
             _ => ErrorKind::Elasticsearch,
         };
         let help = source.help().map(str::to_owned);

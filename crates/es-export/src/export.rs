@@ -3,14 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use es_core::Client;
-use es_frame::{ColumnRequest, Retrieval};
+use es_frame::ColumnRequest;
 use futures::StreamExt as _;
 use jiff::Timestamp;
 use polars::prelude::{CompatLevel, DataFrame, Schema};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use xxhash_rust::xxh3::xxh3_128;
 
 use crate::commit::Staging;
 use crate::error::{Error, ErrorKind};
@@ -39,7 +38,7 @@ impl Default for ExportOptions {
 pub struct Progress {
     /// Rows read since the step before.
     pub rows: u64,
-    /// All rows of the export.
+    /// All rows of the export; 0 where that is not known.
     pub total: u64,
 }
 
@@ -72,7 +71,6 @@ impl Export {
         observer: impl Fn(Progress),
     ) -> Result<Manifest, Error> {
         let staging = Staging::create(&self.destination)?;
-        let opened_at = Timestamp::now();
         let reader = IndexReader::open(client, self.read_request()).await?;
         let schema = self.written_schema(&reader);
         let writing = self.start_writer(staging.folder(), &schema)?;
@@ -85,7 +83,7 @@ impl Export {
             Ok(written) => written,
             Err(source) => Err(Error::new(ErrorKind::Io, "writing the files failed").with_source(source)),
         };
-        let source = self.source(client, &reader, opened_at);
+        let source = self.source(&reader);
         let columns = columns(&reader, &schema);
         let outcome = match (written, read) {
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
@@ -120,7 +118,8 @@ impl Export {
     /// The request with the key columns of the split added.
     fn read_request(&self) -> ReadRequest {
         let mut request = self.request.clone();
-        if let (ColumnRequest::Named(names), Some(split)) = (&mut request.columns, &self.split) {
+        let columns = request.search_mut().map(|search| &mut search.columns);
+        if let (Some(ColumnRequest::Named(names)), Some(split)) = (columns, &self.split) {
             for key in split.key() {
                 if !names.contains(key) {
                     names.push(key.clone());
@@ -132,9 +131,9 @@ impl Export {
 
     fn written_schema(&self, reader: &IndexReader) -> Schema {
         let read = reader.schema();
-        match &self.request.columns {
-            ColumnRequest::All => read,
-            ColumnRequest::Named(names) => names
+        match self.request.search().map(|search| &search.columns) {
+            None | Some(ColumnRequest::All) => read,
+            Some(ColumnRequest::Named(names)) => names
                 .iter()
                 .filter_map(|name| read.get_full(name).map(|(_, name, dtype)| (name.clone(), dtype.clone())))
                 .collect(),
@@ -166,7 +165,7 @@ impl Export {
                 return Ok(rows);
             }
             rows += read;
-            observer(Progress { rows: read, total: reader.count() });
+            observer(Progress { rows: read, total: reader.count().unwrap_or_default() });
         }
     }
 
@@ -209,33 +208,26 @@ impl Export {
         Ok((sender, task))
     }
 
-    fn source(&self, client: &Client, reader: &IndexReader, opened_at: Timestamp) -> ManifestSource {
+    fn source(&self, reader: &IndexReader) -> ManifestSource {
+        let origin = reader.origin().clone();
         ManifestSource {
-            cluster_uuid: client.info().cluster_uuid.clone(),
-            elasticsearch: client.info().version.to_string(),
-            index: self.request.index.clone(),
-            indices: reader.indices().to_vec(),
-            query: self.request.query.clone(),
-            point_in_time: opened_at,
-            matched: reader.count(),
-            slices: reader.slices(),
-            retrieval: match reader.decoder().retrieval() {
-                Retrieval::DocValues => "doc_values".to_owned(),
-                Retrieval::Source { because } => format!("_source: {because}"),
-            },
-            mapping: mapping_fingerprint(reader),
+            cluster_uuid: origin.cluster_uuid,
+            elasticsearch: origin.elasticsearch,
+            index: origin.index.unwrap_or_default(),
+            indices: origin.indices,
+            query: origin.query,
+            point_in_time: origin.opened_at,
+            matched: origin.matched.unwrap_or_default(),
+            slices: origin.slices,
+            retrieval: origin.retrieval.unwrap_or_default(),
+            mapping: origin.mapping.unwrap_or_default(),
         }
     }
 }
 
-fn mapping_fingerprint(reader: &IndexReader) -> String {
-    let mapping = reader.mapping();
-    let text = json!({"properties": mapping.properties, "parameters": mapping.parameters}).to_string();
-    format!("{:032x}", xxh3_128(text.as_bytes()))
-}
-
 fn columns(reader: &IndexReader, written: &Schema) -> Vec<ManifestColumn> {
-    let types: std::collections::HashMap<&str, &str> = reader.decoder().field_types().collect();
+    let types = reader.field_types().iter().map(|(name, field_type)| (name.as_str(), field_type.as_str()));
+    let types: std::collections::HashMap<&str, &str> = types.collect();
     written
         .iter()
         .map(|(name, dtype)| ManifestColumn {

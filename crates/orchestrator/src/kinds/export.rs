@@ -1,7 +1,7 @@
 //! `export`: a training set as files.
 
 use es_assets::{Compression, Export, Fingerprint, Published};
-use es_export::{ExportOptions, Manifest, ReadOptions, ReadRequest, Split};
+use es_export::{ExportOptions, Manifest, ReadOptions, ReadRequest, Search, Split};
 use es_frame::ColumnRequest;
 use serde_json::json;
 
@@ -32,13 +32,14 @@ pub async fn build(
             Split::by_hash(split.key.clone(), split.seed, parts)
         })
         .transpose()?;
-    let mut request = ReadRequest::new(context.project.alias(&export.from));
+    let mut search = Search::new(context.project.alias(&export.from));
     if let Some(query) = &export.filter {
-        request.query = query.to_value();
+        search.query = query.to_value();
     }
     if let Some(columns) = &export.columns {
-        request.columns = ColumnRequest::Named(columns.clone());
+        search.columns = ColumnRequest::Named(columns.clone());
     }
+    let mut request = ReadRequest::from(search);
     request.options = ReadOptions {
         page_rows: settings.page_size as usize,
         slices: settings.slices.map(|slices| slices as usize),

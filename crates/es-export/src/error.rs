@@ -29,8 +29,12 @@ pub enum ErrorKind {
     Format,
     /// The split cannot be made.
     Split,
+    /// Rows cannot be put into folders by their values.
+    Partition,
     /// The destination is in the way: something that is not an export is there.
     Destination,
+    /// Another export to the same destination is running.
+    Locked,
     /// The disk, or a quota, is full.
     DiskFull,
     /// A file cannot be written.

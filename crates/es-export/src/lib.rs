@@ -3,8 +3,9 @@
 //! An [`IndexReader`] reads rows as a stream of frames whose schema is known before the first
 //! row: the documents that a query matches, from one point in time in slices side by side or
 //! through a scroll, or the result of a query in ES|QL or SQL. An [`Export`] writes such a stream
-//! as Parquet files, split into parts by the hash of key columns, with a [`Manifest`] that says
-//! what the files hold and where it came from. The folder appears complete or not at all.
+//! as files, in parts by a [`Split`] and in folders by the values of columns, with a [`Manifest`]
+//! that says what the files hold and where it came from. They appear complete or not at all, and
+//! an export that was killed is carried on. [`stream`] writes to a pipe instead.
 //!
 //! How answers become columns is `es-frame`'s.
 //!
@@ -50,12 +51,18 @@ mod read;
 mod split;
 pub mod write;
 
+pub use commit::Destination;
+pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
-pub use export::{Export, ExportOptions, Progress};
-pub use manifest::{MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestPart, ManifestSource};
+pub use export::{Export, ExportOptions, Phase, Progress, Streamed, stream};
+pub use manifest::{
+    MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
+    ManifestVersions,
+};
 pub use read::{
     Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadOptions, ReadRequest, Sample, SavedRead, Search, Sql,
     Through, read,
 };
-pub use split::Split;
+pub use split::proof::KeySum;
+pub use split::{MOST_STRATA, MissingTimes, Split, Stratum, TimePart};
 pub use write::{Compression, Format, ParquetOptions, StreamSummary, StreamWriter};

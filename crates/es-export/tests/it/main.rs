@@ -3,10 +3,15 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod disk_full;
+mod encodings;
 mod faults;
 mod files;
 mod formats;
 mod interruption;
+mod kills;
 mod mappings;
+mod partitions;
 mod reading;
+mod splits;
+mod streams;
 mod support;

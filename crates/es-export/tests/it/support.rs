@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
-use es_export::{Export, ExportOptions, Manifest, Progress, ReadOptions, ReadRequest, Split};
+use es_export::{Destination, Export, Manifest, ParquetOptions, Progress, ReadOptions, ReadRequest, Split};
+use es_export::{Compression, Format};
 use es_frame::{ColumnRequest, DocumentWriter};
 use es_testing::Scope;
 use polars::io::prelude::{ParquetReader, SerReader as _};
@@ -90,19 +91,25 @@ pub(crate) fn small_pages(index: &str) -> ReadRequest {
     ReadRequest { options: ReadOptions { page_rows: 7, ..ReadOptions::default() }, ..ReadRequest::new(index) }
 }
 
-pub(crate) fn named(request: ReadRequest, columns: &[&str]) -> ReadRequest {
+pub(crate) fn named(mut request: ReadRequest, columns: &[&str]) -> ReadRequest {
     let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-    ReadRequest { columns: ColumnRequest::Named(columns), ..request }
+    request.search_mut().unwrap().columns = ColumnRequest::Named(columns);
+    request
+}
+
+/// The same request for what this query matches.
+pub(crate) fn matching(mut request: ReadRequest, query: Value) -> ReadRequest {
+    request.search_mut().unwrap().query = query;
+    request
 }
 
 pub(crate) fn export(request: ReadRequest, destination: &Path, split: Option<Split>) -> Export {
-    Export {
-        request,
-        destination: destination.to_owned(),
-        split,
-        options: ExportOptions::default(),
-        notes: json!(null),
-    }
+    Export { split, ..Export::new(request, Destination::Folder(destination.to_owned())) }
+}
+
+/// Parquet in row groups of so many rows.
+pub(crate) fn row_groups(row_group_rows: usize, compression: Compression) -> Format {
+    Format::Parquet(ParquetOptions { row_group_rows, compression, ..ParquetOptions::default() })
 }
 
 pub(crate) fn split(key: &str) -> Split {

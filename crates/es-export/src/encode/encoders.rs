@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use polars::prelude::{
-    ChunkApply as _, Column, DataFrame, DataType, Int32Chunked, IntoColumn as _, NamedFrom as _, NewChunkedArray as _, PlSmallStr,
-    Schema, Series,
+    ChunkApply as _, Column, DataFrame, DataType, Int32Chunked, IntoColumn as _, NamedFrom as _, NewChunkedArray as _,
+    PlSmallStr, Schema, Series,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -237,10 +237,16 @@ impl Encoders {
         let count = columns.len();
         let schema: Schema = columns.iter().cloned().collect();
         if schema.len() < count {
-            let twice = columns.iter().enumerate().find(|(at, column)| columns[..*at].iter().any(|(name, _)| *name == column.0));
+            let twice = columns
+                .iter()
+                .enumerate()
+                .find(|(at, column)| columns[..*at].iter().any(|(name, _)| *name == column.0));
             let name = twice.map(|(_, (name, _))| name.as_str()).unwrap_or_default();
-            return Err(Error::new(ErrorKind::Column, format!("two columns of the encoded rows would be called {name}"))
-                .with_help("give one of them codes instead of one-hot columns"));
+            return Err(Error::new(
+                ErrorKind::Column,
+                format!("two columns of the encoded rows would be called {name}"),
+            )
+            .with_help("give one of them codes instead of one-hot columns"));
         }
         Ok(schema)
     }
@@ -260,10 +266,9 @@ impl Encoders {
             match &column.encoder {
                 Encoder::None => None,
                 Encoder::Numeric => is_it.then(|| from(column, Encoding::Numeric)),
-                Encoder::Codes { vocabulary, .. } => is_it.then(|| EncodedFrom {
-                    vocabulary: Some(vocabulary.clone()),
-                    ..from(column, Encoding::Codes)
-                }),
+                Encoder::Codes { vocabulary, .. } => {
+                    is_it.then(|| EncodedFrom { vocabulary: Some(vocabulary.clone()), ..from(column, Encoding::Codes) })
+                }
                 Encoder::Standard { mean, std, .. } => is_it.then(|| EncodedFrom {
                     mean: Some(*mean),
                     std: Some(*std),

@@ -28,7 +28,8 @@ struct Learned {
 
 impl Fitter {
     pub(super) fn new(plan: EncoderPlan) -> Self {
-        let none = || Learned { moments: Moments::default(), texts: BTreeSet::new(), integers: BTreeSet::new(), nulls: 0 };
+        let none =
+            || Learned { moments: Moments::default(), texts: BTreeSet::new(), integers: BTreeSet::new(), nulls: 0 };
         let learned = plan.columns.iter().map(|_| none()).collect();
         Self { plan, learned, rows: 0 }
     }
@@ -134,7 +135,8 @@ fn observe_values(column: &Column, learned: &mut Learned) -> Result<(), Error> {
 /// The column as signed integers, which vocabularies hold.
 pub(super) fn integers(column: &Column) -> Result<Column, Error> {
     column.strict_cast(&DataType::Int64).map_err(|source| {
-        let message = format!("column {} holds an integer above {}, which no vocabulary holds", column.name(), i64::MAX);
+        let message =
+            format!("column {} holds an integer above {}, which no vocabulary holds", column.name(), i64::MAX);
         Error::new(ErrorKind::Value, message).with_source(source)
     })
 }

@@ -6,6 +6,9 @@
 //! a [`Manifest`] that says what the files hold and where it came from. The folder appears
 //! complete or not at all.
 //!
+//! [`write`] has the formats, as files ([`write::create`]) and as streams ([`StreamWriter`]);
+//! [`encode`] makes numbers of columns, as they were in the training rows.
+//!
 //! How hits become columns is `es-frame`'s.
 //!
 //! ```no_run

@@ -120,6 +120,11 @@ impl<W: Write> StreamWriter<W> {
         Ok(())
     }
 
+    /// What went through so far.
+    pub fn written(&self) -> StreamSummary {
+        self.written
+    }
+
     fn forward(&mut self) -> Result<(), Error> {
         let bytes = self.waiting.take();
         self.sink.write_all(&bytes).and_then(|()| self.sink.flush()).map_err(Error::streaming)?;

@@ -15,12 +15,13 @@ from sklearn.linear_model import LinearRegression
 def load(folder, features, target):
     folder = Path(folder)
     manifest = json.loads((folder / "_manifest.json").read_text())
-    print({part["name"]: part["rows"] for part in manifest["parts"]})
+    rows = {part["name"]: part["rows"] for part in manifest["parts"]}
 
     train = pd.read_parquet(folder / "train")
     test = pl.read_parquet(folder / "test/*.parquet")
-    mean = duckdb.sql(f"select avg({target}) from read_parquet('{folder}/train/*.parquet')").fetchone()[0]
-    print("pandas", train.shape, "Polars", test.shape, "DuckDB", mean)
+    query = f"select avg({target}) from read_parquet('{folder}/train/*.parquet')"
+    mean = duckdb.connect().execute(query).fetchall()[0][0]
+    assert (len(train), len(test)) == (rows["train"], rows["test"]) and mean is not None
 
     complete = train[[*features, target]].dropna()
     return LinearRegression().fit(complete[features], complete[target])

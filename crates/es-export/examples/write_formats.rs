@@ -79,8 +79,7 @@ fn everything() -> PolarsResult<DataFrame> {
     let bytes = (0..ROWS).map(|row| unless_tenth(row, vec![row as u8, 0, 255]));
     columns.push(BinaryChunked::from_iter_options("bytes".into(), bytes).into_column());
     let mut tags = ListStringChunkedBuilder::new("tags".into(), ROWS, ROWS);
-    let mut numbers =
-        ListPrimitiveChunkedBuilder::<Int64Type>::new("numbers".into(), ROWS, ROWS, DataType::Int64);
+    let mut numbers = ListPrimitiveChunkedBuilder::<Int64Type>::new("numbers".into(), ROWS, ROWS, DataType::Int64);
     for row in 0..ROWS {
         if row % 10 == 9 {
             tags.append_null();
@@ -139,13 +138,7 @@ fn encoders(raw: &DataFrame) -> Result<Encoders, Error> {
     fitter.finish()
 }
 
-fn write(
-    folder: &Path,
-    stem: &str,
-    format: &str,
-    frame: &DataFrame,
-    encoders: Option<&Encoders>,
-) -> Result<(), Error> {
+fn write(folder: &Path, stem: &str, format: &str, frame: &DataFrame, encoders: Option<&Encoders>) -> Result<(), Error> {
     let format = Format::from_name(format).unwrap_or(Format::Ndjson);
     let name = format!("{stem}.{}", format.extension());
     let mut writer: Box<dyn FileWriter> = create(&format, folder, &name, frame.schema(), encoders)?;

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 
 use polars::prelude::{
-    ChunkApply as _, Column, DataFrame, DataType, Int32Chunked, IntoColumn as _, NamedFrom as _, NewChunkedArray as _, PlSmallStr,
-    Schema, Series,
+    ChunkApply as _, Column, DataFrame, DataType, Int32Chunked, IntoColumn as _, NamedFrom as _, NewChunkedArray as _,
+    PlSmallStr, Schema, Series,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::fit::{integers, named};
+use super::fit::{integers, named, nothing_to_learn};
 use super::plan::Encoding;
 use crate::error::{Error, ErrorKind};
 
@@ -212,8 +212,16 @@ impl Encoders {
     /// left out.
     ///
     /// # Errors
-    /// [`ErrorKind::Column`] when a column is missing, or of another type than was fitted.
+    /// [`ErrorKind::Column`] when a column is missing, or of another type than was fitted, and
+    /// [`ErrorKind::Value`] when there are rows, but none to learn from were observed.
     pub fn apply(&self, frame: &DataFrame) -> Result<DataFrame, Error> {
+        let learns = |column: &&ColumnEncoder| !matches!(column.encoder, Encoder::None | Encoder::Numeric);
+        if self.rows == 0
+            && frame.height() > 0
+            && let Some(column) = self.columns.iter().find(learns)
+        {
+            return Err(nothing_to_learn(&column.column, 0));
+        }
         let mut columns = Vec::with_capacity(self.columns.len());
         for encoder in &self.columns {
             encoder.apply(named(frame, &encoder.column)?, &mut columns)?;
@@ -237,10 +245,16 @@ impl Encoders {
         let count = columns.len();
         let schema: Schema = columns.iter().cloned().collect();
         if schema.len() < count {
-            let twice = columns.iter().enumerate().find(|(at, column)| columns[..*at].iter().any(|(name, _)| *name == column.0));
+            let twice = columns
+                .iter()
+                .enumerate()
+                .find(|(at, column)| columns[..*at].iter().any(|(name, _)| *name == column.0));
             let name = twice.map(|(_, (name, _))| name.as_str()).unwrap_or_default();
-            return Err(Error::new(ErrorKind::Column, format!("two columns of the encoded rows would be called {name}"))
-                .with_help("give one of them codes instead of one-hot columns"));
+            return Err(Error::new(
+                ErrorKind::Column,
+                format!("two columns of the encoded rows would be called {name}"),
+            )
+            .with_help("give one of them codes instead of one-hot columns"));
         }
         Ok(schema)
     }
@@ -260,10 +274,9 @@ impl Encoders {
             match &column.encoder {
                 Encoder::None => None,
                 Encoder::Numeric => is_it.then(|| from(column, Encoding::Numeric)),
-                Encoder::Codes { vocabulary, .. } => is_it.then(|| EncodedFrom {
-                    vocabulary: Some(vocabulary.clone()),
-                    ..from(column, Encoding::Codes)
-                }),
+                Encoder::Codes { vocabulary, .. } => {
+                    is_it.then(|| EncodedFrom { vocabulary: Some(vocabulary.clone()), ..from(column, Encoding::Codes) })
+                }
                 Encoder::Standard { mean, std, .. } => is_it.then(|| EncodedFrom {
                     mean: Some(*mean),
                     std: Some(*std),
@@ -440,7 +453,16 @@ mod tests {
         assert_eq!(error.to_string(), "column id has more than 3 different values to encode");
         assert_eq!(error.help(), Some("is id an id? leave it out with --columns"));
 
-        let error = plan(&[("delay", Encoding::Standard)]).unwrap().fitter().finish().unwrap_err();
+        let nulls = df!("delay" => [None::<i64>, None]).unwrap();
+        let planned = EncoderPlan::new(nulls.schema(), &asked(&[("delay", Encoding::Standard)]), false).unwrap();
+        let mut fitter = planned.fitter();
+        fitter.observe(&nulls).unwrap();
+        let error = fitter.finish().unwrap_err();
+        assert_eq!(error.to_string(), "column delay has no value in any of 2 training rows to learn from");
+        // Without training rows, only nothing can be encoded.
+        let unfitted = planned.fitter().finish().unwrap();
+        assert_eq!(unfitted.apply(&nulls.head(Some(0))).unwrap().height(), 0);
+        let error = unfitted.apply(&nulls).unwrap_err();
         assert_eq!(error.to_string(), "column delay has no value in any of 0 training rows to learn from");
 
         let encoders = fitted(&frame, &[("carrier", Encoding::Codes)], false);

@@ -28,7 +28,8 @@ struct Learned {
 
 impl Fitter {
     pub(super) fn new(plan: EncoderPlan) -> Self {
-        let none = || Learned { moments: Moments::default(), texts: BTreeSet::new(), integers: BTreeSet::new(), nulls: 0 };
+        let none =
+            || Learned { moments: Moments::default(), texts: BTreeSet::new(), integers: BTreeSet::new(), nulls: 0 };
         let learned = plan.columns.iter().map(|_| none()).collect();
         Self { plan, learned, rows: 0 }
     }
@@ -69,10 +70,10 @@ impl Fitter {
         Ok(())
     }
 
-    /// The encoders.
+    /// The encoders. Without any training row they can be written down, and encode no rows.
     ///
     /// # Errors
-    /// [`ErrorKind::Value`] names a column that had no value in any training row.
+    /// [`ErrorKind::Value`] names a column that had no value in any of the training rows.
     pub fn finish(self) -> Result<Encoders, Error> {
         let rows = self.rows;
         let fitted = self.plan.columns.into_iter().zip(self.learned).map(|(planned, learned)| {
@@ -84,7 +85,7 @@ impl Fitter {
             let encoder = match planned.encoding {
                 None => Encoder::None,
                 Some(Encoding::Numeric) => Encoder::Numeric,
-                Some(_) if nothing => return Err(nothing_to_learn(&planned.name, rows)),
+                Some(_) if nothing && rows > 0 => return Err(nothing_to_learn(&planned.name, rows)),
                 Some(Encoding::Codes) => Encoder::Codes { vocabulary, nulls: learned.nulls },
                 Some(Encoding::OneHot) => Encoder::OneHot { vocabulary, nulls: learned.nulls },
                 Some(Encoding::Standard) => Encoder::Standard {
@@ -104,7 +105,7 @@ pub(super) fn named<'a>(frame: &'a DataFrame, name: &str) -> Result<&'a Column, 
     frame.column(name).map_err(|_| Error::new(ErrorKind::Column, format!("the rows have no column {name} to encode")))
 }
 
-fn nothing_to_learn(column: &str, rows: u64) -> Error {
+pub(super) fn nothing_to_learn(column: &str, rows: u64) -> Error {
     Error::new(ErrorKind::Value, format!("column {column} has no value in any of {rows} training rows to learn from"))
         .with_help("leave it out, or leave its encoding out")
 }
@@ -134,7 +135,8 @@ fn observe_values(column: &Column, learned: &mut Learned) -> Result<(), Error> {
 /// The column as signed integers, which vocabularies hold.
 pub(super) fn integers(column: &Column) -> Result<Column, Error> {
     column.strict_cast(&DataType::Int64).map_err(|source| {
-        let message = format!("column {} holds an integer above {}, which no vocabulary holds", column.name(), i64::MAX);
+        let message =
+            format!("column {} holds an integer above {}, which no vocabulary holds", column.name(), i64::MAX);
         Error::new(ErrorKind::Value, message).with_source(source)
     })
 }

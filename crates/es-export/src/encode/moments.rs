@@ -46,9 +46,9 @@ impl Moments {
         }
     }
 
-    /// The standard deviation of the values as a population.
+    /// The standard deviation of the values as a population; 0 where there is none.
     pub(super) fn std(&self) -> f64 {
-        if self.count == 0 { f64::NAN } else { (self.squares.max(0.0) / self.count as f64).sqrt() }
+        (self.squares.max(0.0) / (self.count.max(1)) as f64).sqrt()
     }
 }
 
@@ -78,7 +78,7 @@ mod tests {
     #[test]
     fn nothing_has_no_moments() {
         assert_eq!(Moments::of(&[]).and(Moments::default()), Moments::default());
-        assert!(Moments::default().std().is_nan());
+        assert_eq!(Moments::default().std(), 0.0);
         assert_eq!(Moments::of(&[3.0, 3.0]).std(), 0.0);
         assert_eq!(Moments::of(&[5.0]).and(Moments::default()), Moments::of(&[5.0]));
     }

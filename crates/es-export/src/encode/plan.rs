@@ -122,8 +122,7 @@ impl EncoderPlan {
 
 /// How a column that nothing was said of gets into a matrix.
 fn for_matrix(name: &str, dtype: &DataType) -> Result<Option<Encoding>, Error> {
-    let is_vector =
-        |dtype: &DataType| matches!(dtype, DataType::Array(inner, _) if Encoding::Numeric.takes(inner));
+    let is_vector = |dtype: &DataType| matches!(dtype, DataType::Array(inner, _) if Encoding::Numeric.takes(inner));
     match dtype {
         DataType::String => Ok(Some(Encoding::Codes)),
         dtype if Encoding::Numeric.takes(dtype) => Ok(Some(Encoding::Numeric)),

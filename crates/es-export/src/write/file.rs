@@ -153,7 +153,10 @@ impl PatchedFile {
 
     /// Writes over the first bytes of the file.
     pub(super) fn patch_start(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file.rewind().and_then(|()| self.file.write_all(bytes)).map_err(|source| Error::writing(&self.path, source))
+        self.file
+            .rewind()
+            .and_then(|()| self.file.write_all(bytes))
+            .map_err(|source| Error::writing(&self.path, source))
     }
 
     pub(super) fn finish(mut self, rows: u64) -> Result<ManifestFile, Error> {

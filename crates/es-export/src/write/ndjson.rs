@@ -16,10 +16,7 @@ const PIECE: usize = 256 * 1024;
 
 /// Writes the rows of a frame as lines, a piece at a time. NaN and infinities, which JSON has
 /// no numbers for, fail: left out, they would come back as nulls.
-pub(super) fn write_lines(
-    frame: &DataFrame,
-    mut write: impl FnMut(&[u8]) -> Result<(), Error>,
-) -> Result<(), Error> {
+pub(super) fn write_lines(frame: &DataFrame, mut write: impl FnMut(&[u8]) -> Result<(), Error>) -> Result<(), Error> {
     let frame = aligned(frame.clone());
     let options = WriterOptions { non_finite: NonFinite::Reject, ..WriterOptions::default() };
     let writer = DocumentWriter::with_options(&frame, &options)?;

@@ -176,7 +176,8 @@ mod tests {
     #[test]
     fn headers_are_as_numpy_writes_them() {
         // numpy 2.3: np.save of np.zeros((3, 2)) and of np.zeros(7, "<M8[ms]").
-        let mut expected = b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }".to_vec();
+        let mut expected =
+            b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }".to_vec();
         expected.resize(127, b' ');
         expected.push(b'\n');
         assert_eq!(header(Element::F64, &[3, 2]), expected);

@@ -1,6 +1,6 @@
 //! A zip file of NumPy arrays, one a column, as `numpy.savez` writes it.
 
-use std::io::Write as _;
+use std::io::{Seek, Write};
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{DataFrame, Schema};
@@ -105,23 +105,34 @@ impl FileWriter for NpzFile {
         let path = file.path().to_owned();
         let rows = tensors.rows;
         let mut archive = ZipWriter::new(file.inner());
-        for (place, tensor) in tensors.columns.iter().enumerate() {
-            let bytes = rows * (tensor.elements() * tensor.element.size()) as u64 + HEADER as u64;
-            // Not compressed, as `numpy.savez` does, and all of one day, so that the same rows
-            // are the same bytes.
-            let options = SimpleFileOptions::default()
-                .compression_method(CompressionMethod::Stored)
-                .last_modified_time(DateTime::default())
-                .large_file(bytes > PLAIN);
-            archive
-                .start_file(format!("{}.npy", tensor.name), options)
-                .map_err(|source| Error::writing(&path, source.into()))?;
-            let mut write = |bytes: &[u8]| archive.write_all(bytes).map_err(|source| Error::writing(&path, source));
-            write(&header(tensor.element, &tensor.shape(rows)))?;
-            tensors.spool.read(place, write)?;
+        if let Err(error) = fill(&mut archive, &mut tensors, &path) {
+            // Dropped, it would try to write what is left once more, and print that it cannot.
+            std::mem::forget(archive);
+            return Err(error);
         }
         archive.finish().map_err(|source| Error::writing(&path, source.into()))?;
         let description = FeatureDescription::new("npz", file.name(), rows, tensors.features());
         description.write(&folder, file.finish(rows)?)
     }
+}
+
+/// Writes the arrays.
+fn fill<W: Write + Seek>(archive: &mut ZipWriter<W>, tensors: &mut Tensors, path: &Path) -> Result<(), Error> {
+    let rows = tensors.rows;
+    for (place, tensor) in tensors.columns.iter().enumerate() {
+        let bytes = rows * (tensor.elements() * tensor.element.size()) as u64 + HEADER as u64;
+        // Not compressed, as `numpy.savez` does, and all of one day, so that the same rows
+        // are the same bytes.
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(DateTime::default())
+            .large_file(bytes > PLAIN);
+        archive
+            .start_file(format!("{}.npy", tensor.name), options)
+            .map_err(|source| Error::writing(path, source.into()))?;
+        let mut write = |bytes: &[u8]| archive.write_all(bytes).map_err(|source| Error::writing(path, source));
+        write(&header(tensor.element, &tensor.shape(rows)))?;
+        tensors.spool.read(place, write)?;
+    }
+    archive.flush().map_err(|source| Error::writing(path, source))
 }

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use polars::io::parquet::write::BatchedWriter;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata};
 use polars::io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{DataFrame, Schema};
 
@@ -10,6 +12,7 @@ use super::FileWriter;
 use super::file::{OutputFile, SharedFile};
 use super::format::{Compression, ParquetOptions};
 use super::gather::Gather;
+use super::ipc::IpcStream;
 use crate::error::Error;
 use crate::manifest::ManifestFile;
 
@@ -29,10 +32,22 @@ impl ParquetFile {
             .with_statistics(statistics)
             // Groups are made here, and none is to be cut in two.
             .with_row_group_size(Some(usize::MAX))
+            .with_key_value_metadata(Some(arrow_schema(schema)?))
             .batched(schema)?;
         let waiting = Gather::new(schema, options.row_group_rows, options.row_group_bytes);
         Ok(Self { file, writer, waiting, rows: 0 })
     }
+}
+
+/// The Arrow schema that the file's columns are to be read as. The one of Polars has types that
+/// are newer than many readers: pandas fails on lists of its texts.
+///
+/// The value is the first message of an Arrow stream, [as the implementations of Arrow agreed
+/// on](https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format).
+fn arrow_schema(schema: &Schema) -> Result<KeyValueMetadata, Error> {
+    let mut message = Vec::new();
+    IpcStream::start(&mut message, schema, Compression::Uncompressed)?;
+    Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), BASE64.encode(message))]))
 }
 
 fn compression(compression: Compression) -> ParquetCompression {

@@ -83,9 +83,7 @@ impl<W: Write> StreamWriter<W> {
         format.check(schema)?;
         let waiting = Shared::default();
         let encoder = match format {
-            Format::IpcStream { compression } => {
-                Encoder::Ipc(IpcStream::start(waiting.clone(), schema, *compression)?)
-            }
+            Format::IpcStream { compression } => Encoder::Ipc(IpcStream::start(waiting.clone(), schema, *compression)?),
             Format::Csv => Encoder::Csv(Csv::new(waiting.clone(), schema)?),
             Format::Ndjson => Encoder::Ndjson,
             other => {

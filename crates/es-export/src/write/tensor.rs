@@ -1,8 +1,6 @@
 //! Columns as tensors: elements of one type, little endian, row after row.
 
-use polars::prelude::{
-    ChunkedArray, Column, DataType, PolarsNumericType, Series, TimeUnit,
-};
+use polars::prelude::{ChunkedArray, Column, DataType, PolarsNumericType, Series, TimeUnit};
 
 use crate::error::{Error, ErrorKind};
 

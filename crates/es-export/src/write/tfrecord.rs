@@ -9,7 +9,8 @@
 use std::path::{Path, PathBuf};
 
 use polars::prelude::{
-    BinaryChunked, ChunkExplode as _, Column, DataFrame, DataType, Float32Chunked, Int64Chunked, Schema, Series, StringChunked,
+    BinaryChunked, ChunkExplode as _, Column, DataFrame, DataType, Float32Chunked, Int64Chunked, Schema, Series,
+    StringChunked,
 };
 
 use super::FileWriter;

@@ -4,21 +4,8 @@ import json
 
 import numpy as np
 
-from expected import FOLDER, ROWS, column, has_nulls_in_tensors, report
-
-DTYPES = {
-    "flag": "bool", "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64", "u64": "uint64", "f32": "float32",
-    "f64": "float64", "when_ms": "datetime64[ms]", "vector": "float32",
-}
-
-
-def expected(name, dtype):
-    values = column(name, nulls=has_nulls_in_tensors(name))
-    if name == "vector":
-        values = [[np.nan] * 4 if value is None else value for value in values]
-    values = [np.nan if value is None else value for value in values]
-    return np.array(values, dtype=dtype)
-
+from arrays import DTYPES, expected
+from expected import FOLDER, ROWS, report
 
 with np.load(FOLDER / "tensors.npz", allow_pickle=False) as archive:
     assert archive.files == list(DTYPES), archive.files

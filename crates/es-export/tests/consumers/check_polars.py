@@ -18,7 +18,7 @@ for what, frame in frames.items():
         values = values.dt.timestamp("ms") if name == "when_ms" else values
         same(values.to_list(), column(name), f"{what}, {name}")
 
-csv = pl.read_csv(FOLDER / "flat.csv", missing_utf8_is_empty_string=False, schema_overrides={"u64": pl.UInt64})
+csv = pl.read_csv(FOLDER / "flat.csv", schema_overrides={"u64": pl.UInt64})
 for name in INTEGERS + ["flag", "f64", "text", "geo.lat"]:
     same(csv[name].to_list(), column(name), f"csv, {name}")
 instants = csv["when_ms"].str.to_datetime("%Y-%m-%dT%H:%M:%S%.fZ", time_unit="ms").dt.timestamp("ms")

@@ -6,7 +6,7 @@ import numpy as np
 import safetensors
 from safetensors import safe_open
 
-from check_numpy import DTYPES, expected
+from arrays import DTYPES, expected
 from expected import FOLDER, report
 
 with safe_open(FOLDER / "tensors.safetensors", framework="numpy") as file:

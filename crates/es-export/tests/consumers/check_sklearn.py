@@ -1,6 +1,9 @@
 """scikit-learn's own encoders agree with those of an export, and learn from what it wrote."""
 
 import json
+import shutil
+import tempfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -8,6 +11,7 @@ import sklearn
 from sklearn.linear_model import LinearRegression
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+import frames
 from expected import FOLDER, report
 
 raw = pd.read_parquet(FOLDER / "raw.parquet")
@@ -38,4 +42,14 @@ delay = list(encoded.columns).index("delay")
 rows = matrix[~np.isnan(matrix).any(axis=1)]
 model = LinearRegression().fit(np.delete(rows, delay, axis=1), rows[:, delay])
 assert np.isfinite(model.coef_).all()
+
+# The example, on a folder that looks as an export does.
+with tempfile.TemporaryDirectory() as folder:
+    for part in ["train", "test"]:
+        (Path(folder) / part).mkdir()
+        shutil.copy(FOLDER / "encoded.parquet", Path(folder) / part / "part-00000.parquet")
+    parts = [{"name": part, "rows": len(encoded)} for part in ["train", "test"]]
+    (Path(folder) / "_manifest.json").write_text(json.dumps({"parts": parts}))
+    model = frames.load(folder, ["carrier", "distance"], "delay")
+    assert model.coef_.shape == (2,)
 report("scikit-learn", sklearn.__version__, "encoders", "npy")

@@ -7,7 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import tensorflow as tf
 
-from examples.tensorflow_records import dataset
+from tensorflow_records import dataset
 from expected import FOLDER, ROWS, column, report, same
 
 rows = list(dataset(FOLDER / "examples.tfrecord"))

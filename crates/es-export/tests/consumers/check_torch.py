@@ -6,7 +6,7 @@ import sys
 import torch
 from torch.utils.data import DataLoader
 
-from examples.torch_dataset import ParquetRows, SafetensorsRows
+from torch_dataset import ParquetRows, SafetensorsRows
 from expected import FOLDER, ROWS, column, report
 
 features = ["carrier", "origin=EWR", "origin=JFK", "origin=LGA", "distance"]
@@ -23,7 +23,7 @@ assert batches == 8
 
 # In a process of its own, as it would stand behind `orchestrator export --to -`.
 with open(FOLDER / "all.arrows", "rb") as stream:
-    code = "from examples.torch_stream import main; main(['i32', 'f64'])"
+    code = "from torch_stream import main; main(['i32', 'f64'])"
     output = subprocess.run([sys.executable, "-c", code], stdin=stream, capture_output=True, text=True, check=True)
 rows, total = output.stdout.split()
 assert int(rows) == ROWS

@@ -76,21 +76,22 @@ impl ScrollRead {
 
     /// The rows, once.
     pub(crate) fn frames(&self) -> impl Stream<Item = Result<DataFrame, Error>> + Send + use<> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (scroll, first) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take().unzip();
         let place = Place {
             decoder: self.decoder.clone(),
             page_rows: self.page_rows as u64,
             wanted: self.limit,
             rows: 0,
-            opened: opened.ok_or_else(read_already),
+            scroll,
+            ready: first.map(Ok),
         };
         stream::try_unfold(Some(place), |place| async move {
             let Some(mut place) = place else { return Ok(None) };
             match place.advance().await? {
                 Some(frame) => Ok(Some((frame, Some(place)))),
                 None => {
-                    // A scroll that cannot be closed expires.
-                    if let Ok((scroll, _)) = place.opened {
+                    if let Some(scroll) = place.scroll {
+                        // A scroll that cannot be closed expires.
                         let _ = scroll.close().await;
                     }
                     Ok(None)
@@ -122,28 +123,32 @@ struct Place {
     wanted: u64,
     /// Rows that were handed over.
     rows: u64,
-    /// The scroll and the page that came last.
-    opened: Result<(Scroll, SearchPage), Error>,
+    scroll: Option<Scroll>,
+    /// A page that was asked for already.
+    ready: Option<Result<SearchPage, es_core::Error>>,
 }
 
 impl Place {
     async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
-        let (scroll, page) = match &mut self.opened {
-            Ok(opened) => opened,
-            Err(_) => return Err(read_already()),
-        };
-        let body = std::mem::take(&mut page.body);
-        if self.wanted == 0 || body.is_empty() {
+        let Some(scroll) = &mut self.scroll else { return Err(read_already()) };
+        if self.wanted == 0 {
             return Ok(None);
         }
+        let page = match self.ready.take() {
+            Some(page) => page,
+            None => scroll.next_page().await,
+        };
+        let body = page.map_err(|source| lost(source, self.rows))?.body;
         // The next page is asked for while this one is decoded, if there is to be one.
         let goes_on = self.wanted > self.page_rows && ends::last_sort(&body).is_some();
         let decoder = self.decoder.clone();
         let decoding = tokio::task::spawn_blocking(move || decoder.decode(&body));
         let next = async { if goes_on { Some(scroll.next_page().await) } else { None } };
         let (decoded, next) = tokio::join!(decoding, next);
+        self.ready = next;
         let decoded = decoded
             .map_err(|source| Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source))??;
+        // An empty page is the end.
         if decoded.last_sort.is_none() {
             return Ok(None);
         }
@@ -153,13 +158,6 @@ impl Place {
         }
         self.wanted -= frame.height() as u64;
         self.rows += frame.height() as u64;
-        let next = match next {
-            None if self.wanted > 0 => Some(scroll.next_page().await),
-            next => next,
-        };
-        if let Some(next) = next {
-            page.body = next.map_err(|source| lost(source, self.rows))?.body;
-        }
         Ok(Some(frame))
     }
 }

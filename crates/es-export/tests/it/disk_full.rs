@@ -50,7 +50,7 @@ async fn a_full_disk_is_told_and_the_last_export_stays() {
     index_of(&client, &index, 1, fields(), &rows(4_000), &["k"]).await;
     let folder = disk.path().join("set");
     let mut small = export(small_pages(&index), &folder, None);
-    small.request.query = json!({"range": {"n": {"lt": 20}}});
+    small.request.search_mut().unwrap().query = json!({"range": {"n": {"lt": 20}}});
     run(small, &client).await.unwrap();
     let before = contents(disk.path());
 

@@ -77,7 +77,7 @@ async fn parts_are_disjoint_and_together_the_index() {
     let split = manifest.split.as_ref().unwrap();
     assert_eq!((&split["key"], &split["seed"], &split["hash"]), (&json!(["k"]), &json!(7), &json!("xxh3_64")));
     assert_eq!(manifest.source.indices, [index.as_str()]);
-    assert_eq!((manifest.source.retrieval.as_str(), manifest.source.slices), ("doc_values", 3));
+    assert_eq!((manifest.source.retrieval.as_str(), manifest.source.slices), ("doc_values", 4));
     assert_eq!(manifest.source.cluster_uuid, client.info().cluster_uuid);
     assert_eq!(manifest.notes, json!({"asset": "training_set"}));
     let columns: Vec<_> =
@@ -138,7 +138,7 @@ async fn every_compression_and_no_rows_at_all_are_files_too() {
         assert!(sorted(&parts(&manifest, &folder)[0].1, "k").equals_missing(&frame), "{compression:?}");
     }
     let mut none = export(named(small_pages(&index), &["k", "x"]), &folder, Some(split("k")));
-    none.request.query = json!({"term": {"g": "nowhere"}});
+    none.request.search_mut().unwrap().query = json!({"term": {"g": "nowhere"}});
     let manifest = run(none, &client).await.unwrap();
     for (_, part) in parts(&manifest, &folder) {
         assert_eq!(part.height(), 0);

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use es_core::{Client, Scroll, SearchPage};
+use es_core::{Client, Method, Request, Scroll, SearchPage};
 use es_frame::HitDecoder;
 use futures::stream::{self, Stream};
 use polars::prelude::DataFrame;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::ends;
 use super::request::ReadOptions;
+use super::size::PageSize;
 use crate::error::{Error, ErrorKind};
 
 /// A scroll whose first page has come.
@@ -48,16 +49,14 @@ impl ScrollRead {
         options: &ReadOptions,
         limit: Option<u64>,
     ) -> Result<Self, Error> {
+        let page_rows = page_rows(client, index, body.clone(), &decoder, options).await?;
         body["track_total_hits"] = json!(true);
-        let mut page_rows = options.page_rows.max(1);
-        let (scroll, page) = loop {
-            body["size"] = json!(page_rows);
-            match client.scroll(index, &body, options.keep_alive).await {
-                // Nothing of it was read, so it may be opened again.
-                Err(error) if error.kind() == es_core::ErrorKind::AnswerTooLarge && page_rows > 1 => page_rows /= 2,
-                opened => break opened?,
-            }
-        };
+        body["size"] = json!(page_rows);
+        let (scroll, page) = client.scroll(index, &body, options.keep_alive).await.map_err(|error| {
+            let is_too_large = error.kind() == es_core::ErrorKind::AnswerTooLarge;
+            let error = Error::from(error);
+            if is_too_large { error.with_help("ask for fewer rows a page, or raise max_response_size") } else { error }
+        })?;
         let first: FirstPage = serde_json::from_slice(&page.body).map_err(|source| {
             Error::new(ErrorKind::Incomplete, "the first page of a scroll cannot be read").with_source(source)
         })?;
@@ -109,6 +108,38 @@ impl ScrollRead {
         }
     }
 }
+
+/// How many rows make a page of about so many bytes. All pages of a scroll have the same number of
+/// rows, and one that is too large is lost, so a few rows are looked at beforehand.
+async fn page_rows(
+    client: &Client,
+    index: &str,
+    mut body: Value,
+    decoder: &HitDecoder,
+    options: &ReadOptions,
+) -> Result<usize, Error> {
+    let size = PageSize::new(options.page_rows, options.page_bytes);
+    let mut rows = LOOKED_AT.min(options.page_rows.max(1));
+    loop {
+        body["size"] = json!(rows);
+        let request = Request::new(Method::Post, es_core::paths::search(index))
+            .query("allow_partial_search_results", false)
+            .json(&body)
+            .repeatable();
+        match client.send(&request).await {
+            Ok(answer) => {
+                let page = decoder.decode(answer.body())?;
+                size.learn(answer.body().len(), page.frame.height());
+                return Ok(if page.frame.height() == 0 { rows } else { size.rows() });
+            }
+            Err(error) if error.kind() == es_core::ErrorKind::AnswerTooLarge && rows > 1 => rows /= 2,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Rows that are looked at before a scroll is opened.
+const LOOKED_AT: usize = 100;
 
 /// The error of a second reading of what can be read once.
 pub(crate) fn read_already() -> Error {

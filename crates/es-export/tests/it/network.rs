@@ -93,8 +93,13 @@ async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
     let small = ClusterConfig { max_response_size: 30_000, ..at(&client.nodes()[0]) };
     let small = Client::connect(small).await.unwrap();
     is_whole(&es_export::read(&small, &index).await.unwrap(), &frame);
-    let scrolled = Search { through: es_export::Through::Scroll, ..Search::new(&index) };
-    is_whole(&IndexReader::open(&small, scrolled.into()).await.unwrap().collect().await.unwrap(), &frame);
+    // A scroll cannot be asked again, and so it looks at some rows beforehand.
+    let scrolled = ReadRequest::from(Search { through: es_export::Through::Scroll, ..Search::new(&index) });
+    let options = ReadOptions { page_bytes: 15_000, ..scrolled.options };
+    is_whole(
+        &IndexReader::open(&small, ReadRequest { options, ..scrolled }).await.unwrap().collect().await.unwrap(),
+        &frame,
+    );
 
     let line = format!("{{\"index\":{{}}}}\n{{\"k\":\"{}\",\"n\":1}}\n", "x".repeat(31_000));
     bulk(&client, &index, line.into_bytes()).await;

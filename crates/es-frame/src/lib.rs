@@ -30,7 +30,10 @@ mod id;
 mod infer;
 mod instants;
 
-pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
+pub use decode::{
+    CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, HitPage, Malformed, Missing, Retrieval,
+    StoredSource, Values,
+};
 pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use hash::ContentHash;

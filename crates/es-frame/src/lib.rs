@@ -32,7 +32,10 @@ mod infer;
 mod instants;
 mod table;
 
-pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
+pub use decode::{
+    CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, HitPage, Malformed, Missing, Retrieval,
+    StoredSource, Values,
+};
 pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use hash::ContentHash;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use es_core::{Client, Scroll, SearchPage};
+use es_core::{Client, Method, Request, Scroll, SearchPage};
 use es_frame::HitDecoder;
 use futures::stream::{self, Stream};
 use polars::prelude::DataFrame;
@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::ends;
 use super::request::ReadOptions;
+use super::size::PageSize;
 use crate::error::{Error, ErrorKind};
 
 /// A scroll whose first page has come.
@@ -48,16 +49,14 @@ impl ScrollRead {
         options: &ReadOptions,
         limit: Option<u64>,
     ) -> Result<Self, Error> {
+        let page_rows = page_rows(client, index, body.clone(), &decoder, options).await?;
         body["track_total_hits"] = json!(true);
-        let mut page_rows = options.page_rows.max(1);
-        let (scroll, page) = loop {
-            body["size"] = json!(page_rows);
-            match client.scroll(index, &body, options.keep_alive).await {
-                // Nothing of it was read, so it may be opened again.
-                Err(error) if error.kind() == es_core::ErrorKind::AnswerTooLarge && page_rows > 1 => page_rows /= 2,
-                opened => break opened?,
-            }
-        };
+        body["size"] = json!(page_rows);
+        let (scroll, page) = client.scroll(index, &body, options.keep_alive).await.map_err(|error| {
+            let is_too_large = error.kind() == es_core::ErrorKind::AnswerTooLarge;
+            let error = Error::from(error);
+            if is_too_large { error.with_help("ask for fewer rows a page, or raise max_response_size") } else { error }
+        })?;
         let first: FirstPage = serde_json::from_slice(&page.body).map_err(|source| {
             Error::new(ErrorKind::Incomplete, "the first page of a scroll cannot be read").with_source(source)
         })?;
@@ -76,21 +75,22 @@ impl ScrollRead {
 
     /// The rows, once.
     pub(crate) fn frames(&self) -> impl Stream<Item = Result<DataFrame, Error>> + Send + use<> {
-        let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let (scroll, first) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take().unzip();
         let place = Place {
             decoder: self.decoder.clone(),
             page_rows: self.page_rows as u64,
             wanted: self.limit,
             rows: 0,
-            opened: opened.ok_or_else(read_already),
+            scroll,
+            ready: first.map(Ok),
         };
         stream::try_unfold(Some(place), |place| async move {
             let Some(mut place) = place else { return Ok(None) };
             match place.advance().await? {
                 Some(frame) => Ok(Some((frame, Some(place)))),
                 None => {
-                    // A scroll that cannot be closed expires.
-                    if let Ok((scroll, _)) = place.opened {
+                    if let Some(scroll) = place.scroll {
+                        // A scroll that cannot be closed expires.
                         let _ = scroll.close().await;
                     }
                     Ok(None)
@@ -109,6 +109,38 @@ impl ScrollRead {
     }
 }
 
+/// How many rows make a page of about so many bytes. All pages of a scroll have the same number of
+/// rows, and one that is too large is lost, so a few rows are looked at beforehand.
+async fn page_rows(
+    client: &Client,
+    index: &str,
+    mut body: Value,
+    decoder: &HitDecoder,
+    options: &ReadOptions,
+) -> Result<usize, Error> {
+    let size = PageSize::new(options.page_rows, options.page_bytes);
+    let mut rows = LOOKED_AT.min(options.page_rows.max(1));
+    loop {
+        body["size"] = json!(rows);
+        let request = Request::new(Method::Post, es_core::paths::search(index))
+            .query("allow_partial_search_results", false)
+            .json(&body)
+            .repeatable();
+        match client.send(&request).await {
+            Ok(answer) => {
+                let page = decoder.decode(answer.body())?;
+                size.learn(answer.body().len(), page.frame.height());
+                return Ok(if page.frame.height() == 0 { rows } else { size.rows() });
+            }
+            Err(error) if error.kind() == es_core::ErrorKind::AnswerTooLarge && rows > 1 => rows /= 2,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Rows that are looked at before a scroll is opened.
+const LOOKED_AT: usize = 100;
+
 /// The error of a second reading of what can be read once.
 pub(crate) fn read_already() -> Error {
     Error::new(ErrorKind::Request, "the rows of this reader were taken already")
@@ -122,28 +154,32 @@ struct Place {
     wanted: u64,
     /// Rows that were handed over.
     rows: u64,
-    /// The scroll and the page that came last.
-    opened: Result<(Scroll, SearchPage), Error>,
+    scroll: Option<Scroll>,
+    /// A page that was asked for already.
+    ready: Option<Result<SearchPage, es_core::Error>>,
 }
 
 impl Place {
     async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
-        let (scroll, page) = match &mut self.opened {
-            Ok(opened) => opened,
-            Err(_) => return Err(read_already()),
-        };
-        let body = std::mem::take(&mut page.body);
-        if self.wanted == 0 || body.is_empty() {
+        let Some(scroll) = &mut self.scroll else { return Err(read_already()) };
+        if self.wanted == 0 {
             return Ok(None);
         }
+        let page = match self.ready.take() {
+            Some(page) => page,
+            None => scroll.next_page().await,
+        };
+        let body = page.map_err(|source| lost(source, self.rows))?.body;
         // The next page is asked for while this one is decoded, if there is to be one.
         let goes_on = self.wanted > self.page_rows && ends::last_sort(&body).is_some();
         let decoder = self.decoder.clone();
         let decoding = tokio::task::spawn_blocking(move || decoder.decode(&body));
         let next = async { if goes_on { Some(scroll.next_page().await) } else { None } };
         let (decoded, next) = tokio::join!(decoding, next);
+        self.ready = next;
         let decoded = decoded
             .map_err(|source| Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source))??;
+        // An empty page is the end.
         if decoded.last_sort.is_none() {
             return Ok(None);
         }
@@ -153,13 +189,6 @@ impl Place {
         }
         self.wanted -= frame.height() as u64;
         self.rows += frame.height() as u64;
-        let next = match next {
-            None if self.wanted > 0 => Some(scroll.next_page().await),
-            next => next,
-        };
-        if let Some(next) = next {
-            page.body = next.map_err(|source| lost(source, self.rows))?.body;
-        }
         Ok(Some(frame))
     }
 }

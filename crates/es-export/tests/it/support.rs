@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
-use es_export::{Destination, Export, Manifest, ParquetOptions, Progress, ReadOptions, ReadRequest, Split};
-use es_export::{Compression, Format};
+use es_export::{
+    Compression, Destination, Export, Format, Manifest, ParquetOptions, Progress, ReadOptions, ReadRequest, Search,
+    Split,
+};
 use es_frame::{ColumnRequest, DocumentWriter};
-use es_testing::Scope;
+use es_testing::{Node, Scope};
 use polars::io::prelude::{ParquetReader, SerReader as _};
 use polars::prelude::*;
 use serde_json::{Value, json};
@@ -21,6 +23,12 @@ pub(crate) fn at(url: &str) -> ClusterConfig {
 /// A client of the plain node and names of the test's own, or nothing where there is no node.
 pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
     let node = es_testing::plain().await?;
+    let client = Client::connect(of_node(&node)).await.unwrap();
+    Some((client, Scope::new(&node, test)))
+}
+
+/// How a node is connected to.
+pub(crate) fn of_node(node: &Node) -> ClusterConfig {
     let mut config = at(&node.url);
     config.tls.ca_cert = node.ca_cert_path.clone();
     config.credentials = match (&node.api_key, &node.username, &node.password) {
@@ -30,8 +38,7 @@ pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
         }
         _ => Credentials::None,
     };
-    let client = Client::connect(config).await.unwrap();
-    Some((client, Scope::new(&node, test)))
+    config
 }
 
 /// Makes an index of so many shards with these fields, and puts the documents of a frame in
@@ -101,6 +108,11 @@ pub(crate) fn named(mut request: ReadRequest, columns: &[&str]) -> ReadRequest {
 pub(crate) fn matching(mut request: ReadRequest, query: Value) -> ReadRequest {
     request.search_mut().unwrap().query = query;
     request
+}
+
+/// A request for what is searched for, in pages of seven rows.
+pub(crate) fn in_small_pages(search: Search) -> ReadRequest {
+    ReadRequest { options: ReadOptions { page_rows: 7, ..ReadOptions::default() }, ..search.into() }
 }
 
 pub(crate) fn export(request: ReadRequest, destination: &Path, split: Option<Split>) -> Export {

@@ -10,6 +10,7 @@ use arrow_array::types::{
     TimestampNanosecondType, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
+use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::StreamReader;
 use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 
@@ -25,9 +26,7 @@ const ES_TYPE: &str = "elastic:type";
 
 /// Reads a whole stream.
 pub(super) fn read(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>), Error> {
-    if !body.ends_with(END) {
-        return Err(malformed("it is cut off"));
-    }
+    check_messages(body).map_err(malformed)?;
     let stream = StreamReader::try_new(body, None).map_err(|error| unreadable(&error))?;
     let columns: Vec<TableColumn> =
         stream.schema().fields().iter().map(|field| column(field)).collect::<Result<_, _>>()?;
@@ -36,6 +35,58 @@ pub(super) fn read(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>)
         push_batch(&columns, &mut builders, &batch.map_err(|error| unreadable(&error))?)?;
     }
     Ok((columns, builders))
+}
+
+/// Checks that messages follow each other up to the end of the stream, and that what they point
+/// to is inside them: the library takes that for granted, and memory for whatever they announce.
+///
+/// Source: "Encapsulated message format" and "IPC Streaming Format" of Arrow's columnar format.
+fn check_messages(body: &[u8]) -> Result<(), String> {
+    const CUT_OFF: &str = "it is cut off";
+    let mut rest = body;
+    let mut is_first = true;
+    while rest != END {
+        let (prefix, after) = rest.split_first_chunk::<8>().ok_or(CUT_OFF)?;
+        let [c1, c2, c3, c4, l1, l2, l3, l4] = *prefix;
+        let length = usize::try_from(i32::from_le_bytes([l1, l2, l3, l4])).map_err(|_| "a length is negative")?;
+        if [c1, c2, c3, c4] != [0xff; 4] || length == 0 {
+            return Err("a message does not begin like one".to_owned());
+        }
+        let (metadata, after) = after.split_at_checked(length).ok_or(CUT_OFF)?;
+        let message = arrow_ipc::root_as_message(metadata).map_err(|error| error.to_string())?;
+        let body_length = usize::try_from(message.bodyLength()).map_err(|_| "a length is negative")?;
+        rest = after.get(body_length..).ok_or(CUT_OFF)?;
+        check_message(&message, is_first)?;
+        is_first = false;
+    }
+    if is_first { Err("it has no schema".to_owned()) } else { Ok(()) }
+}
+
+fn check_message(message: &arrow_ipc::Message<'_>, is_first: bool) -> Result<(), String> {
+    // Dictionaries and tensors are not what Elasticsearch writes.
+    let expected = if is_first { MessageHeader::Schema } else { MessageHeader::RecordBatch };
+    if message.header_type() != expected {
+        return Err(format!("a message is {:?} instead of {expected:?}", message.header_type()));
+    }
+    let Some(batch) = message.header_as_record_batch() else { return Ok(()) };
+    if batch.compression().is_some() {
+        return Err("it is compressed".to_owned());
+    }
+    let rows = batch.length();
+    if rows < 0
+        || batch.nodes().is_some_and(|nodes| nodes.iter().any(|node| node.length() < 0 || node.null_count() < 0))
+    {
+        return Err("a length is negative".to_owned());
+    }
+    for buffer in batch.buffers().into_iter().flatten() {
+        let end = buffer.offset().checked_add(buffer.length());
+        let is_inside =
+            buffer.offset() >= 0 && buffer.length() >= 0 && end.is_some_and(|end| end <= message.bodyLength());
+        if !is_inside {
+            return Err("a buffer is not inside its message".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn column(field: &Field) -> Result<TableColumn, Error> {

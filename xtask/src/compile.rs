@@ -49,6 +49,9 @@ impl Executable {
     /// The example of `es-testing` that breaks exchanges with a node on purpose.
     const FAULT_PROXY: Self = Self { kind: "example", name: "fault_proxy" };
 
+    /// The example of `es-export` that writes a file of each format.
+    pub(crate) const WRITE_FORMATS: Self = Self { kind: "example", name: "write_formats" };
+
     /// The example of `es-core` that sends recorded bodies.
     const REPLAY: Self = Self { kind: "example", name: "replay" };
 }

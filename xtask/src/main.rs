@@ -7,6 +7,7 @@
 mod bench;
 mod ci;
 mod compile;
+mod consumers;
 mod demo;
 mod es;
 mod fault_proxy;
@@ -15,6 +16,7 @@ mod http;
 mod process;
 mod soak;
 mod terminal;
+mod venv;
 mod workspace;
 
 use std::process::ExitCode;
@@ -41,6 +43,8 @@ enum Command {
     Demo,
     /// Measure the program beside elasticsearch-py: documents per second, CPU, memory
     Bench(bench::BenchArgs),
+    /// Let the packages that people use read a file of each format of exports
+    Consumers(consumers::ConsumersArgs),
     /// Load while everything goes wrong, and compare every document
     Soak(soak::SoakArgs),
 }
@@ -52,6 +56,7 @@ fn main() -> ExitCode {
         Command::Generate => generate::write().map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::run(),
         Command::Bench(args) => bench::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Consumers(args) => consumers::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Soak(args) => soak::run(&args),
     };
     match outcome {

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use serde_json::Value;
 use tracing::{debug, info, warn};
 use url::Url;
 
@@ -21,9 +22,12 @@ use crate::connection::transport::{Answer, Transport};
 use crate::documents::Documents;
 use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
+use crate::esql::Esql;
 use crate::indices::Indices;
-use crate::point_in_time::PointInTime;
+use crate::point_in_time::{PointInTime, SearchPage};
 use crate::request::{Method, Request, Response};
+use crate::scroll::Scroll;
+use crate::sql::SqlCursor;
 
 /// A connection to one cluster. Cloning it is cheap; all clones share connections.
 #[derive(Clone)]
@@ -147,6 +151,33 @@ impl Client {
         PointInTime::open(self.clone(), index, keep_alive).await
     }
 
+    /// Takes up a point in time that was opened before, by whom ever. Nothing is sent: whether
+    /// it still lives shows in the first search.
+    pub fn point_in_time(&self, id: &str, keep_alive: Duration) -> PointInTime {
+        PointInTime::of_id(self.clone(), id, keep_alive)
+    }
+
+    /// Begins to scroll, and returns the first page. The body must not hold `search_after`.
+    ///
+    /// # Errors
+    /// As [`Client::send`]; a missing index is [`ErrorKind::NotFound`].
+    pub async fn scroll(&self, index: &str, body: &Value, keep_alive: Duration) -> Result<(Scroll, SearchPage), Error> {
+        Scroll::open(self.clone(), index, body, keep_alive).await
+    }
+
+    /// Queries in ES|QL.
+    pub fn esql(&self) -> Esql<'_> {
+        Esql::new(self)
+    }
+
+    /// Sends a query in SQL; its pages are then taken from the cursor.
+    ///
+    /// # Errors
+    /// As [`SqlCursor::next_page`].
+    pub async fn sql(&self, body: &Value) -> Result<SqlCursor, Error> {
+        SqlCursor::open(self.clone(), body).await
+    }
+
     /// Asks for the list of nodes beside the requests, which do not wait for it.
     fn sniff_when_due(&self) {
         if self.inner.sniffing.is_due(Instant::now()) {
@@ -226,6 +257,7 @@ impl Inner {
                     self.nodes.succeeded(&node);
                     return Ok(Response {
                         status: answer.status,
+                        headers: answer.headers,
                         body: answer.body,
                         request: format!("{} {}", request.method.as_str(), request.path),
                         node: printable(&node),

@@ -17,7 +17,9 @@
 //!   was not copied; [`Tasks`] asks after any long work and cancels it.
 //! - [`Snapshots`] are taken, listed and brought back, one index at a time.
 //! - [`Documents`] reads and writes single documents with compare-and-set, and a
-//!   [`PointInTime`] reads many consistently.
+//!   [`PointInTime`] reads many consistently; a [`Scroll`] does where one may not be opened.
+//! - [`Esql`] runs a query in ES|QL to its end, and a [`SqlCursor`] reads the pages of one in
+//!   SQL.
 //! - [`Cluster`] tells of health, disks, shards, licence, features and privileges, and waits
 //!   for health; [`probe`] tells how far a connection to each node gets.
 //!
@@ -44,6 +46,7 @@ mod connection;
 mod data_streams;
 mod documents;
 mod error;
+mod esql;
 mod indices;
 mod lifecycle;
 mod mapping;
@@ -51,8 +54,10 @@ pub mod paths;
 mod point_in_time;
 mod reindex;
 mod request;
+mod scroll;
 mod settings;
 mod snapshots;
+mod sql;
 mod tasks;
 mod templates;
 mod units;
@@ -83,6 +88,7 @@ pub use error::failed_shard::FailedShard;
 pub use error::privilege::{MissingPrivilege, PrivilegeScope};
 pub use error::server_error::{RootCause, ServerError};
 pub use error::{Error, ErrorKind};
+pub use esql::{Esql, EsqlAnswer, TableFormat};
 pub use indices::{
     AliasAction, AliasOptions, ForceMerge, IndexDescription, Indices, NewIndex, Rollover, RolloverConditions,
     RolloverMode, ShardCounts,
@@ -95,11 +101,13 @@ pub use mapping::{Change, ChangeKind, Mapping, MappingDiff, Properties, Property
 pub use point_in_time::{PointInTime, SearchPage};
 pub use reindex::{Conflicts, Reindex, ReindexFailure, ReindexProgress, ReindexSummary, ReindexTask, Slices};
 pub use request::{Method, Request, Response};
+pub use scroll::Scroll;
 pub use settings::{IndexSettings, SettingChange, SettingKind, SettingsDiff};
 pub use snapshots::{
     NewSnapshot, Repository, Restore, RestoreProgress, Snapshot, SnapshotFailure, SnapshotProgress, SnapshotState,
     Snapshots,
 };
+pub use sql::SqlCursor;
 pub use tasks::{TaskId, TaskInfo, TaskOutcome, TaskState, Tasks};
 pub use templates::{
     ComponentTemplate, IndexTemplate, OverlappingTemplate, SimulatedIndex, TemplateContent, Templates,

@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use elasticsearch::{ClosePointInTimeParts, OpenPointInTimeParts, SearchParts};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tracing::debug;
 
 use crate::client::Client;
+use crate::connection::retry::{Backoff, RetryPolicy};
 use crate::error::failed_shard::Shards;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
+use crate::units;
 
 /// An open point in time. [`PointInTime::close`] frees what it holds on the server; when it
 /// is dropped without that, a close is sent in the background.
@@ -28,6 +31,26 @@ pub struct SearchPage {
     /// The whole response body.
     pub body: Bytes,
 }
+
+/// A search with the point in time it is for.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    body: &'a Value,
+    pit: Pit<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    search_after: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct Pit<'a> {
+    id: &'a str,
+    keep_alive: &'a str,
+}
+
+/// The waits before a search is sent again. How often is a matter of time alone, which must be
+/// enough for a node that restarts.
+const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 
 #[derive(Deserialize)]
 struct Opened {
@@ -57,7 +80,7 @@ struct TotalValue {
 impl PointInTime {
     pub(crate) async fn open(client: Client, index: &str, keep_alive: Duration) -> Result<Self, Error> {
         let request = Request::new(Method::Post, OpenPointInTimeParts::Index(&[index]).url())
-            .query("keep_alive", duration(keep_alive))
+            .query("keep_alive", units::milliseconds(keep_alive))
             // A point in time that is opened twice is closed by the server after keep_alive.
             .repeatable();
         let opened: Opened = client.send(&request).await?.json()?;
@@ -67,6 +90,10 @@ impl PointInTime {
                 .map_err(|error| error.with_help("wait until the index is green or yellow"))?;
         }
         Ok(Self { client, keep_alive, id: Mutex::new(Some(opened.id.into())) })
+    }
+
+    pub(crate) fn of_id(client: Client, id: &str, keep_alive: Duration) -> Self {
+        Self { client, keep_alive, id: Mutex::new(Some(id.into())) }
     }
 
     /// The client it was opened with.
@@ -79,16 +106,35 @@ impl PointInTime {
     ///
     /// # Errors
     /// As [`Client::send`]; whether all shards answered is for the reader of the body to see.
-    pub async fn search(&self, mut body: Value) -> Result<SearchPage, Error> {
-        let id = self
-            .lock()
-            .clone()
-            .ok_or_else(|| Error::new(ErrorKind::BadRequest, "the point in time is closed already"))?;
-        body["pit"] = json!({"id": &*id, "keep_alive": duration(self.keep_alive)});
-        let request = Request::new(Method::Post, SearchParts::None.url())
+    pub async fn search(&self, body: &Value) -> Result<SearchPage, Error> {
+        self.send(body, None, None).await
+    }
+
+    /// One page of many: [`PointInTime::search`] for what comes after the hit whose `sort`
+    /// values are given, or for the first page. The values are sent as the server wrote them,
+    /// as numbers among them may not fit any type of ours. The page is asked for again for as
+    /// long as the server keeps the point in time without being asked.
+    ///
+    /// # Errors
+    /// As [`PointInTime::search`]; [`ErrorKind::NotFound`] when the point in time is gone.
+    pub async fn page(&self, body: &Value, after: Option<&RawValue>) -> Result<SearchPage, Error> {
+        self.send(body, after, Some(RetryPolicy { max: u32::MAX, total: self.keep_alive, backoff: BACKOFF })).await
+    }
+
+    async fn send(
+        &self,
+        body: &Value,
+        search_after: Option<&RawValue>,
+        retry: Option<RetryPolicy>,
+    ) -> Result<SearchPage, Error> {
+        let id = self.id().ok_or_else(|| Error::new(ErrorKind::BadRequest, "the point in time is closed already"))?;
+        let keep_alive = units::milliseconds(self.keep_alive);
+        let body = Body { body, pit: Pit { id: &id, keep_alive: &keep_alive }, search_after };
+        let mut request = Request::new(Method::Post, SearchParts::None.url())
             .query("allow_partial_search_results", false)
             .json(&body)
             .repeatable();
+        request.retry = retry;
         let response = self.client.send(&request).await?;
         Ok(SearchPage { body: response.into_body() })
     }
@@ -101,12 +147,33 @@ impl PointInTime {
         }
     }
 
+    /// Its id now; `None` once it is closed or given away.
+    pub fn id(&self) -> Option<Arc<str>> {
+        self.lock().clone()
+    }
+
+    /// Gives it away: it stays open on the server until nobody asked it for the time it is kept.
+    pub fn detach(&self) -> Option<Arc<str>> {
+        self.lock().take()
+    }
+
     /// How many documents a query matches in this point in time.
     ///
     /// # Errors
     /// As [`Client::send`], and [`ErrorKind::PartialResult`] when a shard did not answer.
     pub async fn count(&self, query: &Value) -> Result<u64, Error> {
-        let page = self.search(json!({"size": 0, "track_total_hits": true, "query": query})).await?;
+        self.count_of(json!({"query": query})).await
+    }
+
+    /// How many documents a search matches in this point in time. The body holds its `query`
+    /// and, where that uses some, its `runtime_mappings`.
+    ///
+    /// # Errors
+    /// As [`PointInTime::count`].
+    pub async fn count_of(&self, mut body: Value) -> Result<u64, Error> {
+        body["size"] = json!(0);
+        body["track_total_hits"] = json!(true);
+        let page = self.search(&body).await?;
         let total: Total = serde_json::from_slice(&page.body).map_err(|source| {
             Error::new(ErrorKind::Decode, format!("the answer to a count cannot be read: {source}")).with_source(source)
         })?;
@@ -117,13 +184,12 @@ impl PointInTime {
         Ok(total.hits.total.value)
     }
 
-    /// Frees it on the server.
+    /// Frees it on the server, also for others that still hold it.
     ///
     /// # Errors
     /// As [`Client::send`]; a point in time that is gone already is no error.
-    pub async fn close(self) -> Result<(), Error> {
-        let id = self.lock().take();
-        match id {
+    pub async fn close(&self) -> Result<(), Error> {
+        match self.detach() {
             Some(id) => close(&self.client, &id).await,
             None => Ok(()),
         }
@@ -151,9 +217,4 @@ impl Drop for PointInTime {
             });
         }
     }
-}
-
-/// A duration in the server's notation.
-fn duration(value: Duration) -> String {
-    format!("{}ms", value.as_millis().max(1))
 }

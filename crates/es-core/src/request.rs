@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use reqwest::header::{HeaderMap, WARNING};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -175,6 +176,7 @@ impl Request {
 #[derive(Clone, Debug)]
 pub struct Response {
     pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) request: String,
     pub(crate) node: String,
@@ -184,6 +186,18 @@ impl Response {
     /// The HTTP status.
     pub fn status(&self) -> u16 {
         self.status
+    }
+
+    /// A header, if it is there and is text. The name is in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
+    /// What the server warns of, without the code and the agent that stand before it
+    /// (RFC 7234, section 5.5).
+    pub fn warnings(&self) -> Vec<String> {
+        let values = self.headers.get_all(WARNING).iter();
+        values.map(|value| warning_text(&String::from_utf8_lossy(value.as_bytes()))).collect()
     }
 
     /// The body.
@@ -211,6 +225,21 @@ impl Response {
     }
 }
 
+/// The quoted text of a warning, with its escapes undone; all of it where nothing is quoted.
+fn warning_text(value: &str) -> String {
+    let Some((_, rest)) = value.split_once('"') else { return value.to_owned() };
+    let mut text = String::with_capacity(rest.len());
+    let mut characters = rest.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '"' => break,
+            '\\' => text.extend(characters.next()),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -232,5 +261,24 @@ mod tests {
             assert_eq!(Request::new(Method::Delete, path).check().unwrap_err().kind(), ErrorKind::BadRequest);
         }
         Request::new(Method::Delete, "/a/_doc/...").check().unwrap();
+    }
+
+    #[test]
+    fn the_text_of_a_warning_is_what_is_quoted() {
+        let table = [
+            (
+                r#"299 Elasticsearch-8.19.21-4fe44c2 "No limit defined, adding default limit of [1000]""#,
+                "No limit defined, adding default limit of [1000]",
+            ),
+            (
+                r#"299 Elasticsearch-8.19.21-4fe44c2 "[TO_DOUBLE(\"NaN\")] failed" "Sat, 21 Nov 2026""#,
+                r#"[TO_DOUBLE("NaN")] failed"#,
+            ),
+            ("bare", "bare"),
+            ("299 - \"cut", "cut"),
+        ];
+        for (value, expected) in table {
+            assert_eq!(warning_text(value), expected);
+        }
     }
 }

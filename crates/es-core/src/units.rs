@@ -30,6 +30,11 @@ pub(crate) fn parse_age(text: &str) -> Option<Duration> {
     Some(Duration::new((nanos / 1_000_000_000).try_into().ok()?, (nanos % 1_000_000_000).try_into().ok()?))
 }
 
+/// Writes a duration in milliseconds, for parameters in which zero would mean something else.
+pub(crate) fn milliseconds(duration: Duration) -> String {
+    format!("{}ms", duration.as_millis().max(1))
+}
+
 /// Writes a duration in the largest unit that holds it exactly.
 pub(crate) fn age(duration: Duration) -> String {
     let nanos = duration.as_nanos();

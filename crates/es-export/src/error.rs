@@ -11,6 +11,12 @@ use polars::error::PolarsError;
 pub enum ErrorKind {
     /// The index or alias does not exist.
     NotFound,
+    /// The request contradicts itself.
+    Request,
+    /// The cluster does not have the feature that the read needs.
+    FeatureMissing,
+    /// The server cut the result off.
+    Truncated,
     /// A column or field is not there, or has no column type.
     Column,
     /// A document holds a value that its column cannot take.
@@ -19,14 +25,22 @@ pub enum ErrorKind {
     Elasticsearch,
     /// The rows that were read are not as many as the query matches.
     Incomplete,
+    /// The format of the files cannot hold a column, or lacks an option.
+    Format,
     /// The split cannot be made.
     Split,
+    /// Rows cannot be put into folders by their values.
+    Partition,
     /// The destination is in the way: something that is not an export is there.
     Destination,
+    /// Another export to the same destination is running.
+    Locked,
     /// The disk, or a quota, is full.
     DiskFull,
     /// A file cannot be written.
     Io,
+    /// Who reads the stream wants no more.
+    Closed,
     /// The export was stopped; nothing was changed.
     Interrupted,
 }
@@ -71,6 +85,15 @@ impl Error {
         Self { path: Some(path.to_owned()), ..Self::new(kind, message) }.with_help(help).with_source(source)
     }
 
+    /// A stream that could not be written to, with its reader's end told apart.
+    pub(crate) fn streaming(source: io::Error) -> Self {
+        if source.kind() == io::ErrorKind::BrokenPipe {
+            return Self::new(ErrorKind::Closed, "the reader closed the stream").with_source(source);
+        }
+        let kind = Self::writing(Path::new("-"), io::Error::from(source.kind())).kind;
+        Self::new(kind, format!("the stream cannot be written: {source}")).with_source(source)
+    }
+
     /// A page that could not be read: the index was there, so what is missing is the point in
     /// time.
     pub(crate) fn of_page(source: es_core::Error) -> Self {
@@ -113,6 +136,7 @@ impl From<es_core::Error> for Error {
     fn from(source: es_core::Error) -> Self {
         let kind = match source.kind() {
             es_core::ErrorKind::NotFound => ErrorKind::NotFound,
+            es_core::ErrorKind::FeatureMissing => ErrorKind::FeatureMissing,
             _ => ErrorKind::Elasticsearch,
         };
         let help = source.help().map(str::to_owned);

@@ -1,36 +1,71 @@
 //! Reading out of Elasticsearch: frames, files, splits, manifests.
 //!
-//! An [`IndexReader`] reads what a query matches as a stream of frames whose schema is known
-//! before the first row: from one point in time, in slices read side by side. An [`Export`]
-//! writes such a stream as Parquet files, split into parts by the hash of key columns, with
-//! a [`Manifest`] that says what the files hold and where it came from. The folder appears
-//! complete or not at all.
+//! An [`IndexReader`] reads rows as a stream of frames whose schema is known before the first
+//! row: the documents that a query matches, from one point in time in slices side by side or
+//! through a scroll, or the result of a query in ES|QL or SQL. An [`Export`] writes such a stream
+//! as files, in parts by a [`Split`] and in folders by the values of columns, with a [`Manifest`]
+//! that says what the files hold and where it came from. They appear complete or not at all, and
+//! an export that was killed is carried on. [`stream`] writes to a pipe instead.
 //!
-//! How hits become columns is `es-frame`'s.
+//! [`write`] has the formats, as files ([`write::create`]) and as streams ([`StreamWriter`]);
+//! [`encode`] makes numbers of columns, as they were in the training rows.
+//!
+//! How answers become columns is `es-frame`'s.
 //!
 //! ```no_run
-//! use es_core::{Client, ClusterConfig};
-//! use es_export::{IndexReader, ReadRequest};
-//!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! let client = Client::connect(ClusterConfig::from_env()?).await?;
-//! let reader = IndexReader::open(&client, ReadRequest::new("flights-departures")).await?;
-//! let frame = reader.collect().await?;
-//! println!("{frame}");
+//! let client = es_core::Client::connect(es_core::ClusterConfig::from_env()?).await?;
+//! let flights = es_export::read(&client, "flights").await?;
+//! println!("{flights}");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What does not fit into memory is read frame by frame, and any part of it may be asked for:
+//!
+//! ```no_run
+//! use es_export::{IndexReader, Search};
+//! use futures::TryStreamExt as _;
+//! use serde_json::json;
+//!
+//! # async fn example(client: es_core::Client) -> Result<(), es_export::Error> {
+//! let search = Search {
+//!     query: json!({"term": {"carrier": "UA"}}),
+//!     sort: vec![json!({"dep_delay": "desc"})],
+//!     limit: Some(100_000),
+//!     ..Search::new("flights")
+//! };
+//! let reader = IndexReader::open(&client, search.into()).await?;
+//! let mut frames = std::pin::pin!(reader.frames());
+//! while let Some(frame) = frames.try_next().await? {
+//!     println!("{} rows", frame.height());
+//! }
+//! reader.close().await?;
 //! # Ok(())
 //! # }
 //! ```
 
 mod commit;
+pub mod encode;
 mod error;
 mod export;
 mod manifest;
-mod parquet;
 mod read;
 mod split;
+pub mod write;
 
+pub use commit::Destination;
+pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
-pub use export::{Compression, Export, ExportOptions, Progress};
-pub use manifest::{MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestPart, ManifestSource};
-pub use read::{IndexReader, ReadOptions, ReadRequest};
-pub use split::Split;
+pub use export::{Export, ExportOptions, Phase, Progress, Streamed, stream};
+pub use manifest::{
+    MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
+    ManifestVersions,
+};
+pub use read::{
+    Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadOptions, ReadRequest, Sample, SavedRead, Search, Sql,
+    Through, read,
+};
+pub use split::proof::KeySum;
+pub use split::{MOST_STRATA, MissingTimes, Split, Stratum, TimePart};
+pub use write::{Compression, Format, ParquetOptions, StreamSummary, StreamWriter};

@@ -224,7 +224,7 @@ impl Job {
 
     async fn search(&self, body: Value, action: &str) -> Result<es_core::Bytes, Error> {
         self.progress.update(|summary| summary.requests += 1);
-        let page = self.point_in_time.search(body).await.map_err(|error| Error::elasticsearch(action, error))?;
+        let page = self.point_in_time.search(&body).await.map_err(|error| Error::elasticsearch(action, error))?;
         Ok(page.body)
     }
 

@@ -117,20 +117,22 @@ pub(crate) fn read_instant(text: &str, per_second: i64) -> Option<i64> {
     seconds.checked_mul(per_second)?.checked_add(fraction)
 }
 
-/// The inverse of [`civil`], for dates that exist.
-fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+/// The inverse of [`civil`], for dates that exist, in any year.
+#[inline(always)]
+pub(crate) fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
+    /// How many days of a year that starts in March come before each month, from January on.
+    const BEFORE: [i64; 12] = [306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
+    const LENGTHS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+    let place = usize::try_from(month - 1).ok().filter(|place| *place < 12)?;
+    let is_leap_day = month == 2 && day == 29 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    if day < 1 || (day > LENGTHS[place] && !is_leap_day) {
         return None;
     }
     let shifted = if month <= 2 { year - 1 } else { year };
     let era = shifted.div_euclid(400);
     let year_of_era = shifted.rem_euclid(400);
-    let month_from_march = if month > 2 { month - 3 } else { month + 9 };
-    let day_of_year = (153 * month_from_march + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    let days = era * 146_097 + day_of_era - 719_468;
-    // A day past the end of its month comes back as another date.
-    (civil(days) == Some((year, month, day))).then_some(days)
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + BEFORE[place] + day - 1;
+    Some(era * 146_097 + day_of_era - 719_468)
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 //! This is the only crate that knows both sides. [`infer_mapping`] says which mapping a
 //! frame's schema means; [`DocumentWriter`] writes rows as JSON documents and as lines of
 //! bulk requests, straight from the columns; [`HitDecoder`] reads pages of search hits
-//! straight into columns; [`ContentHash`] tells whether two sets of documents are the same.
+//! straight into columns, and [`Table`] and [`SqlDecoder`] results of queries in ES|QL and
+//! SQL; [`ContentHash`] tells whether two sets of documents are the same.
 //!
 //! It sends nothing: requests are `es-bulk`'s and `es-export`'s.
 //!
@@ -29,11 +30,16 @@ mod hash;
 mod id;
 mod infer;
 mod instants;
+mod table;
 
-pub use decode::{ColumnRequest, HitDecoder, HitPage, Retrieval};
+pub use decode::{
+    CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, HitPage, Malformed, Missing, Retrieval,
+    StoredSource, Values,
+};
 pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use hash::ContentHash;
 pub use id::IdText;
 pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_with};
 pub use instants::instants;
+pub use table::{SqlDecoder, Table};

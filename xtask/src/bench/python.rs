@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process;
-use crate::terminal::Progress;
+use crate::{process, venv};
 
 const SCRIPTS: [(&str, &str); 8] = [
     ("bulk.py", include_str!("peer/bulk.py")),
@@ -23,9 +22,6 @@ const SCRIPTS: [(&str, &str); 8] = [
 
 const REQUIREMENTS: &str = include_str!("peer/requirements.txt");
 
-/// How long making the virtual environment may take.
-const INSTALL_LIMIT: Duration = Duration::from_secs(600);
-
 pub(crate) struct Python {
     base: PathBuf,
     venv: PathBuf,
@@ -35,15 +31,14 @@ pub(crate) struct Python {
 impl Python {
     /// Writes the programs, and makes the virtual environment unless it is there.
     pub(crate) fn prepare(folder: &Path) -> Result<Self> {
-        let base = process::find_on_path("python3")
-            .context("python3 is not on PATH: install Python 3.10 or newer, with its venv module")?;
+        let base = venv::base()?;
         let python = Self { base, venv: folder.join("venv"), scripts: folder.join("peer") };
         std::fs::create_dir_all(&python.scripts)?;
         for (name, text) in SCRIPTS {
             let path = python.script(name);
             std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        python.ensure_venv()?;
+        venv::ensure(&python.venv, "the peer's virtual environment", REQUIREMENTS)?;
         Ok(python)
     }
 
@@ -54,7 +49,7 @@ impl Python {
 
     /// The interpreter that finds the peer's packages.
     pub(crate) fn interpreter(&self) -> PathBuf {
-        self.venv.join("bin/python")
+        venv::interpreter(&self.venv)
     }
 
     pub(crate) fn script(&self, name: &str) -> PathBuf {
@@ -90,35 +85,5 @@ impl Python {
         process::output_of(Command::new(self.interpreter()).args(["-c", code]), Duration::from_secs(60))
             .map(|text| text.trim().to_owned())
             .context("the virtual environment lacks the peer's packages")
-    }
-
-    fn ensure_venv(&self) -> Result<()> {
-        // Written last, so that an environment with it is whole.
-        let stamp = self.venv.join("requirements.txt");
-        if std::fs::read_to_string(&stamp).is_ok_and(|kept| kept == REQUIREMENTS) {
-            return Ok(());
-        }
-        let mut progress = Progress::new("the peer's virtual environment");
-        let requirements = self.scripts.join("requirements.txt");
-        std::fs::write(&requirements, REQUIREMENTS)?;
-        let mut create = Command::new(&self.base);
-        create.args(["-m", "venv", "--clear"]).arg(&self.venv);
-        let mut install = Command::new(self.interpreter());
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-        install.arg(&requirements);
-        for (what, mut command) in [("creating it", create), ("installing packages", install)] {
-            let finished = process::run_within(&mut command, INSTALL_LIMIT, || progress.update(what))?;
-            match finished {
-                Some(finished) if finished.status.success() => {}
-                Some(finished) => bail!(
-                    "{what} failed (on Debian, `python3 -m venv` needs the package python3-venv):\n{}",
-                    finished.tail()
-                ),
-                None => bail!("{what} does not end"),
-            }
-        }
-        std::fs::write(&stamp, REQUIREMENTS)?;
-        progress.finish("ready");
-        Ok(())
     }
 }

@@ -49,7 +49,7 @@ pub(crate) struct Transport {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
-    headers: HeaderMap,
+    pub(crate) headers: HeaderMap,
 }
 
 impl Answer {

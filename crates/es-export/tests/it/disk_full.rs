@@ -4,20 +4,22 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
-use es_export::{Compression, ErrorKind, ExportOptions};
+use es_export::{Compression, ErrorKind};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{contents, export, fields, index_of, live, names, rows, run, small_pages, until_closed};
+use crate::support::{
+    contents, export, fields, index_of, live, matching, names, row_groups, rows, run, small_pages, until_closed,
+};
 
 /// A file system of 64 KiB in memory.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     folder: TempDir,
 }
 
 impl SmallDisk {
     /// Mounts one; nothing where the process must not.
-    fn mount() -> Option<Self> {
+    pub(crate) fn mount() -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let mounted = Command::new("mount")
             .args(["-t", "tmpfs", "-o", "size=64k", "tmpfs"])
@@ -31,7 +33,7 @@ impl SmallDisk {
         Some(Self { folder })
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }
 }
@@ -49,19 +51,18 @@ async fn a_full_disk_is_told_and_the_last_export_stays() {
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 1, fields(), &rows(4_000), &["k"]).await;
     let folder = disk.path().join("set");
-    let mut small = export(small_pages(&index), &folder, None);
-    small.request.query = json!({"range": {"n": {"lt": 20}}});
-    run(small, &client).await.unwrap();
+    let few = matching(small_pages(&index), json!({"range": {"n": {"lt": 20}}}));
+    run(export(few, &folder, None), &client).await.unwrap();
     let before = contents(disk.path());
 
     // Once the disk is full in the middle, and once when the file is finished.
     for row_group_rows in [200, 100_000] {
         let mut large = export(small_pages(&index), &folder, None);
         large.request.options.page_rows = 500;
-        large.options = ExportOptions { compression: Compression::Uncompressed, row_group_rows };
+        large.format = row_groups(row_group_rows, Compression::Uncompressed);
         let error = run(large, &client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}");
-        let part = disk.path().join(".set.staging/data/part-00000.parquet");
+        let part = disk.path().join(".set.staging/files/data/part-00000.parquet");
         let expected = format!("{} cannot be written: No space left on device (os error 28)", part.display());
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.help(), Some("free some space, or choose another path: what was there before is unchanged"));

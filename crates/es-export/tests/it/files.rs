@@ -3,19 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use es_export::{Compression, ErrorKind, ExportOptions, MANIFEST_FILE, Manifest};
+use es_export::{Compression, ErrorKind, KeySum, MANIFEST_FILE, Manifest, ReadBy};
 use polars::prelude::*;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::support::{
-    contents, export, fields, index_of, live, named, names, open_contexts, parquet, rows, run, small_pages, sorted,
-    split, until_closed,
+    contents, export, fields, index_of, live, matching, named, names, open_contexts, parquet, row_groups, rows, run,
+    small_pages, sorted, split, until_closed,
 };
 
 /// Every part of an export, read from its files after what the manifest says of them was
 /// found true.
-fn parts(manifest: &Manifest, folder: &Path) -> Vec<(String, DataFrame)> {
+pub(crate) fn parts(manifest: &Manifest, folder: &Path) -> Vec<(String, DataFrame)> {
     assert_eq!(Manifest::read(folder).unwrap().as_ref(), Some(manifest), "the manifest on disk is the one returned");
     assert!(manifest.files_are_there(folder));
     let listed: BTreeSet<_> =
@@ -39,7 +39,7 @@ fn parts(manifest: &Manifest, folder: &Path) -> Vec<(String, DataFrame)> {
     };
     let parts: Vec<_> = manifest.parts.iter().map(part).collect();
     assert_eq!(parts.iter().map(|(_, frame)| frame.height() as u64).sum::<u64>(), manifest.rows);
-    assert_eq!(manifest.source.matched, manifest.rows);
+    assert_eq!(manifest.source.matched, Some(manifest.rows));
     parts
 }
 
@@ -52,7 +52,7 @@ async fn parts_are_disjoint_and_together_the_index() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("deep/er/set");
     let mut export = export(named(small_pages(&index), &["k", "n", "g", "x"]), &folder, Some(split("k")));
-    export.options.row_group_rows = 50;
+    export.format = row_groups(50, Compression::Zstd);
     export.notes = json!({"asset": "training_set"});
     let manifest = run(export, &client).await.unwrap();
     assert_eq!(open_contexts(&client, &index).await, 0);
@@ -73,12 +73,22 @@ async fn parts_are_disjoint_and_together_the_index() {
         assert!(sorted(part, "k").equals_missing(&sorted(&expected, "k")));
     }
 
-    assert_eq!((manifest.rows, manifest.manifest_version), (500, 1));
-    let split = manifest.split.as_ref().unwrap();
-    assert_eq!((&split["key"], &split["seed"], &split["hash"]), (&json!(["k"]), &json!(7), &json!("xxh3_64")));
+    assert_eq!((manifest.rows, manifest.manifest_version, manifest.resumed), (500, 2, 0));
+    assert_eq!(manifest.split, Some(split("k")));
+    // The split of the manifest alone puts each row where it is.
+    for (place, (_, part)) in parts.iter().enumerate() {
+        let again = manifest.split.as_ref().unwrap().apply(part).unwrap();
+        assert_eq!(again[place].height(), part.height());
+    }
+    // The parts add up to the whole, which was computed before rows were divided.
+    let proof = manifest.proof.as_ref().unwrap();
+    assert_eq!((&*proof.key, &*proof.hash, proof.whole.sum.rows), (&["k".to_owned()][..], "xxh3_128", 500));
+    let keys = manifest.parts.iter().map(|part| part.keys.as_ref().unwrap().sum);
+    assert_eq!(keys.fold(KeySum::default(), KeySum::and), proof.whole.sum);
     assert_eq!(manifest.source.indices, [index.as_str()]);
-    assert_eq!((manifest.source.retrieval.as_str(), manifest.source.slices), ("doc_values", 3));
+    assert_eq!((manifest.source.read_by, manifest.source.slices), (ReadBy::PointInTime, 4));
     assert_eq!(manifest.source.cluster_uuid, client.info().cluster_uuid);
+    assert_eq!((&*manifest.format.name, manifest.format.row_group_rows), ("parquet", Some(50)));
     assert_eq!(manifest.notes, json!({"asset": "training_set"}));
     let columns: Vec<_> =
         manifest.columns.iter().map(|column| [&*column.name, &*column.elasticsearch, &*column.polars]).collect();
@@ -131,15 +141,14 @@ async fn every_compression_and_no_rows_at_all_are_files_too() {
     index_of(&client, &index, 1, fields(), &frame, &["k"]).await;
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("set");
-    for compression in [Compression::Zstd, Compression::Snappy, Compression::Lz4, Compression::Uncompressed] {
+    for compression in Compression::ALL {
         let mut export = export(named(small_pages(&index), &["k", "n", "g", "x"]), &folder, None);
-        export.options = ExportOptions { compression, row_group_rows: 8 };
+        export.format = row_groups(8, compression);
         let manifest = run(export, &client).await.unwrap();
         assert!(sorted(&parts(&manifest, &folder)[0].1, "k").equals_missing(&frame), "{compression:?}");
     }
-    let mut none = export(named(small_pages(&index), &["k", "x"]), &folder, Some(split("k")));
-    none.request.query = json!({"term": {"g": "nowhere"}});
-    let manifest = run(none, &client).await.unwrap();
+    let none = matching(named(small_pages(&index), &["k", "x"]), json!({"term": {"g": "nowhere"}}));
+    let manifest = run(export(none, &folder, Some(split("k"))), &client).await.unwrap();
     for (_, part) in parts(&manifest, &folder) {
         assert_eq!(part.height(), 0);
         assert_eq!(part.get_column_names(), ["k", "x"]);

@@ -25,7 +25,7 @@ async fn the_last_export_stays_when_the_next_is_stopped() {
         }
         let read = AtomicU64::new(0);
         let observer = |progress: Progress| {
-            assert_eq!(progress.total, 300);
+            assert_eq!(progress.total, Some(300));
             if read.fetch_add(progress.rows, Ordering::SeqCst) + progress.rows >= limit {
                 cancel.cancel();
             }
@@ -72,11 +72,39 @@ async fn what_a_killed_export_left_is_cleared_away() {
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 1, fields(), &rows(10), &["k"]).await;
     let scratch = tempfile::tempdir().unwrap();
-    let left = scratch.path().join(".set.staging/data");
+    let left = scratch.path().join(".set.staging/files/data");
     std::fs::create_dir_all(&left).unwrap();
     std::fs::write(left.join("part-00007.parquet"), "half").unwrap();
     let folder = scratch.path().join("set");
     run(export(small_pages(&index), &folder, None), &client).await.unwrap();
     assert_eq!(names(scratch.path()), ["set"]);
     assert_eq!(names(&folder.join("data")), ["part-00000.parquet"]);
+}
+
+#[tokio::test]
+async fn a_second_export_to_one_destination_is_refused() {
+    let Some((client, scope)) = live("second").await else { return };
+    let index = format!("{}a", scope.prefix());
+    index_of(&client, &index, 1, fields(), &rows(300), &["k"]).await;
+    let scratch = tempfile::tempdir().unwrap();
+    let folder = scratch.path().join("set");
+    let (started, first_rows) = tokio::sync::oneshot::channel();
+    let started = std::sync::Mutex::new(Some(started));
+    let observer = move |_: Progress| {
+        if let Some(started) = started.lock().unwrap().take() {
+            started.send(()).unwrap();
+        }
+    };
+    let cancel = CancellationToken::new();
+    let mut first = Box::pin(export(small_pages(&index), &folder, None).run(&client, &cancel, observer));
+    tokio::select! {
+        outcome = &mut first => panic!("it ended: {outcome:?}"),
+        told = first_rows => told.unwrap(),
+    }
+    let error = run(export(small_pages(&index), &folder, None), &client).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Locked);
+    assert_eq!(error.to_string(), format!("another export to {} is running", folder.display()));
+    // The first goes on as if nothing had been.
+    assert_eq!(first.await.unwrap().rows, 300);
+    assert_eq!(run(export(small_pages(&index), &folder, None), &client).await.unwrap().rows, 300);
 }

@@ -2,7 +2,6 @@
 
 use es_core::AliasAction;
 use es_export::{ErrorKind, IndexReader, ReadOptions, ReadRequest};
-use es_frame::Retrieval;
 use futures::TryStreamExt as _;
 use polars::prelude::*;
 use serde_json::json;
@@ -59,11 +58,10 @@ async fn every_type_survives_the_round_trip_either_way() {
     fields["keyword"]["ignore_above"] = json!(3);
     index_of(&client, &by_source, 1, fields, &frame, &["k"]).await;
 
-    let because = "keyword has `ignore_above`, which keeps long values out of doc values".to_owned();
-    for (index, retrieval) in [(by_doc_values, Retrieval::DocValues), (by_source, Retrieval::Source { because })] {
+    for (index, retrieval) in [(by_doc_values, "doc_values"), (by_source, "_source: keyword has `ignore_above`")] {
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let reader = IndexReader::open(&client, named(ReadRequest::new(index), &names)).await.unwrap();
-        assert_eq!(reader.decoder().retrieval(), &retrieval);
+        assert!(reader.origin().retrieval.as_ref().unwrap().starts_with(retrieval), "{:?}", reader.origin());
         assert_eq!(&reader.schema(), frame.schema().as_ref());
         let found = sorted(&reader.collect().await.unwrap(), "k");
         assert!(found.equals_missing(&frame), "{retrieval:?}\n{found:?}\n{frame:?}");
@@ -83,12 +81,12 @@ async fn text_and_rounded_floats_come_from_the_source_as_written() {
     let fields = json!({"k": {"type": "keyword"}, "t": {"type": "text"}, "h": {"type": "half_float"}});
     index_of(&client, &index, 1, fields, &frame, &["k"]).await;
     let reader = IndexReader::open(&client, ReadRequest::new(&index)).await.unwrap();
-    assert!(matches!(reader.decoder().retrieval(), Retrieval::Source { .. }));
+    assert!(reader.origin().retrieval.as_ref().unwrap().starts_with("_source: "));
     let found = sorted(&reader.collect().await.unwrap(), "k").select(["k", "t", "h"]).unwrap();
     assert!(found.equals_missing(&frame), "{found}");
     // Without them doc values do.
     let reader = IndexReader::open(&client, named(ReadRequest::new(&index), &["k"])).await.unwrap();
-    assert_eq!(reader.decoder().retrieval(), &Retrieval::DocValues);
+    assert_eq!(reader.origin().retrieval.as_deref(), Some("doc_values"));
     assert_eq!(reader.collect().await.unwrap().height(), 3);
 }
 
@@ -103,9 +101,9 @@ async fn slices_and_pages_lose_and_repeat_nothing() {
         let mut request = named(small_pages(&index), &columns);
         request.options = ReadOptions { slices, concurrency, ..request.options };
         let reader = IndexReader::open(&client, request).await.unwrap();
-        assert_eq!(reader.count(), 250);
-        // Without a number: as many as are read at once, and no fewer than there are shards.
-        assert_eq!(reader.slices(), slices.unwrap_or(concurrency.max(2)));
+        assert_eq!(reader.count(), Some(250));
+        // Without a number: as many as are read at once, and the same number of each shard.
+        assert_eq!(reader.slices(), slices.unwrap_or(concurrency.next_multiple_of(2)));
         let pages: Vec<DataFrame> = reader.frames().try_collect().await.unwrap();
         assert!(pages.iter().all(|page| (1..=7).contains(&page.height())));
         assert!(pages.len() >= 36);
@@ -122,20 +120,21 @@ async fn a_query_decides_which_rows_are_read() {
     let frame = rows(60);
     index_of(&client, &index, 1, fields(), &frame, &["k"]).await;
     let mut request = named(small_pages(&index), &["n", "_id", "k"]);
-    request.query = json!({"bool": {"filter": [{"term": {"g": "JFK"}}, {"range": {"n": {"lt": 30}}}]}});
+    request.search_mut().unwrap().query =
+        json!({"bool": {"filter": [{"term": {"g": "JFK"}}, {"range": {"n": {"lt": 30}}}]}});
     let reader = IndexReader::open(&client, request.clone()).await.unwrap();
-    assert_eq!(reader.count(), 10);
+    assert_eq!(reader.count(), Some(10));
     let found = sorted(&reader.collect().await.unwrap(), "n");
     assert_eq!(found.get_column_names(), ["n", "_id", "k"]);
     let numbers: Vec<i64> = found.column("n").unwrap().i64().unwrap().into_no_null_iter().collect();
     assert_eq!(numbers, [0, 3, 6, 9, 12, 15, 18, 21, 24, 27]);
     assert!(found.column("_id").unwrap().equals(&found.column("k").unwrap().clone().with_name("_id".into())));
 
-    request.query = json!({"term": {"g": "nowhere"}});
+    request.search_mut().unwrap().query = json!({"term": {"g": "nowhere"}});
     let none = IndexReader::open(&client, request.clone()).await.unwrap().collect().await.unwrap();
     assert_eq!((none.height(), none.width()), (0, 3));
 
-    request.query = json!({"trem": {"g": "JFK"}});
+    request.search_mut().unwrap().query = json!({"trem": {"g": "JFK"}});
     let error = IndexReader::open(&client, request).await.err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Elasticsearch);
     assert!(error.to_string().contains("unknown field [trem]"), "{error}");
@@ -165,8 +164,8 @@ async fn an_alias_is_read_over_all_its_indices() {
     for index in [alias.clone(), format!("{}*", scope.prefix()), format!("{one},{two}")] {
         let request = named(small_pages(&index), &["k", "n", "x", "y", "_index"]);
         let reader = IndexReader::open(&client, request).await.unwrap();
-        assert_eq!(reader.indices(), [one.as_str(), two.as_str()], "{index}");
-        assert_eq!((reader.count(), reader.slices()), (40, 3));
+        assert_eq!(reader.origin().indices, [one.as_str(), two.as_str()], "{index}");
+        assert_eq!((reader.count(), reader.slices()), (Some(40), 4));
         let found = sorted(&reader.collect().await.unwrap(), "k");
         assert!(found.column("n").unwrap().equals(frame.column("n").unwrap()));
         let x = frame.column("x").unwrap().head(Some(25));

@@ -5,9 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
-use es_export::{Export, ExportOptions, Manifest, Progress, ReadOptions, ReadRequest, Split};
+use es_export::{
+    Compression, Destination, Export, Format, Manifest, ParquetOptions, Progress, ReadOptions, ReadRequest, Search,
+    Split,
+};
 use es_frame::{ColumnRequest, DocumentWriter};
-use es_testing::Scope;
+use es_testing::{Node, Scope};
 use polars::io::prelude::{ParquetReader, SerReader as _};
 use polars::prelude::*;
 use serde_json::{Value, json};
@@ -20,6 +23,12 @@ pub(crate) fn at(url: &str) -> ClusterConfig {
 /// A client of the plain node and names of the test's own, or nothing where there is no node.
 pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
     let node = es_testing::plain().await?;
+    let client = Client::connect(of_node(&node)).await.unwrap();
+    Some((client, Scope::new(&node, test)))
+}
+
+/// How a node is connected to.
+pub(crate) fn of_node(node: &Node) -> ClusterConfig {
     let mut config = at(&node.url);
     config.tls.ca_cert = node.ca_cert_path.clone();
     config.credentials = match (&node.api_key, &node.username, &node.password) {
@@ -29,8 +38,7 @@ pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
         }
         _ => Credentials::None,
     };
-    let client = Client::connect(config).await.unwrap();
-    Some((client, Scope::new(&node, test)))
+    config
 }
 
 /// Makes an index of so many shards with these fields, and puts the documents of a frame in
@@ -90,19 +98,30 @@ pub(crate) fn small_pages(index: &str) -> ReadRequest {
     ReadRequest { options: ReadOptions { page_rows: 7, ..ReadOptions::default() }, ..ReadRequest::new(index) }
 }
 
-pub(crate) fn named(request: ReadRequest, columns: &[&str]) -> ReadRequest {
+pub(crate) fn named(mut request: ReadRequest, columns: &[&str]) -> ReadRequest {
     let columns = columns.iter().map(|name| (*name).to_owned()).collect();
-    ReadRequest { columns: ColumnRequest::Named(columns), ..request }
+    request.search_mut().unwrap().columns = ColumnRequest::Named(columns);
+    request
+}
+
+/// The same request for what this query matches.
+pub(crate) fn matching(mut request: ReadRequest, query: Value) -> ReadRequest {
+    request.search_mut().unwrap().query = query;
+    request
+}
+
+/// A request for what is searched for, in pages of seven rows.
+pub(crate) fn in_small_pages(search: Search) -> ReadRequest {
+    ReadRequest { options: ReadOptions { page_rows: 7, ..ReadOptions::default() }, ..search.into() }
 }
 
 pub(crate) fn export(request: ReadRequest, destination: &Path, split: Option<Split>) -> Export {
-    Export {
-        request,
-        destination: destination.to_owned(),
-        split,
-        options: ExportOptions::default(),
-        notes: json!(null),
-    }
+    Export { split, ..Export::new(request, Destination::Folder(destination.to_owned())) }
+}
+
+/// Parquet in row groups of so many rows.
+pub(crate) fn row_groups(row_group_rows: usize, compression: Compression) -> Format {
+    Format::Parquet(ParquetOptions { row_group_rows, compression, ..ParquetOptions::default() })
 }
 
 pub(crate) fn split(key: &str) -> Split {

@@ -1,0 +1,148 @@
+//! An export: rows of an index as files of parts, committed as a whole.
+//!
+//! `plan` cuts the reading into groups of slices; `forward` reads them, and a thread of its
+//! own writes them with `files`: `partition` puts rows in folders, `spool` is where they wait
+//! for statistics that are known only at the end. `state` is what a killed export leaves for
+//! the next, and `run` puts all of it together. `stream` writes to a pipe instead.
+
+mod encoding;
+mod files;
+mod forward;
+mod outcome;
+mod partition;
+mod plan;
+mod progress;
+mod run;
+mod spool;
+mod state;
+mod stream;
+
+use es_core::Client;
+use indexmap::IndexMap;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::commit::Destination;
+use crate::encode::Encoding;
+use crate::error::Error;
+use crate::manifest::Manifest;
+use crate::read::ReadRequest;
+use crate::split::Split;
+use crate::write::Format;
+
+pub use progress::{Phase, Progress};
+pub use stream::{Streamed, stream};
+
+/// What to export and where to.
+///
+/// ```no_run
+/// use es_core::{Client, ClusterConfig};
+/// use es_export::{Destination, Export, ReadRequest, Split};
+/// use tokio_util::sync::CancellationToken;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::connect(ClusterConfig::from_env()?).await?;
+/// let mut export = Export::new(ReadRequest::new("flights"), Destination::Folder("flights".into()));
+/// let parts = vec![("train".to_owned(), 0.9), ("test".to_owned(), 0.1)];
+/// export.split = Some(Split::by_hash(vec!["_id".to_owned()], 7, parts)?);
+/// let manifest = export.run(&client, &CancellationToken::new(), |_| {}).await?;
+/// println!("{} rows", manifest.rows);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// What to read. Where columns are named, the files have these columns in this order;
+    /// those that the split needs are read as well, but not written unless named.
+    pub request: ReadRequest,
+    /// Where the files go.
+    pub destination: Destination,
+    /// The format of the files.
+    pub format: Format,
+    /// How rows are assigned to parts. Without a split there is one part, `data`.
+    pub split: Option<Split>,
+    /// The columns whose values are folders, `column=value`, as Hive has them. They are left
+    /// out of the files.
+    pub partition_by: Vec<String>,
+    /// How columns are turned into numbers. What that takes, such as means and vocabularies,
+    /// is found in the training part alone.
+    pub encodings: IndexMap<String, Encoding>,
+    /// The limits, and what to do with what a killed export left.
+    pub options: ExportOptions,
+    /// What the manifest notes for the caller. It does not count when it is decided whether a
+    /// killed export can be carried on.
+    pub notes: Value,
+}
+
+/// The limits of an export.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExportOptions {
+    /// About how many rows are read before the files of all parts are finished and others
+    /// begun. A killed export loses at most what was read since. Default: 1,000,000.
+    pub rows_per_file: u64,
+    /// Most folders of `partition_by` that are written at the same time. Default: 256.
+    pub max_open_partitions: usize,
+    /// Most bytes of rows that wait in memory to be written, in all files together; above it
+    /// the largest are written, in smaller pieces. Default: 64 MiB.
+    pub max_held_bytes: usize,
+    /// The part that the statistics of encodings come from. Default: `train`, or the first
+    /// part if there is none of this name.
+    pub training_part: Option<String>,
+    /// Begin anew, even if a killed export could be carried on. Default: false.
+    pub restart: bool,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self {
+            rows_per_file: 1_000_000,
+            max_open_partitions: 256,
+            max_held_bytes: 64 * 1024 * 1024,
+            training_part: None,
+            restart: false,
+        }
+    }
+}
+
+impl Export {
+    /// An export of everything that the request reads, as Parquet, without a split.
+    pub fn new(request: ReadRequest, destination: Destination) -> Self {
+        Self {
+            request,
+            destination,
+            format: Format::Parquet(Default::default()),
+            split: None,
+            partition_by: Vec::new(),
+            encodings: IndexMap::new(),
+            options: ExportOptions::default(),
+            notes: Value::Null,
+        }
+    }
+
+    /// Reads, writes and commits. Whatever happens before the end, the destination stays as
+    /// it was.
+    ///
+    /// Memory holds two pages of each slice that is read, two frames between reading and
+    /// writing, and [`ExportOptions::max_held_bytes`] of rows that wait for their file, with
+    /// a copy of the row group that is being written. When writing is slow, no pages are
+    /// asked for.
+    ///
+    /// An export that was killed leaves its finished files, and the next run with the same
+    /// request carries on after them as long as the server keeps the point in time
+    /// ([`ReadOptions::keep_alive`] after the last page); otherwise it begins anew. A failed
+    /// or cancelled export closes its point in time and leaves nothing.
+    ///
+    /// [`ReadOptions::keep_alive`]: crate::ReadOptions::keep_alive
+    ///
+    /// # Errors
+    /// Any kind; [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) when the token was
+    /// cancelled.
+    pub async fn run(
+        self,
+        client: &Client,
+        cancel: &CancellationToken,
+        observer: impl Fn(Progress),
+    ) -> Result<Manifest, Error> {
+        run::run(self, client, cancel, &observer).await
+    }
+}

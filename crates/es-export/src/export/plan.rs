@@ -1,0 +1,185 @@
+//! What is decided before a row is read: which columns, in which groups of slices, and
+//! whether what a killed export left is of the same export.
+
+use std::ops::Range;
+
+use es_frame::ColumnRequest;
+use polars::prelude::Schema;
+use serde_json::json;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::Export;
+use crate::commit::Destination;
+use crate::error::{Error, ErrorKind};
+use crate::read::ReadRequest;
+
+/// Checks what can be checked without the server.
+pub(super) fn check(export: &Export) -> Result<(), Error> {
+    let refused = |what: &str| {
+        Err(Error::new(ErrorKind::Destination, format!("{what} cannot be a single file"))
+            .with_help("choose a folder as the destination"))
+    };
+    if let Destination::File(_) = export.destination {
+        if export.split.is_some() {
+            return refused("the parts of a split");
+        }
+        if !export.partition_by.is_empty() {
+            return refused("the folders of partition columns");
+        }
+    }
+    if let Some(part) = &export.options.training_part {
+        let is_there = match &export.split {
+            Some(split) => split.parts().contains(part),
+            None => part == DATA,
+        };
+        if !is_there {
+            return Err(Error::new(ErrorKind::Split, format!("there is no part {part} to train on")));
+        }
+    }
+    Ok(())
+}
+
+/// The part of an export without a split.
+const DATA: &str = "data";
+
+/// The names of the parts.
+pub(super) fn parts(export: &Export) -> Vec<String> {
+    export.split.as_ref().map_or_else(|| vec![DATA.to_owned()], |split| split.parts().to_vec())
+}
+
+/// The name of the only file, where there is only one.
+pub(super) fn single(export: &Export) -> Option<String> {
+    match &export.destination {
+        Destination::File(path) => path.file_name().map(|name| name.to_string_lossy().into_owned()),
+        Destination::Folder(_) => None,
+    }
+}
+
+/// The place of the part whose rows the statistics of encodings come from.
+pub(super) fn training_part(export: &Export) -> usize {
+    let named = export.options.training_part.as_deref().unwrap_or("train");
+    parts(export).iter().position(|part| part == named).unwrap_or(0)
+}
+
+/// The request with the columns that split and partitions need.
+pub(super) fn read_request(export: &Export) -> ReadRequest {
+    let mut request = export.request.clone();
+    if let Some(ColumnRequest::Named(names)) = request.search_mut().map(|search| &mut search.columns) {
+        let of_split = export.split.iter().flat_map(|split| split.columns());
+        for name in export.partition_by.iter().cloned().chain(of_split) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    request
+}
+
+/// The columns of the rows that are written, partition columns included, in their order.
+pub(super) fn written_columns(export: &Export, read: &Schema) -> Result<Schema, Error> {
+    let of_split = export.split.as_ref().map(|split| split.columns()).unwrap_or_default();
+    for name in export.partition_by.iter().chain(&of_split) {
+        if read.get(name).is_none() {
+            let known = read.iter_names().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
+            return Err(Error::new(ErrorKind::Column, format!("column {name} is not among {known}")));
+        }
+    }
+    let Some(ColumnRequest::Named(names)) = export.request.search().map(|search| &search.columns) else {
+        return Ok(read.clone());
+    };
+    let is_written = |name: &str| names.iter().any(|named| named == name) || is_partition(export, name);
+    Ok(read.iter().filter(|(name, _)| is_written(name)).map(|(name, dtype)| (name.clone(), dtype.clone())).collect())
+}
+
+fn is_partition(export: &Export, name: &str) -> bool {
+    export.partition_by.iter().any(|column| column == name)
+}
+
+/// The columns of the files: without those that are folders.
+pub(super) fn file_columns(export: &Export, written: &Schema) -> Result<Schema, Error> {
+    let columns: Schema = written
+        .iter()
+        .filter(|(name, _)| !is_partition(export, name))
+        .map(|(name, dtype)| (name.clone(), dtype.clone()))
+        .collect();
+    if columns.is_empty() {
+        return Err(Error::new(ErrorKind::Partition, "all columns are partition columns, and the files would have none"));
+    }
+    Ok(columns)
+}
+
+/// How many groups the slices are read in, so that each has about so many rows; one where
+/// the rows are not counted before.
+pub(super) fn wanted_groups(export: &Export, rows: Option<u64>) -> usize {
+    match export.destination {
+        Destination::File(_) => 1,
+        Destination::Folder(_) => {
+            let groups = rows.unwrap_or(0).div_ceil(export.options.rows_per_file.max(1));
+            usize::try_from(groups).unwrap_or(usize::MAX).max(1)
+        }
+    }
+}
+
+/// The slices of each group: so many groups of adjacent slices, as equal as can be, fewer
+/// where the slices are.
+pub(super) fn groups(slices: usize, wanted: usize) -> Vec<Range<usize>> {
+    let slices = slices.max(1);
+    let groups = wanted.clamp(1, slices);
+    (0..groups).map(|group| group * slices / groups..(group + 1) * slices / groups).collect()
+}
+
+/// After how many rows the files of a group are finished although the group goes on. Groups
+/// of several are about of the right size; where there is only one, its size is not known.
+pub(super) fn cut_after(export: &Export, groups: usize) -> Option<u64> {
+    match export.destination {
+        Destination::File(_) => None,
+        Destination::Folder(_) if groups == 1 => Some(export.options.rows_per_file.max(1)),
+        Destination::Folder(_) => Some(export.options.rows_per_file.max(1).saturating_mul(2)),
+    }
+}
+
+/// What tells this export from others: all that decides on the files, and the program that
+/// writes them. It changes at most with the program's version, and then an export begins
+/// anew.
+pub(super) fn fingerprint(export: &Export, cluster: &str) -> String {
+    let Export { request, destination, format, split, partition_by, encodings, options, notes: _ } = export;
+    let text = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "cluster": cluster,
+        "request": format!("{request:?}"),
+        "destination": format!("{destination:?}"),
+        "format": format!("{format:?}"),
+        "split": split,
+        "partition_by": partition_by,
+        "encodings": format!("{encodings:?}"),
+        "rows_per_file": options.rows_per_file,
+        "training_part": options.training_part,
+    });
+    format!("{:032x}", xxh3_128(text.to_string().as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
+
+    #[test]
+    fn slices_are_divided_evenly() {
+        assert_eq!(groups(9, 3), [0..3, 3..6, 6..9]);
+        assert_eq!(groups(3, 1), [0..3]);
+        assert_eq!(groups(2, 7), [0..1, 1..2]);
+        assert_eq!(groups(7, 2), [0..3, 3..7]);
+        assert_eq!(groups(0, 0), [0..1]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_slice_is_in_one_group(slices in 1..1100_usize, wanted in 0..2000_usize) {
+            let groups = groups(slices, wanted);
+            let all: Vec<usize> = groups.iter().cloned().flatten().collect();
+            prop_assert_eq!(all, (0..slices).collect::<Vec<_>>());
+            let sizes: Vec<usize> = groups.iter().map(ExactSizeIterator::len).collect();
+            prop_assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What a killed export leaves for the next: which files are finished, and how to go on.
+//!
+//! It is written beside the files after each group of slices, once the files of the group
+//! are on disk. Only what is written there is believed; everything else is removed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tracing::debug;
+
+use crate::commit::{self, Staging};
+use crate::error::Error;
+use crate::manifest::ManifestFile;
+use crate::read::SavedRead;
+use crate::split::Split;
+use crate::split::proof::Proof;
+
+/// The state's name in the staging folder.
+const STATE: &str = "state.json";
+
+/// The name of the hashes of groups that were seen.
+const GROUPS: &str = "groups";
+
+/// The state of an export between two groups.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct State {
+    /// See [`super::plan::fingerprint`].
+    pub(super) fingerprint: String,
+    /// The point in time.
+    pub(super) read: SavedRead,
+    /// The split, with its strata.
+    pub(super) split: Option<Split>,
+    /// In how many groups the slices are read.
+    pub(super) groups: usize,
+    /// Whether the files are those that wait to be encoded.
+    pub(super) is_spooled: bool,
+    /// What is finished.
+    pub(super) finished: Finished,
+}
+
+/// What was written so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Finished {
+    /// How many groups are.
+    pub(super) groups: usize,
+    /// Their rows.
+    pub(super) rows: u64,
+    /// Their files.
+    pub(super) files: Vec<PartFile>,
+    /// The number of the next file of each part.
+    pub(super) next_file: u32,
+    /// How often the export was carried on.
+    pub(super) resumed: u32,
+    /// The account of the split.
+    pub(super) proof: Option<Proof>,
+}
+
+/// A file of a part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct PartFile {
+    /// The place of the part.
+    pub(super) part: usize,
+    /// The file.
+    pub(super) file: ManifestFile,
+}
+
+impl Finished {
+    /// The paths of all files, descriptions included.
+    pub(super) fn paths(&self) -> Vec<String> {
+        let paths = |PartFile { file, .. }: &PartFile| [Some(file.path.clone()), file.description.clone()];
+        self.files.iter().flat_map(paths).flatten().collect()
+    }
+}
+
+impl State {
+    /// The state that a killed export left; `None` where there is none that can be believed.
+    pub(super) fn read(staging: &Staging) -> Option<Self> {
+        let bytes = fs::read(staging.aside(STATE)).ok()?;
+        let read: Result<Self, _> = serde_json::from_slice(&bytes);
+        let mut state = read.inspect_err(|error| debug!(%error, "the state of a killed export cannot be read")).ok()?;
+        if let Some(proof) = state.finished.proof.take() {
+            state.finished.proof = Some(proof.with_groups(&staging.aside(GROUPS))?);
+        }
+        Some(state)
+    }
+
+    /// Writes the state in one step.
+    pub(super) fn save(&self, staging: &Staging) -> Result<(), Error> {
+        if let Some(proof) = &self.finished.proof {
+            let path = staging.aside(GROUPS);
+            proof.save_groups(&path).map_err(|source| Error::writing(&path, source))?;
+        }
+        let path = staging.aside(STATE);
+        let text = serde_json::to_vec(self).map_err(std::io::Error::from);
+        text.and_then(|text| commit::replace(&path, &text)).map_err(|source| Error::writing(&path, source))
+    }
+
+    /// The folder of the finished files.
+    pub(super) fn folder(&self, staging: &Staging) -> PathBuf {
+        if self.is_spooled { spool(staging) } else { staging.files().to_owned() }
+    }
+
+    /// Whether every finished file is there with its size.
+    pub(super) fn is_whole(&self, folder: &Path) -> bool {
+        self.finished.files.iter().all(|PartFile { file, .. }| file.is_in(folder))
+    }
+}
+
+/// The folder of files that wait to be encoded.
+pub(super) fn spool(staging: &Staging) -> PathBuf {
+    staging.aside("spool")
+}

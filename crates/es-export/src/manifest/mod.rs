@@ -1,0 +1,225 @@
+//! What an export holds and where it came from: `_manifest.json` in its folder, or
+//! `NAME.manifest.json` beside its file.
+//!
+//! A reader needs no more than the folder. `v1` reads manifests of the layout before.
+
+mod v1;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::encode::Encoders;
+use crate::error::{Error, ErrorKind};
+use crate::read::Origin;
+use crate::split::Split;
+use crate::split::proof::KeySum;
+
+/// The manifest's file name in a folder. It is written last: a folder without it is no export.
+pub const MANIFEST_FILE: &str = "_manifest.json";
+
+/// The layout that is written.
+pub(crate) const MANIFEST_VERSION: u32 = 2;
+
+/// The manifest of an export, layout 2.
+///
+/// Fields may be added to the layout, and readers must not mind those that they do not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// The version of this layout: 2. [`Manifest::read`] reads layout 1 as well.
+    pub manifest_version: u32,
+    /// When the export was written, in UTC.
+    pub created: Timestamp,
+    /// The programs that wrote it.
+    pub versions: ManifestVersions,
+    /// What was read, when and how.
+    pub source: Origin,
+    /// The rows of all parts. Where the source says how many rows there should be (`matched`,
+    /// counted in the same point in time), they are as many.
+    pub rows: u64,
+    /// How often the export was killed and carried on after its finished files.
+    #[serde(default)]
+    pub resumed: u32,
+    /// The format of the files.
+    pub format: ManifestFormat,
+    /// The columns of every file, in their order. With encoders these are the encoded ones.
+    pub columns: Vec<ManifestColumn>,
+    /// The columns that are not in the files but in the names of their folders, as Hive has
+    /// them: `column=value`.
+    #[serde(default)]
+    pub partition_by: Vec<ManifestColumn>,
+    /// How rows were assigned to parts, if they were: with this alone any row can be put
+    /// where this export would have put it.
+    pub split: Option<Split>,
+    /// What shows that the parts of the split are disjoint and complete.
+    #[serde(default)]
+    pub proof: Option<ManifestProof>,
+    /// The parts, in the order of the split. Without a split there is one, `data`.
+    pub parts: Vec<ManifestPart>,
+    /// How columns were turned into numbers, with all that it takes to do the same with other
+    /// rows: learnt from the training part alone.
+    #[serde(default)]
+    pub encoders: Option<Encoders>,
+    /// What the caller notes, such as the definition that this export fulfils.
+    pub notes: Value,
+}
+
+/// The programs that wrote an export.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestVersions {
+    /// The version of `es-export`.
+    pub es_export: String,
+    /// The version of Polars, which wrote the columns. Not said in layout 1.
+    #[serde(default)]
+    pub polars: Option<String>,
+}
+
+/// The format of an export's files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ManifestFormat {
+    /// Its name, such as `parquet`.
+    pub name: String,
+    /// The compression, or `none`.
+    #[serde(default)]
+    pub compression: Option<String>,
+    /// Rows of a row group, in Parquet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub row_group_rows: Option<usize>,
+}
+
+/// A column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestColumn {
+    /// Its name.
+    pub name: String,
+    /// Its type in Elasticsearch; empty for a column that an encoding has made.
+    pub elasticsearch: String,
+    /// Its Polars type.
+    pub polars: String,
+    /// Its Arrow type.
+    pub arrow: String,
+}
+
+/// What shows that the parts of a split are disjoint and complete.
+///
+/// The text of a row's key (see `key`), as a JSON string, or `null` where a row may lack it,
+/// is hashed. The sum of these hashes over all rows was computed before rows were divided,
+/// and over the rows of each part (see [`ManifestPart::keys`]) from what it was given: the
+/// sums of the parts add up to that of the whole, as do the numbers of rows and of groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestProof {
+    /// The columns of the key. Their values are joined by `|`, with a `\` before each `|` and
+    /// `\` in texts.
+    pub key: Vec<String>,
+    /// The hash function: `xxh3_128`, without a seed.
+    pub hash: String,
+    /// Of all rows, before they were divided.
+    pub whole: ManifestKeys,
+    /// Why groups were not counted, in a split by group, if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_not_counted: Option<String>,
+}
+
+/// What the keys of some rows add up to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestKeys {
+    /// The rows, and the sum of their keys' hashes.
+    #[serde(flatten)]
+    pub sum: KeySum,
+    /// How many groups there are, in a split by group. No group is in two parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u64>,
+    /// The first time, to the millisecond, in a split by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earliest: Option<Timestamp>,
+    /// The last time, to the millisecond, in a split by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Timestamp>,
+}
+
+/// A part of the rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestPart {
+    /// Its name.
+    pub name: String,
+    /// Its rows.
+    pub rows: u64,
+    /// What their keys add up to, in a split.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys: Option<ManifestKeys>,
+    /// Its files, in the order in which they were written. With partition columns a part
+    /// without rows has none.
+    pub files: Vec<ManifestFile>,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Its path within the folder, with `/`, as it is on disk.
+    pub path: String,
+    /// Its rows.
+    pub rows: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// The SHA-256 of its bytes, in hexadecimal digits.
+    pub sha256: String,
+    /// The path of the file that describes its features, for formats of tensors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+}
+
+impl ManifestFile {
+    /// Whether the file is in a folder with its size, and its description.
+    pub(crate) fn is_in(&self, folder: &Path) -> bool {
+        std::fs::metadata(folder.join(&self.path)).is_ok_and(|found| found.len() == self.bytes)
+            && self.description.as_ref().is_none_or(|path| folder.join(path).is_file())
+    }
+}
+
+impl Manifest {
+    /// Reads the manifest of an export's folder, or of its file; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be read, is damaged, or is of a layout that this
+    /// version does not know.
+    pub fn read(path: &Path) -> Result<Option<Self>, Error> {
+        let manifest = if path.is_file() {
+            crate::commit::Destination::File(path.to_owned()).manifest()
+        } else {
+            path.join(MANIFEST_FILE)
+        };
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>, help: &str| {
+            Error::new(ErrorKind::Io, format!("{} cannot be read: {source}", manifest.display()))
+                .with_help(help)
+                .with_source(source)
+        };
+        let bytes = match std::fs::read(&manifest) {
+            Ok(bytes) => bytes,
+            Err(source) if source.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(failed(source.into(), DAMAGED)),
+        };
+        #[derive(Deserialize)]
+        struct Version {
+            manifest_version: u32,
+        }
+        let version = serde_json::from_slice(&bytes).map_err(|source| failed(source.into(), DAMAGED))?;
+        let read = match version {
+            Version { manifest_version: 1 } => v1::read(&bytes),
+            Version { manifest_version: MANIFEST_VERSION } => serde_json::from_slice(&bytes),
+            Version { manifest_version } => {
+                let what = format!("layout {manifest_version} is not known to this version");
+                return Err(failed(what.into(), "read it with the version that wrote it, or export again"));
+            }
+        };
+        read.map(Some).map_err(|source| failed(source.into(), DAMAGED))
+    }
+
+    /// Whether every file of the manifest is in the folder with its size.
+    pub fn files_are_there(&self, folder: &Path) -> bool {
+        self.parts.iter().flat_map(|part| &part.files).all(|file| file.is_in(folder))
+    }
+}
+
+const DAMAGED: &str = "remove the folder, or put the file back";

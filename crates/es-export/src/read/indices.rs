@@ -1,0 +1,118 @@
+//! The indices behind a name: their common mapping, shards, and limits of reading.
+
+use std::collections::HashMap;
+
+use es_core::{Client, IndexDescription, Mapping};
+use serde_json::Value;
+
+use super::slices::MOST_SLICES;
+use crate::error::{Error, ErrorKind};
+
+/// The server's default of `index.max_result_window`: the most rows of a page.
+const MOST_PAGE_ROWS: usize = 10_000;
+
+/// What a name stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Indices {
+    /// The physical indices, by name.
+    pub(crate) names: Vec<String>,
+    /// Their common mapping.
+    pub(crate) mapping: Mapping,
+    /// The number of shards of each.
+    pub(crate) shards: Vec<usize>,
+    /// The most rows of a page that all of them give.
+    pub(crate) most_page_rows: usize,
+    /// The most slices that all of them let be read.
+    pub(crate) most_slices: usize,
+}
+
+impl Indices {
+    /// Describes what an index, an alias, a pattern or a list stands for.
+    pub(crate) async fn of(client: &Client, index: &str) -> Result<Self, Error> {
+        let mut described = client.indices().describe(index).await?;
+        if index.contains('*') {
+            // A point in time on a pattern leaves hidden indices out.
+            described.retain(|index| index.settings.get("hidden").and_then(Value::as_str) != Some("true"));
+        }
+        Self::of_descriptions(index, &described)
+    }
+
+    fn of_descriptions(index: &str, described: &[IndexDescription]) -> Result<Self, Error> {
+        let mapping = one_mapping(index, described)?;
+        let least = |name, default| described.iter().map(|index| number(index, name, default)).min().unwrap_or(default);
+        Ok(Self {
+            names: described.iter().map(|index| index.name.clone()).collect(),
+            mapping,
+            shards: described.iter().map(|index| number(index, "number_of_shards", 1)).collect(),
+            most_page_rows: least("max_result_window", MOST_PAGE_ROWS).max(1),
+            most_slices: least("max_slices_per_pit", MOST_SLICES).max(1),
+        })
+    }
+
+    /// Whether a name is that of one index, which cannot come to mean another.
+    pub(crate) fn is_exactly(&self, name: &str) -> bool {
+        matches!(self.names.as_slice(), [only] if only == name)
+    }
+}
+
+fn number(index: &IndexDescription, setting: &str, default: usize) -> usize {
+    index.settings.get(setting).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(default)
+}
+
+/// The mapping that all indices share, as far as types go.
+fn one_mapping(name: &str, indices: &[IndexDescription]) -> Result<Mapping, Error> {
+    if indices.is_empty() {
+        return Err(Error::new(ErrorKind::NotFound, format!("there is no index or alias {name}"))
+            .with_help("check the name and the index prefix, or run what writes it first"));
+    }
+    let mut known = HashMap::new();
+    for index in indices {
+        for (path, field) in index.mapping.fields() {
+            let (field_type, first) = *known.entry(path.clone()).or_insert((field.field_type(), &index.name));
+            if field_type != field.field_type() {
+                return Err(Error::new(
+                    ErrorKind::Column,
+                    format!("field {path} is {field_type} in {first} and {} in {}", field.field_type(), index.name),
+                )
+                .with_help("rebuild one of the indices, or leave the field out"));
+            }
+        }
+    }
+    Ok(indices.iter().fold(Mapping::default(), |all, index| all.overridden_by(&index.mapping)))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn index(name: &str, settings: Value, properties: Value) -> IndexDescription {
+        IndexDescription {
+            name: name.to_owned(),
+            aliases: vec![],
+            mapping: serde_json::from_value(json!({"properties": properties})).unwrap(),
+            settings: settings.as_object().unwrap().clone(),
+        }
+    }
+
+    #[test]
+    fn the_narrowest_limits_hold() {
+        let one = index("a", json!({"number_of_shards": "3", "max_result_window": "500"}), json!({}));
+        let two = index("b", json!({"number_of_shards": "1", "max_slices_per_pit": "7"}), json!({}));
+        let found = Indices::of_descriptions("x", &[one.clone(), two]).unwrap();
+        assert_eq!((found.shards.as_slice(), found.most_page_rows, found.most_slices), (&[3, 1][..], 500, 7));
+        assert!(!found.is_exactly("x"));
+        let alone = Indices::of_descriptions("a", &[one]).unwrap();
+        assert_eq!((alone.most_slices, alone.is_exactly("a")), (MOST_SLICES, true));
+    }
+
+    #[test]
+    fn a_field_of_two_types_is_told_and_none_is_not_found() {
+        let one = index("a", json!({}), json!({"n": {"type": "long"}}));
+        let two = index("b", json!({}), json!({"n": {"type": "keyword"}}));
+        let error = Indices::of_descriptions("x", &[one, two]).unwrap_err();
+        assert_eq!(error.to_string(), "field n is long in a and keyword in b");
+        assert_eq!(Indices::of_descriptions("x", &[]).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}

@@ -1,0 +1,115 @@
+//! Where rows came from, for whoever keeps them; and what is kept of a read to go on with.
+
+use es_core::{Client, Mapping};
+use jiff::Timestamp;
+use polars::prelude::Schema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::request::{Sample, Search};
+
+/// How the rows of a read are held together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadBy {
+    /// A point in time.
+    PointInTime,
+    /// A scroll.
+    Scroll,
+    /// A query in ES|QL.
+    Esql,
+    /// A query in SQL.
+    Sql,
+}
+
+/// Where rows came from.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Origin {
+    /// The cluster.
+    pub cluster_uuid: String,
+    /// Its version.
+    pub elasticsearch: String,
+    /// How they were read.
+    pub read_by: ReadBy,
+    /// The index, alias or pattern that was asked for, in a search.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
+    /// The physical indices behind it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub indices: Vec<String>,
+    /// The query: JSON, or the text of one in ES|QL or SQL.
+    pub query: Value,
+    /// What else the query was asked with: `runtime_mappings`, `sort`, `params`, `filter`.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub parameters: serde_json::Map<String, Value>,
+    /// The limit of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u64>,
+    /// The part that was drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sample: Option<Sample>,
+    /// Where the server took the values from, and why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retrieval: Option<String>,
+    /// When the point in time was opened, or the query sent: rows are as they were then.
+    pub opened_at: Timestamp,
+    /// The number of slices.
+    pub slices: usize,
+    /// How many documents matched, the sample drawn already; for a query in ES|QL its rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matched: Option<u64>,
+    /// A fingerprint of the mapping.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mapping: Option<String>,
+}
+
+/// A read from a point in time that can be gone on with in another process.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SavedRead {
+    /// The newest id of the point in time.
+    pub point_in_time: String,
+    /// The number of slices; each is whole or to be read again.
+    pub slices: usize,
+    /// How many documents match.
+    pub matched: u64,
+    /// When the point in time was opened.
+    pub opened_at: Timestamp,
+    /// The physical indices it is of.
+    pub indices: Vec<String>,
+    /// A fingerprint of the request.
+    pub request: String,
+    /// A fingerprint of the columns.
+    pub columns: String,
+}
+
+/// A fingerprint of anything that serialises to the same text each time.
+pub(crate) fn fingerprint(of: &Value) -> String {
+    format!("{:032x}", xxh3_128(of.to_string().as_bytes()))
+}
+
+/// A fingerprint of a mapping.
+pub(crate) fn of_mapping(mapping: &Mapping) -> String {
+    fingerprint(&json!({"properties": mapping.properties, "parameters": mapping.parameters}))
+}
+
+/// A fingerprint of a schema and the types it comes from.
+pub(crate) fn of_columns(schema: &Schema, types: &[(String, String)]) -> String {
+    let columns: Vec<Value> = schema.iter().map(|(name, dtype)| json!([name.as_str(), format!("{dtype:?}")])).collect();
+    fingerprint(&json!([columns, types]))
+}
+
+/// A fingerprint of what rows are asked for, and of which cluster. The limits are not part of
+/// it, as they change nothing of the rows.
+pub(crate) fn of_search(client: &Client, search: &Search) -> String {
+    fingerprint(&json!([
+        client.info().cluster_uuid,
+        search.index,
+        search.query,
+        format!("{:?}", search.columns),
+        search.runtime,
+        search.sort,
+        search.limit,
+        search.sample,
+    ]))
+}

@@ -1,0 +1,236 @@
+//! What to read, and within which limits.
+
+use std::time::Duration;
+
+use es_frame::ColumnRequest;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// What to read.
+#[derive(Clone, Debug)]
+pub struct ReadRequest {
+    /// Where rows come from.
+    pub from: ReadFrom,
+    /// The limits.
+    pub options: ReadOptions,
+}
+
+/// Where rows come from.
+#[derive(Clone, Debug)]
+pub enum ReadFrom {
+    /// The documents that a query matches, any number of them.
+    Search(Search),
+    /// The result of a query in ES|QL, which the server holds whole: 10,000 rows at most.
+    Esql(Esql),
+    /// The result of a query in SQL, page by page.
+    Sql(Sql),
+}
+
+/// The documents that a query matches.
+#[derive(Clone, Debug)]
+pub struct Search {
+    /// An index, an alias, a pattern, or a list of them with commas.
+    pub index: String,
+    /// An Elasticsearch query. Default: all documents.
+    pub query: Value,
+    /// The columns. Default: all fields of the mapping.
+    pub columns: ColumnRequest,
+    /// Fields that are computed when they are read, as in `runtime_mappings` of a search: name
+    /// to definition.
+    pub runtime: Map<String, Value>,
+    /// The order of the rows, as in `sort` of a search. Default: none, which is fastest.
+    pub sort: Vec<Value>,
+    /// The first so many rows and no more.
+    pub limit: Option<u64>,
+    /// A random part of the documents.
+    pub sample: Option<Sample>,
+    /// How the pages are held together.
+    pub through: Through,
+}
+
+/// How the pages of one read are held together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Through {
+    /// A point in time; a scroll where the cluster does not let a point in time be opened.
+    #[default]
+    Auto,
+    /// A point in time: read in slices side by side, and pages can be asked for again.
+    PointInTime,
+    /// A scroll: one page after the other, and a page that is lost ends the read.
+    Scroll,
+}
+
+/// A random part of the documents that a query matches, which is the same each time as long as
+/// the documents stay as they are in their index.
+///
+/// The server draws a number for each matching document from the seed and the document's
+/// `_seq_no` (`random_score`), and keeps those that are among the highest. That reads one doc
+/// value a document and no `_id`, and does not depend on how segments are merged or which copy
+/// of a shard answers. The same documents in another index make another sample.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sample {
+    /// The share of documents to expect, above 0 and up to 1; the exact number is a matter of
+    /// chance.
+    pub share: f64,
+    /// Another seed is another sample.
+    pub seed: u64,
+}
+
+/// A query in ES|QL.
+#[derive(Clone, Debug)]
+pub struct Esql {
+    /// The query.
+    pub query: String,
+    /// The values of its parameters, as the API takes them.
+    pub params: Vec<Value>,
+    /// An Elasticsearch query that documents must match beforehand.
+    pub filter: Option<Value>,
+    /// The form that the server is asked to answer in.
+    pub format: EsqlFormat,
+    /// How long to wait for the end of the query. Default: 1 hour.
+    pub wait: Duration,
+}
+
+/// The form in which the server answers a query in ES|QL. It makes no difference to the rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EsqlFormat {
+    /// Arrow, or JSON where the server or a column's type does not allow that.
+    #[default]
+    Auto,
+    /// JSON.
+    Json,
+}
+
+/// A query in SQL. A field with more than one value is an error, never one value of several.
+#[derive(Clone, Debug)]
+pub struct Sql {
+    /// The query.
+    pub query: String,
+    /// The values of its parameters.
+    pub params: Vec<Value>,
+    /// An Elasticsearch query that documents must match beforehand.
+    pub filter: Option<Value>,
+    /// The time zone that dates are computed in, such as `Europe/Berlin`. Default: UTC.
+    pub time_zone: Option<String>,
+}
+
+/// The limits of reading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadOptions {
+    /// Rows of one page; a search gives at most the index's `max_result_window`, which is
+    /// 10,000 if not set. Default: 5,000.
+    pub page_rows: usize,
+    /// Bytes of one page, about: how many rows that makes is learnt from the pages before.
+    /// Default: 8 MiB.
+    pub page_bytes: usize,
+    /// Slices that a point in time is read in. Default: at least
+    /// [`ReadOptions::concurrency`], enough for [`ReadOptions::slice_rows`], and a multiple of
+    /// the number of shards, so that all slices are about equal; at most the index's
+    /// `max_slices_per_pit`, which is 1,024 if not set.
+    pub slices: Option<usize>,
+    /// The most rows that a slice is meant to have, where [`ReadOptions::slices`] is not set.
+    /// Default: any number.
+    pub slice_rows: Option<u64>,
+    /// Slices that are read at the same time; memory holds about two pages of each, one as a
+    /// frame and one as it came. Default: 3.
+    pub concurrency: usize,
+    /// How long the server keeps a point in time, or a scroll, of which nobody asks; and for how
+    /// long a page that fails is asked for again. Default: 2 minutes.
+    pub keep_alive: Duration,
+}
+
+impl Default for ReadOptions {
+    fn default() -> Self {
+        Self {
+            page_rows: 5_000,
+            page_bytes: 8 << 20,
+            slices: None,
+            slice_rows: None,
+            concurrency: 3,
+            keep_alive: Duration::from_secs(120),
+        }
+    }
+}
+
+impl ReadRequest {
+    /// Everything in an index or alias.
+    pub fn new(index: impl Into<String>) -> Self {
+        Search::new(index).into()
+    }
+
+    /// The search, if it is one.
+    pub fn search(&self) -> Option<&Search> {
+        match &self.from {
+            ReadFrom::Search(search) => Some(search),
+            ReadFrom::Esql(_) | ReadFrom::Sql(_) => None,
+        }
+    }
+
+    /// The search, if it is one, to be changed.
+    pub fn search_mut(&mut self) -> Option<&mut Search> {
+        match &mut self.from {
+            ReadFrom::Search(search) => Some(search),
+            ReadFrom::Esql(_) | ReadFrom::Sql(_) => None,
+        }
+    }
+}
+
+impl Search {
+    /// Everything in an index or alias.
+    pub fn new(index: impl Into<String>) -> Self {
+        Self {
+            index: index.into(),
+            query: json!({"match_all": {}}),
+            columns: ColumnRequest::All,
+            runtime: Map::new(),
+            sort: Vec::new(),
+            limit: None,
+            sample: None,
+            through: Through::Auto,
+        }
+    }
+}
+
+impl Esql {
+    /// A query without parameters.
+    pub fn new(query: impl Into<String>) -> Self {
+        Self {
+            query: query.into(),
+            params: Vec::new(),
+            filter: None,
+            format: EsqlFormat::Auto,
+            wait: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl Sql {
+    /// A query without parameters.
+    pub fn new(query: impl Into<String>) -> Self {
+        Self { query: query.into(), params: Vec::new(), filter: None, time_zone: None }
+    }
+}
+
+impl From<ReadFrom> for ReadRequest {
+    fn from(from: ReadFrom) -> Self {
+        Self { from, options: ReadOptions::default() }
+    }
+}
+
+impl From<Search> for ReadRequest {
+    fn from(search: Search) -> Self {
+        ReadFrom::Search(search).into()
+    }
+}
+
+impl From<Esql> for ReadRequest {
+    fn from(esql: Esql) -> Self {
+        ReadFrom::Esql(esql).into()
+    }
+}
+
+impl From<Sql> for ReadRequest {
+    fn from(sql: Sql) -> Self {
+        ReadFrom::Sql(sql).into()
+    }
+}

@@ -1,0 +1,203 @@
+//! What shows that the parts of a split are disjoint and complete.
+//!
+//! Each row adds the XXH3-128 hash of its key's text to a sum: to that of the whole before
+//! rows are divided, and to that of its part afterwards, read anew from the rows that the
+//! part was given. A row that was lost, doubled or altered on the way makes the parts' sums
+//! differ from the whole's.
+
+use std::collections::HashSet;
+use std::io;
+use std::path::Path;
+
+use polars::prelude::DataFrame;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use super::keys::for_each_key;
+use super::time::times_of;
+use super::{Rule, Split};
+use crate::error::{Error, ErrorKind};
+use crate::manifest::{ManifestKeys, ManifestProof};
+
+/// Groups above this are not counted: their hashes would have to be held in memory.
+const MOST_GROUPS: usize = 500_000;
+
+/// The sum of the hashes of rows' keys, which does not depend on their order.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeySum {
+    /// How many rows were added.
+    pub rows: u64,
+    /// The sum of the XXH3-128 hashes of the keys' texts, modulo 2¹²⁸, in 32 hexadecimal
+    /// digits.
+    #[serde(serialize_with = "as_hexadecimal", deserialize_with = "of_hexadecimal")]
+    pub sum: u128,
+}
+
+/// JSON has no numbers of this size.
+fn as_hexadecimal<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{sum:032x}"))
+}
+
+fn of_hexadecimal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    u128::from_str_radix(&text, 16).map_err(serde::de::Error::custom)
+}
+
+impl KeySum {
+    fn add(&mut self, key: &[u8]) {
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(xxh3_128(key));
+    }
+
+    /// The sum of the rows of both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { rows: self.rows + other.rows, sum: self.sum.wrapping_add(other.sum) }
+    }
+}
+
+/// What was seen of some rows: the whole's, or a part's.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+struct Seen {
+    keys: KeySum,
+    /// The least and the greatest time in milliseconds, of a split by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    times: Option<(i64, i64)>,
+    /// The hashes of the groups, of a split by group. They are kept in a file of their own.
+    #[serde(skip)]
+    groups: HashSet<u64>,
+}
+
+/// The account of a split.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Proof {
+    whole: Seen,
+    parts: Vec<Seen>,
+    /// Whether groups are counted, and are not too many.
+    counts_groups: bool,
+}
+
+impl Proof {
+    pub(crate) fn of(split: &Split) -> Self {
+        let parts = vec![Seen::default(); split.parts().len()];
+        Self { whole: Seen::default(), parts, counts_groups: split.keeps_groups() }
+    }
+
+    /// Adds rows before they are divided.
+    pub(crate) fn see_whole(&mut self, split: &Split, frame: &DataFrame) -> Result<(), Error> {
+        self.whole.see(split, frame, self.counts_groups)?;
+        self.bound();
+        Ok(())
+    }
+
+    /// Adds the rows that a part was given.
+    pub(crate) fn see_part(&mut self, split: &Split, part: usize, frame: &DataFrame) -> Result<(), Error> {
+        self.parts[part].see(split, frame, self.counts_groups)
+    }
+
+    fn bound(&mut self) {
+        if self.counts_groups && self.whole.groups.len() > MOST_GROUPS {
+            self.counts_groups = false;
+            self.whole.groups = HashSet::new();
+            self.parts.iter_mut().for_each(|part| part.groups = HashSet::new());
+        }
+    }
+
+    /// Checks the account, and puts it in the terms of the manifest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Split`] when the parts are not disjoint and complete.
+    pub(crate) fn check(&self, split: &Split) -> Result<(ManifestProof, Vec<ManifestKeys>), Error> {
+        let wrong = |what: String| {
+            Error::new(ErrorKind::Split, format!("the parts of the split do not add up: {what}"))
+                .with_help("this should not happen; nothing was changed, so try again and report it")
+        };
+        let sum = self.parts.iter().fold(KeySum::default(), |sum, part| sum.and(part.keys));
+        if sum != self.whole.keys {
+            return Err(wrong(format!("{} rows were divided into {}, or others", self.whole.keys.rows, sum.rows)));
+        }
+        let groups: usize = self.parts.iter().map(|part| part.groups.len()).sum();
+        if self.counts_groups && groups != self.whole.groups.len() {
+            return Err(wrong(format!("{} groups are in {groups}", self.whole.groups.len())));
+        }
+        for (place, part) in self.parts.iter().enumerate() {
+            let (Some((least, greatest)), Some((from, until))) = (part.times, split.span(place)) else { continue };
+            let is_within = from.is_none_or(|from| from.as_millisecond() <= least)
+                && until.is_none_or(|until| greatest < until.as_millisecond());
+            if !is_within {
+                return Err(wrong(format!("part {} holds times outside of its span", split.parts()[place])));
+            }
+        }
+        let keys = |seen: &Seen| ManifestKeys {
+            sum: seen.keys,
+            groups: self.counts_groups.then_some(seen.groups.len() as u64),
+            earliest: seen.times.and_then(|(least, _)| jiff::Timestamp::from_millisecond(least).ok()),
+            latest: seen.times.and_then(|(_, greatest)| jiff::Timestamp::from_millisecond(greatest).ok()),
+        };
+        let proof = ManifestProof {
+            key: split.key().to_vec(),
+            hash: "xxh3_128".to_owned(),
+            whole: keys(&self.whole),
+            groups_not_counted: (split.keeps_groups() && !self.counts_groups)
+                .then(|| format!("more than {MOST_GROUPS} groups")),
+        };
+        Ok((proof, self.parts.iter().map(keys).collect()))
+    }
+
+    /// Writes the hashes of the groups where there are any to count.
+    pub(crate) fn save_groups(&self, path: &Path) -> io::Result<()> {
+        if !self.counts_groups {
+            return Ok(());
+        }
+        let sets = std::iter::once(&self.whole).chain(&self.parts).map(|seen| &seen.groups);
+        let mut bytes = Vec::new();
+        for groups in sets {
+            bytes.extend_from_slice(&(groups.len() as u64).to_le_bytes());
+            groups.iter().for_each(|group| bytes.extend_from_slice(&group.to_le_bytes()));
+        }
+        let hash = xxh3_64(&bytes);
+        bytes.extend_from_slice(&hash.to_le_bytes());
+        crate::commit::replace(path, &bytes)
+    }
+
+    /// Reads what [`Proof::save_groups`] wrote; `None` when it is not whole.
+    pub(crate) fn with_groups(mut self, path: &Path) -> Option<Self> {
+        if !self.counts_groups {
+            return Some(self);
+        }
+        let bytes = std::fs::read(path).ok()?;
+        let (body, hash) = bytes.split_last_chunk::<8>()?;
+        if u64::from_le_bytes(*hash) != xxh3_64(body) {
+            return None;
+        }
+        let mut numbers = body.chunks_exact(8).filter_map(|chunk| Some(u64::from_le_bytes(chunk.try_into().ok()?)));
+        for seen in std::iter::once(&mut self.whole).chain(&mut self.parts) {
+            let length = numbers.next()?;
+            seen.groups = numbers.by_ref().take(length as usize).collect();
+            if seen.groups.len() as u64 != length {
+                return None;
+            }
+        }
+        Some(self)
+    }
+}
+
+impl Seen {
+    fn see(&mut self, split: &Split, frame: &DataFrame, counts_groups: bool) -> Result<(), Error> {
+        let Self { keys, times, groups } = self;
+        for_each_key(frame, split.key(), split.null_keys(), |_, key| {
+            keys.add(key);
+            if counts_groups {
+                groups.insert(xxh3_64(key));
+            }
+            Ok(())
+        })?;
+        if let Rule::Time(rule) = &split.rule {
+            for time in times_of(frame, rule.column())?.into_iter().flatten() {
+                let (least, greatest) = times.unwrap_or((time, time));
+                *times = Some((least.min(time), greatest.max(time)));
+            }
+        }
+        Ok(())
+    }
+}

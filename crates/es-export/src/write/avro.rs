@@ -1,0 +1,150 @@
+//! Avro object container files, a block a batch of rows.
+//!
+//! Apache's implementation writes them. It gets its batches in the format that it shares with
+//! Polars, Arrow IPC.
+
+use std::collections::HashMap;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow_array::RecordBatch;
+use arrow_avro::compression::CompressionCodec;
+use arrow_avro::writer::format::AvroOcfFormat;
+use arrow_avro::writer::{Writer, WriterBuilder};
+use arrow_ipc::reader::StreamReader;
+use arrow_schema::{Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
+use polars::prelude::{DataFrame, Schema};
+
+use super::FileWriter;
+use super::file::{OutputFile, SharedFile};
+use super::format::Compression;
+use super::gather::Gather;
+use super::ipc::IpcStream;
+use crate::error::{Error, ErrorKind};
+use crate::manifest::ManifestFile;
+
+/// Rows and bytes of a block.
+const BLOCK_ROWS: usize = 8_192;
+const BLOCK_BYTES: usize = 4 * 1024 * 1024;
+
+/// The attribute of a field whose column has a name that Avro does not allow.
+const COLUMN_ATTRIBUTE: &str = "column";
+
+/// The name of a column's field: letters, digits and underscores, no digit first.
+pub(super) fn field_name(column: &str) -> String {
+    let name: String = column.chars().map(|char| if char.is_ascii_alphanumeric() { char } else { '_' }).collect();
+    if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name }
+}
+
+pub(super) struct AvroFile {
+    file: OutputFile,
+    writer: Writer<SharedFile, AvroOcfFormat>,
+    schema: Schema,
+    arrow: ArrowSchemaRef,
+    waiting: Gather,
+    rows: u64,
+}
+
+impl AvroFile {
+    pub(super) fn create(folder: &Path, name: &str, schema: &Schema, wanted: Compression) -> Result<Self, Error> {
+        let file = OutputFile::create(folder, name)?;
+        let (arrow, _) = batches(&DataFrame::empty_with_schema(schema), schema)?;
+        let arrow = Arc::new(with_column_names(&arrow));
+        let codec = match wanted {
+            Compression::Deflate => Some(CompressionCodec::Deflate),
+            Compression::Snappy => Some(CompressionCodec::Snappy),
+            // The others are refused before.
+            _ => None,
+        };
+        let writer = WriterBuilder::new(arrow.as_ref().clone())
+            .with_compression(codec)
+            .build(file.writer())
+            .map_err(|source| file.failure(refused(source)))?;
+        let waiting = Gather::new(schema, BLOCK_ROWS, BLOCK_BYTES);
+        Ok(Self { file, writer, schema: schema.clone(), arrow, waiting, rows: 0 })
+    }
+}
+
+/// The rows as Apache's record batches, and their schema.
+fn batches(frame: &DataFrame, schema: &Schema) -> Result<(ArrowSchemaRef, Vec<RecordBatch>), Error> {
+    let mut stream = IpcStream::start(Vec::new(), schema, Compression::Uncompressed)?;
+    if frame.height() > 0 {
+        stream.write(frame)?;
+    }
+    let reader = StreamReader::try_new(Cursor::new(stream.finish()?), None).map_err(refused)?;
+    let arrow = reader.schema();
+    Ok((arrow, reader.collect::<Result<_, _>>().map_err(refused)?))
+}
+
+/// The schema with the names of columns that the fields cannot have.
+fn with_column_names(schema: &ArrowSchema) -> ArrowSchema {
+    let field = |field: &Arc<arrow_schema::Field>| {
+        let name = field_name(field.name());
+        if name == *field.name() {
+            return field.as_ref().clone();
+        }
+        // The library takes an attribute's value as JSON where it is.
+        let column = serde_json::Value::String(field.name().clone()).to_string();
+        let attribute = HashMap::from([(COLUMN_ATTRIBUTE.to_owned(), column)]);
+        field.as_ref().clone().with_name(name).with_metadata(attribute)
+    };
+    ArrowSchema::new(schema.fields().iter().map(field).collect::<Vec<_>>())
+}
+
+fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(ErrorKind::Value, format!("rows cannot be written as Avro: {source}")).with_source(source)
+}
+
+/// Writes one block.
+fn write(
+    writer: &mut Writer<SharedFile, AvroOcfFormat>,
+    arrow: &ArrowSchemaRef,
+    schema: &Schema,
+    file: &OutputFile,
+    block: &DataFrame,
+) -> Result<(), Error> {
+    for batch in batches(block, schema)?.1 {
+        let batch = RecordBatch::try_new(arrow.clone(), batch.columns().to_vec()).map_err(refused)?;
+        writer.write(&batch).map_err(|source| file.failure(refused(source)))?;
+    }
+    Ok(())
+}
+
+impl FileWriter for AvroFile {
+    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
+        self.rows += frame.height() as u64;
+        let Self { file, writer, schema, arrow, waiting, .. } = self;
+        waiting.push(frame, |block| write(writer, arrow, schema, file, &block))
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        let block = self.waiting.take();
+        if block.height() == 0 {
+            return Ok(());
+        }
+        write(&mut self.writer, &self.arrow, &self.schema, &self.file, &block)
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {
+        self.release()?;
+        self.writer.finish().map_err(|source| self.file.failure(refused(source)))?;
+        self.file.finish(self.rows)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_have_names_that_avro_allows() {
+        for (column, field) in [("a", "a"), ("a.b", "a_b"), ("_id", "_id"), ("1st", "_1st"), ("größe", "gr__e")] {
+            assert_eq!(field_name(column), field);
+        }
+    }
+}

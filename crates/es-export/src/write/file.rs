@@ -1,0 +1,183 @@
+//! A file that is hashed and counted as it is written, and on disk when it is finished.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Read as _, Seek as _, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::Error;
+use crate::manifest::ManifestFile;
+
+/// Bytes between the writers and the system.
+const BUFFER: usize = 256 * 1024;
+
+/// Makes a file, and the folders on the way to it.
+fn open(path: &Path) -> Result<File, Error> {
+    path.parent()
+        .map_or(Ok(()), std::fs::create_dir_all)
+        .and_then(|()| File::options().read(true).write(true).create(true).truncate(true).open(path))
+        .map_err(|source| Error::writing(path, source))
+}
+
+/// A file being written from its beginning to its end.
+pub(super) struct OutputFile {
+    path: PathBuf,
+    name: String,
+    shared: Arc<Mutex<HashingFile>>,
+}
+
+impl OutputFile {
+    pub(super) fn create(folder: &Path, name: &str) -> Result<Self, Error> {
+        let path = folder.join(name);
+        let file = BufWriter::with_capacity(BUFFER, open(&path)?);
+        let file = HashingFile { file, hash: Sha256::new(), bytes: 0, failure: None };
+        Ok(Self { path, name: name.to_owned(), shared: Arc::new(Mutex::new(file)) })
+    }
+
+    /// An end of the file to write to: libraries keep theirs, and give it back to nobody.
+    pub(super) fn writer(&self) -> SharedFile {
+        SharedFile(self.shared.clone())
+    }
+
+    pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Error> {
+        self.lock().write_all(bytes).map_err(|source| Error::writing(&self.path, source))
+    }
+
+    /// What a library's error comes from: it turns a failure of the file into text, and what
+    /// the file itself noted says more.
+    pub(super) fn failure(&self, error: impl Into<Error>) -> Error {
+        match self.lock().failure.take() {
+            Some(source) => Error::writing(&self.path, source),
+            None => error.into(),
+        }
+    }
+
+    pub(super) fn finish(self, rows: u64) -> Result<ManifestFile, Error> {
+        let mut file = self.lock();
+        file.file
+            .flush()
+            .and_then(|()| file.file.get_ref().sync_all())
+            .map_err(|source| Error::writing(&self.path, source))?;
+        let sha256 = hex::encode(file.hash.clone().finalize());
+        Ok(ManifestFile { path: self.name.clone(), rows, bytes: file.bytes, sha256, description: None })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashingFile> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+struct HashingFile {
+    file: BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+    /// Why the file could not be written, if it could not.
+    failure: Option<io::Error>,
+}
+
+/// The writer's end of a file.
+pub(super) struct SharedFile(Arc<Mutex<HashingFile>>);
+
+impl Write for SharedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        // Libraries flush after each piece; the file is flushed once, at its end.
+        Ok(())
+    }
+}
+
+impl HashingFile {
+    fn noted<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &outcome {
+            let copy = match error.raw_os_error() {
+                Some(code) => io::Error::from_raw_os_error(code),
+                None => io::Error::new(error.kind(), error.to_string()),
+            };
+            self.failure = Some(copy);
+        }
+        outcome
+    }
+}
+
+impl Write for HashingFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        let written = self.noted(written)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.file.flush();
+        self.noted(flushed)
+    }
+}
+
+/// A file whose beginning is known only at its end, so that it is hashed by reading it once
+/// more.
+pub(super) struct PatchedFile {
+    path: PathBuf,
+    name: String,
+    file: BufWriter<File>,
+}
+
+impl PatchedFile {
+    pub(super) fn create(folder: &Path, name: &str) -> Result<Self, Error> {
+        let path = folder.join(name);
+        let file = BufWriter::with_capacity(BUFFER, open(&path)?);
+        Ok(Self { path, name: name.to_owned(), file })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file itself, for what seeks in it.
+    pub(super) fn inner(&mut self) -> &mut BufWriter<File> {
+        &mut self.file
+    }
+
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|source| Error::writing(&self.path, source))
+    }
+
+    /// Writes over the first bytes of the file.
+    pub(super) fn patch_start(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file
+            .rewind()
+            .and_then(|()| self.file.write_all(bytes))
+            .map_err(|source| Error::writing(&self.path, source))
+    }
+
+    pub(super) fn finish(mut self, rows: u64) -> Result<ManifestFile, Error> {
+        let hashed = self.file.flush().and_then(|()| {
+            let file = self.file.get_mut();
+            file.sync_all()?;
+            file.rewind()?;
+            let mut hash = Sha256::new();
+            let mut bytes = 0;
+            let mut buffer = vec![0; BUFFER];
+            loop {
+                match file.read(&mut buffer)? {
+                    0 => return Ok((bytes, hex::encode(hash.finalize()))),
+                    read => {
+                        hash.update(&buffer[..read]);
+                        bytes += read as u64;
+                    }
+                }
+            }
+        });
+        let (bytes, sha256) = hashed.map_err(|source| Error::writing(&self.path, source))?;
+        Ok(ManifestFile { path: self.name, rows, bytes, sha256, description: None })
+    }
+}

@@ -1,0 +1,97 @@
+//! The files of an export, and streams of rows: one writer a format.
+//!
+//! A [`Format`] says which columns it can hold ([`Format::check`]) before a row is read. A
+//! [`FileWriter`] takes frames of one schema and holds a bounded number of rows; its file is
+//! hashed, and synced at the end. A [`StreamWriter`] writes to anything, such as standard
+//! output. Which rows go into which file, and when files become visible, is decided by
+//! [`Export`](crate::Export).
+
+mod avro;
+mod check;
+mod csv;
+mod features;
+mod file;
+mod format;
+mod gather;
+mod ipc;
+mod ndjson;
+mod npy;
+mod npz;
+mod parquet;
+mod safetensors;
+mod spool;
+mod stream;
+mod tensor;
+mod tfrecord;
+
+use std::path::Path;
+
+use polars::prelude::{DataFrame, Schema};
+
+use crate::encode::Encoders;
+use crate::error::Error;
+use crate::manifest::ManifestFile;
+
+pub use features::{Feature, FeatureDescription, NullPolicy};
+pub use format::{Compression, Format, ParquetOptions};
+pub use stream::{StreamSummary, StreamWriter};
+
+/// A file being written. Dropped before [`FileWriter::finish`], it stays as a torso that the
+/// caller removes.
+pub trait FileWriter: Send {
+    /// Adds rows. The frame has the columns of the schema, in its order.
+    ///
+    /// # Errors
+    /// [`DiskFull`](crate::ErrorKind::DiskFull) and [`Io`](crate::ErrorKind::Io) name the
+    /// file, [`Value`](crate::ErrorKind::Value) the column with a value that the format has no
+    /// form for.
+    fn push(&mut self, frame: &DataFrame) -> Result<(), Error>;
+
+    /// About how many bytes of rows wait in memory to be written. Whoever writes many files at
+    /// once adds them up, and calls [`FileWriter::release`] where they are too many.
+    fn held_bytes(&self) -> usize {
+        0
+    }
+
+    /// Writes what waits in memory, though more at once would make a better file.
+    ///
+    /// # Errors
+    /// As [`FileWriter::push`].
+    fn release(&mut self) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Writes what is left, puts the file on disk, and says what it is.
+    ///
+    /// # Errors
+    /// As [`FileWriter::push`].
+    fn finish(self: Box<Self>) -> Result<ManifestFile, Error>;
+}
+
+/// Begins a file. `name` is its path within the folder, with `/` and the format's
+/// [extension](Format::extension); folders on the way are made. Formats of tensors put a
+/// description of the features beside it, with what `encoders` knows of the columns.
+///
+/// # Errors
+/// As [`Format::check`] and [`FileWriter::push`].
+pub fn create(
+    format: &Format,
+    folder: &Path,
+    name: &str,
+    schema: &Schema,
+    encoders: Option<&Encoders>,
+) -> Result<Box<dyn FileWriter>, Error> {
+    format.check(schema)?;
+    Ok(match format {
+        Format::Parquet(options) => Box::new(parquet::ParquetFile::create(folder, name, schema, options)?),
+        Format::Ipc { compression } => Box::new(ipc::IpcFile::create(folder, name, schema, *compression)?),
+        Format::IpcStream { compression } => Box::new(ipc::StreamFile::create(folder, name, schema, *compression)?),
+        Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
+        Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
+        Format::Avro { compression } => Box::new(avro::AvroFile::create(folder, name, schema, *compression)?),
+        Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
+        Format::Npz => Box::new(npz::NpzFile::create(folder, name, schema, encoders)?),
+        Format::Safetensors => Box::new(safetensors::SafetensorsFile::create(folder, name, schema, encoders)?),
+        Format::TfRecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
+    })
+}

@@ -1,0 +1,164 @@
+//! Dates in every format that a mapping can declare.
+//!
+//! A format is an alternative of built-in names and Java patterns, joined by `||`; a text is
+//! read by the first alternative that takes all of it, as the server does. `names` says what
+//! the built-in names mean, `pattern` compiles patterns, `fields` puts an instant together.
+//! A format that could be read otherwise than the server reads it is refused when it is
+//! compiled, so that no instant is ever a guess.
+//!
+//! Source: the `format` parameter in the reference of Elasticsearch, and the patterns of
+//! `java.time.format.DateTimeFormatter`.
+
+mod epoch;
+mod fields;
+mod names;
+mod pattern;
+mod zone;
+
+use super::scan::Scanner;
+use crate::calendar::{day_number, read_instant};
+use pattern::Pattern;
+
+/// What a `date` field takes unless its mapping says otherwise.
+pub(crate) const DATE: &str = "strict_date_optional_time||epoch_millis";
+/// What a `date_nanos` field takes unless its mapping says otherwise.
+pub(crate) const DATE_NANOS: &str = "strict_date_optional_time_nanos||epoch_millis";
+
+/// The formats of a field, in the order in which they are tried.
+#[derive(Debug)]
+pub(crate) struct Formats {
+    alternatives: Vec<Format>,
+    first: First,
+}
+
+#[derive(Debug)]
+enum Format {
+    /// ISO 8601 with all that can be left out; `2013-01-01T00:00:00.000Z` is one.
+    Iso(Pattern),
+    Pattern(Pattern),
+    /// A number of units since 1970-01-01T00:00:00Z, of which so many make a second.
+    Epoch(i64),
+}
+
+/// What texts mostly are, for which there is a quick way.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum First {
+    Iso,
+    Epoch(i64),
+    Other,
+}
+
+impl Formats {
+    /// The formats that a mapping declares. `locale` is the field's, if it declares one.
+    ///
+    /// # Errors
+    /// The part of the format that is not read here, and why.
+    pub(crate) fn parse(declared: &str, locale: Option<&str>) -> Result<Self, String> {
+        let is_english = locale.is_none_or(|locale| {
+            let language = locale.split(['_', '-']).next().unwrap_or_default();
+            language.is_empty() || language.eq_ignore_ascii_case("en") || language.eq_ignore_ascii_case("root")
+        });
+        // Formats of indices that Elasticsearch 6 made begin with the version of Java.
+        let declared = declared.strip_prefix('8').unwrap_or(declared);
+        let alternatives = declared
+            .split("||")
+            .map(|one| {
+                let refused = |why: String| format!("the format {one:?} is not read here: {why}");
+                match one {
+                    "epoch_millis" => Ok(Format::Epoch(1_000)),
+                    "epoch_second" => Ok(Format::Epoch(1)),
+                    _ => match names::built_in(one) {
+                        Some(names::BuiltIn::Iso(text)) => Ok(Format::Iso(Pattern::built_in(text))),
+                        Some(names::BuiltIn::Pattern(text)) => Ok(Format::Pattern(Pattern::built_in(text))),
+                        Some(names::BuiltIn::Refused(why)) => Err(refused(why.to_owned())),
+                        None => Pattern::java(one, is_english).map(Format::Pattern).map_err(refused),
+                    },
+                }
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let first = match alternatives.first() {
+            Some(Format::Iso(_)) => First::Iso,
+            Some(Format::Epoch(unit)) => First::Epoch(*unit),
+            _ => First::Other,
+        };
+        Ok(Self { alternatives, first })
+    }
+
+    /// Epoch milliseconds with any fraction, which is what doc values are asked for in.
+    pub(crate) fn epoch_millis() -> Self {
+        Self { alternatives: vec![Format::Epoch(1_000)], first: First::Epoch(1_000) }
+    }
+
+    /// The instant of a text, in units of which so many make a second, rounded down.
+    pub(crate) fn read(&self, text: &str, per_second: i64) -> Option<i64> {
+        self.alternatives.iter().find_map(|format| match format {
+            Format::Iso(pattern) => match read_instant(text, per_second) {
+                Some(instant) => Some(instant),
+                None => pattern.read(text, per_second),
+            },
+            Format::Pattern(pattern) => pattern.read(text, per_second),
+            Format::Epoch(unit) => epoch::read(text, *unit, per_second),
+        })
+    }
+
+    /// Takes a JSON text or number that is an instant as it is mostly written.
+    #[inline(always)]
+    pub(crate) fn try_read<const PER_SECOND: i64>(&self, scanner: &mut Scanner<'_>) -> Option<i64> {
+        match self.first {
+            First::Iso => iso::<PER_SECOND>(scanner),
+            First::Epoch(1_000) => {
+                let quoted = usize::from(scanner.byte()? == b'"');
+                scanner.at += quoted;
+                let number = scanner.short_integer()?;
+                if quoted == 1 && scanner.byte()? != b'"' {
+                    return None;
+                }
+                scanner.at += quoted;
+                number.checked_mul(PER_SECOND / 1_000)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Takes `"2013-01-01T05:00:00Z"` or `"2013-01-01T05:00:00.000Z"`.
+#[inline(always)]
+fn iso<const PER_SECOND: i64>(scanner: &mut Scanner<'_>) -> Option<i64> {
+    let at = scanner.at;
+    if scanner.byte()? != b'"' {
+        return None;
+    }
+    let [y1, y2, y3, y4, _, m1, m2, _] = digits(scanner.eight(at + 1)?, *b"0000-00-")?;
+    let [d1, d2, _, h1, h2, _, n1, n2] = digits(scanner.eight(at + 9)?, *b"00T00:00")?;
+    let tail = scanner.eight(at + 17)?;
+    let (seconds, fraction, length) = match digits(tail, *b":00.000Z") {
+        Some([_, s1, s2, _, f1, f2, f3, _]) => (s1 * 10 + s2, f1 * 100 + f2 * 10 + f3, 25),
+        None => {
+            let [_, s1, s2, _, _, _, _, _] = digits(tail & 0xffff_ffff, [b':', b'0', b'0', b'Z', 0, 0, 0, 0])?;
+            (s1 * 10 + s2, 0, 21)
+        }
+    };
+    let (hour, minute) = (h1 * 10 + h2, n1 * 10 + n2);
+    if hour > 23 || minute > 59 || seconds > 59 || scanner.bytes.get(at + length) != Some(&b'"') {
+        return None;
+    }
+    let days = day_number(y1 * 1000 + y2 * 100 + y3 * 10 + y4, m1 * 10 + m2, d1 * 10 + d2)?;
+    scanner.at = at + length + 1;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + seconds;
+    seconds.checked_mul(PER_SECOND)?.checked_add(fraction * (PER_SECOND / 1_000))
+}
+
+/// The digits that stand where a template has zeros; its other bytes must be as they are.
+#[inline(always)]
+fn digits(chunk: u64, template: [u8; 8]) -> Option<[i64; 8]> {
+    let places = template.map(|byte| if byte == b'0' { 0x0f } else { 0 });
+    // What is left of digits is below 16, and nothing is left of the others.
+    let rest = chunk ^ u64::from_le_bytes(template);
+    if rest & !u64::from_le_bytes(places) != 0 || (rest + 0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+        return None;
+    }
+    Some(rest.to_le_bytes().map(i64::from))
+}
+
+#[cfg(test)]
+mod tests;

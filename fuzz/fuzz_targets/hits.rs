@@ -1,0 +1,44 @@
+//! The answer to a search comes from a server of any version, or from something before it: any bytes
+//! are rows or an error, and bytes that are JSON are never fewer rows than they have hits.
+#![no_main]
+
+use std::sync::LazyLock;
+
+use es_frame::{CellPolicy, DecodeOptions, FieldSource, HitDecoder, Malformed, Values};
+use libfuzzer_sys::fuzz_target;
+use serde_json::{Value, json};
+
+static DECODERS: LazyLock<Vec<HitDecoder>> = LazyLock::new(|| {
+    let mapping = serde_json::from_value(json!({"properties": {
+        "k": {"type": "keyword"}, "n": {"type": "integer"}, "u": {"type": "unsigned_long"}, "f": {"type": "float"},
+        "d": {"type": "double"}, "b": {"type": "boolean"}, "t": {"type": "date"}, "i": {"type": "ip"},
+        "w": {"type": "date_nanos", "format": "yyyy-MM-dd HH:mm:ss.SSS[ Z]||week_date||epoch_second"},
+        "g": {"type": "geo_point"}, "v": {"type": "dense_vector", "dims": 2}, "r": {"type": "ip_range"},
+        "j": {"type": "join"}, "l": {"type": "flattened"}, "x": {"type": "binary"}, "s": {"type": "geo_shape"},
+        "p": {"type": "nested", "properties": {"a": {"type": "long"}, "k": {"type": "text"}}},
+        "o": {"properties": {"a": {"type": "byte"}}}
+    }}))
+    .expect("a mapping");
+    let policies = [Values::One, Values::List, Values::First, Values::Last].into_iter().flat_map(|values| {
+        [Malformed::Error, Malformed::Null].map(|malformed| CellPolicy { values, malformed, ..CellPolicy::default() })
+    });
+    let decoder = |policy| {
+        let version = "9.4.3".parse().ok();
+        let options = DecodeOptions { policy, version, retrieval: FieldSource::Source, ..DecodeOptions::default() };
+        HitDecoder::with_options(&mapping, &options).expect("a plan")
+    };
+    policies.map(decoder).collect()
+});
+
+fuzz_target!(|body: &[u8]| {
+    let hits = serde_json::from_slice::<Value>(body).ok().and_then(|value| Some(value["hits"]["hits"].as_array()?.len()));
+    for decoder in DECODERS.iter() {
+        if let Ok(page) = decoder.decode(body) {
+            assert_eq!(page.frame.schema().as_ref(), &decoder.schema());
+            // A name that is there twice has its last value to `serde_json`.
+            if let Some(hits) = hits {
+                assert!(page.frame.height() >= hits || body.windows(6).filter(|name| name == b"\"hits\"").count() > 2);
+            }
+        }
+    }
+});

@@ -150,7 +150,12 @@ impl From<es_frame::Error> for Failure {
 
 impl From<es_export::Error> for Failure {
     fn from(error: es_export::Error) -> Self {
-        let exit = if error.kind() == es_export::ErrorKind::Interrupted { Exit::Interrupted } else { Exit::Failed };
+        let exit = match error.kind() {
+            es_export::ErrorKind::Interrupted => Exit::Interrupted,
+            // What the command line or the definition asks for cannot be.
+            es_export::ErrorKind::Format | es_export::ErrorKind::Split => Exit::Usage,
+            _ => Exit::Failed,
+        };
         Self { retryable: error.is_retryable(), ..Self::new(exit, error.to_string()).with_help(error.help()) }
     }
 }

@@ -1,13 +1,11 @@
 //! `export`: the command line of a one-off export, and what is shown of it.
 
-use std::io::{self, IsTerminal as _, Write as _};
-use std::path::{Path, PathBuf};
+use std::io::{self, IsTerminal as _};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use es_core::Client;
-use es_export::{
-    Destination, Export, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed,
-};
+use es_export::{Export, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, Streamed};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -89,8 +87,8 @@ async fn stream(
     }
     let started = Instant::now();
     let progress = reporter.step(step(name), None);
-    let export = StreamExport { request, format };
-    let outcome = export.run(client, io::stdout(), cancel, exports::tell(&progress)).await;
+    let outcome =
+        es_export::stream(client, request, format, io::stdout(), cancel, exports::tell(&progress)).await;
     progress.finish();
     let Streamed { rows, bytes, .. } = match outcome {
         Ok(streamed) => streamed,

@@ -1,7 +1,7 @@
 //! `export`: a training set as files.
 
 use es_assets::{Compression, Export, Fingerprint, Published};
-use es_export::{ExportOptions, Manifest, ReadOptions, ReadRequest, Search, Split};
+use es_export::{Destination, Format, Manifest, ParquetOptions, Phase, ReadOptions, ReadRequest, Search, Split};
 use es_frame::ColumnRequest;
 use serde_json::json;
 
@@ -54,24 +54,24 @@ pub async fn build(
         inputs: context.inputs(asset, None),
     };
     let destination = context.project.path(&export.to.path);
-    let work = es_export::Export {
-        request,
-        destination,
-        split,
-        options: ExportOptions {
-            row_group_rows: settings.row_group_rows as usize,
-            compression: match export.to.compression {
-                Compression::Zstd => es_export::Compression::Zstd,
-                Compression::Snappy => es_export::Compression::Snappy,
-                Compression::Lz4 => es_export::Compression::Lz4,
-                Compression::None => es_export::Compression::Uncompressed,
-            },
+    let mut work = es_export::Export::new(request, Destination::Folder(destination));
+    work.split = split;
+    work.format = Format::Parquet(ParquetOptions {
+        row_group_rows: settings.row_group_rows as usize,
+        compression: match export.to.compression {
+            Compression::Zstd => es_export::Compression::Zstd,
+            Compression::Snappy => es_export::Compression::Snappy,
+            Compression::Lz4 => es_export::Compression::Lz4,
+            Compression::None => es_export::Compression::Uncompressed,
         },
-        notes: json!(notes),
-    };
+        ..ParquetOptions::default()
+    });
+    work.notes = json!(notes);
     let manifest = work.run(&context.client, &context.cancel, |step| {
-        progress.set_total(step.total);
-        progress.advance(step.rows);
+        if step.phase == Phase::Reading {
+            progress.set_total(step.total.unwrap_or_default());
+            progress.advance(step.rows);
+        }
     });
     let manifest = manifest.await?;
     let published = exported(context.project.pipeline.name(), asset, &manifest);

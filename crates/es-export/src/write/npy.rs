@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn headers_are_as_numpy_writes_them() {
-        // numpy 2.3: np.save of np.zeros((3, 2)) and of np.zeros(7, "<M8[ms]").
+        // NumPy 2.4: np.save of np.zeros((3, 2)) and of np.zeros(7, "<M8[ms]").
         let mut expected =
             b"\x93NUMPY\x01\x00v\x00{'descr': '<f8', 'fortran_order': False, 'shape': (3, 2), }".to_vec();
         expected.resize(127, b' ');

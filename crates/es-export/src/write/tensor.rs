@@ -123,6 +123,8 @@ pub(super) struct TensorColumn {
 impl TensorColumn {
     pub(super) fn of(name: &str, dtype: &DataType) -> Option<Self> {
         let (element, width) = match dtype {
+            // A vector of no elements has no bytes to find it by.
+            DataType::Array(_, 0) => return None,
             DataType::Array(inner, width) => (Element::of(inner)?, Some(*width)),
             other => (Element::of(other)?, None),
         };

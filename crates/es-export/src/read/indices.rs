@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use es_core::{Client, IndexDescription, Mapping};
+use es_frame::StoredSource;
 use serde_json::Value;
 
 use super::slices::MOST_SLICES;
@@ -20,6 +21,8 @@ pub(crate) struct Indices {
     pub(crate) mapping: Mapping,
     /// The number of shards of each.
     pub(crate) shards: Vec<usize>,
+    /// What they keep of their documents: the least of it that one of them does.
+    pub(crate) stored_source: StoredSource,
     /// The most rows of a page that all of them give.
     pub(crate) most_page_rows: usize,
     /// The most slices that all of them let be read.
@@ -44,6 +47,7 @@ impl Indices {
             names: described.iter().map(|index| index.name.clone()).collect(),
             mapping,
             shards: described.iter().map(|index| number(index, "number_of_shards", 1)).collect(),
+            stored_source: described.iter().map(stored_source).max_by_key(|stored| loss(*stored)).unwrap_or_default(),
             most_page_rows: least("max_result_window", MOST_PAGE_ROWS).max(1),
             most_slices: least("max_slices_per_pit", MOST_SLICES).max(1),
         })
@@ -52,6 +56,30 @@ impl Indices {
     /// Whether a name is that of one index, which cannot come to mean another.
     pub(crate) fn is_exactly(&self, name: &str) -> bool {
         matches!(self.names.as_slice(), [only] if only == name)
+    }
+}
+
+/// What an index keeps of its documents. The setting, and before 8.17 the mapping, say so; two
+/// modes of an index keep nothing unless they are told to.
+fn stored_source(index: &IndexDescription) -> StoredSource {
+    let in_mapping = |name: &str| index.mapping.parameters.get("_source").and_then(|source| source.get(name));
+    let is_off = in_mapping("enabled").is_some_and(|enabled| *enabled == false || *enabled == "false");
+    let setting = index.settings.get("mapping").and_then(|mapping| mapping.pointer("/source/mode"));
+    let mode = setting.or(in_mapping("mode")).and_then(Value::as_str);
+    let index_mode = index.settings.get("mode").and_then(Value::as_str);
+    match (mode, index_mode) {
+        _ if is_off => StoredSource::Disabled,
+        (Some("disabled"), _) => StoredSource::Disabled,
+        (Some("synthetic"), _) | (None, Some("logsdb" | "time_series")) => StoredSource::Synthetic,
+        _ => StoredSource::Kept,
+    }
+}
+
+fn loss(stored: StoredSource) -> u8 {
+    match stored {
+        StoredSource::Kept => 0,
+        StoredSource::Synthetic => 1,
+        StoredSource::Disabled => 2,
     }
 }
 
@@ -105,6 +133,26 @@ mod tests {
         assert!(!found.is_exactly("x"));
         let alone = Indices::of_descriptions("a", &[one]).unwrap();
         assert_eq!((alone.most_slices, alone.is_exactly("a")), (MOST_SLICES, true));
+    }
+
+    #[test]
+    fn what_is_kept_of_documents_is_found_out() {
+        let table = [
+            (json!({}), json!({}), StoredSource::Kept),
+            (json!({}), json!({"enabled": false}), StoredSource::Disabled),
+            (json!({}), json!({"mode": "synthetic"}), StoredSource::Synthetic),
+            (json!({"mapping": {"source": {"mode": "synthetic"}}}), json!({}), StoredSource::Synthetic),
+            (json!({"mode": "logsdb"}), json!({}), StoredSource::Synthetic),
+            (json!({"mode": "logsdb", "mapping": {"source": {"mode": "stored"}}}), json!({}), StoredSource::Kept),
+        ];
+        for (settings, source, expected) in table {
+            let mut index = index("a", settings, json!({}));
+            index.mapping.parameters.insert("_source".to_owned(), source);
+            assert_eq!(stored_source(&index), expected, "{index:?}");
+        }
+        let kept = index("a", json!({}), json!({}));
+        let not = index("b", json!({"mode": "time_series"}), json!({}));
+        assert_eq!(Indices::of_descriptions("x", &[not, kept]).unwrap().stored_source, StoredSource::Synthetic);
     }
 
     #[test]

@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use es_core::{Client, PointInTime};
-use es_frame::{HitDecoder, Retrieval};
+use es_frame::{DecodeOptions, HitDecoder, Retrieval};
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
 use polars::prelude::{DataFrame, Schema};
@@ -103,7 +103,7 @@ impl IndexReader {
         }
         for _ in 0..MOVES {
             // Fields that are not there are told before anything is opened.
-            decoder(&indices, search)?;
+            decoder(client, &indices, search)?;
             let opened_at = Timestamp::now();
             let point_in_time = match client.open_point_in_time(&search.index, options.keep_alive).await {
                 Err(error) if search.through == Through::Auto && is_refused(&error) => {
@@ -142,7 +142,7 @@ impl IndexReader {
         point_in_time: PointInTime,
         (slices, matched, opened_at): (usize, u64, Timestamp),
     ) -> Result<Self, Error> {
-        let (decoder, mut body) = (decoder(&indices, search)?, body::pages(search));
+        let (decoder, mut body) = (decoder(client, &indices, search)?, body::pages(search));
         decoder.ask(&mut body);
         let reader = Planned::of(&decoder, search, matched);
         let origin = origin(client, search, &indices, &decoder, ReadBy::PointInTime, (slices, matched, opened_at));
@@ -166,7 +166,7 @@ impl IndexReader {
         options: ReadOptions,
         indices: Indices,
     ) -> Result<Self, Error> {
-        let (decoder, mut body) = (decoder(&indices, search)?, body::pages(search));
+        let (decoder, mut body) = (decoder(client, &indices, search)?, body::pages(search));
         decoder.ask(&mut body);
         let options = ReadOptions { page_rows: options.page_rows.min(indices.most_page_rows), ..options };
         let opened_at = Timestamp::now();
@@ -388,8 +388,17 @@ impl Planned {
     }
 }
 
-fn decoder(indices: &Indices, search: &Search) -> Result<HitDecoder, Error> {
-    Ok(HitDecoder::new(&indices.mapping, &search.columns)?)
+fn decoder(client: &Client, indices: &Indices, search: &Search) -> Result<HitDecoder, Error> {
+    let options = DecodeOptions {
+        columns: search.columns.clone(),
+        runtime: search.runtime.clone(),
+        retrieval: search.source,
+        policy: search.policy.clone(),
+        policies: search.policies.clone(),
+        stored_source: indices.stored_source,
+        version: Some(client.info().version.clone()),
+    };
+    Ok(HitDecoder::with_options(&indices.mapping, &options)?)
 }
 
 /// Whether the cluster lets this user open no point in time. What it refuses for other reasons

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use es_core::{Client, IndexDescription, Mapping};
-use es_frame::StoredSource;
+use es_frame::{ColumnRequest, StoredSource};
 use serde_json::Value;
 
 use super::slices::MOST_SLICES;
@@ -30,18 +30,19 @@ pub(crate) struct Indices {
 }
 
 impl Indices {
-    /// Describes what an index, an alias, a pattern or a list stands for.
-    pub(crate) async fn of(client: &Client, index: &str) -> Result<Self, Error> {
+    /// Describes what an index, an alias, a pattern or a list stands for, to read these columns of
+    /// it.
+    pub(crate) async fn of(client: &Client, index: &str, columns: &ColumnRequest) -> Result<Self, Error> {
         let mut described = client.indices().describe(index).await?;
         if index.contains('*') {
             // A point in time on a pattern leaves hidden indices out.
             described.retain(|index| index.settings.get("hidden").and_then(Value::as_str) != Some("true"));
         }
-        Self::of_descriptions(index, &described)
+        Self::of_descriptions(index, &described, columns)
     }
 
-    fn of_descriptions(index: &str, described: &[IndexDescription]) -> Result<Self, Error> {
-        let mapping = one_mapping(index, described)?;
+    fn of_descriptions(index: &str, described: &[IndexDescription], columns: &ColumnRequest) -> Result<Self, Error> {
+        let mapping = one_mapping(index, described, columns)?;
         let least = |name, default| described.iter().map(|index| number(index, name, default)).min().unwrap_or(default);
         Ok(Self {
             names: described.iter().map(|index| index.name.clone()).collect(),
@@ -87,26 +88,35 @@ fn number(index: &IndexDescription, setting: &str, default: usize) -> usize {
     index.settings.get(setting).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// The mapping that all indices share, as far as types go.
-fn one_mapping(name: &str, indices: &[IndexDescription]) -> Result<Mapping, Error> {
+/// The mapping that all indices share, as far as the types of the columns go.
+fn one_mapping(name: &str, indices: &[IndexDescription], columns: &ColumnRequest) -> Result<Mapping, Error> {
     if indices.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no index or alias {name}"))
             .with_help("check the name and the index prefix, or run what writes it first"));
     }
     let mut known = HashMap::new();
     for index in indices {
-        for (path, field) in index.mapping.fields() {
+        for (path, field) in index.mapping.fields().into_iter().filter(|(path, _)| concerns(columns, path)) {
             let (field_type, first) = *known.entry(path.clone()).or_insert((field.field_type(), &index.name));
             if field_type != field.field_type() {
                 return Err(Error::new(
                     ErrorKind::Column,
                     format!("field {path} is {field_type} in {first} and {} in {}", field.field_type(), index.name),
                 )
-                .with_help("rebuild one of the indices, or leave the field out"));
+                .with_help("rebuild one of the indices, or name the columns to read, without this one"));
             }
         }
     }
     Ok(indices.iter().fold(Mapping::default(), |all, index| all.overridden_by(&index.mapping)))
+}
+
+/// Whether a field is one of the columns, in one of them, or above one.
+fn concerns(columns: &ColumnRequest, path: &str) -> bool {
+    let is_in = |path: &str, other: &str| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+    match columns {
+        ColumnRequest::All => true,
+        ColumnRequest::Named(names) => names.iter().any(|name| name == path || is_in(path, name) || is_in(name, path)),
+    }
 }
 
 #[cfg(test)]
@@ -128,10 +138,10 @@ mod tests {
     fn the_narrowest_limits_hold() {
         let one = index("a", json!({"number_of_shards": "3", "max_result_window": "500"}), json!({}));
         let two = index("b", json!({"number_of_shards": "1", "max_slices_per_pit": "7"}), json!({}));
-        let found = Indices::of_descriptions("x", &[one.clone(), two]).unwrap();
+        let found = Indices::of_descriptions("x", &[one.clone(), two], &ColumnRequest::All).unwrap();
         assert_eq!((found.shards.as_slice(), found.most_page_rows, found.most_slices), (&[3, 1][..], 500, 7));
         assert!(!found.is_exactly("x"));
-        let alone = Indices::of_descriptions("a", &[one]).unwrap();
+        let alone = Indices::of_descriptions("a", &[one], &ColumnRequest::All).unwrap();
         assert_eq!((alone.most_slices, alone.is_exactly("a")), (MOST_SLICES, true));
     }
 
@@ -152,15 +162,23 @@ mod tests {
         }
         let kept = index("a", json!({}), json!({}));
         let not = index("b", json!({"mode": "time_series"}), json!({}));
-        assert_eq!(Indices::of_descriptions("x", &[not, kept]).unwrap().stored_source, StoredSource::Synthetic);
+        assert_eq!(
+            Indices::of_descriptions("x", &[not, kept], &ColumnRequest::All).unwrap().stored_source,
+            StoredSource::Synthetic
+        );
     }
 
     #[test]
     fn a_field_of_two_types_is_told_and_none_is_not_found() {
         let one = index("a", json!({}), json!({"n": {"type": "long"}}));
         let two = index("b", json!({}), json!({"n": {"type": "keyword"}}));
-        let error = Indices::of_descriptions("x", &[one, two]).unwrap_err();
+        let both = [one, two];
+        let error = Indices::of_descriptions("x", &both, &ColumnRequest::All).unwrap_err();
         assert_eq!(error.to_string(), "field n is long in a and keyword in b");
-        assert_eq!(Indices::of_descriptions("x", &[]).unwrap_err().kind(), ErrorKind::NotFound);
+        for (name, is_fine) in [("n", false), ("n.x", false), ("nn", true)] {
+            let named = ColumnRequest::Named(vec![name.to_owned()]);
+            assert_eq!(Indices::of_descriptions("x", &both, &named).is_ok(), is_fine, "{name}");
+        }
+        assert_eq!(Indices::of_descriptions("x", &[], &ColumnRequest::All).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

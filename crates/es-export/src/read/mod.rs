@@ -97,7 +97,7 @@ impl IndexReader {
 
     async fn open_search(client: &Client, search: &Search, options: ReadOptions) -> Result<Self, Error> {
         body::check(search)?;
-        let mut indices = Indices::of(client, &search.index).await?;
+        let mut indices = Indices::of(client, &search.index, &search.columns).await?;
         if search.through == Through::Scroll {
             return Self::open_scroll(client, search, options, indices).await;
         }
@@ -115,7 +115,7 @@ impl IndexReader {
             // An alias may have moved between the two, and then columns and rows would be of
             // different indices.
             if !indices.is_exactly(&search.index) {
-                let now = Indices::of(client, &search.index).await?;
+                let now = Indices::of(client, &search.index, &search.columns).await?;
                 if now.names != indices.names {
                     indices = now;
                     point_in_time.close().await?;
@@ -216,7 +216,7 @@ impl IndexReader {
             return Ok(None);
         }
         // An alias may have moved on: the point in time has not.
-        let indices = match Indices::of(client, &saved.indices.join(",")).await {
+        let indices = match Indices::of(client, &saved.indices.join(","), &search.columns).await {
             Ok(indices) if indices.names == saved.indices => indices,
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),

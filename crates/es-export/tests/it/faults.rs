@@ -133,7 +133,7 @@ async fn a_page_that_is_cut_off_fails_the_read() {
     .await;
     let error = IndexReader::open(&client, one_slice()).await.unwrap().collect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Incomplete);
-    assert!(error.to_string().starts_with("the answer to a search cannot be read: EOF"), "{error}");
+    assert!(error.to_string().starts_with("the answer to a search cannot be read: "), "{error}");
 }
 
 #[tokio::test]

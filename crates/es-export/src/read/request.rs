@@ -18,6 +18,7 @@ pub struct ReadRequest {
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a read has one of these, and most have the largest")]
 pub enum ReadFrom {
     /// The documents that a query matches, any number of them.
     Search(Search),

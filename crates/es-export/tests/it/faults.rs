@@ -161,10 +161,9 @@ async fn sort_values_are_sent_back_as_they_came() {
     let page = |pretty: bool| {
         let hit = format!(r#"{{"_index":"flights","_id":"1","fields":{{"n":[7]}},"sort":{SORT}}}"#);
         let (space, end) = if pretty { ("\n  ", "\n") } else { ("", "") };
-        let whole = format!(
+        format!(
             r#"{{{space}"pit_id":"p","timed_out":false,"_shards":{{"failed":0}},"hits":{{"hits":[{hit}]{space}}}}}{end}"#
-        );
-        whole
+        )
     };
     // With spaces in it a page is only understood once it is decoded.
     for pretty in [false, true] {
@@ -177,7 +176,7 @@ async fn sort_values_are_sent_back_as_they_came() {
         let found = IndexReader::open(&client, sorted.into()).await.unwrap().collect().await.unwrap();
         assert_eq!(found.height(), 1);
         let requests = server.received_requests().await.unwrap();
-        let sent = requests.iter().filter(|request| request.url.path() == "/_search").last().unwrap();
+        let sent = requests.iter().rfind(|request| request.url.path() == "/_search").unwrap();
         let sent = std::str::from_utf8(&sent.body).unwrap();
         assert!(sent.contains(&format!(r#""search_after":{SORT}"#)), "{sent}");
     }

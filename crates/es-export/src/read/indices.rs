@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use es_core::{Client, IndexDescription, Mapping};
+use es_frame::{ColumnRequest, StoredSource};
 use serde_json::Value;
 
 use super::slices::MOST_SLICES;
@@ -20,6 +21,8 @@ pub(crate) struct Indices {
     pub(crate) mapping: Mapping,
     /// The number of shards of each.
     pub(crate) shards: Vec<usize>,
+    /// What they keep of their documents: the least of it that one of them does.
+    pub(crate) stored_source: StoredSource,
     /// The most rows of a page that all of them give.
     pub(crate) most_page_rows: usize,
     /// The most slices that all of them let be read.
@@ -27,23 +30,25 @@ pub(crate) struct Indices {
 }
 
 impl Indices {
-    /// Describes what an index, an alias, a pattern or a list stands for.
-    pub(crate) async fn of(client: &Client, index: &str) -> Result<Self, Error> {
+    /// Describes what an index, an alias, a pattern or a list stands for, to read these columns of
+    /// it.
+    pub(crate) async fn of(client: &Client, index: &str, columns: &ColumnRequest) -> Result<Self, Error> {
         let mut described = client.indices().describe(index).await?;
         if index.contains('*') {
             // A point in time on a pattern leaves hidden indices out.
             described.retain(|index| index.settings.get("hidden").and_then(Value::as_str) != Some("true"));
         }
-        Self::of_descriptions(index, &described)
+        Self::of_descriptions(index, &described, columns)
     }
 
-    fn of_descriptions(index: &str, described: &[IndexDescription]) -> Result<Self, Error> {
-        let mapping = one_mapping(index, described)?;
+    fn of_descriptions(index: &str, described: &[IndexDescription], columns: &ColumnRequest) -> Result<Self, Error> {
+        let mapping = one_mapping(index, described, columns)?;
         let least = |name, default| described.iter().map(|index| number(index, name, default)).min().unwrap_or(default);
         Ok(Self {
             names: described.iter().map(|index| index.name.clone()).collect(),
             mapping,
             shards: described.iter().map(|index| number(index, "number_of_shards", 1)).collect(),
+            stored_source: described.iter().map(stored_source).max_by_key(|stored| loss(*stored)).unwrap_or_default(),
             most_page_rows: least("max_result_window", MOST_PAGE_ROWS).max(1),
             most_slices: least("max_slices_per_pit", MOST_SLICES).max(1),
         })
@@ -55,30 +60,63 @@ impl Indices {
     }
 }
 
+/// What an index keeps of its documents. The setting, and before 8.17 the mapping, say so; two
+/// modes of an index keep nothing unless they are told to.
+fn stored_source(index: &IndexDescription) -> StoredSource {
+    let in_mapping = |name: &str| index.mapping.parameters.get("_source").and_then(|source| source.get(name));
+    let is_off = in_mapping("enabled").is_some_and(|enabled| *enabled == false || *enabled == "false");
+    let setting = index.settings.get("mapping").and_then(|mapping| mapping.pointer("/source/mode"));
+    let mode = setting.or(in_mapping("mode")).and_then(Value::as_str);
+    let index_mode = index.settings.get("mode").and_then(Value::as_str);
+    match (mode, index_mode) {
+        _ if is_off => StoredSource::Disabled,
+        (Some("disabled"), _) => StoredSource::Disabled,
+        (Some("synthetic"), _) | (None, Some("logsdb" | "time_series")) => StoredSource::Synthetic,
+        _ => StoredSource::Kept,
+    }
+}
+
+fn loss(stored: StoredSource) -> u8 {
+    match stored {
+        StoredSource::Kept => 0,
+        StoredSource::Synthetic => 1,
+        StoredSource::Disabled => 2,
+    }
+}
+
 fn number(index: &IndexDescription, setting: &str, default: usize) -> usize {
     index.settings.get(setting).and_then(Value::as_str).and_then(|text| text.parse().ok()).unwrap_or(default)
 }
 
-/// The mapping that all indices share, as far as types go.
-fn one_mapping(name: &str, indices: &[IndexDescription]) -> Result<Mapping, Error> {
+/// The mapping that all indices share, as far as the types of the columns go.
+fn one_mapping(name: &str, indices: &[IndexDescription], columns: &ColumnRequest) -> Result<Mapping, Error> {
     if indices.is_empty() {
         return Err(Error::new(ErrorKind::NotFound, format!("there is no index or alias {name}"))
             .with_help("check the name and the index prefix, or run what writes it first"));
     }
     let mut known = HashMap::new();
     for index in indices {
-        for (path, field) in index.mapping.fields() {
+        for (path, field) in index.mapping.fields().into_iter().filter(|(path, _)| concerns(columns, path)) {
             let (field_type, first) = *known.entry(path.clone()).or_insert((field.field_type(), &index.name));
             if field_type != field.field_type() {
                 return Err(Error::new(
                     ErrorKind::Column,
                     format!("field {path} is {field_type} in {first} and {} in {}", field.field_type(), index.name),
                 )
-                .with_help("rebuild one of the indices, or leave the field out"));
+                .with_help("rebuild one of the indices, or name the columns to read, without this one"));
             }
         }
     }
     Ok(indices.iter().fold(Mapping::default(), |all, index| all.overridden_by(&index.mapping)))
+}
+
+/// Whether a field is one of the columns, in one of them, or above one.
+fn concerns(columns: &ColumnRequest, path: &str) -> bool {
+    let is_in = |path: &str, other: &str| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
+    match columns {
+        ColumnRequest::All => true,
+        ColumnRequest::Named(names) => names.iter().any(|name| name == path || is_in(path, name) || is_in(name, path)),
+    }
 }
 
 #[cfg(test)]
@@ -100,19 +138,47 @@ mod tests {
     fn the_narrowest_limits_hold() {
         let one = index("a", json!({"number_of_shards": "3", "max_result_window": "500"}), json!({}));
         let two = index("b", json!({"number_of_shards": "1", "max_slices_per_pit": "7"}), json!({}));
-        let found = Indices::of_descriptions("x", &[one.clone(), two]).unwrap();
+        let found = Indices::of_descriptions("x", &[one.clone(), two], &ColumnRequest::All).unwrap();
         assert_eq!((found.shards.as_slice(), found.most_page_rows, found.most_slices), (&[3, 1][..], 500, 7));
         assert!(!found.is_exactly("x"));
-        let alone = Indices::of_descriptions("a", &[one]).unwrap();
+        let alone = Indices::of_descriptions("a", &[one], &ColumnRequest::All).unwrap();
         assert_eq!((alone.most_slices, alone.is_exactly("a")), (MOST_SLICES, true));
+    }
+
+    #[test]
+    fn what_is_kept_of_documents_is_found_out() {
+        let table = [
+            (json!({}), json!({}), StoredSource::Kept),
+            (json!({}), json!({"enabled": false}), StoredSource::Disabled),
+            (json!({}), json!({"mode": "synthetic"}), StoredSource::Synthetic),
+            (json!({"mapping": {"source": {"mode": "synthetic"}}}), json!({}), StoredSource::Synthetic),
+            (json!({"mode": "logsdb"}), json!({}), StoredSource::Synthetic),
+            (json!({"mode": "logsdb", "mapping": {"source": {"mode": "stored"}}}), json!({}), StoredSource::Kept),
+        ];
+        for (settings, source, expected) in table {
+            let mut index = index("a", settings, json!({}));
+            index.mapping.parameters.insert("_source".to_owned(), source);
+            assert_eq!(stored_source(&index), expected, "{index:?}");
+        }
+        let kept = index("a", json!({}), json!({}));
+        let not = index("b", json!({"mode": "time_series"}), json!({}));
+        assert_eq!(
+            Indices::of_descriptions("x", &[not, kept], &ColumnRequest::All).unwrap().stored_source,
+            StoredSource::Synthetic
+        );
     }
 
     #[test]
     fn a_field_of_two_types_is_told_and_none_is_not_found() {
         let one = index("a", json!({}), json!({"n": {"type": "long"}}));
         let two = index("b", json!({}), json!({"n": {"type": "keyword"}}));
-        let error = Indices::of_descriptions("x", &[one, two]).unwrap_err();
+        let both = [one, two];
+        let error = Indices::of_descriptions("x", &both, &ColumnRequest::All).unwrap_err();
         assert_eq!(error.to_string(), "field n is long in a and keyword in b");
-        assert_eq!(Indices::of_descriptions("x", &[]).unwrap_err().kind(), ErrorKind::NotFound);
+        for (name, is_fine) in [("n", false), ("n.x", false), ("nn", true)] {
+            let named = ColumnRequest::Named(vec![name.to_owned()]);
+            assert_eq!(Indices::of_descriptions("x", &both, &named).is_ok(), is_fine, "{name}");
+        }
+        assert_eq!(Indices::of_descriptions("x", &[], &ColumnRequest::All).unwrap_err().kind(), ErrorKind::NotFound);
     }
 }

@@ -111,5 +111,6 @@ pub(crate) fn of_search(client: &Client, search: &Search) -> String {
         search.sort,
         search.limit,
         search.sample,
+        format!("{:?}", (search.source, &search.policy, &search.policies)),
     ]))
 }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use es_frame::ColumnRequest;
+use es_frame::{CellPolicy, ColumnRequest, FieldSource};
+use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -17,6 +18,7 @@ pub struct ReadRequest {
 
 /// Where rows come from.
 #[derive(Clone, Debug)]
+#[allow(clippy::large_enum_variant, reason = "a read has one of these, and most have the largest")]
 pub enum ReadFrom {
     /// The documents that a query matches, any number of them.
     Search(Search),
@@ -46,6 +48,13 @@ pub struct Search {
     pub sample: Option<Sample>,
     /// How the pages are held together.
     pub through: Through,
+    /// Where values are taken from. Default: what costs the server least.
+    pub source: FieldSource,
+    /// What is done with several values, malformed ones and missing ones. Default: more than one
+    /// value and a malformed one are errors, and a missing one is null.
+    pub policy: CellPolicy,
+    /// The same for single columns, by name.
+    pub policies: IndexMap<String, CellPolicy>,
 }
 
 /// How the pages of one read are held together.
@@ -187,6 +196,9 @@ impl Search {
             limit: None,
             sample: None,
             through: Through::Auto,
+            source: FieldSource::Auto,
+            policy: CellPolicy::default(),
+            policies: IndexMap::new(),
         }
     }
 }

@@ -84,9 +84,9 @@ async fn a_point_in_time_outlives_a_consumer_that_pauses() {
     let Some((client, scope)) = live("pause").await else { return };
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 2, fields(), &rows(100), &["k"]).await;
-    // The server looks for what expired once a minute unless told otherwise, so it is asked what
-    // it was told rather than waited for.
-    let proxy = es_testing::FaultProxy::before(&client.nodes()[0].trim_end_matches('/').to_owned()).await;
+    // The server looks for what expired once a minute unless told otherwise, so what it is told is
+    // looked at rather than what it does.
+    let proxy = es_testing::FaultProxy::before(client.nodes()[0].trim_end_matches('/')).await;
     let slow = es_core::Client::connect(crate::support::at(&proxy.url())).await.unwrap();
     let request = request(&index);
     let options = ReadOptions { keep_alive: std::time::Duration::from_millis(600), ..request.options };

@@ -125,6 +125,9 @@ async fn a_computed_field_can_be_searched_and_sorted_by() {
         sort: vec![json!("backwards")],
         ..Search::new(&index)
     };
+    let columns = crate::support::named(in_small_pages(search.clone()), &["backwards", "k"]);
+    let found = IndexReader::open(&client, columns).await.unwrap().collect().await.unwrap();
+    assert_eq!(numbers(&found, "backwards"), (0..20).collect::<Vec<i64>>());
     let reader = IndexReader::open(&client, in_small_pages(search)).await.unwrap();
     assert_eq!(reader.count(), Some(20));
     assert_eq!(reader.origin().parameters["runtime_mappings"]["backwards"]["type"], "long");

@@ -91,7 +91,7 @@ fn check_message(message: &arrow_ipc::Message<'_>, is_first: bool) -> Result<(),
 
 fn column(field: &Field) -> Result<TableColumn, Error> {
     let Some(es_type) = field.metadata().get(ES_TYPE) else {
-        return Err(malformed(&format!("column {} does not say which type it is of", field.name())));
+        return Err(malformed(format!("column {} does not say which type it is of", field.name())));
     };
     if matches!(es_type.as_str(), "geo_shape" | "cartesian_shape") {
         let message = format!("column {} is of type {es_type}, which is read from JSON only", field.name());

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use polars::prelude::{
-    Column, DataType, IntoColumn as _, IntoSeries as _, ListChunked, NamedFrom as _, PlSmallStr, Series, StructChunked,
+    Column, DataType, IdxCa, IntoColumn as _, IntoSeries as _, ListChunked, NamedFrom as _, PlSmallStr, Series,
+    StructChunked,
 };
 
 use super::types::ColumnType;
@@ -122,9 +123,12 @@ impl ColumnBuilder {
                 return Ok(flat.into_column());
             }
             let mut next = 0;
-            let at: Vec<Option<u32>> =
-                self.lengths.iter().map(|length| (*length > 0).then(|| (next, next += 1).0)).collect();
-            return Ok(taken(&flat, at)?.into_column());
+            let mut places: Vec<Option<u32>> = Vec::with_capacity(rows);
+            for length in &self.lengths {
+                places.push((*length > 0).then_some(next));
+                next += length;
+            }
+            return Ok(taken(&flat, places)?.into_column());
         }
         let mut from = 0;
         let lists: ListChunked = self
@@ -141,9 +145,9 @@ impl ColumnBuilder {
 }
 
 /// The values at these places, and nulls.
-fn taken(flat: &Series, at: Vec<Option<u32>>) -> Result<Series, Error> {
-    let at: polars::prelude::IdxCa = at.into_iter().collect();
-    Ok(flat.take(&at)?)
+fn taken(flat: &Series, places: Vec<Option<u32>>) -> Result<Series, Error> {
+    let places: IdxCa = places.into_iter().collect();
+    Ok(flat.take(&places)?)
 }
 
 fn flat(values: Values, column_type: ColumnType, name: PlSmallStr) -> Result<Series, Error> {

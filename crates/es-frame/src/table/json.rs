@@ -75,7 +75,13 @@ impl<'de> Visitor<'de> for AnswerSeed<'_> {
             match &*key {
                 "columns" => {
                     let declared: Vec<Declared> = map.next_value()?;
-                    columns = Some(declared.into_iter().map(TableColumn::from).collect());
+                    let declared: Vec<_> = declared.into_iter().map(TableColumn::from).collect();
+                    if self.known.is_some_and(|known| known != declared) {
+                        return Err(A::Error::custom("the columns are not those of the first page"));
+                    }
+                    if columns.replace(declared).is_some() {
+                        return Err(A::Error::custom("the columns stand there twice"));
+                    }
                 }
                 "is_partial" => is_partial = map.next_value()?,
                 "is_running" => is_running = map.next_value()?,

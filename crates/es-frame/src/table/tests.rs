@@ -204,12 +204,16 @@ fn a_value_that_does_not_fit_is_named_with_its_row() {
         (format!(r#"{{{columns},"rows":[[]]}}"#), "row 1 has not as many values"),
         (format!(r#"{{"rows":[[1]],{columns}}}"#), "the rows stand before the columns"),
         (format!(r#"{{{columns}}}"#), "missing field `rows`"),
+        (format!(r#"{{{columns},"rows":[],{columns}}}"#), "the columns stand there twice"),
         (format!(r#"{{{columns},"rows":[],"rows":[]}}"#), "the rows stand there twice"),
     ] {
         let error = SqlDecoder::of_first_page(body.as_bytes()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
         assert!(error.to_string().contains(why), "{error}");
     }
+    let (decoder, _) = SqlDecoder::of_first_page(format!(r#"{{{columns},"rows":[[1]]}}"#).as_bytes()).unwrap();
+    let error = decoder.page(br#"{"columns":[{"name":"c","type":"text"}],"rows":[]}"#, 1).unwrap_err();
+    assert!(error.to_string().contains("the columns are not those of the first page"), "{error}");
     let unknown = r#"{"columns":[{"name":"c","type":"of_tomorrow"}],"values":[[{"a":[1]}],[7],["x"],[[1,2]]]}"#;
     let frame = Table::from_esql_json(unknown.as_bytes()).unwrap().frame;
     assert_eq!(texts(&frame, "c"), [Some(r#"{"a":[1]}"#), Some("7"), Some("x"), Some("[1,2]")]);

@@ -203,7 +203,7 @@ fn slice_frames(shared: Arc<Shared>, slice: usize, slices: usize) -> impl Stream
         let shared = shared.clone();
         async move {
             let Some(after) = after else { return Ok(None) };
-            let HitPage { frame, last_sort, pit_id } = shared.page(slice, slices, after).await?;
+            let HitPage { frame, last_sort, pit_id, .. } = shared.page(slice, slices, after).await?;
             if let Some(id) = pit_id {
                 shared.point_in_time.renew(&id);
             }

@@ -319,7 +319,8 @@ async fn dates_are_read_as_the_server_reads_them() {
         1_230_768_000_000,
         1_735_603_200_000,
         253_402_300_799_999,
-        315_532_799_999, 1_000_000_000_123,
+        315_532_799_999,
+        1_000_000_000_123,
     ];
     let lines = values.iter().enumerate();
     let lines: String = lines.map(|(row, t)| format!("{{\"index\":{{}}}}\n{{\"row\":{row},\"t\":{t}}}\n")).collect();

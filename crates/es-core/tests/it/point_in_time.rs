@@ -23,7 +23,7 @@ async fn open_contexts(client: &Client, index: &str) -> u64 {
 }
 
 async fn hits(point: &PointInTime, body: Value) -> Vec<Value> {
-    let page: Bytes = point.search(body).await.unwrap().body;
+    let page: Bytes = point.search(&body).await.unwrap().body;
     let page: Value = serde_json::from_slice(&page).unwrap();
     point.renew(page["pit_id"].as_str().unwrap());
     page["hits"]["hits"].as_array().unwrap().clone()
@@ -69,10 +69,10 @@ async fn one_that_is_gone_is_told_and_closing_it_is_no_error() {
     let index = format!("{}a", scope.prefix());
     write(&client, &index, 0..1).await;
     let point = client.open_point_in_time(&index, KEEP).await.unwrap();
-    let page: Value = serde_json::from_slice(&point.search(json!({"size": 1})).await.unwrap().body).unwrap();
+    let page: Value = serde_json::from_slice(&point.search(&json!({"size": 1})).await.unwrap().body).unwrap();
     let close = Request::new(Method::Delete, "/_pit").json(&json!({"id": page["pit_id"]}));
     client.send(&close).await.unwrap();
-    let error = point.search(json!({"size": 1})).await.unwrap_err();
+    let error = point.search(&json!({"size": 1})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("No search context found"), "{error}");
     point.close().await.unwrap();

@@ -41,7 +41,7 @@ enum Command {
     Demo,
     /// Measure the program beside elasticsearch-py: documents per second, CPU, memory
     Bench(bench::BenchArgs),
-    /// Load while everything goes wrong, and compare every document
+    /// Load and export while everything goes wrong, and compare every document
     Soak(soak::SoakArgs),
 }
 

@@ -26,7 +26,11 @@ def main():
     wanted = pl.read_parquet_schema(source)
     times = [name for name, dtype in wanted.items() if dtype.is_temporal()]
     vectors = [name for name, dtype in wanted.items() if dtype.is_nested()]
-    received = {name: pl.String if name in times else dtype for name, dtype in wanted.items()}
+    # Vectors come as they were loaded, which is as base64.
+    received = {name: pl.String if name in times + vectors else dtype for name, dtype in wanted.items()}
+    values = [
+        pl.col(name).str.decode("base64").bin.reinterpret(dtype=wanted[name], endianness="big") for name in vectors
+    ]
     client = cluster.connect()
     query = {"_source": {"exclude_vectors": False}} if vectors and cluster.leaves_vectors_out(client) else None
     size = DOCUMENTS_A_PAGE_OF_VECTORS if vectors else DOCUMENTS_A_PAGE
@@ -36,7 +40,7 @@ def main():
     frames = []
     while rows := list(itertools.islice(rest, rows_a_frame)):
         frame = pl.DataFrame(rows, schema=received)
-        frames.append(frame.with_columns(pl.col(times).str.to_datetime(time_unit="ms", time_zone="UTC")))
+        frames.append(frame.with_columns(pl.col(times).str.to_datetime(time_unit="ms", time_zone="UTC"), *values))
     pl.concat(frames).select(wanted.names()).write_parquet(destination)
 
 

@@ -10,6 +10,8 @@ usage: verify.py months PARQUET INDEX               an alias or pattern of an in
 Prints how many documents or rows there are.
 """
 
+import array
+import base64
 import json
 import sys
 from pathlib import Path
@@ -77,8 +79,18 @@ def verify_vectors(client, source, index, name):
     found = {hit["_source"]["id"]: hit["_source"][name] for hit in hits}
     expect(index, "documents of a sample", len(found), some.height)
     for number, vector in some.iter_rows():
-        if pl.Series(found[number], dtype=pl.Float32).to_list() != list(vector):
+        if numbers(found[number]).to_list() != list(vector):
             sys.exit(f"{index}: {name} of document {number} is not what was loaded")
+
+
+def numbers(vector):
+    """The numbers of a vector, which `_source` has as it was loaded: as a list, or as base64."""
+    if isinstance(vector, str):
+        decoded = array.array("f", base64.b64decode(vector))
+        if sys.byteorder == "little":
+            decoded.byteswap()
+        vector = decoded.tolist()
+    return pl.Series(vector, dtype=pl.Float32)
 
 
 def verify_file(parquet, folder):

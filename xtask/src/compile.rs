@@ -52,6 +52,9 @@ impl Executable {
     /// The example of `es-export` that writes a file of each format.
     pub(crate) const WRITE_FORMATS: Self = Self { kind: "example", name: "write_formats" };
 
+    /// The example of `es-core` that reads pages and throws them away.
+    const FETCH: Self = Self { kind: "example", name: "fetch" };
+
     /// The example of `es-core` that sends recorded bodies.
     const REPLAY: Self = Self { kind: "example", name: "replay" };
 }
@@ -59,6 +62,7 @@ impl Executable {
 /// The examples that development commands use.
 pub(crate) struct Tools {
     pub(crate) fault_proxy: PathBuf,
+    pub(crate) fetch: PathBuf,
     pub(crate) replay: PathBuf,
 }
 
@@ -73,11 +77,13 @@ pub(crate) fn program(profile: &str) -> Result<PathBuf> {
 /// Apart from the program, since what examples need beside it would change the features of
 /// the program's own dependencies, and so have them compiled once more.
 fn tools(profile: &str) -> Result<Tools> {
-    let arguments =
-        ["--package", "es-testing", "--package", "es-core", "--example", "fault_proxy", "--example", "replay"];
+    let packages = ["--package", "es-testing", "--package", "es-core"];
+    let examples = ["--example", "fault_proxy", "--example", "fetch", "--example", "replay"];
+    let arguments = [&packages[..], &examples].concat();
     let messages = build(&[&arguments[..], &["--profile", profile]].concat())?;
     Ok(Tools {
         fault_proxy: executable_in(&messages, Executable::FAULT_PROXY)?,
+        fetch: executable_in(&messages, Executable::FETCH)?,
         replay: executable_in(&messages, Executable::REPLAY)?,
     })
 }

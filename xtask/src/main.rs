@@ -45,7 +45,7 @@ enum Command {
     Bench(bench::BenchArgs),
     /// Let the packages that people use read a file of each format of exports
     Consumers(consumers::ConsumersArgs),
-    /// Load while everything goes wrong, and compare every document
+    /// Load and export while everything goes wrong, and compare every document
     Soak(soak::SoakArgs),
 }
 

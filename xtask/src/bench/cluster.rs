@@ -80,6 +80,24 @@ impl Cluster {
         }
     }
 
+    /// Lets searches see everything that was written to an index.
+    pub(super) fn refresh(&self, name: &str) -> Result<()> {
+        self.client.post_ok(&format!("/{name}/_refresh"), None).map(drop)
+    }
+
+    /// How many segments an index has, all shards together.
+    pub(super) fn segments(&self, name: &str) -> Result<u64> {
+        let stats = self.client.get_ok(&format!("/{name}/_stats/segments"))?;
+        stats["_all"]["primaries"]["segments"]["count"].as_u64().context("the server counts no segments")
+    }
+
+    /// The processor time that all nodes together have taken since they started, in seconds.
+    pub(super) fn cpu_seconds(&self) -> Result<f64> {
+        let stats = self.client.get_ok("/_nodes/stats/process")?;
+        let nodes = stats["nodes"].as_object().into_iter().flat_map(Map::values);
+        Ok(nodes.filter_map(|node| node["process"]["cpu"]["total_in_millis"].as_f64()).sum::<f64>() / 1000.0)
+    }
+
     /// Removes an index of this run, if it is there.
     pub(super) fn delete(&self, name: &str) -> Result<()> {
         match self.client.delete(&format!("/{name}"))? {

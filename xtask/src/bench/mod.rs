@@ -2,12 +2,14 @@
 //! same work done with elasticsearch-py.
 //!
 //! [`flights`] measures a pipeline in and out, [`bulk`] loads beside the floor
-//! that the server sets. Contestants take turns on one Elasticsearch, each a
+//! that the server sets, and [`export`] reading. Contestants take turns on one Elasticsearch, each a
 //! whole process, and what each of them left is checked against the source.
 //! Nothing here judges the figures.
 
 mod bulk;
 mod cluster;
+mod dataset;
+mod export;
 mod figures;
 mod flights;
 mod measure;
@@ -35,6 +37,8 @@ enum What {
     Flights(CommonArgs),
     /// Loads of several kinds of documents, beside the floor that the server sets
     Bulk(bulk::BulkArgs),
+    /// Indices into files, beside the floor that the server sets
+    Export(export::ExportArgs),
 }
 
 /// What every benchmark can be told.
@@ -55,5 +59,6 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         None => flights::run(&args.flights),
         Some(What::Flights(args)) => flights::run(args),
         Some(What::Bulk(args)) => bulk::run(args),
+        Some(What::Export(args)) => export::run(args),
     }
 }

@@ -1,4 +1,4 @@
-//! The Python side: the peer's programs, and a virtual environment for them.
+//! The Python side: the peers' programs, and virtual environments for them.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,12 @@ use anyhow::{Context, Result, bail};
 
 use crate::{process, venv};
 
-const SCRIPTS: [(&str, &str); 8] = [
+const SCRIPTS: [(&str, &str); 10] = [
     ("bulk.py", include_str!("peer/bulk.py")),
     ("cluster.py", include_str!("peer/cluster.py")),
     ("convert.py", include_str!("peer/convert.py")),
+    ("eland_export.py", include_str!("peer/eland_export.py")),
+    ("export.py", include_str!("peer/export.py")),
     ("generate.py", include_str!("peer/generate.py")),
     ("load.py", include_str!("peer/load.py")),
     ("measure.py", include_str!("peer/measure.py")),
@@ -20,10 +22,35 @@ const SCRIPTS: [(&str, &str); 8] = [
     ("verify.py", include_str!("peer/verify.py")),
 ];
 
-const REQUIREMENTS: &str = include_str!("peer/requirements.txt");
+/// What a virtual environment is made of.
+pub(crate) struct Packages {
+    /// The name of its folder.
+    venv: &'static str,
+    requirements: &'static str,
+    /// Prints the versions that a reader of the figures wants to know.
+    versions: &'static str,
+}
+
+impl Packages {
+    const CLIENT: Self = Self {
+        venv: "venv",
+        requirements: include_str!("peer/requirements.txt"),
+        versions: "import platform, elasticsearch, polars; \
+                   print('Python', platform.python_version() + ', elasticsearch-py', \
+                   elasticsearch.__versionstr__ + ', Polars', polars.__version__)",
+    };
+
+    /// For eland, which wants other packages.
+    pub(crate) const ELAND: Self = Self {
+        venv: "venv-eland",
+        requirements: include_str!("peer/requirements-eland.txt"),
+        versions: "import eland, pandas; print('eland', eland.__version__ + ', pandas', pandas.__version__)",
+    };
+}
 
 pub(crate) struct Python {
     base: PathBuf,
+    packages: &'static Packages,
     venv: PathBuf,
     scripts: PathBuf,
 }
@@ -31,14 +58,18 @@ pub(crate) struct Python {
 impl Python {
     /// Writes the programs, and makes the virtual environment unless it is there.
     pub(crate) fn prepare(folder: &Path) -> Result<Self> {
-        let base = venv::base()?;
-        let python = Self { base, venv: folder.join("venv"), scripts: folder.join("peer") };
+        Self::prepare_with(folder, &Packages::CLIENT)
+    }
+
+    /// The same with other packages.
+    pub(crate) fn prepare_with(folder: &Path, packages: &'static Packages) -> Result<Self> {
+        let python = Self { base: venv::base()?, packages, venv: folder.join(packages.venv), scripts: folder.join("peer") };
         std::fs::create_dir_all(&python.scripts)?;
         for (name, text) in SCRIPTS {
             let path = python.script(name);
             std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         }
-        venv::ensure(&python.venv, "the peer's virtual environment", REQUIREMENTS)?;
+        venv::ensure(&python.venv, &format!("the virtual environment {}", packages.venv), packages.requirements)?;
         Ok(python)
     }
 
@@ -79,10 +110,8 @@ impl Python {
 
     /// What the peer is made of, for the reader of the figures.
     pub(crate) fn versions(&self) -> Result<String> {
-        let code = "import platform, elasticsearch, polars; \
-                    print('Python', platform.python_version() + ', elasticsearch-py', \
-                    elasticsearch.__versionstr__ + ', Polars', polars.__version__)";
-        process::output_of(Command::new(self.interpreter()).args(["-c", code]), Duration::from_secs(60))
+        let mut print = Command::new(self.interpreter());
+        process::output_of(print.args(["-c", self.packages.versions]), Duration::from_secs(60))
             .map(|text| text.trim().to_owned())
             .context("the virtual environment lacks the peer's packages")
     }

@@ -24,18 +24,18 @@ pub(super) struct Difference {
 }
 
 /// Keeps count of the documents that were seen.
-struct Tally<'a> {
+pub(super) struct Tally<'a> {
     source: &'a Source,
     seen: Vec<bool>,
     difference: Difference,
 }
 
 impl<'a> Tally<'a> {
-    fn new(source: &'a Source) -> Result<Self> {
+    pub(super) fn new(source: &'a Source) -> Result<Self> {
         Ok(Self { source, seen: vec![false; usize::try_from(source.documents)?], difference: Difference::default() })
     }
 
-    fn see(&mut self, id: &str, content: &str) {
+    pub(super) fn see(&mut self, id: &str, content: &str) {
         // What a document is follows from its content, as ids could be made up by the server.
         let own: Option<Value> = serde_json::from_str(content).ok();
         let key = own.as_ref().and_then(|own| own["id"].as_str());
@@ -51,7 +51,7 @@ impl<'a> Tally<'a> {
         }
     }
 
-    fn finish(self) -> Difference {
+    pub(super) fn finish(self) -> Difference {
         let lost =
             self.seen.iter().zip(0..).filter(|(seen, number)| !**seen && self.source.kind(*number) == Kind::Good);
         Difference { lost: lost.count() as u64, ..self.difference }

@@ -1,15 +1,18 @@
-//! `cargo xtask soak`: loads while everything goes wrong, again and again.
+//! `cargo xtask soak`: loads and exports while everything goes wrong, again and again.
 //!
 //! Each scenario does one kind of harm to loads of `orchestrator ingest` into a
-//! node of this command's own, reads back what is there, and compares every
-//! document with the source. [`scenarios`] has what is done, [`mod@compare`] how it
+//! node of this command's own, or to exports of `orchestrator export` out of it,
+//! reads what is there, and compares every document with the source. [`scenarios`] has what is done, [`mod@compare`] how it
 //! is judged; the harm on the wire is the fault proxy's.
 
 mod compare;
+mod export;
 mod load;
 mod node;
+mod onlooker;
 mod random;
 mod report;
+mod running;
 mod scenarios;
 mod source;
 
@@ -61,6 +64,8 @@ enum Scenario {
     Restarts,
     /// One document in a hundred is bad
     Poison,
+    /// The exporting process is killed at random moments
+    Export,
 }
 
 /// How much of everything is done.
@@ -70,6 +75,7 @@ struct Extent {
     refusing: Duration,
     losses: u64,
     restarts: u64,
+    export_kills: u64,
     /// The documents of most loads.
     documents: u64,
     /// Of those that a restart of the node has to find under way.
@@ -81,6 +87,7 @@ const LONG: Extent = Extent {
     refusing: Duration::from_secs(60),
     losses: 500,
     restarts: 20,
+    export_kills: 50,
     documents: 200_000,
     long_documents: 500_000,
 };
@@ -90,6 +97,7 @@ const SHORT: Extent = Extent {
     refusing: Duration::from_secs(10),
     losses: 20,
     restarts: 2,
+    export_kills: 5,
     documents: 40_000,
     long_documents: 150_000,
 };
@@ -147,6 +155,7 @@ impl Scenario {
             Self::LostReplies => "lost replies",
             Self::Restarts => "restarts",
             Self::Poison => "poison",
+            Self::Export => "export",
         }
     }
 
@@ -160,6 +169,7 @@ impl Scenario {
             Self::LostReplies => scenarios::lost_replies::play(soak, &mut row),
             Self::Restarts => scenarios::restarts::play(soak, &mut row),
             Self::Poison => scenarios::poison::play(soak, &mut row),
+            Self::Export => scenarios::export::play(soak, &mut row),
         };
         if let Err(error) = played {
             row.problems.push(format!("{error:#}"));

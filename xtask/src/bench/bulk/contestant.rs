@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use super::dataset::Source;
+use crate::bench::dataset::Source;
 use crate::bench::measure::{Job, Measured, measure};
 use crate::bench::session::{Session, empty_folder};
 

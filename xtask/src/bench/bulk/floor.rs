@@ -7,8 +7,8 @@
 use anyhow::{Context, Result, bail};
 
 use super::contestant::{Bodies, Contestant, Start};
-use super::dataset::Source;
 use super::verify;
+use crate::bench::dataset::Source;
 use crate::bench::session::Session;
 use crate::fault_proxy::FaultProxy;
 use crate::terminal::{Progress, human_bytes};

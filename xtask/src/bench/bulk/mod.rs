@@ -7,7 +7,7 @@
 //! and so is the program's beside it.
 
 mod contestant;
-mod dataset;
+
 mod floor;
 mod report;
 
@@ -19,10 +19,11 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::CommonArgs;
+use super::dataset::{Dataset, Source};
 use super::session::Session;
 use crate::terminal::Progress;
 use contestant::{Bodies, Contestant, Programs, Start};
-use dataset::{Dataset, Source};
+
 use report::{Report, Turn};
 
 /// How long checking what a contestant left may take.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::contestant::Contestant;
-use super::dataset::{Dataset, Source};
+use crate::bench::dataset::{Dataset, Source};
 use crate::bench::figures::{median, range};
 use crate::bench::measure::Measured;
 

@@ -17,3 +17,9 @@ def connect():
     if ca_cert:
         options["ca_certs"] = ca_cert
     return Elasticsearch(os.environ["ELASTICSEARCH_URL"], **options)
+
+
+def leaves_vectors_out(client):
+    """Whether `_source` comes without vectors unless they are asked for, as it does since 9.2."""
+    major, minor = client.cat.nodes(h="version", format="json")[0]["version"].split(".")[:2]
+    return (int(major), int(minor)) >= (9, 2)

@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::soak::load::Running;
 use crate::soak::random::Random;
 use crate::soak::report::Row;
+use crate::soak::running::Running;
 use crate::soak::source::Source;
 use crate::soak::{Soak, writes};
 

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::bench::session::Session;
+use super::session::Session;
 use crate::terminal::Progress;
 use crate::workspace;
 

@@ -1,0 +1,257 @@
+//! The figures of one index: medians of the rounds, beside the floor and beside
+//! elasticsearch-py.
+
+use std::fmt::Write as _;
+
+use serde::Serialize;
+
+use super::ask::Ask;
+use super::contestant::Contestant;
+use crate::bench::dataset::{Dataset, Source};
+use crate::bench::figures::{median, range};
+use crate::bench::measure::Measured;
+
+/// How a turn ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Outcome {
+    Done(Measured),
+    /// Why there are no figures.
+    Failed(String),
+}
+
+/// One contestant's reading in one round.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub(super) struct Turn {
+    pub(super) round: u32,
+    pub(super) contestant: Contestant,
+    pub(super) documents: u64,
+    pub(super) outcome: Outcome,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    dataset: Dataset,
+    documents: u64,
+    segments: u64,
+    ask: Ask,
+    elasticsearch: String,
+    peers: String,
+    rounds: u32,
+    rows: Vec<Row>,
+    turns: Vec<Turn>,
+}
+
+/// Medians of one contestant's turns, and what they are of others'.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+struct Row {
+    contestant: Contestant,
+    documents: u64,
+    wall_seconds: f64,
+    /// The quickest and the slowest turn.
+    wall_range_seconds: (f64, f64),
+    documents_per_second: f64,
+    /// Documents a second, over those of the floor.
+    of_floor: Option<f64>,
+    /// Documents a second, over those of `scan`.
+    of_scan: Option<f64>,
+    cpu_microseconds_per_document: f64,
+    /// The CPU of `scan` for a document, over this one's.
+    cpu_saved: Option<f64>,
+    peak_rss_megabytes: f64,
+}
+
+impl Report {
+    pub(super) fn new(
+        source: &Source,
+        segments: u64,
+        ask: Ask,
+        turns: Vec<Turn>,
+        elasticsearch: String,
+        peers: String,
+    ) -> Self {
+        Self {
+            dataset: source.dataset,
+            documents: source.documents,
+            segments,
+            ask,
+            elasticsearch,
+            peers,
+            rounds: turns.iter().map(|turn| turn.round).max().unwrap_or(0),
+            rows: rows(&turns),
+            turns,
+        }
+    }
+
+    /// The table that a person reads.
+    pub(super) fn render(&self) -> String {
+        let mut text = format!(
+            "{}: {} documents ({}) in {} segments\n{:<20} {:<8} {:>9} {:>8} {:>15} {:>9} {:>9} {:>8} {:>11} {:>10} {:>12}\n",
+            self.dataset.as_str(),
+            self.documents,
+            self.dataset.description(),
+            self.segments,
+            "contestant",
+            "writes",
+            "documents",
+            "wall s",
+            "range s",
+            "docs/s",
+            "of floor",
+            "of scan",
+            "CPU µs/doc",
+            "CPU saved",
+            "peak RSS MB"
+        );
+        let ratio =
+            |value: Option<f64>, digits: usize| value.map_or("–".into(), |value| format!("{value:.digits$}×"));
+        for row in &self.rows {
+            let (least, most) = row.wall_range_seconds;
+            let _ = writeln!(
+                text,
+                "{:<20} {:<8} {:>9} {:>8.2} {:>15} {:>9.0} {:>9} {:>8} {:>11.1} {:>10} {:>12.0}",
+                row.contestant.name(),
+                row.contestant.leaves(),
+                row.documents,
+                row.wall_seconds,
+                format!("{least:.2}–{most:.2}"),
+                row.documents_per_second,
+                ratio(row.of_floor, 3),
+                ratio(row.of_scan, 2),
+                row.cpu_microseconds_per_document,
+                ratio(row.cpu_saved, 1),
+                row.peak_rss_megabytes
+            );
+        }
+        for turn in &self.turns {
+            if let Outcome::Failed(why) = &turn.outcome {
+                let _ = writeln!(text, "{:<20} cannot: {}", turn.contestant.name(), last_line(why));
+            }
+        }
+        let _ = write!(
+            text,
+            "medians of {} rounds on Elasticsearch {}; {}.\n\
+             Whole processes: start-up, planning and writing are part of everybody's but the floor's, which asks as \
+             the program does and throws the answers away: {}.\n\
+             Rates are compared, and not times: who reads fewer documents reads the first of the same index.",
+            self.rounds,
+            self.elasticsearch,
+            self.peers.trim_end_matches([';', ' ']),
+            self.ask.describe()
+        );
+        text
+    }
+}
+
+/// What of a failure fits into a line: what it ended with.
+fn last_line(why: &str) -> &str {
+    why.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why")
+}
+
+/// The rows of all contestants that did the work, the floor first.
+fn rows(turns: &[Turn]) -> Vec<Row> {
+    let mut rows: Vec<Row> = Contestant::ALL.into_iter().filter_map(|contestant| row(turns, contestant)).collect();
+    let find = |wanted: Contestant| rows.iter().find(|row| row.contestant == wanted).cloned();
+    let (floor, scan) = (find(Contestant::Floor), find(Contestant::Scan));
+    for row in &mut rows {
+        row.of_floor = floor.as_ref().map(|floor| row.documents_per_second / floor.documents_per_second);
+        row.of_scan = scan.as_ref().map(|scan| row.documents_per_second / scan.documents_per_second);
+        row.cpu_saved =
+            scan.as_ref().map(|scan| scan.cpu_microseconds_per_document / row.cpu_microseconds_per_document);
+    }
+    rows
+}
+
+fn row(turns: &[Turn], contestant: Contestant) -> Option<Row> {
+    let own = turns.iter().filter(|turn| turn.contestant == contestant);
+    let done: Vec<(u64, Measured)> = own
+        .filter_map(|turn| match &turn.outcome {
+            Outcome::Done(measured) => Some((turn.documents, *measured)),
+            Outcome::Failed(_) => None,
+        })
+        .collect();
+    let documents = done.first()?.0;
+    let of = |figure: fn(&Measured) -> f64| done.iter().map(|(_, measured)| figure(measured)).collect::<Vec<f64>>();
+    let walls = of(|measured| measured.wall_seconds);
+    let wall_seconds = median(&walls)?;
+    Some(Row {
+        contestant,
+        documents,
+        wall_seconds,
+        wall_range_seconds: range(&walls),
+        documents_per_second: documents as f64 / wall_seconds,
+        of_floor: None,
+        of_scan: None,
+        cpu_microseconds_per_document: median(&of(Measured::cpu_seconds))? * 1e6 / documents as f64,
+        cpu_saved: None,
+        peak_rss_megabytes: median(&of(Measured::peak_rss_megabytes))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn turn(contestant: Contestant, documents: u64, wall: f64, cpu: f64) -> Turn {
+        let measured =
+            Measured { wall_seconds: wall, user_seconds: cpu, system_seconds: 0.0, peak_rss_bytes: 90_000_000 };
+        Turn { round: 1, contestant, documents, outcome: Outcome::Done(measured) }
+    }
+
+    fn turns() -> Vec<Turn> {
+        let failed = Outcome::Failed("eland to_csv failed:\n\nKeyError: 'vector'\n".into());
+        vec![
+            turn(Contestant::Scan, 1000, 40.0, 40.0),
+            turn(Contestant::Orchestrator, 1000, 10.0, 2.0),
+            turn(Contestant::Floor, 1000, 8.0, 1.0),
+            turn(Contestant::ToPandas, 100, 8.0, 8.0),
+            Turn { round: 1, contestant: Contestant::ToCsv, documents: 100, outcome: failed },
+        ]
+    }
+
+    #[test]
+    fn rates_are_compared_and_not_times() {
+        let rows = rows(&turns());
+        let contestants: Vec<Contestant> = rows.iter().map(|row| row.contestant).collect();
+        let expected = [Contestant::Floor, Contestant::Orchestrator, Contestant::Scan, Contestant::ToPandas];
+        assert_eq!(contestants, expected);
+        let (ours, pandas) = (&rows[1], &rows[3]);
+        assert_eq!((ours.of_floor, ours.of_scan, ours.cpu_saved), (Some(0.8), Some(4.0), Some(20.0)));
+        assert_eq!((ours.documents_per_second, ours.cpu_microseconds_per_document), (100.0, 2000.0));
+        assert_eq!((pandas.documents_per_second, pandas.of_scan), (12.5, Some(0.5)));
+    }
+
+    #[test]
+    fn who_cannot_do_it_is_told_with_the_reason() {
+        let turns = turns();
+        let ask = Ask {
+            body: json!({ "size": 5000 }),
+            query: BTreeMap::new(),
+            slices: 3,
+            concurrency: 2,
+            compression: false,
+        };
+        let report = Report {
+            dataset: Dataset::Five,
+            documents: 1000,
+            segments: 4,
+            ask,
+            elasticsearch: "9.4.3".into(),
+            peers: "Python; ".into(),
+            rounds: 1,
+            rows: rows(&turns),
+            turns,
+        };
+        let text = report.render();
+        assert!(
+            text.contains("orchestrator export  Parquet       1000    10.00     10.00–10.00       100    0.800×"),
+            "{text}"
+        );
+        assert!(text.contains("eland to_csv         cannot: KeyError: 'vector'\n"), "{text}");
+        assert!(text.contains("_source in 3 slices, 2 at once, 5000 rows a page"), "{text}");
+    }
+}

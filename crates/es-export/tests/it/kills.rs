@@ -17,7 +17,7 @@ use crate::files::parts;
 use crate::support::{fields, index_of, live, matching, names, open_contexts, rows, run, sorted, until_closed};
 
 const ROWS: i64 = 12_000;
-const PAGE_ROWS: usize = 100;
+const PAGE_ROWS: usize = 40;
 const ROWS_PER_FILE: u64 = 1_500;
 
 /// The example beside this test's program. `cargo test` builds it.

@@ -73,7 +73,10 @@ fn until_finished(folder: &Path, groups: u64) -> Vec<PathBuf> {
         let state: Option<Value> = state.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some(state) = state.filter(|state| state["finished"]["groups"].as_u64() >= Some(groups)) {
             let files = state["finished"]["files"].as_array().unwrap().clone();
-            return files.iter().map(|file| staging.join("files").join(file["file"]["path"].as_str().unwrap())).collect();
+            return files
+                .iter()
+                .map(|file| staging.join("files").join(file["file"]["path"].as_str().unwrap()))
+                .collect();
         }
         std::thread::sleep(Duration::from_millis(1));
     }

@@ -38,7 +38,8 @@ impl Lock {
             }
             // The file could have been removed between opening and locking it.
             let held = file.metadata()?;
-            let is_there = fs::metadata(&path).is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino()));
+            let is_there =
+                fs::metadata(&path).is_ok_and(|found| (found.dev(), found.ino()) == (held.dev(), held.ino()));
             if is_there {
                 return Ok(Some(Self { _file: file }));
             }

@@ -84,11 +84,8 @@ impl Staging {
         let folder = hidden("staging");
         let lock = Lock::of_folder(&folder).map_err(|source| Error::writing(&folder, source))?;
         let Some(lock) = lock else {
-            return Err(Error::new(
-                ErrorKind::Locked,
-                format!("another export to {} is running", path.display()),
-            )
-            .with_help("wait until it has ended, or choose another path"));
+            return Err(Error::new(ErrorKind::Locked, format!("another export to {} is running", path.display()))
+                .with_help("wait until it has ended, or choose another path"));
         };
         let files = folder.join(FILES);
         let staging = Self { destination, folder, files, stays: AtomicBool::new(false), _lock: lock };

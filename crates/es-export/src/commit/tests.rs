@@ -70,9 +70,13 @@ fn what_is_no_export_is_not_overwritten() {
     let mine = scratch.path().join("folder");
     fs::create_dir(&mine).unwrap();
     fs::write(mine.join("mine"), "mine").unwrap();
-    for destination in
-        [folder(&file), folder(&mine), Destination::File(file.clone()), Destination::File(mine.clone()), folder(Path::new("/"))]
-    {
+    for destination in [
+        folder(&file),
+        folder(&mine),
+        Destination::File(file.clone()),
+        Destination::File(mine.clone()),
+        folder(Path::new("/")),
+    ] {
         assert_eq!(Staging::enter(&destination).err().unwrap().kind(), ErrorKind::Destination, "{destination:?}");
     }
     assert_eq!(names(scratch.path()), ["file", "folder"]);

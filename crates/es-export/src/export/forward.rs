@@ -44,7 +44,8 @@ pub(super) async fn read_into(
     drop(steps);
     // The writer ends when the channel does. Its error is the first cause, as a reader whose
     // frames nobody takes just stops.
-    let written = writer.await.map_err(|source| Error::new(ErrorKind::Io, "writing the files failed").with_source(source))??;
+    let written =
+        writer.await.map_err(|source| Error::new(ErrorKind::Io, "writing the files failed").with_source(source))??;
     read?;
     written.ok_or_else(|| Error::new(ErrorKind::Io, "the files were not finished"))
 }

@@ -8,9 +8,7 @@ use super::plan;
 use super::state::{Finished, PartFile};
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::{
-    MANIFEST_VERSION, Manifest, ManifestColumn, ManifestFormat, ManifestPart, ManifestVersions,
-};
+use crate::manifest::{MANIFEST_VERSION, Manifest, ManifestColumn, ManifestFormat, ManifestPart, ManifestVersions};
 use crate::read::Origin;
 use crate::split::Split;
 use crate::write::Format;
@@ -42,7 +40,8 @@ impl Outcome<'_> {
             _ => (None, vec![None; plan::parts(self.export).len()]),
         };
         let part = |(place, (name, keys)): (usize, (String, _))| {
-            let files: Vec<_> = files.iter().filter(|file| file.part == place).map(|PartFile { file, .. }| file.clone()).collect();
+            let files: Vec<_> =
+                files.iter().filter(|file| file.part == place).map(|PartFile { file, .. }| file.clone()).collect();
             ManifestPart { name, rows: files.iter().map(|file| file.rows).sum(), keys, files }
         };
         let parts: Vec<ManifestPart> = plan::parts(self.export).into_iter().zip(keys).enumerate().map(part).collect();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use es_frame::DocumentWriter;
-use polars::prelude::{AnyValue, Column, DataFrame, DataType, Schema};
+use polars::prelude::{BooleanChunked, DataFrame, DataType, Schema, StringChunked};
 
 use crate::error::{Error, ErrorKind};
 
@@ -31,7 +31,9 @@ impl Partitions {
             }
             let dtype = schema.get(name);
             let fits = dtype.is_some_and(|dtype| {
-                dtype.is_integer() || dtype.is_bool() || matches!(dtype, DataType::String | DataType::Date | DataType::Datetime(..))
+                dtype.is_integer()
+                    || dtype.is_bool()
+                    || matches!(dtype, DataType::String | DataType::Date | DataType::Datetime(..))
             });
             if !fits {
                 let of = dtype.map_or_else(|| "not there".to_owned(), |dtype| format!("of type {dtype}"));
@@ -83,55 +85,66 @@ impl Partitions {
 
 /// The values of a partition column, as text.
 struct Values<'a> {
-    column: &'a Column,
-    /// Of a column of anything but text.
-    writer: Option<DocumentWriter<'a>>,
+    column: &'a str,
+    of: Of<'a>,
+}
+
+enum Of<'a> {
+    Texts(&'a StringChunked),
+    /// Numbers, booleans and dates, as documents have them.
+    Others {
+        nulls: BooleanChunked,
+        writer: DocumentWriter<'a>,
+    },
 }
 
 impl<'a> Values<'a> {
-    fn new(frame: &'a DataFrame, name: &str) -> Result<Self, Error> {
+    fn new(frame: &'a DataFrame, name: &'a str) -> Result<Self, Error> {
         let column = frame.column(name)?;
-        let writer = match column.dtype() {
-            DataType::String => None,
-            _ => Some(DocumentWriter::new(frame, &[name])?),
+        let of = match column.dtype() {
+            DataType::String => Of::Texts(column.str()?),
+            _ => Of::Others { nulls: column.is_null(), writer: DocumentWriter::new(frame, &[name])? },
         };
-        Ok(Self { column, writer })
+        Ok(Self { column: name, of })
     }
 
     /// Appends a text that no other value has, nor begins with.
     fn write(&self, row: usize, key: &mut Vec<u8>) -> Result<(), Error> {
-        match (self.column.get(row)?, &self.writer) {
-            (AnyValue::Null, _) => key.push(0),
-            (AnyValue::String(text), _) => {
-                key.push(1);
-                key.extend_from_slice(&(text.len() as u64).to_le_bytes());
-                key.extend_from_slice(text.as_bytes());
-            }
-            (_, Some(writer)) => writer.write_id(row, key)?,
-            (_, None) => {}
+        match &self.of {
+            Of::Texts(texts) => match texts.get(row) {
+                None => key.push(0),
+                Some(text) => {
+                    key.push(1);
+                    key.extend_from_slice(&(text.len() as u64).to_le_bytes());
+                    key.extend_from_slice(text.as_bytes());
+                }
+            },
+            Of::Others { nulls, .. } if nulls.get(row) == Some(true) => key.push(0),
+            Of::Others { writer, .. } => writer.write_id(row, key)?,
         }
         Ok(())
     }
 
     /// The name of a row's folder.
     fn folder(&self, row: usize) -> Result<String, Error> {
-        let column = self.column.name();
-        let value = match (self.column.get(row)?, &self.writer) {
-            (AnyValue::Null, _) => NULL.to_owned(),
-            (AnyValue::String(""), _) => return Err(no_folder(column, "an empty text")),
-            (AnyValue::String(NULL), _) => return Err(no_folder(column, NULL)),
-            (AnyValue::String(text), _) => escaped(text),
-            (_, Some(writer)) => {
+        let value = match &self.of {
+            Of::Texts(texts) => match texts.get(row) {
+                None => NULL.to_owned(),
+                Some("") => return Err(no_folder(self.column, "an empty text")),
+                Some(NULL) => return Err(no_folder(self.column, NULL)),
+                Some(text) => escaped(text),
+            },
+            Of::Others { nulls, .. } if nulls.get(row) == Some(true) => NULL.to_owned(),
+            Of::Others { writer, .. } => {
                 let mut text = Vec::new();
                 writer.write_id(row, &mut text)?;
                 // Numbers and dates have nothing that JSON escapes.
                 escaped(String::from_utf8_lossy(&text).trim_matches('"'))
             }
-            (_, None) => String::new(),
         };
-        let name = format!("{}={value}", escaped(column));
+        let name = format!("{}={value}", escaped(self.column));
         if name.len() > LONGEST_NAME {
-            return Err(no_folder(column, &format!("a value of {} bytes", value.len())));
+            return Err(no_folder(self.column, &format!("a value of {} bytes", value.len())));
         }
         Ok(name)
     }
@@ -147,7 +160,22 @@ fn escaped(value: &str) -> String {
     let mut path = String::with_capacity(value.len());
     for character in value.chars() {
         match character {
-            '\0'..='\x1f' | '\x7f' | '"' | '#' | '%' | '\'' | '*' | '/' | ':' | '=' | '?' | '\\' | '{' | '[' | ']' | '^' => {
+            '\0'..='\x1f'
+            | '\x7f'
+            | '"'
+            | '#'
+            | '%'
+            | '\''
+            | '*'
+            | '/'
+            | ':'
+            | '='
+            | '?'
+            | '\\'
+            | '{'
+            | '['
+            | ']'
+            | '^' => {
                 // Writing to a string does not fail.
                 let _ = write!(path, "%{:02X}", u32::from(character));
             }

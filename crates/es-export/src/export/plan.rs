@@ -103,7 +103,10 @@ pub(super) fn file_columns(export: &Export, written: &Schema) -> Result<Schema, 
         .map(|(name, dtype)| (name.clone(), dtype.clone()))
         .collect();
     if columns.is_empty() {
-        return Err(Error::new(ErrorKind::Partition, "all columns are partition columns, and the files would have none"));
+        return Err(Error::new(
+            ErrorKind::Partition,
+            "all columns are partition columns, and the files would have none",
+        ));
     }
     Ok(columns)
 }

@@ -82,7 +82,8 @@ impl Encode {
             }
         };
         drop(steps);
-        let written = writer.await.map_err(|source| Error::new(ErrorKind::Io, "encoding failed").with_source(source))?;
+        let written =
+            writer.await.map_err(|source| Error::new(ErrorKind::Io, "encoding failed").with_source(source))?;
         stopped?;
         written
     }

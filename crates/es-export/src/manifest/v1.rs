@@ -36,8 +36,7 @@ struct SourceV1 {
 
 /// Reads a manifest of layout 1 as what it would be in the present one.
 pub(super) fn read(bytes: &[u8]) -> Result<Manifest, serde_json::Error> {
-    let ManifestV1 { created, written_by, source, rows, columns, split, parts, notes } =
-        serde_json::from_slice(bytes)?;
+    let ManifestV1 { created, written_by, source, rows, columns, split, parts, notes } = serde_json::from_slice(bytes)?;
     let es_export = written_by.strip_prefix("es-export ").unwrap_or(&written_by).to_owned();
     Ok(Manifest {
         manifest_version: MANIFEST_VERSION,

@@ -22,8 +22,8 @@ use crate::error::{Error, ErrorKind};
 use definition::Definition;
 use hash::ByHash;
 use keys::{NullKeys, for_each_key};
-pub(crate) use strata::Survey;
 use strata::Stratified;
+pub(crate) use strata::Survey;
 use time::ByTime;
 
 pub use strata::{MOST_STRATA, Stratum};

@@ -51,7 +51,10 @@ impl ByTime {
         if let Some(until) = last.until {
             return Err(Error::new(
                 ErrorKind::Split,
-                format!("the last part {} of a split by time ends at {until}, and rows after it have no part", last.name),
+                format!(
+                    "the last part {} of a split by time ends at {until}, and rows after it have no part",
+                    last.name
+                ),
             )
             .with_help("leave out where the last part ends, and filter rows that no part should have"));
         }

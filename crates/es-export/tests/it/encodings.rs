@@ -77,7 +77,7 @@ async fn a_matrix_is_encoded_on_the_way_or_afterwards() {
         assert_eq!((manifest.rows, manifest.columns.len()), (60, width));
         assert!(manifest.encoders.is_some());
         let description = manifest.parts[0].files[0].description.clone().unwrap();
-        assert_eq!(names(scratch.path()), [description.as_str(), "rows.npy", "rows.npy.manifest.json"]);
+        assert_eq!(names(scratch.path()), ["rows.npy", description.as_str(), "rows.npy.manifest.json"]);
         let header = String::from_utf8_lossy(&std::fs::read(&file).unwrap()[..100]).into_owned();
         assert!(header.contains(&format!("(60, {width})")), "{header}");
     }

@@ -17,7 +17,7 @@ use crate::files::parts;
 use crate::support::{fields, index_of, live, matching, names, open_contexts, rows, run, sorted, until_closed};
 
 const ROWS: i64 = 12_000;
-const PAGE_ROWS: usize = 100;
+const PAGE_ROWS: usize = 40;
 const ROWS_PER_FILE: u64 = 1_500;
 
 /// The example beside this test's program. `cargo test` builds it.
@@ -73,7 +73,10 @@ fn until_finished(folder: &Path, groups: u64) -> Vec<PathBuf> {
         let state: Option<Value> = state.and_then(|bytes| serde_json::from_slice(&bytes).ok());
         if let Some(state) = state.filter(|state| state["finished"]["groups"].as_u64() >= Some(groups)) {
             let files = state["finished"]["files"].as_array().unwrap().clone();
-            return files.iter().map(|file| staging.join("files").join(file["file"]["path"].as_str().unwrap())).collect();
+            return files
+                .iter()
+                .map(|file| staging.join("files").join(file["file"]["path"].as_str().unwrap()))
+                .collect();
         }
         std::thread::sleep(Duration::from_millis(1));
     }

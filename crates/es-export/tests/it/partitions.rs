@@ -45,21 +45,20 @@ async fn folders_hold_the_rows_of_their_value_without_the_column() {
     export.options.max_held_bytes = 400;
     let manifest = run(export, &client).await.unwrap();
     parts(&manifest, &folder);
-    assert_eq!(
-        names(&folder.join("train")),
-        ["h=__HIVE_DEFAULT_PARTITION__", "h=a b", "h=c%25d", "h=é"]
-    );
+    assert_eq!(names(&folder.join("train")), ["h=__HIVE_DEFAULT_PARTITION__", "h=a b", "h=c%25d", "h=é"]);
     assert_eq!(manifest.partition_by.iter().map(|column| &*column.name).collect::<Vec<_>>(), ["h"]);
     assert_eq!(manifest.columns.iter().map(|column| &*column.name).collect::<Vec<_>>(), ["k", "n", "g", "x"]);
     let whole = manifest.parts.iter().map(|part| with_folders(part, &folder));
     let whole = whole.reduce(|all, part| all.vstack(&part).unwrap()).unwrap();
     let mut expected = frame.clone();
-    expected.apply("h", |column| {
-        let escaped: Vec<Option<String>> =
-            column.str().unwrap().iter().map(|text| text.map(|text| text.replace('%', "%25"))).collect();
-        Column::new("h".into(), escaped)
-    }).unwrap();
-    assert!(sorted(&whole, "k").equals_missing(&expected));
+    expected
+        .apply("h", |column| {
+            let escaped: Vec<Option<String>> =
+                column.str().unwrap().iter().map(|text| text.map(|text| text.replace('%', "%25"))).collect();
+            Column::new("h".into(), escaped)
+        })
+        .unwrap();
+    assert!(sorted(&whole, "k").equals_missing(&expected), "{whole:?} {expected:?}");
 }
 
 #[tokio::test]
@@ -147,7 +146,10 @@ async fn a_single_file_has_its_manifest_beside_it() {
     let mut refused = single.clone();
     refused.destination = Destination::File(mine.clone());
     let error = run(refused, &client).await.unwrap_err();
-    assert!(error.to_string().ends_with("is a file that no export has a manifest of and is not overwritten"), "{error}");
+    assert!(
+        error.to_string().ends_with("is a file that no export has a manifest of and is not overwritten"),
+        "{error}"
+    );
     std::fs::remove_file(mine).unwrap();
     assert_eq!(contents(scratch.path()), before);
     until_closed(&client, &index).await;
@@ -164,7 +166,8 @@ async fn every_format_has_every_row() {
     for name in Format::NAMES {
         let folder = scratch.path().join(name);
         let mut export = export(named(small_pages(&index), &["n", "k"]), &folder, Some(split("k")));
-        export.request = named(export.request, if matches!(name, "npz" | "safetensors") { &["n"] } else { &["n", "k"] });
+        export.request =
+            named(export.request, if matches!(name, "npz" | "safetensors") { &["n"] } else { &["n", "k"] });
         export.format = Format::from_name(name).unwrap();
         let manifest = run(export, &client).await.unwrap();
         assert_eq!((&*manifest.format.name, names(&folder).len()), (name, 4));

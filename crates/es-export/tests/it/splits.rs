@@ -59,19 +59,15 @@ async fn a_group_is_in_one_part_and_groups_are_counted() {
 }
 
 /// An index of a row for each day of a year, the last without a time.
-async fn days(client: &es_core::Client, index: &str, without: usize) {
+async fn days(client: &es_core::Client, index: &str, without: i64) {
     let fields = json!({"k": {"type": "keyword"}, "t": {"type": "date"}});
-    let none = df!("k" => [] as [&str; 0]).unwrap();
-    index_of(client, index, 1, fields, &none, &[]).await;
     let start: jiff::civil::Date = "2013-01-01".parse().unwrap();
-    let mut body = Vec::new();
-    for day in 0..365_i64 {
-        let date = start.checked_add(jiff::Span::new().days(day)).unwrap();
-        let time = if (day as usize) < 365 - without { json!(date.to_string()) } else { json!(null) };
-        let document = json!({"k": format!("day-{day:03}"), "t": time});
-        body.extend_from_slice(format!("{{\"index\":{{}}}}\n{document}\n").as_bytes());
-    }
-    bulk(client, index, body).await;
+    let time = |day: i64| start.checked_add(jiff::Span::new().days(day)).unwrap().to_string();
+    let frame = df!(
+        "k" => (0..365).map(|day| format!("day-{day:03}")).collect::<Vec<_>>(),
+        "t" => (0..365).map(|day| (day < 365 - without).then(|| time(day))).collect::<Vec<_>>(),
+    );
+    index_of(client, index, 1, fields, &frame.unwrap(), &["k"]).await;
 }
 
 fn by_time(missing: MissingTimes) -> Split {

@@ -68,8 +68,12 @@ async fn a_stream_has_every_row_and_its_end() {
 
     let out = Kept::default();
     into(&client, request.clone(), "ndjson", out.clone()).await.unwrap();
-    let lines: Vec<Value> =
-        out.bytes().split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let lines: Vec<Value> = out
+        .bytes()
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
     assert_eq!(lines.len(), 200);
     assert!(lines.contains(&json!({"k": "key-00003", "n": 3, "g": "JFK", "x": 1.0})));
 

@@ -1,5 +1,7 @@
 //! What the definition of an export, or a command line, means for es-export.
 
+use std::sync::{Mutex, PoisonError};
+
 use es_assets::{ExportFormat, ExportSettings, FieldOptions};
 use es_export::{
     Compression, Encoding, ExportOptions, Format, MissingTimes, ParquetOptions, ReadOptions, Split, TimePart,
@@ -154,14 +156,13 @@ fn over(policy: CellPolicy, options: &FieldOptions) -> CellPolicy {
 
 /// Tells of the steps of an export.
 pub fn tell(progress: &StepProgress) -> impl Fn(es_export::Progress) + '_ {
-    let phase = std::cell::Cell::new(None);
+    let phase = Mutex::new(None);
     move |step| {
         if let Some(total) = step.total {
             progress.set_total(total);
         }
-        if let Some(before) = phase.replace(Some(step.phase))
-            && before != step.phase
-        {
+        let before = phase.lock().unwrap_or_else(PoisonError::into_inner).replace(step.phase);
+        if before.is_some_and(|before| before != step.phase) {
             progress.begin_again(match step.phase {
                 es_export::Phase::Counting => "counting",
                 es_export::Phase::Reading => "reading",

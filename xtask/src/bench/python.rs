@@ -63,7 +63,8 @@ impl Python {
 
     /// The same with other packages.
     pub(crate) fn prepare_with(folder: &Path, packages: &'static Packages) -> Result<Self> {
-        let python = Self { base: venv::base()?, packages, venv: folder.join(packages.venv), scripts: folder.join("peer") };
+        let python =
+            Self { base: venv::base()?, packages, venv: folder.join(packages.venv), scripts: folder.join("peer") };
         std::fs::create_dir_all(&python.scripts)?;
         for (name, text) in SCRIPTS {
             let path = python.script(name);

@@ -87,8 +87,7 @@ async fn stream(
     }
     let started = Instant::now();
     let progress = reporter.step(step(name), None);
-    let outcome =
-        es_export::stream(client, request, format, io::stdout(), cancel, exports::tell(&progress)).await;
+    let outcome = es_export::stream(client, request, format, io::stdout(), cancel, exports::tell(&progress)).await;
     progress.finish();
     let Streamed { rows, bytes, .. } = match outcome {
         Ok(streamed) => streamed,

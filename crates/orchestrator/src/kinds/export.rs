@@ -1,7 +1,7 @@
 //! `export`: a training set as files.
 
 use es_assets::{Export, Fingerprint, Published};
-use es_export::{Destination, Manifest, ReadRequest, Sample, Search};
+use es_export::{Destination, Manifest, ReadFrom, ReadRequest, Sample, Search};
 use es_frame::ColumnRequest;
 use serde_json::json;
 
@@ -34,7 +34,7 @@ pub async fn build(
         inputs: context.inputs(asset, None),
     };
     let work = es_export::Export {
-        request: ReadRequest { from: search(context, export, &cells).into(), options: exports::read_options(settings) },
+        request: ReadRequest { from: ReadFrom::Search(search(context, export, &cells)), options: exports::read_options(settings) },
         destination: Destination::Folder(context.project.path(&export.to.path)),
         format: exports::format_of(&export.to, settings)?,
         split: export.split.as_ref().map(exports::split_of).transpose()?,

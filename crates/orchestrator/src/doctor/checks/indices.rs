@@ -1,7 +1,7 @@
 //! Mappings and settings that hurt: of the indices under the prefix, and of the sources.
 
 use es_core::{IndexDescription, Mapping, Property};
-use es_frame::{ColumnRequest, HitDecoder, Retrieval};
+use es_frame::{ColumnRequest, DecodeOptions, HitDecoder, StoredSource};
 use serde_json::{Value, json};
 
 use super::super::finding::{Finding, Group, Status};
@@ -150,11 +150,14 @@ fn sources(examined: &[Examined], exports: &[ExportNeed]) -> Vec<Finding> {
             if is_on(source.and_then(|source| source.get("enabled")), true) {
                 continue;
             }
-            // What cannot be read at all is the export's own error.
-            let Ok(decoder) = HitDecoder::new(&one.index.mapping, &columns) else { continue };
-            if let Retrieval::Source { because } = decoder.retrieval() {
+            let options = DecodeOptions {
+                columns: columns.clone(),
+                stored_source: StoredSource::Disabled,
+                ..DecodeOptions::default()
+            };
+            if let Err(error) = HitDecoder::with_options(&one.index.mapping, &options) {
                 findings.push(
-                    Finding::new(GROUP, "_source", Status::Fail, format!("off, and needed: {because}"))
+                    Finding::new(GROUP, "_source", Status::Fail, format!("off, and needed: {error}"))
                         .about(one.index.name.clone())
                         .against(format!("read by {}", export.asset))
                         .help("keep _source, leave that column out, or map it so that doc values hold it"),

@@ -27,6 +27,12 @@ const ES_TYPE: &str = "elastic:type";
 /// Reads a whole stream.
 pub(super) fn read(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>), Error> {
     check_messages(body).map_err(malformed)?;
+    // What is left unchecked is whether the length of a buffer fits the type of its values, where
+    // the library's answer is a panic.
+    std::panic::catch_unwind(|| read_stream(body)).unwrap_or_else(|_| Err(malformed("it is damaged")))
+}
+
+fn read_stream(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>), Error> {
     let stream = StreamReader::try_new(body, None).map_err(|error| unreadable(&error))?;
     let columns: Vec<TableColumn> =
         stream.schema().fields().iter().map(|field| column(field)).collect::<Result<_, _>>()?;

@@ -34,11 +34,22 @@ pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
             _ => return None,
         });
         rest = escape.get(length..)?;
-        let plain = memchr::memchr(b'\\', rest.as_bytes()).unwrap_or(rest.len());
+        let plain = escape_in(rest.as_bytes()).unwrap_or(rest.len());
         text.push_str(&rest[..plain]);
         rest = &rest[plain..];
     }
     Some(Cow::Owned(text))
+}
+
+/// Where the next escape begins. It is mostly near, where a search that is quick on long texts
+/// is slow to begin.
+fn escape_in(text: &[u8]) -> Option<usize> {
+    const NEAR: usize = 16;
+    let (near, far) = text.split_at(text.len().min(NEAR));
+    match near.iter().position(|byte| *byte == b'\\') {
+        None => memchr::memchr(b'\\', far).map(|found| near.len() + found),
+        found => found,
+    }
 }
 
 fn code_unit(text: &str) -> Option<u16> {

@@ -122,7 +122,7 @@ pub(super) fn is_vector(name: &str) -> bool {
 pub(super) fn by_parameters(name: &str, property: Property<'_>) -> (Option<&'static str>, Option<&'static str>) {
     let is = |parameter: &str, wanted: bool| {
         let text = if wanted { "true" } else { "false" };
-        property.parameter(parameter).is_some_and(|value| *value == Value::Bool(wanted) || *value == Value::from(text))
+        property.parameter(parameter).is_some_and(|value| *value == wanted || *value == text)
     };
     if is("doc_values", false) || (name == "binary" && !is("doc_values", true)) {
         return (Some("has doc values switched off"), None);

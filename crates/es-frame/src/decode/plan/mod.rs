@@ -92,7 +92,7 @@ impl Plan {
             }
         };
         check_names(&candidates, &options.policies)?;
-        let because = source_because(&candidates, options);
+        let because = source_because(mapping, &candidates, options);
         let columns = candidates
             .into_iter()
             .map(|candidate| placed(candidate, because.is_some(), options))
@@ -159,7 +159,7 @@ fn check_names(candidates: &[Candidate], policies: &IndexMap<String, CellPolicy>
 }
 
 /// Why documents are read from `_source`, if they are.
-fn source_because(candidates: &[Candidate], options: &DecodeOptions) -> Option<String> {
+fn source_because(mapping: &Mapping, candidates: &[Candidate], options: &DecodeOptions) -> Option<String> {
     match options.retrieval {
         FieldSource::DocValues => return None,
         FieldSource::Source => return Some("it was asked for".to_owned()),
@@ -173,8 +173,12 @@ fn source_because(candidates: &[Candidate], options: &DecodeOptions) -> Option<S
         return Some(because);
     }
     let from_doc_values = candidates.iter().filter(|candidate| candidate.doc.is_ok()).count();
-    // A synthetic source is put together from doc values, which is never quicker than they are.
-    (from_doc_values > MOST_DOC_VALUES && options.stored_source == StoredSource::Kept).then(|| {
+    let paths = candidates.iter().flat_map(|candidate| candidate.source.iter().flat_map(|(_, paths)| paths));
+    let paths: Vec<&str> = paths.map(String::as_str).collect();
+    // A synthetic source is put together from doc values, which is never quicker than they are,
+    // nor is one that is cut down.
+    let is_quick = options.stored_source == StoredSource::Kept && request::is_whole(mapping, options, &paths);
+    (from_doc_values > MOST_DOC_VALUES && is_quick).then(|| {
         format!("there are {from_doc_values} columns, and above {MOST_DOC_VALUES} one document is read sooner")
     })
 }

@@ -46,7 +46,7 @@ pub(super) fn request(mapping: &Mapping, options: &DecodeOptions, columns: &[Pla
     paths.sort_unstable();
     paths.dedup();
     let asks_for_vectors = vectors && options.version.is_some_and(|version| version >= LEAVES_VECTORS_OUT);
-    let source = match (paths.is_empty(), is_everything(mapping, &paths), asks_for_vectors) {
+    let source = match (paths.is_empty(), is_whole(mapping, options, &paths), asks_for_vectors) {
         (true, ..) => json!(false),
         (_, true, false) => json!(true),
         (_, true, true) => json!({"exclude_vectors": false}),
@@ -57,14 +57,50 @@ pub(super) fn request(mapping: &Mapping, options: &DecodeOptions, columns: &[Pla
     body
 }
 
-/// Whether paths are all that documents hold, as far as the mapping knows. Then the server
-/// returns documents as they are, which spares it to parse them.
-fn is_everything(mapping: &Mapping, paths: &[&str]) -> bool {
+/// Whether documents are returned as they are: when all that is left of them beside the paths is
+/// small. Cutting a document down makes the server parse it and write it anew. On one node, 10,000
+/// flights of 19 fields took it 26 ms whole, from 250 ms (5 fields) to 330 ms (19) cut down, and
+/// from 80 ms (5) to 140 ms (19) from doc values.
+pub(super) fn is_whole(mapping: &Mapping, options: &DecodeOptions, paths: &[&str]) -> bool {
     let mut leaves = Vec::new();
     super::resolve::leaves("", &mapping.properties, &mut leaves);
-    let is_read = |leaf: &String| {
+    let leaves_vectors_out = options.version.is_some_and(|version| version >= LEAVES_VECTORS_OUT);
+    let is_small = |leaf: &str| {
+        let kind = mapping.field(leaf).map_or("", |field| field.field_type());
+        is_small(kind) || (leaves_vectors_out && is_vector(kind) && kind != "semantic_text")
+    };
+    let is_read = |leaf: &str| {
         let is_in = |path: &&str| leaf.strip_prefix(*path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         paths.iter().any(is_in)
     };
-    leaves.iter().all(is_read)
+    leaves.iter().all(|leaf| is_read(leaf) || is_small(leaf))
+}
+
+/// Whether values of a type are short.
+fn is_small(kind: &str) -> bool {
+    matches!(
+        kind,
+        "boolean"
+            | "byte"
+            | "short"
+            | "integer"
+            | "long"
+            | "unsigned_long"
+            | "half_float"
+            | "float"
+            | "double"
+            | "scaled_float"
+            | "date"
+            | "date_nanos"
+            | "keyword"
+            | "constant_keyword"
+            | "counted_keyword"
+            | "ip"
+            | "version"
+            | "geo_point"
+            | "token_count"
+            | "murmur3"
+            | "rank_feature"
+            | "join"
+    ) || kind.ends_with("_range")
 }

@@ -87,14 +87,18 @@ fn each_column_is_asked_for_in_one_place() {
         "c": {"type": "constant_keyword"}, "h": {"type": "murmur3"}, "n": {"type": "long"}
     });
     let found = plan(properties.clone(), &options(&[], FieldSource::Auto));
-    assert_eq!(found.request["_source"], json!({"includes": ["n", "t", "v"], "exclude_vectors": false}));
+    assert_eq!(found.request["_source"], json!({"exclude_vectors": false}));
     assert_eq!(
         found.request["docvalue_fields"],
         json!([{"field": "d", "format": "epoch_millis"}, {"field": "c"}, {"field": "h"}])
     );
     let options = DecodeOptions { version: "8.19.0".parse().ok(), ..options(&["v", "t"], FieldSource::Auto) };
     let found = plan(properties.clone(), &options);
-    assert_eq!(found.request["_source"], json!(["t", "v"]));
+    assert_eq!(found.request["_source"], json!(true));
+    // What is left out and can be long is not sent.
+    let found = plan(properties.clone(), &self::options(&["v", "n", "h"], FieldSource::Auto));
+    assert_eq!(found.request["_source"], json!({"includes": ["n", "v"], "exclude_vectors": false}));
+    let found = plan(properties.clone(), &options);
     assert_eq!(found.columns.iter().map(|column| column.name.as_str()).collect::<Vec<_>>(), ["v", "t"]);
     // Where the version is not known, the option that every version takes.
     let found = plan(properties, &DecodeOptions { version: None, ..options });

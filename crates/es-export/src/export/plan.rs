@@ -116,11 +116,7 @@ fn is_partition(export: &Export, name: &str) -> bool {
 
 /// The columns of the files: without those that are folders.
 pub(super) fn file_columns(export: &Export, written: &Schema) -> Result<Schema, Error> {
-    let columns: Schema = written
-        .iter()
-        .filter(|(name, _)| !is_partition(export, name))
-        .map(owned)
-        .collect();
+    let columns: Schema = written.iter().filter(|(name, _)| !is_partition(export, name)).map(owned).collect();
     if columns.is_empty() {
         return Err(Error::new(
             ErrorKind::Partition,
@@ -187,11 +183,17 @@ mod tests {
 
     #[test]
     fn slices_are_divided_evenly() {
-        assert_eq!(groups(9, 3), [0..3, 3..6, 6..9]);
-        assert_eq!(groups(3, 1), [0..3]);
-        assert_eq!(groups(2, 7), [0..1, 1..2]);
-        assert_eq!(groups(7, 2), [0..3, 3..7]);
-        assert_eq!(groups(0, 0), [0..1]);
+        let table = [
+            (9, 3, vec![(0, 3), (3, 6), (6, 9)]),
+            (3, 1, vec![(0, 3)]),
+            (2, 7, vec![(0, 1), (1, 2)]),
+            (7, 2, vec![(0, 3), (3, 7)]),
+            (0, 0, vec![(0, 1)]),
+        ];
+        for (slices, wanted, expected) in table {
+            let found: Vec<_> = groups(slices, wanted).iter().map(|group| (group.start, group.end)).collect();
+            assert_eq!(found, expected, "{slices} in {wanted}");
+        }
     }
 
     proptest! {

@@ -25,7 +25,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         export.options.rows_per_file = rows.parse()?;
     }
     let parts = [("train", 0.8), ("test", 0.2)].map(|(name, share)| (name.to_owned(), share));
-    export.split = Some(Split::by_hash(vec!["k".to_owned()], 7, parts.to_vec())?);
+    export.split = Some(Split::by_hash(vec!["_id".to_owned()], 7, parts.to_vec())?);
 
     let client = Client::connect(ClusterConfig::from_env()?).await?;
     let cancel = CancellationToken::new();

@@ -94,7 +94,7 @@ enum Of<'a> {
     /// Numbers, booleans and dates, as documents have them.
     Others {
         nulls: BooleanChunked,
-        writer: DocumentWriter<'a>,
+        writer: Box<DocumentWriter<'a>>,
     },
 }
 
@@ -103,7 +103,7 @@ impl<'a> Values<'a> {
         let column = frame.column(name)?;
         let of = match column.dtype() {
             DataType::String => Of::Texts(column.str()?),
-            _ => Of::Others { nulls: column.is_null(), writer: DocumentWriter::new(frame, &[name])? },
+            _ => Of::Others { nulls: column.is_null(), writer: Box::new(DocumentWriter::new(frame, &[name])?) },
         };
         Ok(Self { column: name, of })
     }

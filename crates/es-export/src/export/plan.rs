@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use es_frame::ColumnRequest;
-use polars::prelude::Schema;
+use polars::prelude::{DataType, PlSmallStr, Schema};
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -12,6 +12,7 @@ use super::Export;
 use crate::commit::Destination;
 use crate::error::{Error, ErrorKind};
 use crate::read::ReadRequest;
+use crate::split::Split;
 
 /// Checks what can be checked without the server.
 pub(super) fn check(export: &Export) -> Result<(), Error> {
@@ -75,20 +76,38 @@ pub(super) fn read_request(export: &Export) -> ReadRequest {
     request
 }
 
+/// The columns that decide and are no fields, such as `_id`: a request for all columns does not
+/// have them.
+pub(super) fn metadata(export: &Export) -> Vec<String> {
+    let of_split = export.split.iter().flat_map(Split::columns);
+    let deciding = export.partition_by.iter().cloned().chain(of_split);
+    match export.request.search().map(|search| &search.columns) {
+        Some(ColumnRequest::All) => deciding.filter(|name| name.starts_with('_')).collect(),
+        _ => Vec::new(),
+    }
+}
+
 /// The columns of the rows that are written, partition columns included, in their order.
 pub(super) fn written_columns(export: &Export, read: &Schema) -> Result<Schema, Error> {
     let of_split = export.split.as_ref().map(|split| split.columns()).unwrap_or_default();
     for name in export.partition_by.iter().chain(&of_split) {
         if read.get(name).is_none() {
             let known = read.iter_names().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(Error::new(ErrorKind::Column, format!("column {name} is not among {known}")));
+            return Err(Error::new(ErrorKind::Column, format!("column {name} is not among {known}"))
+                .with_help("split and partition by columns that are read"));
         }
     }
     let Some(ColumnRequest::Named(names)) = export.request.search().map(|search| &search.columns) else {
-        return Ok(read.clone());
+        let added = metadata(export);
+        let is_written = |name: &str| !added.iter().any(|added| added == name) || is_partition(export, name);
+        return Ok(read.iter().filter(|(name, _)| is_written(name)).map(owned).collect());
     };
     let is_written = |name: &str| names.iter().any(|named| named == name) || is_partition(export, name);
-    Ok(read.iter().filter(|(name, _)| is_written(name)).map(|(name, dtype)| (name.clone(), dtype.clone())).collect())
+    Ok(read.iter().filter(|(name, _)| is_written(name)).map(owned).collect())
+}
+
+fn owned((name, dtype): (&PlSmallStr, &DataType)) -> (PlSmallStr, DataType) {
+    (name.clone(), dtype.clone())
 }
 
 fn is_partition(export: &Export, name: &str) -> bool {
@@ -97,11 +116,7 @@ fn is_partition(export: &Export, name: &str) -> bool {
 
 /// The columns of the files: without those that are folders.
 pub(super) fn file_columns(export: &Export, written: &Schema) -> Result<Schema, Error> {
-    let columns: Schema = written
-        .iter()
-        .filter(|(name, _)| !is_partition(export, name))
-        .map(|(name, dtype)| (name.clone(), dtype.clone()))
-        .collect();
+    let columns: Schema = written.iter().filter(|(name, _)| !is_partition(export, name)).map(owned).collect();
     if columns.is_empty() {
         return Err(Error::new(
             ErrorKind::Partition,
@@ -168,11 +183,17 @@ mod tests {
 
     #[test]
     fn slices_are_divided_evenly() {
-        assert_eq!(groups(9, 3), [0..3, 3..6, 6..9]);
-        assert_eq!(groups(3, 1), [0..3]);
-        assert_eq!(groups(2, 7), [0..1, 1..2]);
-        assert_eq!(groups(7, 2), [0..3, 3..7]);
-        assert_eq!(groups(0, 0), [0..1]);
+        let table = [
+            (9, 3, vec![(0, 3), (3, 6), (6, 9)]),
+            (3, 1, vec![(0, 3)]),
+            (2, 7, vec![(0, 1), (1, 2)]),
+            (7, 2, vec![(0, 3), (3, 7)]),
+            (0, 0, vec![(0, 1)]),
+        ];
+        for (slices, wanted, expected) in table {
+            let found: Vec<_> = groups(slices, wanted).iter().map(|group| (group.start, group.end)).collect();
+            assert_eq!(found, expected, "{slices} in {wanted}");
+        }
     }
 
     proptest! {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use es_core::Client;
+use es_frame::ColumnRequest;
 use polars::prelude::Schema;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
@@ -87,6 +88,7 @@ async fn close(reader: IndexReader) {
 /// A reader, and the state where a killed export is carried on.
 async fn begin(export: &Export, client: &Client, staging: &Staging) -> Result<(IndexReader, Option<State>), Error> {
     let mut request = plan::read_request(export);
+    name_columns(export, client, &mut request).await?;
     if let Destination::Folder(_) = export.destination {
         // So that a group, of as many slices as are read at once, has the rows of a file.
         let rows = export.options.rows_per_file.div_ceil(request.options.concurrency.max(1) as u64);
@@ -112,6 +114,26 @@ async fn begin(export: &Export, client: &Client, staging: &Staging) -> Result<(I
     }
     staging.clear()?;
     Ok((IndexReader::open(client, request).await?, None))
+}
+
+/// Names all columns where what decides is not among all fields.
+async fn name_columns(export: &Export, client: &Client, request: &mut ReadRequest) -> Result<(), Error> {
+    let added = plan::metadata(export);
+    if added.is_empty() {
+        return Ok(());
+    }
+    let all = IndexReader::open(client, request.clone()).await?;
+    let mut names: Vec<String> = all.schema().iter_names().map(ToString::to_string).collect();
+    close(all).await;
+    for name in added {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if let Some(search) = request.search_mut() {
+        search.columns = ColumnRequest::Named(names);
+    }
+    Ok(())
 }
 
 /// The reader of a killed export, if it is of this export and all its files are there.

@@ -215,10 +215,10 @@ fn decoder(client: &Client, indices: &Indices, search: &Search) -> Result<HitDec
         columns: search.columns.clone(),
         runtime: search.runtime.clone(),
         retrieval: search.source,
-        policy: search.policy.clone(),
+        policy: search.policy,
         policies: search.policies.clone(),
         stored_source: indices.stored_source,
-        version: Some(client.info().version.clone()),
+        version: Some(client.info().version),
     };
     Ok(HitDecoder::with_options(&indices.mapping, &options)?)
 }

@@ -102,20 +102,20 @@ impl TryFrom<Definition> for Split {
     fn try_from(definition: Definition) -> Result<Self, Error> {
         match definition {
             Definition::Hash(hashed) => {
-                let (key, seed, parts) = hashed.taken()?;
-                Self::by_hash(key, seed, parts)
+                let Hashed { key, seed, parts, .. } = hashed.checked()?;
+                Self::by_hash(key, seed, parts.into_iter().collect())
             }
             Definition::Group(hashed) => {
-                let (key, seed, parts) = hashed.taken()?;
-                Self::by_group(key, seed, parts)
+                let Hashed { key, seed, parts, .. } = hashed.checked()?;
+                Self::by_group(key, seed, parts.into_iter().collect())
             }
             Definition::Time { column, parts, missing } => {
                 let parts = parts.into_iter().map(|Span { name, until }| TimePart { name, until }).collect();
                 Self::by_time(column, parts, missing.map_or(MissingTimes::Refuse, MissingTimes::Part))
             }
             Definition::Stratified { hashed, strata_columns, strata } => {
-                let (key, seed, parts) = hashed.taken()?;
-                let split = Self::stratified(strata_columns, key, seed, parts)?;
+                let Hashed { key, seed, parts, .. } = hashed.checked()?;
+                let split = Self::stratified(strata_columns, key, seed, parts.into_iter().collect())?;
                 let Some(strata) = strata else { return Ok(split) };
                 let of_parts = split.parts().len();
                 let strata = strata.iter().map(|stratum| stratum.read(of_parts)).collect::<Result<_, _>>()?;
@@ -131,11 +131,11 @@ impl Hashed {
         Self { hash: HASH.to_owned(), key: rule.key().to_vec(), seed: rule.seed(), parts }
     }
 
-    fn taken(self) -> Result<(Vec<String>, u64, Vec<(String, f64)>), Error> {
+    fn checked(self) -> Result<Self, Error> {
         if self.hash != HASH {
             return Err(Error::new(ErrorKind::Split, format!("a split by the hash {} is not known here", self.hash)));
         }
-        Ok((self.key, self.seed, self.parts.into_iter().collect()))
+        Ok(self)
     }
 }
 

@@ -54,13 +54,14 @@ fn export(index: &str, folder: &Path) -> Export {
     export.request.options.page_rows = PAGE_ROWS;
     export.options.rows_per_file = ROWS_PER_FILE;
     let parts = [("train", 0.8), ("test", 0.2)].map(|(name, share)| (name.to_owned(), share));
-    export.split = Some(Split::by_hash(vec!["k".to_owned()], 7, parts.to_vec()).unwrap());
+    export.split = Some(Split::by_hash(vec!["_id".to_owned()], 7, parts.to_vec()).unwrap());
     export
 }
 
 fn together(manifest: &Manifest, folder: &Path) -> DataFrame {
     let parts = parts(manifest, folder).into_iter().map(|(_, part)| part);
     let whole = parts.reduce(|all, part| all.vstack(&part).unwrap()).unwrap();
+    assert!(whole.column("_id").is_err(), "what decides and is no field is not written");
     sorted(&whole.select(["k", "n", "g", "x"]).unwrap(), "k")
 }
 

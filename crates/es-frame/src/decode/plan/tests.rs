@@ -61,7 +61,7 @@ fn many_columns_are_read_from_documents() {
     assert_eq!(few.retrieval, Retrieval::DocValues);
     assert_eq!(few.request["_source"], json!(false));
     let many = plan(properties(MOST_DOC_VALUES + 1), &options(&[], FieldSource::Auto));
-    assert_eq!(many.retrieval, by_source("there are 11 columns, and above 10 one document is read sooner"));
+    assert_eq!(many.retrieval, by_source("there are 5 columns, and above 4 one document is read sooner"));
     assert_eq!(many.request.get("docvalue_fields"), None);
     assert_eq!(many.request["_source"], json!(true));
     for stored_source in [StoredSource::Synthetic, StoredSource::Disabled] {

@@ -57,7 +57,7 @@ pub mod write;
 pub use commit::Destination;
 pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
-pub use export::{Export, ExportOptions, Phase, Progress, Streamed, stream};
+pub use export::{AddedColumn, Export, ExportOptions, Phase, Progress, Streamed, Transform, stream};
 pub use manifest::{
     MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
     ManifestVersions,

@@ -283,6 +283,9 @@ pub struct ExportSettings {
     pub rows_per_file: u32,
     /// How many bytes of rows wait in memory to be written, in all files together.
     pub held_bytes: ByteSize,
+    /// How many feature rows are held in memory at most, to be joined to others.
+    #[schemars(range(min = 1))]
+    pub feature_rows: u32,
     /// How long the server keeps the point in time between two requests.
     pub keep_alive: TimeSpan,
 }
@@ -297,6 +300,7 @@ impl Default for ExportSettings {
             row_group_rows: 131_072,
             rows_per_file: 1_000_000,
             held_bytes: ByteSize::mebibytes(64),
+            feature_rows: 5_000_000,
             keep_alive: TimeSpan::minutes(5),
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use super::encoding::Encoded;
 use super::partition::Partitions;
 use super::state::{Finished, PartFile, State};
+use super::transform::Transform;
 use crate::commit::Staging;
 use crate::error::{Error, ErrorKind};
 use crate::read::SavedRead;
@@ -42,6 +43,7 @@ pub(super) struct Layout {
     /// The columns of the files.
     pub(super) schema: Schema,
     pub(super) partitions: Partitions,
+    pub(super) transform: Option<Arc<dyn Transform>>,
     pub(super) split: Option<Arc<Split>>,
     /// The place of the part that encodings learn from.
     pub(super) training_part: usize,
@@ -80,6 +82,18 @@ pub(super) struct Written {
     pub(super) encoded: Encoded,
 }
 
+/// The rows with what is added to them: as many as before.
+fn transformed(transform: &dyn Transform, rows: &DataFrame) -> Result<DataFrame, Error> {
+    let refused = |source: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new(ErrorKind::Value, source.to_string()).with_source(source)
+    };
+    let transformed = transform.apply(rows).map_err(refused)?;
+    if transformed.height() != rows.height() {
+        return Err(Error::new(ErrorKind::Incomplete, "a transform has changed the number of rows"));
+    }
+    Ok(transformed)
+}
+
 impl Files {
     pub(super) fn new(
         layout: Layout,
@@ -102,7 +116,10 @@ impl Files {
     pub(super) fn write(mut self, mut steps: mpsc::Receiver<Step>) -> Result<Option<Written>, Error> {
         loop {
             match steps.blocking_recv() {
-                Some(Step::Rows(frame)) => self.rows(&frame)?,
+                Some(Step::Rows(frame)) => match self.layout.transform.clone() {
+                    Some(transform) => self.rows(&transformed(&*transform, &frame)?)?,
+                    None => self.rows(&frame)?,
+                },
                 Some(Step::GroupEnd(read)) => self.end_of_group(read)?,
                 Some(Step::End) => return self.end().map(Some),
                 None => return Ok(None),

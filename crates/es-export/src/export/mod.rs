@@ -16,6 +16,9 @@ mod run;
 mod spool;
 mod state;
 mod stream;
+mod transform;
+
+use std::sync::Arc;
 
 use es_core::Client;
 use indexmap::IndexMap;
@@ -32,6 +35,7 @@ use crate::write::Format;
 
 pub use progress::{Phase, Progress};
 pub use stream::{Streamed, stream};
+pub use transform::{AddedColumn, Transform};
 
 /// What to export and where to.
 ///
@@ -59,6 +63,8 @@ pub struct Export {
     pub destination: Destination,
     /// The format of the files.
     pub format: Format,
+    /// What is done to the rows before they are divided and written.
+    pub transform: Option<Arc<dyn Transform>>,
     /// How rows are assigned to parts. Without a split there is one part, `data`.
     pub split: Option<Split>,
     /// The columns whose values are folders, `column=value`, as Hive has them. They are left
@@ -111,6 +117,7 @@ impl Export {
             request,
             destination,
             format: Format::Parquet(Default::default()),
+            transform: None,
             split: None,
             partition_by: Vec::new(),
             encodings: IndexMap::new(),

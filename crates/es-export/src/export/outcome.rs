@@ -75,6 +75,7 @@ impl Outcome<'_> {
             format: format(&self.export.format),
             columns: self.in_files.iter_names().filter_map(|name| column(name, self.in_files)).collect(),
             partition_by: self.export.partition_by.iter().filter_map(|name| column(name, self.written)).collect(),
+            transform: self.export.transform.as_ref().map(|transform| transform.describe()),
             split: self.split,
             proof,
             parts,

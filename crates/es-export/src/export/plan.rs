@@ -8,7 +8,7 @@ use polars::prelude::{DataType, PlSmallStr, Schema};
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::Export;
+use super::{AddedColumn, Export};
 use crate::commit::Destination;
 use crate::error::{Error, ErrorKind};
 use crate::read::ReadRequest;
@@ -67,8 +67,10 @@ pub(super) fn read_request(export: &Export) -> ReadRequest {
     let mut request = export.request.clone();
     if let Some(ColumnRequest::Named(names)) = request.search_mut().map(|search| &mut search.columns) {
         let of_split = export.split.iter().flat_map(|split| split.columns());
-        for name in export.partition_by.iter().cloned().chain(of_split) {
-            if !names.contains(&name) {
+        let of_transform = export.transform.iter().flat_map(|transform| transform.needs());
+        let added: Vec<String> = added(export).into_iter().map(|column| column.name).collect();
+        for name in export.partition_by.iter().cloned().chain(of_split).chain(of_transform) {
+            if !names.contains(&name) && !added.contains(&name) {
                 names.push(name);
             }
         }
@@ -89,6 +91,14 @@ pub(super) fn metadata(export: &Export) -> Vec<String> {
 
 /// The columns of the rows that are written, partition columns included, in their order.
 pub(super) fn written_columns(export: &Export, read: &Schema) -> Result<Schema, Error> {
+    let mut read = read.clone();
+    let added = added(export);
+    for column in &added {
+        if read.insert(column.name.as_str().into(), column.dtype.clone()).is_some() {
+            return Err(Error::new(ErrorKind::Column, format!("column {} is read and added as well", column.name)));
+        }
+    }
+    let read = &read;
     let of_split = export.split.as_ref().map(|split| split.columns()).unwrap_or_default();
     for name in export.partition_by.iter().chain(&of_split) {
         if read.get(name).is_none() {
@@ -102,12 +112,19 @@ pub(super) fn written_columns(export: &Export, read: &Schema) -> Result<Schema, 
         let is_written = |name: &str| !added.iter().any(|added| added == name) || is_partition(export, name);
         return Ok(read.iter().filter(|(name, _)| is_written(name)).map(owned).collect());
     };
-    let is_written = |name: &str| names.iter().any(|named| named == name) || is_partition(export, name);
+    let is_added = |name: &str| added.iter().any(|column| column.name == name);
+    let is_written =
+        |name: &str| names.iter().any(|named| named == name) || is_partition(export, name) || is_added(name);
     Ok(read.iter().filter(|(name, _)| is_written(name)).map(owned).collect())
 }
 
 fn owned((name, dtype): (&PlSmallStr, &DataType)) -> (PlSmallStr, DataType) {
     (name.clone(), dtype.clone())
+}
+
+/// The columns that are added to those that are read.
+pub(super) fn added(export: &Export) -> Vec<AddedColumn> {
+    export.transform.as_ref().map(|transform| transform.adds()).unwrap_or_default()
 }
 
 fn is_partition(export: &Export, name: &str) -> bool {
@@ -160,13 +177,14 @@ pub(super) fn cut_after(export: &Export, groups: usize) -> Option<u64> {
 /// writes them. It changes at most with the program's version, and then an export begins
 /// anew.
 pub(super) fn fingerprint(export: &Export, cluster: &str) -> String {
-    let Export { request, destination, format, split, partition_by, encodings, options, notes: _ } = export;
+    let Export { request, destination, format, transform, split, partition_by, encodings, options, notes: _ } = export;
     let text = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "cluster": cluster,
         "request": format!("{request:?}"),
         "destination": format!("{destination:?}"),
         "format": format!("{format:?}"),
+        "transform": transform.as_ref().map(|transform| transform.describe()),
         "split": split,
         "partition_by": partition_by,
         "encodings": format!("{encodings:?}"),

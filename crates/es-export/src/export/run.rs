@@ -33,7 +33,8 @@ pub(super) async fn run(
     let staging = Arc::new(Staging::enter(&export.destination)?);
     let (reader, state) = begin(&export, client, &staging).await?;
     let read = read(&export, client, &reader, state, &staging, cancel, observer).await;
-    let (source, field_types) = (reader.origin().clone(), reader.field_types().to_vec());
+    let (source, mut field_types) = (reader.origin().clone(), reader.field_types().to_vec());
+    field_types.extend(plan::added(&export).into_iter().map(|column| (column.name, column.elasticsearch)));
     close(reader).await;
     let Read { split, written, in_files, finished, encoded } = read?;
 
@@ -216,6 +217,7 @@ async fn read(
         written: written.iter_names().cloned().collect(),
         schema: in_files.clone(),
         partitions,
+        transform: export.transform.clone(),
         split: split.clone().map(Arc::new),
         training_part: plan::training_part(export),
         max_open_partitions: export.options.max_open_partitions,

@@ -50,6 +50,10 @@ pub struct Manifest {
     /// them: `column=value`.
     #[serde(default)]
     pub partition_by: Vec<ManifestColumn>,
+    /// What was done to the rows between reading and writing, if anything: such as which
+    /// features were joined to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transform: Option<Value>,
     /// How rows were assigned to parts, if they were: with this alone any row can be put
     /// where this export would have put it.
     pub split: Option<Split>,

@@ -39,6 +39,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Manifest, serde_json::Error> {
     let ManifestV1 { created, written_by, source, rows, columns, split, parts, notes } = serde_json::from_slice(bytes)?;
     let es_export = written_by.strip_prefix("es-export ").unwrap_or(&written_by).to_owned();
     Ok(Manifest {
+        transform: None,
         manifest_version: MANIFEST_VERSION,
         created,
         versions: ManifestVersions { es_export, polars: None },

@@ -45,6 +45,7 @@ pub(super) async fn export(work: Workplace, args: ExportArgs, reporter: &Reporte
                 request: order.request,
                 destination,
                 format,
+                transform: None,
                 split: order.split,
                 partition_by: args.partition_by.clone(),
                 encodings: order.encodings,

@@ -5,6 +5,8 @@ use es_export::{Destination, Manifest, ReadFrom, ReadRequest, Sample, Search};
 use es_frame::ColumnRequest;
 use serde_json::json;
 
+mod joins;
+
 use super::Done;
 use crate::context::Context;
 use crate::exports::{self, Cells};
@@ -34,9 +36,13 @@ pub async fn build(
         inputs: context.inputs(asset, None),
     };
     let work = es_export::Export {
-        request: ReadRequest { from: ReadFrom::Search(search(context, export, &cells)), options: exports::read_options(settings) },
+        request: ReadRequest {
+            from: ReadFrom::Search(search(context, export, &cells)),
+            options: exports::read_options(settings),
+        },
         destination: Destination::Folder(context.project.path(&export.to.path)),
         format: exports::format_of(&export.to, settings)?,
+        transform: joins::read(context, export).await?,
         split: export.split.as_ref().map(exports::split_of).transpose()?,
         partition_by: export.to.partition_by.clone(),
         encodings: cells.encodings,

@@ -1,0 +1,107 @@
+//! Feature rows of an export: read once, and joined to its rows as they pass.
+
+use std::sync::Arc;
+
+use es_assets::{AssetSpec, Export, FeatureJoin, Features};
+use es_export::{AddedColumn, IndexReader, Origin, ReadFrom, ReadRequest, Search, Transform};
+use es_features::{JoinOptions, PointInTimeJoin};
+use polars::prelude::DataFrame;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::exports;
+use crate::failure::{Exit, Failure};
+use crate::terminal::table::count;
+
+/// What is joined, one asset after the other.
+#[derive(Debug)]
+struct Joins(Vec<Joined>);
+
+#[derive(Debug)]
+struct Joined {
+    join: PointInTimeJoin,
+    adds: Vec<AddedColumn>,
+    description: Value,
+}
+
+/// Reads the features that an export joins; none if it joins none.
+///
+/// # Errors
+/// When they cannot be read, or are more than the settings allow.
+pub(super) async fn read(context: &Context, export: &Export) -> Result<Option<Arc<dyn Transform>>, Failure> {
+    let mut joins = Vec::new();
+    for wanted in &export.features {
+        let asset = context.project.pipeline.asset(&wanted.from).map(|asset| &asset.spec);
+        // The file was checked: it is an asset of this kind.
+        let Some(AssetSpec::Features(features)) = asset else { continue };
+        let joined = joined(context, wanted, features).await;
+        joins.push(joined.map_err(|failure| failure.within(&format!("features of {}", wanted.from)))?);
+    }
+    Ok(if joins.is_empty() { None } else { Some(Arc::new(Joins(joins))) })
+}
+
+async fn joined(context: &Context, wanted: &FeatureJoin, features: &Features) -> Result<Joined, Failure> {
+    let settings = &context.project.settings.export;
+    let request = ReadRequest {
+        from: ReadFrom::Search(Search::new(context.project.alias(&wanted.from))),
+        options: exports::read_options(settings),
+    };
+    let reader = IndexReader::open(&context.client, request).await?;
+    let (rows, most) = (reader.count().unwrap_or_default(), u64::from(settings.feature_rows));
+    if rows > most {
+        let message = format!("there are {} rows, and at most {} are held in memory", count(rows), count(most));
+        return Err(Failure::new(Exit::Failed, message)
+            .with_help(Some("raise `export.feature_rows`, or give the features a shorter grid")));
+    }
+    let (origin, types) = (reader.origin().clone(), reader.field_types().to_vec());
+    let frame = reader.collect().await?;
+    let options = JoinOptions {
+        entity: features.entity.clone(),
+        feature_time: features.time.clone(),
+        row_time: wanted.time.clone().unwrap_or_else(|| features.time.clone()),
+        max_age: wanted.max_age.map(|age| age.to_duration()),
+        prefix: format!("{}__", wanted.from),
+    };
+    let description = describe(wanted, &options, &origin, rows);
+    let prefix = options.prefix.clone();
+    let join = PointInTimeJoin::new(frame, options)?;
+    let added = join.schema();
+    let adds = added.iter().map(|(name, dtype)| {
+        let field = name.strip_prefix(prefix.as_str()).unwrap_or(name);
+        let elasticsearch = types.iter().find(|(of, _)| of == field).map(|(_, kind)| kind.clone()).unwrap_or_default();
+        AddedColumn { name: name.to_string(), dtype: dtype.clone(), elasticsearch }
+    });
+    let adds = adds.collect();
+    Ok(Joined { join, adds, description })
+}
+
+fn describe(wanted: &FeatureJoin, options: &JoinOptions, origin: &Origin, rows: u64) -> Value {
+    json!({
+        "from": wanted.from, "indices": origin.indices, "rows": rows, "entity": options.entity,
+        "feature_time": options.feature_time, "row_time": options.row_time,
+        "max_age": wanted.max_age, "prefix": options.prefix,
+    })
+}
+
+impl Transform for Joins {
+    fn needs(&self) -> Vec<String> {
+        self.0.iter().flat_map(|joined| joined.join.needs()).map(str::to_owned).collect()
+    }
+
+    fn adds(&self) -> Vec<AddedColumn> {
+        self.0.iter().flat_map(|joined| joined.adds.clone()).collect()
+    }
+
+    fn apply(&self, rows: &DataFrame) -> Result<DataFrame, Box<dyn std::error::Error + Send + Sync>> {
+        let mut rows = rows.clone();
+        for joined in &self.0 {
+            rows = joined.join.join(&rows)?;
+        }
+        Ok(rows)
+    }
+
+    fn describe(&self) -> Value {
+        let joined: Vec<&Value> = self.0.iter().map(|joined| &joined.description).collect();
+        json!({ "point_in_time_join": joined })
+    }
+}

@@ -131,7 +131,7 @@ impl Reader {
     }
 
     async fn search(&mut self, body: Value) -> Result<Answer, Error> {
-        let page = self.point_in_time.search(body).await?;
+        let page = self.point_in_time.search(&body).await?;
         self.searches += 1;
         let answer = Answer::read(&page.body)?;
         if let Some(id) = &answer.pit_id {

@@ -41,7 +41,8 @@ fn a_folder_of_parquet_with_a_split() {
     live.golden("export_with_a_split", &arguments);
     let manifest = manifest(&live, "set");
     assert_eq!((&manifest["rows"], &manifest["source"]["matched"]), (&json!(1000), &json!(1000)));
-    let rows: usize = ["train", "test"].iter().map(|part| parquet_rows(&live, &format!("set/{part}/part-00000.parquet"))).sum();
+    let rows: usize =
+        ["train", "test"].iter().map(|part| parquet_rows(&live, &format!("set/{part}/part-00000.parquet"))).sum();
     assert_eq!(rows, 1000);
     // Once more: the folder changes in one step, and nothing else is beside it.
     assert_eq!(live.run(&arguments).code, Some(0));
@@ -53,7 +54,18 @@ fn a_folder_of_parquet_with_a_split() {
 fn one_file_of_some_columns() {
     let Some((live, index)) = loaded("export_file") else { return };
     let query = r#"{"range": {"n": {"lt": 10}}}"#;
-    let shown = live.run(&["export", &index, "--to", "some.csv", "--query", query, "--columns", "n,carrier", "--sort", "n:desc"]);
+    let shown = live.run(&[
+        "export",
+        &index,
+        "--to",
+        "some.csv",
+        "--query",
+        query,
+        "--columns",
+        "n,carrier",
+        "--sort",
+        "n:desc",
+    ]);
     assert_eq!(shown.code, Some(0), "{}", shown.stderr);
     let text = fs::read_to_string(live.path("some.csv")).unwrap();
     assert_eq!(text.lines().take(3).collect::<Vec<_>>(), ["n,carrier", "9,AA", "8,UA"]);

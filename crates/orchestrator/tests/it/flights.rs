@@ -164,6 +164,35 @@ fn assert_features(live: &Live, source: &DataFrame, day: &str) {
     }
 }
 
+/// The rows of a day have the features of its beginning, computed here from the file.
+fn assert_joined(parts: &[DataFrame], source: &DataFrame, day: f64) {
+    let expected = expected_features(source, day, 7.0);
+    let mut seen = 0;
+    for frame in parts {
+        let column = |name: &str| frame.column(name).unwrap();
+        let (origins, carriers) = (column("origin").str().unwrap(), column("carrier").str().unwrap());
+        let (times, flights) = (numbers(column("time_hour")), numbers(column("route_delays__flights_7d")));
+        let means = numbers(column("route_delays__delay_mean_7d"));
+        for row in 0..frame.height() {
+            let since = times[row].unwrap() - day;
+            if !(0.0..86_400_000.0).contains(&since) {
+                continue;
+            }
+            let text = |value: Option<&str>| json!(value).to_string();
+            let entity = (text(origins.get(row)), text(carriers.get(row)));
+            let Some((count, mean, _)) = expected.get(&entity) else {
+                assert!(flights[row].is_none_or(|flights| flights == 0.0), "{entity:?}");
+                continue;
+            };
+            assert_eq!(flights[row], Some(*count as f64), "{entity:?}");
+            let near = |(found, wanted): (f64, f64)| (found - wanted).abs() <= 1e-9 * wanted.abs().max(1.0);
+            assert!(means[row].zip(*mean).is_none_or(near) && means[row].is_some() == mean.is_some(), "{entity:?}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 500, "{seen}");
+}
+
 fn assert_export(live: &Live, source: &DataFrame) {
     let columns = ["origin", "carrier", "dest", "distance", "dep_delay", "air_time", "time_hour"];
     let folder = live.path("out/training_set");
@@ -180,7 +209,8 @@ fn assert_export(live: &Live, source: &DataFrame) {
             );
             let frame = parquet(&path);
             let names: Vec<&str> = frame.get_column_names().into_iter().map(|name| name.as_str()).collect();
-            assert_eq!(names, columns);
+            assert_eq!(names[..columns.len()], columns);
+            assert_eq!(names.len() - columns.len(), 16, "each feature and window is joined: {names:?}");
             assert_eq!(file["rows"].as_u64(), Some(frame.height() as u64));
             rows += frame.height() as u64;
             parts.push(frame);
@@ -188,6 +218,10 @@ fn assert_export(live: &Live, source: &DataFrame) {
         assert_eq!(part["rows"].as_u64(), Some(rows));
         let found = rows as f64 / manifest["rows"].as_f64().unwrap();
         assert!((found - share).abs() < 0.005, "{} has {found}", part["name"]);
+    }
+    for day in ["2013-01-20T00:00:00Z", "2013-07-05T00:00:00Z"] {
+        let day: jiff::Timestamp = day.parse().unwrap();
+        assert_joined(&parts, source, day.as_millisecond() as f64);
     }
     let october = 1_380_585_600_000.0;
     let times = numbers(source.column("time_hour").unwrap());

@@ -12,6 +12,7 @@ mod data_errors;
 mod disk_room;
 mod doctor;
 mod doctor_access;
+mod export;
 mod flights;
 mod ingest;
 mod interruptions;

@@ -137,7 +137,7 @@ impl Bench {
             (r"\b\d{8}t\d{6}-[0-9a-f]{4}\b", "[run]"),
             (r"\b\d+ m \d\d s\b", "[took]"),
             (r"\b\d+(\.\d+)? (ms|s)\b", "[took]"),
-            (r"\b\d+/s\b", "[rate]/s"),
+            (r"\b[\d,]+/s\b", "[rate]/s"),
             (r"\b[\d.]+ [kMG]?B\b", "[size]"),
             // The data of the tests ends in 2024.
             (r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),

@@ -7,7 +7,7 @@
 //! that says what the files hold and where it came from. They appear complete or not at all, and
 //! an export that was killed is carried on. [`stream`] writes to a pipe instead.
 //!
-//! [`write`] has the formats, as files ([`write::create`]) and as streams ([`StreamWriter`]);
+//! [`mod@write`] has the formats, as files ([`write::create`]) and as streams ([`StreamWriter`]);
 //! [`encode`] makes numbers of columns, as they were in the training rows.
 //!
 //! How answers become columns is `es-frame`'s.

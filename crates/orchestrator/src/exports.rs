@@ -52,7 +52,7 @@ pub fn format(mut format: Format, compression: Option<Compression>, row_group_ro
 /// The format that a definition names.
 ///
 /// # Errors
-/// As [`format`].
+/// As [`format()`].
 pub fn format_of(to: &es_assets::Output, settings: &ExportSettings) -> Result<Format, Failure> {
     let named = match to.format {
         ExportFormat::Parquet => Format::Parquet(ParquetOptions::default()),

@@ -14,7 +14,7 @@ use super::plan::Encoding;
 use crate::error::{Error, ErrorKind};
 
 /// The encoders of all columns. As JSON they are in the manifest of an export; the [module's
-/// documentation](self) says how to read it.
+/// documentation](crate::encode) says how to read it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Encoders {
     /// The version of this layout: 1.

@@ -168,7 +168,7 @@ fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter
         files: files.len(),
         resumed: manifest.resumed,
         took_ms: u64::try_from(spent.as_millis()).unwrap_or(u64::MAX),
-        rows_per_second: rate(manifest.rows, spent),
+        rows_per_second: (manifest.resumed == 0).then(|| rate(manifest.rows, spent)),
     });
     let parts: Vec<String> =
         manifest.parts.iter().map(|part| format!("  {} {}\n", part.name, rows_text(part.rows))).collect();
@@ -177,15 +177,18 @@ fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter
         Some(matched) if matched == manifest.rows => ", as many as match",
         _ => "",
     };
-    let carried_on = if manifest.resumed > 0 { ", carried on from an earlier one" } else { "" };
+    // Rows that an earlier process read say nothing of the rate.
+    let (carried_on, rate) = match manifest.resumed {
+        0 => ("", format!(", {}/s", count(rate(manifest.rows, spent)))),
+        _ => (", carried on from an earlier one", String::new()),
+    };
     reporter.result(&format!(
-        "{}: {}{matched}{carried_on}\n{parts}  {} in {} files; {}, {}/s\n",
+        "{}: {}{matched}{carried_on}\n{parts}  {} in {} files; {}{rate}\n",
         path.display(),
         rows_text(manifest.rows),
         size(bytes),
         files.len(),
         took(spent),
-        count(rate(manifest.rows, spent)),
     ));
 }
 

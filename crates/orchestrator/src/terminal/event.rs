@@ -195,8 +195,9 @@ pub enum Event {
         resumed: u32,
         /// How long this process took, in milliseconds.
         took_ms: u64,
-        /// Rows a second by this process.
-        rows_per_second: u64,
+        /// Rows a second, of an export that was not carried on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        rows_per_second: Option<u64>,
     },
     /// The state of one asset.
     AssetStatus {

@@ -1,3 +1,5 @@
+//! Formats of dates: which are read, as what, and which are refused.
+
 use jiff::Timestamp;
 use proptest::prelude::*;
 

@@ -1,3 +1,5 @@
+//! Plans: where each column is read from, and why.
+
 use serde_json::{Value, json};
 
 use super::*;

@@ -130,10 +130,11 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
             }
             Step::Doctest => steps::doctest(&mut report.counts),
         };
-        if let Err(error) = &outcome {
-            println!("{} failed: {error:#}", step.name());
+        let failure = outcome.err().map(|error| format!("{error:#}"));
+        if let Some(failure) = &failure {
+            println!("{} failed: {failure}", step.name());
         }
-        report.add(step.name(), started.elapsed(), outcome.is_ok());
+        report.add(step.name(), started.elapsed(), failure);
     }
     drop(nodes);
     println!("\n{}", report.render());

@@ -18,6 +18,7 @@ use crate::terminal;
 pub(crate) struct TestNodes {
     layout: Layout,
     provider: Choice,
+    es_version: String,
     booting: Option<JoinHandle<Result<Ready>>>,
     _lock: std::fs::File,
 }
@@ -42,19 +43,20 @@ impl TestNodes {
             std::process::exit(130);
         })
         .context("cannot handle Ctrl-C")?;
-        let mut nodes = Self { layout, provider, booting: None, _lock: lock };
-        nodes.boot(es_version);
+        let mut nodes = Self { layout, provider, es_version: es_version.to_owned(), booting: None, _lock: lock };
+        nodes.boot();
         Ok(nodes)
     }
 
     /// Stops these nodes, and starts to boot others of another version.
     pub(crate) fn change_version(&mut self, es_version: &str) {
         self.stop();
-        self.boot(es_version);
+        es_version.clone_into(&mut self.es_version);
+        self.boot();
     }
 
-    fn boot(&mut self, es_version: &str) {
-        let (layout, provider, es_version) = (self.layout.clone(), self.provider, es_version.to_owned());
+    fn boot(&mut self) {
+        let (layout, provider, es_version) = (self.layout.clone(), self.provider, self.es_version.clone());
         self.booting = Some(std::thread::spawn(move || boot(&layout, provider, &es_version)));
     }
 
@@ -67,18 +69,29 @@ impl TestNodes {
 
     /// Waits until both nodes serve.
     ///
-    /// Without a node tests skip, and say so; in CI that is an error.
+    /// A boot that failed is tried once more: the first went on beside the compiler, on a machine
+    /// that may have had neither the time nor the memory for both, and a download may have broken
+    /// off. Without a node tests skip, and say so; in CI that is an error.
     pub(crate) fn ready(&mut self) -> Result<Ready> {
-        let booted = match self.booting.take() {
-            Some(booting) => booting.join().unwrap_or_else(|_| Err(anyhow!("the boot panicked"))),
-            None => Err(anyhow!("the nodes were asked for twice")),
-        };
+        let booted = self.booted().or_else(|error| {
+            println!("the nodes for live tests did not start: {error:#}\ntrying once more");
+            discard_all(&self.layout);
+            self.boot();
+            self.booted()
+        });
         match booted {
             Err(error) if !in_ci() => {
                 println!("no Elasticsearch for live tests: {error:#}");
                 Ok(Ready { against: "no Elasticsearch".into(), ..Ready::default() })
             }
             other => other.context("no Elasticsearch for live tests"),
+        }
+    }
+
+    fn booted(&mut self) -> Result<Ready> {
+        match self.booting.take() {
+            Some(booting) => booting.join().unwrap_or_else(|_| Err(anyhow!("the boot panicked"))),
+            None => Err(anyhow!("the nodes were asked for twice")),
         }
     }
 }

@@ -1,4 +1,7 @@
-//! What a run of the checks ends with: a table, the live tests, the counts.
+//! What a run of the checks ends with: what failed and why, a table, the live tests, the counts.
+//!
+//! The reasons are told once more here, as the end of a long log is what one
+//! reads first, and at times all that is kept of it.
 
 use std::time::Duration;
 
@@ -18,7 +21,8 @@ pub(crate) struct Report {
 struct Row {
     step: &'static str,
     took: Duration,
-    passed: bool,
+    /// Why it failed, if it did.
+    failure: Option<String>,
 }
 
 /// The tests that ran against an Elasticsearch.
@@ -30,24 +34,26 @@ pub(crate) struct LiveTests {
 }
 
 impl Report {
-    pub(crate) fn add(&mut self, step: &'static str, took: Duration, passed: bool) {
-        self.rows.push(Row { step, took, passed });
+    pub(crate) fn add(&mut self, step: &'static str, took: Duration, failure: Option<String>) {
+        self.rows.push(Row { step, took, failure });
     }
 
     pub(crate) fn passed(&self) -> bool {
-        self.rows.iter().all(|row| row.passed)
+        self.rows.iter().all(|row| row.failure.is_none())
     }
 
     /// The table; its last line is the counts, for programs that read it.
     pub(crate) fn render(&self) -> String {
-        let mut lines: Vec<String> = self
-            .rows
-            .iter()
-            .map(|row| {
-                let verdict = if row.passed { "ok" } else { "FAILED" };
-                format!("{:<13} {:>8.1} s  {verdict}", row.step, row.took.as_secs_f64())
-            })
-            .collect();
+        let mut lines = self.counts.failures.clone();
+        let failed = self.rows.iter().filter_map(|row| Some((row.step, row.failure.as_ref()?)));
+        lines.extend(failed.map(|(step, failure)| format!("{step} failed: {failure}")));
+        if !lines.is_empty() {
+            lines.push(String::new());
+        }
+        lines.extend(self.rows.iter().map(|row| {
+            let verdict = if row.failure.is_none() { "ok" } else { "FAILED" };
+            format!("{:<13} {:>8.1} s  {verdict}", row.step, row.took.as_secs_f64())
+        }));
         let total: Duration = self.rows.iter().map(|row| row.took).sum();
         lines.push(format!("{:<13} {:>8.1} s", "total", total.as_secs_f64()));
         lines.extend(self.live.iter().map(|live| format!("live tests: {} against {}", live.count, live.against)));
@@ -61,17 +67,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_ends_with_the_counts() {
+    fn what_failed_stands_before_the_table_and_the_counts_at_its_end() {
         let mut report = Report {
-            counts: Counts { passed: 12, failed: 1, skipped: 2 },
+            counts: Counts {
+                passed: 12,
+                failed: 1,
+                skipped: 2,
+                failures: vec!["---- a stdout ----".into()],
+                ..Counts::default()
+            },
             live: vec![LiveTests { count: 4, against: "Elasticsearch 9.4.3 at http://x".into() }],
             ..Report::default()
         };
-        report.add("fmt", Duration::from_millis(400), true);
-        report.add("test", Duration::from_millis(61_500), false);
+        report.add("fmt", Duration::from_millis(400), None);
+        report.add("test", Duration::from_millis(61_500), Some("cargo ended with 101".into()));
         assert_eq!(
             report.render(),
-            "fmt                0.4 s  ok\n\
+            "---- a stdout ----\n\
+             test failed: cargo ended with 101\n\
+             \n\
+             fmt                0.4 s  ok\n\
              test              61.5 s  FAILED\n\
              total             61.9 s\n\
              live tests: 4 against Elasticsearch 9.4.3 at http://x\n\

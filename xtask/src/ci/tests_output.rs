@@ -1,11 +1,18 @@
-//! Reads the counts out of what `cargo test` prints.
+//! Reads the counts, and what the failed tests said, out of what `cargo test` prints.
 
-/// How many tests there were, by outcome.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// Lines kept of what failed tests said: enough for some ten failures with their causes.
+const MOST_FAILURE_LINES: usize = 300;
+
+/// How many tests there were, by outcome, and what those that failed said.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
+    /// The part of the output that `cargo test` heads with `failures:`, of each program.
+    pub(crate) failures: Vec<String>,
+    /// Whether the lines that come are of that part.
+    pub(super) in_failures: bool,
 }
 
 impl std::fmt::Display for Counts {
@@ -17,6 +24,7 @@ impl std::fmt::Display for Counts {
 impl Counts {
     /// Adds what one line of a test run says, if it says anything.
     pub(crate) fn read(&mut self, line: &str) {
+        self.keep_failure(line);
         if line.starts_with("SKIPPED ") {
             // Such a test returned early, and the harness counts it as passed.
             self.skipped += 1;
@@ -33,6 +41,21 @@ impl Counts {
         self.passed += other.passed;
         self.failed += other.failed;
         self.skipped += other.skipped;
+        let room = MOST_FAILURE_LINES.saturating_sub(self.failures.len());
+        self.failures.extend(other.failures.into_iter().take(room));
+    }
+
+    /// The output of failed tests comes between two lines: `failures:`, and the result.
+    ///
+    /// A second `failures:` heads the names alone, which the output above has already.
+    fn keep_failure(&mut self, line: &str) {
+        if line == "failures:" {
+            self.in_failures = !self.in_failures;
+        } else if line.starts_with("test result: ") {
+            self.in_failures = false;
+        } else if self.in_failures && self.failures.len() < MOST_FAILURE_LINES {
+            self.failures.push(line.to_owned());
+        }
     }
 }
 
@@ -57,7 +80,7 @@ test result of something else: 9 passed
 ";
         let mut counts = Counts::default();
         output.lines().for_each(|line| counts.read(line));
-        assert_eq!(counts, Counts { passed: 8, failed: 2, skipped: 1 });
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (8, 2, 1));
         assert_eq!(counts.to_string(), "8 passed, 2 failed, 1 skipped");
     }
 
@@ -66,6 +89,19 @@ test result of something else: 9 passed
         let mut counts = Counts::default();
         counts.read("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured");
         counts.read("SKIPPED live test: no Elasticsearch (cargo xtask es up)");
-        assert_eq!(counts, Counts { passed: 1, failed: 0, skipped: 1 });
+        assert_eq!(counts, Counts { passed: 1, skipped: 1, ..Counts::default() });
+    }
+
+    #[test]
+    fn what_failed_tests_said_is_kept_once_and_within_its_limit() {
+        let mut counts = Counts::default();
+        let output = "failures:\n\n---- a stdout ----\npanicked at x.rs:1:2\n\nfailures:\n    a\n\ntest result: FAILED. 0 passed; 1 failed\nafter";
+        output.lines().for_each(|line| counts.read(line));
+        assert_eq!(counts.failures, ["", "---- a stdout ----", "panicked at x.rs:1:2", ""]);
+        let mut all = Counts::default();
+        for _ in 0..MOST_FAILURE_LINES {
+            all.add(counts.clone());
+        }
+        assert_eq!(all.failures.len(), MOST_FAILURE_LINES);
     }
 }

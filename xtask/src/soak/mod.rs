@@ -231,6 +231,7 @@ impl Soak {
         let writes = writes(&client, index)?;
         let good = (0..source.documents).filter(|number| source.kind(*number) == source::Kind::Good).count() as u64;
         row.add(index, good, compare(&client, index, source)?);
+        eprintln!("{}", row.so_far());
         let settings = client.get_ok(&format!("/{index}/_settings"))?;
         let (found, wanted) = (&settings[index]["settings"]["index"], &Source::index_body()["settings"]["index"]);
         for name in ["refresh_interval", "number_of_replicas"] {

@@ -55,6 +55,15 @@ impl Row {
         self.problems.is_empty()
     }
 
+    /// What has been done until now, for who waits.
+    pub(super) fn so_far(&self) -> String {
+        let faults = if self.faults.is_empty() { "no fault yet" } else { &self.faults };
+        let Self { scenario, loads, documents, lost, doubled, changed, .. } = self;
+        format!(
+            "{scenario}: {faults}; {loads} compared, {documents} documents: {lost} lost, {doubled} doubled, {changed} changed"
+        )
+    }
+
     /// The names of the columns.
     pub(super) fn heading() -> String {
         line(["scenario", "faults", "loads", "documents", "lost", "doubled", "changed", "figure", "s", "result"])

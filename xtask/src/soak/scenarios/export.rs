@@ -89,6 +89,7 @@ fn remove(export: &Export) -> Result<()> {
 /// Compares every row with the source, and looks for what should not be left.
 fn settle(export: &Export, source: &Source, row: &mut Row) -> Result<()> {
     row.add("the export", source.documents, export.compare(source)?);
+    eprintln!("{}", row.so_far());
     let beside = export.destination.parent().context("the destination is in no folder")?;
     let names = std::fs::read_dir(beside)?.map(|entry| Ok(entry?.file_name())).collect::<Result<Vec<_>>>()?;
     row.require(names == [NAME], || format!("after an export there is {names:?}"));

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::contestant::Contestant;
 use crate::bench::dataset::{Dataset, Source};
-use crate::bench::figures::{median, range};
+use crate::bench::figures::{Medians, median, range, times};
 use crate::bench::measure::Measured;
 
 /// One contestant's load in one round.
@@ -51,12 +51,10 @@ struct Row {
     of_floor: Option<f64>,
     /// Documents a second, over those of `parallel_bulk`.
     of_parallel_bulk: Option<f64>,
-    /// Of the whole process.
-    wall_seconds: f64,
-    cpu_microseconds_per_document: f64,
     /// The CPU of `parallel_bulk` for a document, over this one's.
     cpu_saved: Option<f64>,
-    peak_rss_megabytes: f64,
+    #[serde(flatten)]
+    process: Medians,
 }
 
 impl Report {
@@ -92,8 +90,6 @@ impl Report {
             "CPU saved",
             "peak RSS MB"
         );
-        let ratio =
-            |value: Option<f64>, digits: usize| value.map_or("–".into(), |value| format!("{value:.digits$}×"));
         for row in &self.rows {
             let (least, most) = row.sending_range_seconds;
             let _ = writeln!(
@@ -104,12 +100,12 @@ impl Report {
                 row.sending_seconds,
                 format!("{least:.2}–{most:.2}"),
                 row.documents_per_second,
-                ratio(row.of_floor, 3),
-                ratio(row.of_parallel_bulk, 2),
-                row.wall_seconds,
-                row.cpu_microseconds_per_document,
-                ratio(row.cpu_saved, 1),
-                row.peak_rss_megabytes
+                times(row.of_floor, 3),
+                times(row.of_parallel_bulk, 2),
+                row.process.wall_seconds,
+                row.process.cpu_microseconds_per_document,
+                times(row.cpu_saved, 1),
+                row.process.peak_rss_megabytes
             );
         }
         let _ = write!(
@@ -139,8 +135,9 @@ fn rows(turns: &[Turn]) -> Vec<Row> {
     for row in &mut rows {
         row.of_floor = floor.map(|floor| row.documents_per_second / floor);
         row.of_parallel_bulk = peer.as_ref().map(|peer| row.documents_per_second / peer.documents_per_second);
-        row.cpu_saved =
-            peer.as_ref().map(|peer| peer.cpu_microseconds_per_document / row.cpu_microseconds_per_document);
+        row.cpu_saved = peer
+            .as_ref()
+            .map(|peer| peer.process.cpu_microseconds_per_document / row.process.cpu_microseconds_per_document);
     }
     rows
 }
@@ -148,8 +145,8 @@ fn rows(turns: &[Turn]) -> Vec<Row> {
 fn row(turns: &[Turn], contestant: Contestant) -> Option<Row> {
     let own: Vec<&Turn> = turns.iter().filter(|turn| turn.contestant == contestant).collect();
     let documents = own.first()?.documents;
-    let of = |figure: fn(&Turn) -> f64| own.iter().map(|turn| figure(turn)).collect::<Vec<f64>>();
-    let sending = of(|turn| turn.sending_seconds);
+    let sending: Vec<f64> = own.iter().map(|turn| turn.sending_seconds).collect();
+    let processes: Vec<Measured> = own.iter().map(|turn| turn.measured).collect();
     let sending_seconds = median(&sending)?;
     Some(Row {
         contestant,
@@ -159,10 +156,8 @@ fn row(turns: &[Turn], contestant: Contestant) -> Option<Row> {
         documents_per_second: documents as f64 / sending_seconds,
         of_floor: None,
         of_parallel_bulk: None,
-        wall_seconds: median(&of(|turn| turn.measured.wall_seconds))?,
-        cpu_microseconds_per_document: median(&of(|turn| turn.measured.cpu_seconds()))? * 1e6 / documents as f64,
         cpu_saved: None,
-        peak_rss_megabytes: median(&of(|turn| turn.measured.peak_rss_megabytes()))?,
+        process: Medians::of(&processes, documents)?,
     })
 }
 
@@ -193,7 +188,7 @@ mod tests {
         assert_eq!(contestants, expected);
         let ours = &rows[2];
         assert_eq!((ours.of_floor, ours.of_parallel_bulk, ours.cpu_saved), (Some(0.8), Some(4.0), Some(20.0)));
-        assert_eq!((ours.documents_per_second, ours.cpu_microseconds_per_document), (100.0, 2000.0));
+        assert_eq!((ours.documents_per_second, ours.process.cpu_microseconds_per_document), (100.0, 2000.0));
         assert_eq!(rows[1].of_floor, Some(1.0));
     }
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::ask::Ask;
 use super::contestant::Contestant;
 use crate::bench::dataset::{Dataset, Source};
-use crate::bench::figures::{median, range};
+use crate::bench::figures::{Medians, times};
 use crate::bench::measure::Measured;
 
 /// How a turn ended.
@@ -47,18 +47,15 @@ pub(super) struct Report {
 struct Row {
     contestant: Contestant,
     documents: u64,
-    wall_seconds: f64,
-    /// The quickest and the slowest turn.
-    wall_range_seconds: (f64, f64),
     documents_per_second: f64,
     /// Documents a second, over those of the floor.
     of_floor: Option<f64>,
     /// Documents a second, over those of `scan`.
     of_scan: Option<f64>,
-    cpu_microseconds_per_document: f64,
     /// The CPU of `scan` for a document, over this one's.
     cpu_saved: Option<f64>,
-    peak_rss_megabytes: f64,
+    #[serde(flatten)]
+    process: Medians,
 }
 
 impl Report {
@@ -103,24 +100,22 @@ impl Report {
             "CPU saved",
             "peak RSS MB"
         );
-        let ratio =
-            |value: Option<f64>, digits: usize| value.map_or("–".into(), |value| format!("{value:.digits$}×"));
         for row in &self.rows {
-            let (least, most) = row.wall_range_seconds;
+            let (least, most) = row.process.wall_range_seconds;
             let _ = writeln!(
                 text,
                 "{:<20} {:<8} {:>9} {:>8.2} {:>15} {:>9.0} {:>9} {:>8} {:>11.1} {:>10} {:>12.0}",
                 row.contestant.name(),
                 row.contestant.leaves(),
                 row.documents,
-                row.wall_seconds,
+                row.process.wall_seconds,
                 format!("{least:.2}–{most:.2}"),
                 row.documents_per_second,
-                ratio(row.of_floor, 3),
-                ratio(row.of_scan, 2),
-                row.cpu_microseconds_per_document,
-                ratio(row.cpu_saved, 1),
-                row.peak_rss_megabytes
+                times(row.of_floor, 3),
+                times(row.of_scan, 2),
+                row.process.cpu_microseconds_per_document,
+                times(row.cpu_saved, 1),
+                row.process.peak_rss_megabytes
             );
         }
         for turn in &self.turns {
@@ -156,8 +151,9 @@ fn rows(turns: &[Turn]) -> Vec<Row> {
     for row in &mut rows {
         row.of_floor = floor.as_ref().map(|floor| row.documents_per_second / floor.documents_per_second);
         row.of_scan = scan.as_ref().map(|scan| row.documents_per_second / scan.documents_per_second);
-        row.cpu_saved =
-            scan.as_ref().map(|scan| scan.cpu_microseconds_per_document / row.cpu_microseconds_per_document);
+        row.cpu_saved = scan
+            .as_ref()
+            .map(|scan| scan.process.cpu_microseconds_per_document / row.process.cpu_microseconds_per_document);
     }
     rows
 }
@@ -171,20 +167,16 @@ fn row(turns: &[Turn], contestant: Contestant) -> Option<Row> {
         })
         .collect();
     let documents = done.first()?.0;
-    let of = |figure: fn(&Measured) -> f64| done.iter().map(|(_, measured)| figure(measured)).collect::<Vec<f64>>();
-    let walls = of(|measured| measured.wall_seconds);
-    let wall_seconds = median(&walls)?;
+    let processes: Vec<Measured> = done.iter().map(|(_, measured)| *measured).collect();
+    let process = Medians::of(&processes, documents)?;
     Some(Row {
         contestant,
         documents,
-        wall_seconds,
-        wall_range_seconds: range(&walls),
-        documents_per_second: documents as f64 / wall_seconds,
+        documents_per_second: documents as f64 / process.wall_seconds,
         of_floor: None,
         of_scan: None,
-        cpu_microseconds_per_document: median(&of(Measured::cpu_seconds))? * 1e6 / documents as f64,
         cpu_saved: None,
-        peak_rss_megabytes: median(&of(Measured::peak_rss_megabytes))?,
+        process,
     })
 }
 
@@ -221,7 +213,7 @@ mod tests {
         assert_eq!(contestants, expected);
         let (ours, pandas) = (&rows[1], &rows[3]);
         assert_eq!((ours.of_floor, ours.of_scan, ours.cpu_saved), (Some(0.8), Some(4.0), Some(20.0)));
-        assert_eq!((ours.documents_per_second, ours.cpu_microseconds_per_document), (100.0, 2000.0));
+        assert_eq!((ours.documents_per_second, ours.process.cpu_microseconds_per_document), (100.0, 2000.0));
         assert_eq!((pandas.documents_per_second, pandas.of_scan), (12.5, Some(0.5)));
     }
 

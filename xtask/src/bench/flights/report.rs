@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::Serialize;
 
 use super::contestant::{Contestant, Work};
-use crate::bench::figures::{median, range};
+use crate::bench::figures::Medians;
 use crate::bench::measure::Measured;
 
 /// One contestant's work in one round.
@@ -37,13 +37,9 @@ struct Row {
     work: Work,
     contestant: Contestant,
     documents: u64,
-    wall_seconds: f64,
-    /// The quickest and the slowest turn.
-    wall_range_seconds: (f64, f64),
     documents_per_second: f64,
-    cpu_seconds: f64,
-    cpu_microseconds_per_document: f64,
-    peak_rss_megabytes: f64,
+    #[serde(flatten)]
+    process: Medians,
 }
 
 /// Ours divided by theirs.
@@ -75,19 +71,19 @@ impl Report {
             "work", "contestant", "documents", "wall s", "range s", "docs/s", "CPU s", "CPU µs/doc", "peak RSS MB"
         );
         for row in &self.medians {
-            let (least, most) = row.wall_range_seconds;
+            let (least, most) = row.process.wall_range_seconds;
             let _ = writeln!(
                 text,
                 "{:<4} {:<17} {:>9} {:>7.2} {:>12} {:>8.0} {:>6.2} {:>11.1} {:>11.0}",
                 row.work.as_str(),
                 row.contestant.as_str(),
                 row.documents,
-                row.wall_seconds,
+                row.process.wall_seconds,
                 format!("{least:.2}–{most:.2}"),
                 row.documents_per_second,
-                row.cpu_seconds,
-                row.cpu_microseconds_per_document,
-                row.peak_rss_megabytes
+                row.process.cpu_seconds,
+                row.process.cpu_microseconds_per_document,
+                row.process.peak_rss_megabytes
             );
         }
         for ratios in &self.ratios {
@@ -115,21 +111,9 @@ impl Report {
 fn row(turns: &[Turn], work: Work, contestant: Contestant) -> Option<Row> {
     let own: Vec<&Turn> = turns.iter().filter(|turn| turn.work == work && turn.contestant == contestant).collect();
     let documents = own.first()?.documents;
-    let of = |figure: fn(&Measured) -> f64| own.iter().map(|turn| figure(&turn.measured)).collect::<Vec<f64>>();
-    let walls = of(|measured| measured.wall_seconds);
-    let wall_seconds = median(&walls)?;
-    let cpu_seconds = median(&of(Measured::cpu_seconds))?;
-    Some(Row {
-        work,
-        contestant,
-        documents,
-        wall_seconds,
-        wall_range_seconds: range(&walls),
-        documents_per_second: documents as f64 / wall_seconds,
-        cpu_seconds,
-        cpu_microseconds_per_document: cpu_seconds * 1e6 / documents as f64,
-        peak_rss_megabytes: median(&of(Measured::peak_rss_megabytes))?,
-    })
+    let processes: Vec<Measured> = own.iter().map(|turn| turn.measured).collect();
+    let process = Medians::of(&processes, documents)?;
+    Some(Row { work, contestant, documents, documents_per_second: documents as f64 / process.wall_seconds, process })
 }
 
 fn ratios(medians: &[Row], work: Work) -> Option<Ratios> {
@@ -138,8 +122,8 @@ fn ratios(medians: &[Row], work: Work) -> Option<Ratios> {
     Some(Ratios {
         work,
         documents_per_second: ours.documents_per_second / theirs.documents_per_second,
-        cpu_seconds: ours.cpu_seconds / theirs.cpu_seconds,
-        peak_rss: ours.peak_rss_megabytes / theirs.peak_rss_megabytes,
+        cpu_seconds: ours.process.cpu_seconds / theirs.process.cpu_seconds,
+        peak_rss: ours.process.peak_rss_megabytes / theirs.process.peak_rss_megabytes,
     })
 }
 
@@ -169,8 +153,8 @@ mod tests {
             [Ratios { work: Work::In, documents_per_second: 2.5, cpu_seconds: 0.2, peak_rss: 0.25 }]
         );
         let ours = &report.medians[0];
-        assert_eq!((ours.documents_per_second, ours.cpu_microseconds_per_document), (250.0, 2000.0));
-        assert_eq!(ours.wall_range_seconds, (2.0, 100.0));
+        assert_eq!((ours.documents_per_second, ours.process.cpu_microseconds_per_document), (250.0, 2000.0));
+        assert_eq!(ours.process.wall_range_seconds, (2.0, 100.0));
         let text = report.render();
         assert!(
             text.contains("in   orchestrator           1000    4.00  2.00–100.00      250   2.00      2000.0"),

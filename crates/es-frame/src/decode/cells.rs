@@ -23,6 +23,8 @@ pub(crate) struct Cell {
     shape: Shape,
     policy: CellPolicy,
     builder: Builder,
+    /// The number of values in the builder of a plain cell, at hand without asking what it is.
+    filled: usize,
     list: Option<Lists>,
     /// Where the last value of the row begins, if that is the one to take.
     last: Option<usize>,
@@ -51,6 +53,7 @@ impl Cell {
             is_plain: !list && policy.values != Values::Last && !shape.is_whole(),
             list: list.then(|| Lists { offsets: vec![0], validity: Validity::default(), is_open: false }),
             builder,
+            filled: 0,
             shape,
             policy,
             last: None,
@@ -78,34 +81,33 @@ impl Cell {
     /// Takes the value of a member, for a row.
     #[inline(always)]
     pub(crate) fn read(&mut self, row: usize, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
-        if self.is_plain {
-            let length = self.builder.len();
-            if length == row || (length < row && self.skip_to(row)) {
-                // One value as it mostly is, which doc values have in an array.
-                if scanner.byte() != Some(b'[') {
-                    if self.builder.try_read(&self.shape, scanner) {
-                        return Ok(());
-                    }
-                } else {
-                    scanner.at += 1;
-                    if self.builder.try_read(&self.shape, scanner) {
-                        if scanner.byte() == Some(b']') {
-                            scanner.at += 1;
-                            return Ok(());
-                        }
-                        return self.read_rest(row, scanner, 0);
-                    }
-                    scanner.at -= 1;
+        if self.is_plain && (self.filled == row || (self.filled < row && self.skip_to(row))) {
+            // One value as it mostly is, which doc values have in an array.
+            let in_array = scanner.byte() == Some(b'[');
+            scanner.at += usize::from(in_array);
+            if self.builder.try_read(&self.shape, scanner) {
+                self.filled = row + 1;
+                if !in_array {
+                    return Ok(());
                 }
+                if scanner.byte() == Some(b']') {
+                    scanner.at += 1;
+                    return Ok(());
+                }
+                return self.read_rest(row, scanner, 0);
             }
+            scanner.at -= usize::from(in_array);
         }
-        self.read_any(row, scanner, 0)
+        let read = self.read_any(row, scanner, 0);
+        self.filled = self.builder.len();
+        read
     }
 
     /// Fills rows that had no value. Always true.
     #[inline(never)]
     fn skip_to(&mut self, row: usize) -> bool {
-        self.builder.push_nulls(row - self.builder.len());
+        self.builder.push_nulls(row - self.filled);
+        self.filled = row;
         true
     }
 
@@ -130,7 +132,7 @@ impl Cell {
             }
             Some(b'[') if !self.shape.is_whole() && !self.is_point(scanner) => {
                 if depth > DEEPEST {
-                    return Err(scanner.broken("values lie too deep in one another"));
+                    return Err(scanner.too_deep());
                 }
                 self.begin(row);
                 if !scanner.enter(b'[', b']', "an array is missing")? {
@@ -220,6 +222,7 @@ impl Cell {
                 let length = self.builder.len();
                 if length < row {
                     self.builder.push_nulls(row - length);
+                    self.filled = row;
                 }
             }
             Some(lists) => lists.begin(row, self.builder.len()),
@@ -241,6 +244,7 @@ impl Cell {
         {
             table.end_row(scanner)?;
             self.is_partial = false;
+            self.filled = self.builder.len();
         }
         if let Some(start) = self.last.take() {
             let end = std::mem::replace(&mut scanner.at, start);
@@ -311,7 +315,6 @@ impl Lists {
         let mut ended = self.offsets.len() - 1;
         if self.is_open && ended < row {
             self.offsets.push(values as i64);
-            self.validity.push_value();
             ended += 1;
             self.is_open = false;
         }
@@ -330,7 +333,7 @@ impl Lists {
     fn finish(self, dtype: ArrowDataType, rows: usize, values: Box<dyn Array>) -> Result<Box<dyn Array>, Error> {
         debug_assert_eq!(self.offsets.len(), rows + 1);
         let offsets = OffsetsBuffer::try_from(self.offsets)?;
-        Ok(ListArray::<i64>::try_new(dtype, offsets, values, self.validity.finish())?.boxed())
+        Ok(ListArray::<i64>::try_new(dtype, offsets, values, self.validity.finish(rows))?.boxed())
     }
 }
 

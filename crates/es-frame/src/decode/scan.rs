@@ -170,6 +170,7 @@ impl<'b> Scanner<'b> {
         match self.peek() {
             Some(b'"') => self.quoted().map(drop),
             Some(b'{' | b'[') => self.skip_nested(),
+            Some(b'n') if self.try_null() => Ok(()),
             _ => self.plain().map(drop),
         }
     }
@@ -177,43 +178,56 @@ impl<'b> Scanner<'b> {
     /// Takes an object or array. What is inside is checked as far as its brackets, commas and
     /// tokens go.
     fn skip_nested(&mut self) -> Result<(), Stop> {
-        let mut ends = Vec::with_capacity(16);
+        let mut within = Nesting::default();
         loop {
             // A value begins here.
             match self.peek() {
                 Some(b'{') => {
                     if self.enter(b'{', b'}', "an object is missing")? {
-                        ends.push(b'}');
+                        within.enter(true).ok_or_else(|| self.too_deep())?;
                         self.key()?;
                         continue;
                     }
                 }
                 Some(b'[') => {
                     if self.enter(b'[', b']', "an array is missing")? {
-                        ends.push(b']');
+                        within.enter(false).ok_or_else(|| self.too_deep())?;
                         continue;
                     }
                 }
                 Some(b'"') => drop(self.quoted()?),
                 _ => drop(self.plain()?),
             }
-            if ends.len() > DEEPEST {
-                return Err(self.broken("values lie too deep in one another"));
-            }
             // It has ended: what follows is up to what it is in.
-            while let Some(&end) = ends.last() {
-                if self.goes_on(end)? {
-                    if end == b'}' {
+            while let Some(is_object) = within.innermost() {
+                if self.goes_on(if is_object { b'}' } else { b']' })? {
+                    if is_object {
                         self.key()?;
                     }
                     break;
                 }
-                ends.pop();
+                within.leave();
             }
-            if ends.is_empty() {
+            if within.depth == 0 {
                 return Ok(());
             }
         }
+    }
+
+    /// Values lie in one another deeper than [`DEEPEST`].
+    #[cold]
+    pub(crate) fn too_deep(&self) -> Stop {
+        self.broken("values lie too deep in one another")
+    }
+
+    /// Takes a null.
+    #[inline]
+    pub(crate) fn try_null(&mut self) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(b"null"));
+        if found {
+            self.at += 4;
+        }
+        found
     }
 
     /// Takes a number, `true`, `false` or `null`.
@@ -228,6 +242,38 @@ impl<'b> Scanner<'b> {
         }
         self.at += length;
         Ok(token)
+    }
+}
+
+/// The objects and arrays that a value is in, a bit each, so that passing over the many small
+/// ones of an answer takes no memory from the heap.
+#[derive(Default)]
+struct Nesting {
+    depth: usize,
+    objects: [u64; DEEPEST.div_ceil(64)],
+}
+
+impl Nesting {
+    /// Goes into an object or array; `None` where that is too deep.
+    fn enter(&mut self, is_object: bool) -> Option<()> {
+        if self.depth == DEEPEST {
+            return None;
+        }
+        let bit = 1 << (self.depth % 64);
+        let bits = &mut self.objects[self.depth / 64];
+        *bits = if is_object { *bits | bit } else { *bits & !bit };
+        self.depth += 1;
+        Some(())
+    }
+
+    /// Whether the innermost one is an object.
+    fn innermost(&self) -> Option<bool> {
+        let last = self.depth.checked_sub(1)?;
+        Some(self.objects[last / 64] >> (last % 64) & 1 == 1)
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
     }
 }
 
@@ -302,6 +348,17 @@ mod tests {
             let raw = scanner.raw().map_err(|_| TestCaseError::fail(text.clone()))?;
             prop_assert_eq!(serde_json::from_str::<Value>(raw).unwrap(), value);
             prop_assert!(scanner.goes_on(b']').is_ok_and(|more| more));
+        }
+
+        #[test]
+        fn values_may_be_as_deep_as_the_server_lets_them(objects in prop::collection::vec(any::<bool>(), DEEPEST)) {
+            let mut nested = String::from("1");
+            for is_object in &objects {
+                nested = if *is_object { format!("{{\"a\":{nested}}}") } else { format!("[{nested}]") };
+            }
+            let deeper = format!("[{nested}]");
+            prop_assert!(Scanner::new(&nested).skip().is_ok());
+            prop_assert!(Scanner::new(&deeper).skip().is_err());
         }
 
         #[test]

@@ -64,7 +64,6 @@ impl Table {
             self.cells[*cell].end_row(self.rows, scanner)?;
         }
         self.rows += 1;
-        self.validity.push_value();
         Ok(())
     }
 
@@ -124,7 +123,7 @@ impl Table {
             Some(b'{') => self.read_object(place, scanner),
             Some(b'[') => {
                 if depth > DEEPEST {
-                    return Err(scanner.broken("values lie too deep in one another"));
+                    return Err(scanner.too_deep());
                 }
                 if !scanner.enter(b'[', b']', "an array is missing")? {
                     return Ok(());
@@ -150,6 +149,6 @@ impl Table {
     pub(crate) fn finish_struct(mut self, dtype: ArrowDataType) -> Result<Box<dyn Array>, Error> {
         let validity = std::mem::take(&mut self.validity);
         let rows = self.rows;
-        Ok(StructArray::try_new(dtype, rows, self.finish()?, validity.finish())?.boxed())
+        Ok(StructArray::try_new(dtype, rows, self.finish()?, validity.finish(rows))?.boxed())
     }
 }

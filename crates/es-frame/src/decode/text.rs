@@ -2,6 +2,77 @@
 
 use std::borrow::Cow;
 
+use super::scan::Scanner;
+
+impl Scanner<'_> {
+    /// Takes the rest of a text and its quote, and appends it to `into` with its escapes
+    /// resolved. `None`, with the position anywhere, if it is no text, or ends so near the end
+    /// of the answer that its bytes cannot be taken sixteen at a time.
+    pub(crate) fn take_unescaped(&mut self, into: &mut Vec<u8>) -> Option<()> {
+        loop {
+            let window = self.sixteen(self.at)?;
+            // All sixteen are appended, and those too many taken off again: that is one copy of
+            // a fixed length for each escape.
+            into.extend_from_slice(&window.to_le_bytes());
+            let plain = plain_bytes(window);
+            self.at += plain;
+            if plain == 16 {
+                continue;
+            }
+            into.truncate(into.len() - 16 + plain);
+            if self.byte()? == b'"' {
+                self.at += 1;
+                return Some(());
+            }
+            let (character, length) = escaped(self.text.get(self.at..)?)?;
+            if character.is_ascii() {
+                into.push(character as u8);
+            } else {
+                into.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            self.at += length;
+        }
+    }
+}
+
+/// How many bytes of a window come before its first quote or backslash.
+#[inline(always)]
+fn plain_bytes(window: u128) -> usize {
+    const EACH: u128 = u128::MAX / 0xff;
+    const HIGH: u128 = EACH * 0x80;
+    let is_zero = |word: u128| word.wrapping_sub(EACH) & !word & HIGH;
+    let found = is_zero(window ^ (EACH * b'"' as u128)) | is_zero(window ^ (EACH * b'\\' as u128));
+    (found.trailing_zeros() / 8) as usize
+}
+
+/// The character that the escape at the beginning of a text stands for, and its length. `None`
+/// for an escape that JSON does not have, and for half of a surrogate pair, which is no character.
+#[inline]
+fn escaped(text: &str) -> Option<(char, usize)> {
+    let escape = text.strip_prefix('\\')?;
+    let kind = *escape.as_bytes().first()?;
+    let character = match kind {
+        b'"' | b'\\' | b'/' => char::from(kind),
+        b'b' => '\u{8}',
+        b'f' => '\u{c}',
+        b'n' => '\n',
+        b'r' => '\r',
+        b't' => '\t',
+        b'u' => {
+            let unit = code_unit(escape.get(1..)?)?;
+            return match unit {
+                0xd800..=0xdbff => {
+                    let low = code_unit(escape.get(5..)?.strip_prefix("\\u")?)?;
+                    Some((char::decode_utf16([unit, low]).next()?.ok()?, 12))
+                }
+                _ => Some((char::from_u32(u32::from(unit))?, 6)),
+            };
+        }
+        _ => return None,
+    };
+    Some((character, 2))
+}
+
 /// The text that stands between quotes as `raw`. `None` for an escape that JSON does not have,
 /// and for half of a surrogate pair, which is no character.
 pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
@@ -9,31 +80,10 @@ pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     let mut text = String::with_capacity(raw.len());
     text.push_str(&raw[..first]);
     let mut rest = &raw[first..];
-    while let Some(escape) = rest.strip_prefix('\\') {
-        let kind = *escape.as_bytes().first()?;
-        let mut length = 1;
-        text.push(match kind {
-            b'"' | b'\\' | b'/' => char::from(kind),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => {
-                let unit = code_unit(escape.get(1..)?)?;
-                length = 5;
-                match unit {
-                    0xd800..=0xdbff => {
-                        let low = code_unit(escape.get(5..)?.strip_prefix("\\u")?)?;
-                        length = 11;
-                        char::decode_utf16([unit, low]).next()?.ok()?
-                    }
-                    _ => char::from_u32(u32::from(unit))?,
-                }
-            }
-            _ => return None,
-        });
-        rest = escape.get(length..)?;
+    while !rest.is_empty() {
+        let (character, length) = escaped(rest)?;
+        text.push(character);
+        rest = rest.get(length..)?;
         let plain = escape_in(rest.as_bytes()).unwrap_or(rest.len());
         text.push_str(&rest[..plain]);
         rest = &rest[plain..];
@@ -83,6 +133,17 @@ mod tests {
             prop_assert_eq!(read.as_deref(), Some(text.as_str()));
             let quoted = format!("\"{raw}\"");
             prop_assert_eq!(unescape(&raw).map(Cow::into_owned), serde_json::from_str::<String>(&quoted).ok());
+            for raw in [raw, written[1..written.len() - 1].to_owned()] {
+                let answer = format!("{raw}\",\"next\":[1,2,3,4,5,6,7]}}");
+                let (mut scanner, mut taken) = (Scanner::new(&answer), Vec::new());
+                let is_text = scanner.take_unescaped(&mut taken).is_some();
+                let expected = unescape(&raw);
+                prop_assert_eq!(is_text, expected.is_some());
+                if let Some(expected) = expected {
+                    prop_assert_eq!(String::from_utf8(taken).unwrap(), expected);
+                    prop_assert_eq!(scanner.at, raw.len() + 1);
+                }
+            }
         }
     }
 }

@@ -52,14 +52,13 @@ impl Points {
         };
         self.lat.push(lat);
         self.lon.push(lon);
-        self.validity.push_value();
         Ok(())
     }
 
     pub(super) fn finish(self, dtype: ArrowDataType) -> Result<Box<dyn Array>, Error> {
         let rows = self.lat.len();
         let members = vec![self.lat.finish(ArrowDataType::Float64)?, self.lon.finish(ArrowDataType::Float64)?];
-        Ok(StructArray::try_new(dtype, rows, members, self.validity.finish())?.boxed())
+        Ok(StructArray::try_new(dtype, rows, members, self.validity.finish(rows))?.boxed())
     }
 }
 
@@ -215,14 +214,13 @@ impl Ranges {
             }
         }
         self.rows += 1;
-        self.validity.push_value();
         Ok(())
     }
 
     pub(super) fn finish(self, shape: &Shape, dtype: ArrowDataType) -> Result<Box<dyn Array>, Error> {
         let Shape::Range(bound) = shape else { unreachable!("ranges are built of the shape of a range") };
         let members = self.bounds.into_iter().map(|builder| builder.finish(bound)).collect::<Result<_, _>>()?;
-        Ok(StructArray::try_new(dtype, self.rows, members, self.validity.finish())?.boxed())
+        Ok(StructArray::try_new(dtype, self.rows, members, self.validity.finish(self.rows))?.boxed())
     }
 }
 
@@ -299,13 +297,12 @@ impl Joins {
             Some(parent) => self.parent.push(&parent),
             None => self.parent.push_nulls(1),
         }
-        self.validity.push_value();
         Ok(())
     }
 
     pub(super) fn finish(self, dtype: ArrowDataType) -> Result<Box<dyn Array>, Error> {
         let rows = self.name.len();
         let members = vec![self.name.finish(), self.parent.finish()];
-        Ok(StructArray::try_new(dtype, rows, members, self.validity.finish())?.boxed())
+        Ok(StructArray::try_new(dtype, rows, members, self.validity.finish(rows))?.boxed())
     }
 }

@@ -278,7 +278,8 @@ fn try_text(values: &mut Texts, scanner: &mut Scanner<'_>) -> Option<()> {
     let start = scanner.at + 1;
     let end = scanner.quote_or_escape(start)?;
     if scanner.bytes[end] != b'"' {
-        return None;
+        scanner.at = start;
+        return values.take_escaped(scanner);
     }
     match scanner.sixteen(start) {
         Some(window) if end - start <= 12 => values.push_window(window, end - start),
@@ -301,15 +302,5 @@ impl Scanner<'_> {
             return Some(false);
         }
         None
-    }
-
-    /// Takes a null.
-    #[inline]
-    pub(crate) fn try_null(&mut self) -> bool {
-        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(b"null"));
-        if found {
-            self.at += 4;
-        }
-        found
     }
 }

@@ -1,34 +1,41 @@
-//! The values of a column in the making, with a bitmap of nulls from the first null on.
+//! The values of a column in the making, and where there are none.
 
 use polars::prelude::ArrowDataType;
 use polars_arrow::array::{Array, BooleanArray, MutableBinaryViewArray, PrimitiveArray, View};
 use polars_arrow::bitmap::{Bitmap, MutableBitmap};
 use polars_arrow::types::NativeType;
 
+use crate::decode::scan::Scanner;
 use crate::error::Error;
 
-/// Which values there are; nothing as long as all are.
+/// Which values there are. Only the gaps are kept, so that a value costs nothing.
 #[derive(Default)]
 pub(crate) struct Validity {
-    bits: Option<MutableBitmap>,
+    /// Runs of nulls: where each begins, and how many there are.
+    gaps: Vec<(usize, usize)>,
 }
 
 impl Validity {
-    /// Notes a value.
-    #[inline(always)]
-    pub(crate) fn push_value(&mut self) {
-        if let Some(bits) = &mut self.bits {
-            bits.push(true);
+    /// Notes nulls after `length` others.
+    pub(crate) fn push_nulls(&mut self, length: usize, nulls: usize) {
+        match self.gaps.last_mut() {
+            Some((start, run)) if *start + *run == length => *run += nulls,
+            _ => self.gaps.push((length, nulls)),
         }
     }
 
-    /// Notes nulls after `length` others.
-    pub(crate) fn push_nulls(&mut self, length: usize, nulls: usize) {
-        self.bits.get_or_insert_with(|| MutableBitmap::from_len_set(length)).extend_constant(nulls, false);
-    }
-
-    pub(crate) fn finish(self) -> Option<Bitmap> {
-        self.bits.map(MutableBitmap::freeze)
+    /// The bits of `length` values; nothing if all are there.
+    pub(crate) fn finish(self, length: usize) -> Option<Bitmap> {
+        if self.gaps.iter().all(|(_, run)| *run == 0) {
+            return None;
+        }
+        let mut bits = MutableBitmap::with_capacity(length);
+        for (start, run) in self.gaps {
+            bits.extend_constant(start - bits.len(), true);
+            bits.extend_constant(run, false);
+        }
+        bits.extend_constant(length - bits.len(), true);
+        Some(bits.freeze())
     }
 }
 
@@ -51,7 +58,6 @@ impl<T: NativeType> Numbers<T> {
     #[inline(always)]
     pub(crate) fn push(&mut self, value: T) {
         self.values.push(value);
-        self.validity.push_value();
     }
 
     pub(crate) fn push_nulls(&mut self, nulls: usize) {
@@ -60,7 +66,8 @@ impl<T: NativeType> Numbers<T> {
     }
 
     pub(crate) fn finish(self, dtype: ArrowDataType) -> Result<Box<dyn Array>, Error> {
-        Ok(PrimitiveArray::try_new(dtype, self.values.into(), self.validity.finish())?.boxed())
+        let validity = self.validity.finish(self.values.len());
+        Ok(PrimitiveArray::try_new(dtype, self.values.into(), validity)?.boxed())
     }
 }
 
@@ -79,7 +86,6 @@ impl Bits {
     #[inline(always)]
     pub(crate) fn push(&mut self, value: bool) {
         self.values.push(value);
-        self.validity.push_value();
     }
 
     pub(crate) fn push_nulls(&mut self, nulls: usize) {
@@ -88,19 +94,26 @@ impl Bits {
     }
 
     pub(crate) fn finish(self) -> Result<Box<dyn Array>, Error> {
-        let values = self.values.freeze();
-        Ok(BooleanArray::try_new(ArrowDataType::Boolean, values, self.validity.finish())?.boxed())
+        let validity = self.validity.finish(self.values.len());
+        Ok(BooleanArray::try_new(ArrowDataType::Boolean, self.values.freeze(), validity)?.boxed())
     }
 }
 
 /// Texts.
 pub(crate) struct Texts {
     values: MutableBinaryViewArray<str>,
+    validity: Validity,
+    /// Where a text with escapes is put together.
+    unescaped: Vec<u8>,
 }
 
 impl Texts {
     pub(crate) fn new(rows: usize) -> Self {
-        Self { values: MutableBinaryViewArray::with_capacity(rows) }
+        Self {
+            values: MutableBinaryViewArray::with_capacity(rows),
+            validity: Validity::default(),
+            unescaped: Vec::new(),
+        }
     }
 
     #[inline(always)]
@@ -110,7 +123,7 @@ impl Texts {
 
     #[inline(always)]
     pub(crate) fn push(&mut self, value: &str) {
-        self.values.push_value(value);
+        self.values.push_value_ignore_validity(value);
     }
 
     /// Appends a text of at most twelve bytes that is the beginning of a window of sixteen.
@@ -127,12 +140,24 @@ impl Texts {
         self.values.push_view(view, &[]);
     }
 
+    /// Takes a text with escapes from where the scanner is, behind its quote. `None`, and
+    /// nothing appended, if it is no text, or ends near the end of the answer.
+    pub(crate) fn take_escaped(&mut self, scanner: &mut Scanner<'_>) -> Option<()> {
+        self.unescaped.clear();
+        scanner.take_unescaped(&mut self.unescaped)?;
+        let text = simdutf8::basic::from_utf8(&self.unescaped).ok()?;
+        self.values.push_value_ignore_validity(text);
+        Some(())
+    }
+
     pub(crate) fn push_nulls(&mut self, nulls: usize) {
-        self.values.extend_null(nulls);
+        self.validity.push_nulls(self.values.len(), nulls);
+        (0..nulls).for_each(|_| self.values.push_value_ignore_validity(""));
     }
 
     pub(crate) fn finish(self) -> Box<dyn Array> {
-        self.values.freeze().boxed()
+        let validity = self.validity.finish(self.values.len());
+        self.values.freeze().with_validity(validity).boxed()
     }
 }
 
@@ -160,5 +185,30 @@ impl Blobs {
 
     pub(crate) fn finish(self) -> Box<dyn Array> {
         self.values.freeze().boxed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_noted_is_null_and_the_rest_is_there(rows in prop::collection::vec((any::<bool>(), 0..9_usize), 0..40)) {
+            let mut validity = Validity::default();
+            let mut expected = Vec::new();
+            for (is_null, count) in rows {
+                if is_null {
+                    validity.push_nulls(expected.len(), count);
+                }
+                expected.extend(std::iter::repeat_n(!is_null, count));
+            }
+            let bits = validity.finish(expected.len());
+            prop_assert_eq!(bits.is_none(), expected.iter().all(|there| *there));
+            if let Some(bits) = bits {
+                prop_assert_eq!(bits.iter().collect::<Vec<_>>(), expected);
+            }
+        }
     }
 }

@@ -107,7 +107,6 @@ impl<T: Coordinate> Vectors<T> {
             return read.and(Err(Trouble::Misfit));
         }
         self.rows += 1;
-        self.validity.push_value();
         Ok(())
     }
 
@@ -145,7 +144,7 @@ impl<T: Coordinate> Vectors<T> {
 
     pub(crate) fn finish(self, dtype: ArrowDataType, item: ArrowDataType) -> Result<Box<dyn Array>, Error> {
         let values = PrimitiveArray::try_new(item, self.values.into(), None)?.boxed();
-        Ok(FixedSizeListArray::try_new(dtype, self.rows, values, self.validity.finish())?.boxed())
+        Ok(FixedSizeListArray::try_new(dtype, self.rows, values, self.validity.finish(self.rows))?.boxed())
     }
 }
 

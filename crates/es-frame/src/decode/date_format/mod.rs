@@ -128,36 +128,42 @@ fn iso<const PER_SECOND: i64>(scanner: &mut Scanner<'_>) -> Option<i64> {
     if scanner.byte()? != b'"' {
         return None;
     }
-    let [y1, y2, y3, y4, _, m1, m2, _] = digits(scanner.eight(at + 1)?, *b"0000-00-")?;
-    let [d1, d2, _, h1, h2, _, n1, n2] = digits(scanner.eight(at + 9)?, *b"00T00:00")?;
+    let month = pairs(scanner.eight(at + 1)?, *b"0000-00-")?;
+    let minute = pairs(scanner.eight(at + 9)?, *b"00T00:00")?;
     let tail = scanner.eight(at + 17)?;
-    let (seconds, fraction, length) = match digits(tail, *b":00.000Z") {
-        Some([_, s1, s2, _, f1, f2, f3, _]) => (s1 * 10 + s2, f1 * 100 + f2 * 10 + f3, 25),
-        None => {
-            let [_, s1, s2, _, _, _, _, _] = digits(tail & 0xffff_ffff, [b':', b'0', b'0', b'Z', 0, 0, 0, 0])?;
-            (s1 * 10 + s2, 0, 21)
-        }
+    let (second, fraction, length) = match pairs(tail, *b":00.000Z") {
+        // The last digit of the fraction is in a pair with nothing.
+        Some(second) => (second, pair(second, 4) * 10 + pair(second, 6) / 10, 25),
+        None => (pairs(tail & 0xffff_ffff, [b':', b'0', b'0', b'Z', 0, 0, 0, 0])?, 0, 21),
     };
-    let (hour, minute) = (h1 * 10 + h2, n1 * 10 + n2);
-    if hour > 23 || minute > 59 || seconds > 59 || scanner.bytes.get(at + length) != Some(&b'"') {
+    let (hour, minute, second, day) = (pair(minute, 3), pair(minute, 6), pair(second, 1), pair(minute, 0));
+    if hour > 23 || minute > 59 || second > 59 || scanner.bytes.get(at + length) != Some(&b'"') {
         return None;
     }
-    let days = day_number(y1 * 1000 + y2 * 100 + y3 * 10 + y4, m1 * 10 + m2, d1 * 10 + d2)?;
+    let days = day_number(pair(month, 0) * 100 + pair(month, 2), pair(month, 5), day)?;
     scanner.at = at + length + 1;
-    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + seconds;
+    let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
     seconds.checked_mul(PER_SECOND)?.checked_add(fraction * (PER_SECOND / 1_000))
 }
 
-/// The digits that stand where a template has zeros; its other bytes must be as they are.
+/// The digits that stand where a template has zeros, each with the one behind it as a number of
+/// two digits; the other bytes must be as they are in the template.
 #[inline(always)]
-fn digits(chunk: u64, template: [u8; 8]) -> Option<[i64; 8]> {
+fn pairs(chunk: u64, template: [u8; 8]) -> Option<u64> {
     let places = template.map(|byte| if byte == b'0' { 0x0f } else { 0 });
     // What is left of digits is below 16, and nothing is left of the others.
-    let rest = chunk ^ u64::from_le_bytes(template);
-    if rest & !u64::from_le_bytes(places) != 0 || (rest + 0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
+    let digits = chunk ^ u64::from_le_bytes(template);
+    if digits & !u64::from_le_bytes(places) != 0 || (digits + 0x0606_0606_0606_0606) & 0xf0f0_f0f0_f0f0_f0f0 != 0 {
         return None;
     }
-    Some(rest.to_le_bytes().map(i64::from))
+    // Ninety-nine at most in each byte, so that none overflows into the next.
+    Some(digits * 10 + (digits >> 8))
+}
+
+/// The pair that begins at a byte.
+#[inline(always)]
+fn pair(pairs: u64, byte: u32) -> i64 {
+    (pairs >> (8 * byte) & 0xff).cast_signed()
 }
 
 #[cfg(test)]

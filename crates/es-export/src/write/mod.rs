@@ -7,6 +7,7 @@
 //! [`Export`](crate::Export).
 
 mod avro;
+mod batched;
 mod check;
 mod csv;
 mod features;
@@ -83,12 +84,12 @@ pub fn create(
 ) -> Result<Box<dyn FileWriter>, Error> {
     format.check(schema)?;
     Ok(match format {
-        Format::Parquet(options) => Box::new(parquet::ParquetFile::create(folder, name, schema, options)?),
-        Format::Ipc { compression } => Box::new(ipc::IpcFile::create(folder, name, schema, *compression)?),
-        Format::IpcStream { compression } => Box::new(ipc::StreamFile::create(folder, name, schema, *compression)?),
+        Format::Parquet(options) => Box::new(parquet::create(folder, name, schema, options)?),
+        Format::Ipc { compression } => Box::new(ipc::create(folder, name, schema, *compression)?),
+        Format::IpcStream { compression } => Box::new(ipc::create_stream(folder, name, schema, *compression)?),
         Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
         Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
-        Format::Avro { compression } => Box::new(avro::AvroFile::create(folder, name, schema, *compression)?),
+        Format::Avro { compression } => Box::new(avro::create(folder, name, schema, *compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
         Format::Npz => Box::new(npz::NpzFile::create(folder, name, schema, encoders)?),
         Format::Safetensors => Box::new(safetensors::SafetensorsFile::create(folder, name, schema, encoders)?),

@@ -159,7 +159,7 @@ fn how(origin: &Origin) -> String {
 }
 
 fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter) {
-    let files: Vec<_> = manifest.parts.iter().flat_map(|part| &part.files).collect();
+    let files: Vec<_> = manifest.files().collect();
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
     reporter.event(&Event::ExportFinished {
         path: path.display().to_string(),

@@ -23,6 +23,7 @@ mod safetensors;
 mod spool;
 mod stream;
 mod tensor;
+mod tensor_file;
 mod tfrecord;
 
 use std::path::Path;
@@ -32,6 +33,9 @@ use polars::prelude::{DataFrame, Schema};
 use crate::encode::Encoders;
 use crate::error::Error;
 use crate::manifest::ManifestFile;
+use npz::Npz;
+use safetensors::Safetensors;
+use tensor_file::TensorFile;
 
 pub use features::{Feature, FeatureDescription, NullPolicy};
 pub use format::{Compression, Format, ParquetOptions};
@@ -91,8 +95,8 @@ pub fn create(
         Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
         Format::Avro { compression } => Box::new(avro::create(folder, name, schema, *compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
-        Format::Npz => Box::new(npz::NpzFile::create(folder, name, schema, encoders)?),
-        Format::Safetensors => Box::new(safetensors::SafetensorsFile::create(folder, name, schema, encoders)?),
+        Format::Npz => Box::new(TensorFile::<Npz>::create(folder, name, schema, encoders)?),
+        Format::Safetensors => Box::new(TensorFile::<Safetensors>::create(folder, name, schema, encoders)?),
         Format::TfRecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
     })
 }

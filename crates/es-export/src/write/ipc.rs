@@ -9,6 +9,7 @@ use std::path::Path;
 use polars::io::ipc::{BatchedWriter, IpcCompression, IpcWriter};
 use polars::io::prelude::SerWriter as _;
 use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt as _};
+use polars_arrow::io::ipc::read::read_stream_metadata;
 use polars_arrow::io::ipc::write::{StreamWriter as ArrowStreamWriter, WriteOptions};
 
 use super::batched::{BatchedFile, Batches};
@@ -28,6 +29,18 @@ fn compression(compression: Compression) -> Option<IpcCompression> {
         // The others are refused before.
         _ => None,
     }
+}
+
+/// The first message of an Arrow stream of these columns.
+pub(crate) fn schema_message(schema: &Schema) -> Result<Vec<u8>, Error> {
+    let mut message = Vec::new();
+    IpcStream::start(&mut message, schema, Compression::Uncompressed)?;
+    Ok(message)
+}
+
+/// The columns of a stream by its first message.
+pub(crate) fn schema_of_message(mut message: &[u8]) -> Result<Schema, Error> {
+    Ok(Schema::from_arrow_schema(&read_stream_metadata(&mut message)?.schema))
 }
 
 fn batches(schema: &Schema) -> Gather {

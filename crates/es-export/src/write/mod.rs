@@ -39,6 +39,7 @@ use tensor_file::TensorFile;
 
 pub use features::{Feature, FeatureDescription, NullPolicy};
 pub use format::{Compression, Format, ParquetOptions};
+pub(crate) use ipc::{schema_message, schema_of_message};
 pub use stream::{StreamSummary, StreamWriter};
 
 /// A file being written. Dropped before [`FileWriter::finish`], it stays as a torso that the

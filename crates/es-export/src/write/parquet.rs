@@ -12,7 +12,7 @@ use super::batched::{BatchedFile, Batches};
 use super::file::SharedFile;
 use super::format::{Compression, ParquetOptions};
 use super::gather::Gather;
-use super::ipc::IpcStream;
+use super::ipc::schema_message;
 use crate::error::Error;
 
 /// Row groups.
@@ -49,9 +49,8 @@ pub(super) fn create(
 /// The value is the first message of an Arrow stream, [as the implementations of Arrow agreed
 /// on](https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format).
 fn arrow_schema(schema: &Schema) -> Result<KeyValueMetadata, Error> {
-    let mut message = Vec::new();
-    IpcStream::start(&mut message, schema, Compression::Uncompressed)?;
-    Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), BASE64.encode(message))]))
+    let message = BASE64.encode(schema_message(schema)?);
+    Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), message)]))
 }
 
 fn compression(compression: Compression) -> ParquetCompression {

@@ -258,7 +258,7 @@ impl fmt::Display for Report {
             |verdict| self.fields_with(verdict).map(|field| field.field.as_str()).collect::<Vec<_>>().join(", ");
         let all = self.fields.len();
         match self.verdict {
-            Verdict::NoDrift => write!(f, "no drift in {all} fields"),
+            Verdict::NoDrift => write!(f, "no drift in {}", counted(all as u64, "field")),
             Verdict::Drift => {
                 let drifted = self.fields_with(Verdict::Drift).count();
                 write!(f, "drift in {drifted} of {all} fields: {}", names(Verdict::Drift))
@@ -268,10 +268,19 @@ impl fmt::Display for Report {
         let (reference, current) = (&self.reference, &self.current);
         write!(
             f,
-            " ({} documents of {} against {} of {})",
-            current.documents, current.interval, reference.documents, reference.interval
+            " ({} of {} against {} of {})",
+            counted(current.documents, "document"),
+            current.interval,
+            reference.documents,
+            reference.interval
         )
     }
+}
+
+/// A number with its noun: 1 field, 2 fields.
+fn counted(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 impl fmt::Display for FieldReport {

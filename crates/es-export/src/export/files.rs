@@ -133,17 +133,14 @@ impl Files {
         match self.layout.split.clone() {
             None => self.rows_of_part(0, frame)?,
             Some(split) => {
-                if let Some(proof) = &mut self.finished.proof {
-                    proof.see_whole(&split, frame)?;
+                let proof = self.finished.proof.get_or_insert_with(|| Proof::of(&split));
+                let parts = proof.divide(&split, frame)?;
+                let given = || parts.iter().enumerate().filter(|(_, rows)| rows.height() > 0);
+                for (part, rows) in given() {
+                    proof.see_part(&split, part, rows)?;
                 }
-                for (part, frame) in split.apply(frame)?.into_iter().enumerate() {
-                    if frame.height() == 0 {
-                        continue;
-                    }
-                    if let Some(proof) = &mut self.finished.proof {
-                        proof.see_part(&split, part, &frame)?;
-                    }
-                    self.rows_of_part(part, &frame)?;
+                for (part, rows) in given() {
+                    self.rows_of_part(part, rows)?;
                 }
             }
         }

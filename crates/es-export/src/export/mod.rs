@@ -3,8 +3,10 @@
 //! `plan` cuts the reading into groups of slices; `forward` reads them, and a thread of its
 //! own writes them with `files`: `partition` puts rows in folders, `spool` is where they wait
 //! for statistics that are known only at the end. `state` is what a killed export leaves for
-//! the next, and `run` puts all of it together. `stream` writes to a pipe instead.
+//! the next while it reads, and `complete` once it has read everything. `run` puts all of it
+//! together. `stream` writes to a pipe instead.
 
+mod complete;
 mod encoding;
 mod files;
 mod forward;
@@ -136,8 +138,9 @@ impl Export {
     ///
     /// An export that was killed leaves its finished files, and the next run with the same
     /// request carries on after them as long as the server keeps the point in time
-    /// ([`ReadOptions::keep_alive`] after the last page); otherwise it begins anew. A failed
-    /// or cancelled export closes its point in time and leaves nothing.
+    /// ([`ReadOptions::keep_alive`] after the last page); otherwise it begins anew. Once all
+    /// rows are read and only wait to be encoded, it carries on without the server, however
+    /// late. A failed or cancelled export closes its point in time and leaves nothing.
     ///
     /// [`ReadOptions::keep_alive`]: crate::ReadOptions::keep_alive
     ///

@@ -9,13 +9,14 @@ use polars::prelude::Schema;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::complete::Complete;
 use super::encoding::Encoded;
 use super::files::{Files, Layout, Written};
 use super::outcome::Outcome;
 use super::partition::Partitions;
 use super::progress::{Phase, Progress};
 use super::spool::Encode;
-use super::state::{self, Finished, State};
+use super::state::{self, Finished, PartFile, State};
 use super::{Export, forward, plan, spool};
 use crate::commit::{Destination, Staging};
 use crate::error::{Error, ErrorKind};
@@ -31,42 +32,32 @@ pub(super) async fn run(
 ) -> Result<Manifest, Error> {
     plan::check(&export)?;
     let staging = Arc::new(Staging::enter(&export.destination)?);
-    let (reader, state) = begin(&export, client, &staging).await?;
-    let read = read(&export, client, &reader, state, &staging, cancel, observer).await;
-    let (source, mut field_types) = (reader.origin().clone(), reader.field_types().to_vec());
-    field_types.extend(plan::added(&export).into_iter().map(|column| (column.name, column.elasticsearch)));
-    close(reader).await;
-    let Read { split, written, in_files, finished, encoded } = read?;
-
-    let encode = |encoders| Encode {
-        spool: state::spool(&staging),
-        folder: staging.files().to_owned(),
-        files: finished.files.clone(),
-        single: plan::single(&export),
-        format: export.format,
-        schema: in_files.clone(),
-        encoders,
+    let cluster = &client.info().cluster_uuid;
+    let (complete, encoded) = match Complete::left(&export, cluster, &staging)? {
+        Some((complete, encoded)) => (complete, Some(encoded)),
+        None => read_all(&export, client, &staging, cancel, observer).await?,
     };
-    let (encoders, files) = match encoded {
-        Encoded::Not => (None, finished.files),
-        Encoded::OnTheWay(encoders) => (Some(encoders), finished.files),
-        Encoded::Afterwards(fitter) => {
-            let encoders = Arc::new(fitter.finish()?);
-            let files = encode(encoders.clone()).run(finished.rows, cancel, observer).await?;
-            (Some(encoders), files)
+    let in_files = plan::file_columns(&export, &complete.written)?;
+    let files = match (encoded, &complete.encoders) {
+        (Some(encoded), Some(encoders)) => {
+            let encode = Encode {
+                staging: staging.clone(),
+                files: complete.finished.files.clone(),
+                encoded,
+                single: plan::single(&export),
+                format: export.format,
+                schema: in_files.clone(),
+                encoders: encoders.clone(),
+            };
+            encode.run(complete.finished.rows, cancel, observer).await?
         }
+        _ => complete.finished.files.clone(),
     };
-    let encoded = encoders.as_ref().map(|encoders| encoders.schema(&in_files)).transpose()?;
-    let outcome = Outcome {
-        export: &export,
-        source,
-        field_types,
-        split,
-        written: &written,
-        in_files: encoded.as_ref().unwrap_or(&in_files),
-        finished: Finished { files, ..finished },
-        encoders: encoders.map(Arc::unwrap_or_clone),
+    let in_files = match &complete.encoders {
+        Some(encoders) => encoders.schema(&in_files)?,
+        None => in_files,
     };
+    let outcome = Outcome { export: &export, complete, in_files: &in_files, files };
     let manifest = outcome.manifest()?;
     let text = serde_json::to_vec_pretty(&manifest)
         .map_err(|source| Error::new(ErrorKind::Io, "the manifest cannot be written").with_source(source))?;
@@ -76,6 +67,33 @@ pub(super) async fn run(
     let committed = tokio::task::spawn_blocking(move || staging.commit(&text)).await;
     committed.map_err(|source| Error::new(ErrorKind::Io, "the commit failed").with_source(source))??;
     Ok(manifest)
+}
+
+/// Reads all rows, and writes them to where they go, or to where they wait to be encoded. Where
+/// they wait, the files that are encoded by now are said as well: none.
+async fn read_all(
+    export: &Export,
+    client: &Client,
+    staging: &Arc<Staging>,
+    cancel: &CancellationToken,
+    observer: &impl Fn(Progress),
+) -> Result<(Complete, Option<Vec<PartFile>>), Error> {
+    let (reader, state) = begin(export, client, staging).await?;
+    let read = read(export, client, &reader, state, staging, cancel, observer).await;
+    let (source, mut field_types) = (reader.origin().clone(), reader.field_types().to_vec());
+    field_types.extend(plan::added(export).into_iter().map(|column| (column.name, column.elasticsearch)));
+    close(reader).await;
+    let Read { split, written, finished, encoded } = read?;
+    let (encoders, waits) = match encoded {
+        Encoded::Not => (None, false),
+        Encoded::OnTheWay(encoders) => (Some(Arc::unwrap_or_clone(encoders)), false),
+        Encoded::Afterwards(fitter) => (Some(fitter.finish()?), true),
+    };
+    let complete = Complete { source, field_types, split, written, finished, encoders };
+    if waits {
+        complete.save(export, &client.info().cluster_uuid, staging)?;
+    }
+    Ok((complete, waits.then(Vec::new)))
 }
 
 /// Frees what the server holds. Rows that were read are complete all the same, and the server
@@ -99,7 +117,7 @@ async fn begin(export: &Export, client: &Client, staging: &Staging) -> Result<(I
         // Where the server cannot be asked, what was left is left to the next run.
         let resumed = resume(export, client, &request, &state, staging).await.inspect_err(|_| staging.stay());
         if let Some(reader) = resumed? {
-            staging.keep_only(&state.folder(staging), &state.finished.paths())?;
+            staging.keep_only(&state.folder(staging), &state::paths(&state.finished.files))?;
             if state.is_spooled {
                 staging.keep_only(staging.files(), &[])?;
             }
@@ -165,8 +183,6 @@ struct Read {
     split: Option<Split>,
     /// The columns that were written, those that are folders included.
     written: Schema,
-    /// The columns of the files, before they are encoded.
-    in_files: Schema,
     finished: Finished,
     encoded: Encoded,
 }
@@ -215,7 +231,7 @@ async fn read(
         parts: plan::parts(export),
         single: if is_spooled { None } else { plan::single(export) },
         written: written.iter_names().cloned().collect(),
-        schema: in_files.clone(),
+        schema: in_files,
         partitions,
         transform: export.transform.clone(),
         split: split.clone().map(Arc::new),
@@ -233,5 +249,5 @@ async fn read(
     let files = Files::new(layout, staging.clone(), saved, finished, encoded, bytes.clone());
     let Written { finished, encoded } = forward::read_into(files, &bytes, reader, left, cancel, observer).await?;
     reader.reconcile(finished.rows)?;
-    Ok(Read { split, written, in_files, finished, encoded })
+    Ok(Read { split, written, finished, encoded })
 }

@@ -3,7 +3,7 @@
 
 use std::fs::File;
 use std::io::BufReader;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use polars::prelude::{DataFrame, Schema};
@@ -11,11 +11,14 @@ use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadat
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::complete::EncodedList;
 use super::forward::{interrupted, unless};
 use super::progress::{Phase, Progress};
-use super::state::PartFile;
+use super::state::{self, PartFile};
+use crate::commit::Staging;
 use crate::encode::{Encoders, Fitter};
 use crate::error::{Error, ErrorKind};
+use crate::manifest::ManifestFile;
 use crate::write::{self, Compression, Format};
 
 /// The form in which rows wait: quick to write and to read, a batch at a time.
@@ -49,27 +52,33 @@ pub(super) fn observe(folder: &Path, files: &[PartFile], part: usize, fitter: &m
 
 /// The files to be written encoded.
 pub(super) struct Encode {
-    /// Where the files wait.
-    pub(super) spool: PathBuf,
-    /// Where the encoded files go.
-    pub(super) folder: PathBuf,
+    pub(super) staging: Arc<Staging>,
+    /// All files that wait, or have waited.
     pub(super) files: Vec<PartFile>,
+    /// Those that a killed export has encoded: as many as the first of the files.
+    pub(super) encoded: Vec<PartFile>,
     /// The only file's name, where there is only one.
     pub(super) single: Option<String>,
     pub(super) format: Format,
     /// The columns of the waiting files.
     pub(super) schema: Schema,
-    pub(super) encoders: Arc<Encoders>,
+    pub(super) encoders: Encoders,
 }
 
 impl Encode {
-    /// Writes all files; a file that was read is removed, as both together may not fit.
+    /// Writes all files; a file that was read is removed, as both together may not fit. After
+    /// each, a killed export can be carried on.
     pub(super) async fn run(
         self,
         rows: u64,
         cancel: &CancellationToken,
         observer: &impl Fn(Progress),
     ) -> Result<Vec<PartFile>, Error> {
+        if !self.encoded.is_empty() {
+            let sum = |of: fn(&ManifestFile) -> u64| self.encoded.iter().map(|PartFile { file, .. }| of(file)).sum();
+            let (rows_now, bytes) = (sum(|file| file.rows), sum(|file| file.bytes));
+            observer(Progress { phase: Phase::Encoding, rows: rows_now, bytes, total: Some(rows) });
+        }
         let (told, mut steps) = mpsc::channel::<(u64, u64)>(2);
         let writer = tokio::task::spawn_blocking(move || self.write(&told));
         let stopped = loop {
@@ -89,24 +98,28 @@ impl Encode {
     }
 
     fn write(self, told: &mpsc::Sender<(u64, u64)>) -> Result<Vec<PartFile>, Error> {
-        let schema = self.encoders.schema(&self.schema)?;
-        let mut bytes = 0;
-        let mut written = Vec::with_capacity(self.files.len());
-        for PartFile { part, file } in &self.files {
-            let name = self.single.clone().unwrap_or_else(|| {
+        let Self { staging, files, encoded: mut written, single, format, schema, encoders } = self;
+        let schema = encoders.schema(&schema)?;
+        let spool = state::spool(&staging);
+        let mut list = EncodedList::begin(&staging, &written)?;
+        let mut bytes = written.iter().map(|PartFile { file, .. }| file.bytes).sum();
+        for PartFile { part, file } in files.iter().skip(written.len()) {
+            let name = single.clone().unwrap_or_else(|| {
                 let path = file.path.strip_suffix(FORMAT.extension()).unwrap_or(&file.path);
-                format!("{path}{}", self.format.extension())
+                format!("{path}{}", format.extension())
             });
-            let mut writer = write::create(&self.format, &self.folder, &name, &schema, Some(&self.encoders))?;
-            let waiting = self.spool.join(&file.path);
+            let mut writer = write::create(&format, staging.files(), &name, &schema, Some(&encoders))?;
+            let waiting = spool.join(&file.path);
             read(&waiting, |frame| {
-                writer.push(&self.encoders.apply(&frame)?)?;
+                writer.push(&encoders.apply(&frame)?)?;
                 // Nobody listens any more when the export was stopped.
                 told.blocking_send((frame.height() as u64, bytes)).map_err(|_| interrupted())
             })?;
             let file = writer.finish()?;
             bytes += file.bytes;
-            written.push(PartFile { part: *part, file });
+            let file = PartFile { part: *part, file };
+            list.add(&file)?;
+            written.push(file);
             std::fs::remove_file(&waiting).map_err(|source| Error::writing(&waiting, source))?;
         }
         Ok(written)

@@ -65,11 +65,27 @@ pub(super) struct PartFile {
     pub(super) file: ManifestFile,
 }
 
+/// The paths of files, descriptions included.
+pub(super) fn paths(files: &[PartFile]) -> Vec<String> {
+    let paths = |PartFile { file, .. }: &PartFile| [Some(file.path.clone()), file.description.clone()];
+    files.iter().flat_map(paths).flatten().collect()
+}
+
 impl Finished {
-    /// The paths of all files, descriptions included.
-    pub(super) fn paths(&self) -> Vec<String> {
-        let paths = |PartFile { file, .. }: &PartFile| [Some(file.path.clone()), file.description.clone()];
-        self.files.iter().flat_map(paths).flatten().collect()
+    /// The same with what [`Finished::save_groups`] wrote; `None` where that is not whole.
+    pub(super) fn with_groups(self, staging: &Staging) -> Option<Self> {
+        let proof = match self.proof {
+            Some(proof) => Some(proof.with_groups(&staging.aside(GROUPS))?),
+            None => None,
+        };
+        Some(Self { proof, ..self })
+    }
+
+    /// Writes the hashes of the groups of a split, which have a file of their own.
+    pub(super) fn save_groups(&self, staging: &Staging) -> Result<(), Error> {
+        let Some(proof) = &self.proof else { return Ok(()) };
+        let path = staging.aside(GROUPS);
+        proof.save_groups(&path).map_err(|source| Error::writing(&path, source))
     }
 }
 
@@ -79,18 +95,13 @@ impl State {
         let bytes = fs::read(staging.aside(STATE)).ok()?;
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
         let mut state = read.inspect_err(|error| debug!(%error, "the state of a killed export cannot be read")).ok()?;
-        if let Some(proof) = state.finished.proof.take() {
-            state.finished.proof = Some(proof.with_groups(&staging.aside(GROUPS))?);
-        }
+        state.finished = state.finished.with_groups(staging)?;
         Some(state)
     }
 
     /// Writes the state in one step.
     pub(super) fn save(&self, staging: &Staging) -> Result<(), Error> {
-        if let Some(proof) = &self.finished.proof {
-            let path = staging.aside(GROUPS);
-            proof.save_groups(&path).map_err(|source| Error::writing(&path, source))?;
-        }
+        self.finished.save_groups(staging)?;
         let path = staging.aside(STATE);
         let text = serde_json::to_vec(self).map_err(std::io::Error::from);
         text.and_then(|text| commit::replace(&path, &text)).map_err(|source| Error::writing(&path, source))

@@ -220,9 +220,14 @@ impl Manifest {
         read.map(Some).map_err(|source| failed(source.into(), DAMAGED))
     }
 
+    /// The files of all parts, part after part.
+    pub fn files(&self) -> impl Iterator<Item = &ManifestFile> {
+        self.parts.iter().flat_map(|part| &part.files)
+    }
+
     /// Whether every file of the manifest is in the folder with its size.
     pub fn files_are_there(&self, folder: &Path) -> bool {
-        self.parts.iter().flat_map(|part| &part.files).all(|file| file.is_in(folder))
+        self.files().all(|file| file.is_in(folder))
     }
 }
 

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use es_core::Client;
 use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
 use polars::prelude::{DataFrame, Schema};
+use tokio::task::JoinError;
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::error::{Error, ErrorKind};
@@ -193,4 +194,9 @@ impl IndexReader {
             Source::Table { .. } => Ok(()),
         }
     }
+}
+
+/// The error of a task that was to bring or decode a page and did not end.
+fn unread(source: JoinError) -> Error {
+    Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source)
 }

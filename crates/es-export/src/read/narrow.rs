@@ -5,6 +5,7 @@ use es_core::Client;
 use es_frame::ColumnRequest;
 
 use super::indices::Indices;
+use super::open::decoder;
 use super::request::{ReadRequest, Search};
 use super::{IndexReader, Source};
 use crate::error::{Error, ErrorKind};
@@ -36,9 +37,10 @@ impl IndexReader {
         let policies = policies.map(|(name, policy)| (name.clone(), *policy)).collect();
         let search = Search { columns: ColumnRequest::Named(columns), policies, ..search.clone() };
         let indices = Indices::of(client, &self.origin.indices.join(","), &search.columns).await?;
+        let decoder = decoder(client, &indices, &search)?;
         let point_in_time = client.point_in_time(&id, request.options.keep_alive);
         let state = (read.slices, self.origin.matched.unwrap_or_default(), self.origin.opened_at);
-        Self::of_slices(client, &search, request.options, indices, point_in_time, state)
+        Ok(Self::of_slices(client, &search, request.options, (&indices, decoder), point_in_time, state))
     }
 
     /// Takes back the point in time that a narrower reader has used.

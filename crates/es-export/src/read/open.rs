@@ -44,16 +44,17 @@ impl IndexReader {
         body::check(search)?;
         let mut indices = Indices::of(client, &search.index, &search.columns).await?;
         if search.through == Through::Scroll {
-            return Self::open_scroll(client, search, options, indices).await;
+            let decoder = decoder(client, &indices, search)?;
+            return Self::open_scroll(client, search, options, (&indices, decoder)).await;
         }
         for _ in 0..MOVES {
             // Fields that are not there are told before anything is opened.
-            decoder(client, &indices, search)?;
+            let decoder = decoder(client, &indices, search)?;
             let opened_at = Timestamp::now();
             let point_in_time = match client.open_point_in_time(&search.index, options.keep_alive).await {
                 Err(error) if search.through == Through::Auto && is_refused(&error) => {
                     info!(%error, index = search.index, "no point in time may be opened: scrolling instead");
-                    return Self::open_scroll(client, search, options, indices).await;
+                    return Self::open_scroll(client, search, options, (&indices, decoder)).await;
                 }
                 opened => opened?,
             };
@@ -72,7 +73,8 @@ impl IndexReader {
                 true => 1,
                 false => slices::number_of_slices(&options, matched, &indices.shards, indices.most_slices),
             };
-            return Self::of_slices(client, search, options, indices, point_in_time, (slices, matched, opened_at));
+            let state = (slices, matched, opened_at);
+            return Ok(Self::of_slices(client, search, options, (&indices, decoder), point_in_time, state));
         }
         Err(Error::new(ErrorKind::Elasticsearch, format!("{} keeps moving from index to index", search.index))
             .with_help("read it when nothing publishes to it, or read one of its indices by name"))
@@ -83,14 +85,14 @@ impl IndexReader {
         client: &Client,
         search: &Search,
         options: ReadOptions,
-        indices: Indices,
+        (indices, decoder): (&Indices, HitDecoder),
         point_in_time: PointInTime,
         (slices, matched, opened_at): (usize, u64, Timestamp),
-    ) -> Result<Self, Error> {
-        let (decoder, mut body) = (decoder(client, &indices, search)?, body::pages(search));
+    ) -> Self {
+        let mut body = body::pages(search);
         decoder.ask(&mut body);
         let reader = Planned::of(&decoder, search, matched);
-        let origin = origin(client, search, &indices, &decoder, ReadBy::PointInTime, (slices, matched, opened_at));
+        let origin = origin(client, search, indices, &decoder, ReadBy::PointInTime, (slices, matched, opened_at));
         let read = Arc::new(PitRead {
             point_in_time,
             decoder,
@@ -102,22 +104,22 @@ impl IndexReader {
             asked_at: Mutex::new(Instant::now()),
         });
         let alive = PitRead::keep_alive(&read, options.keep_alive);
-        Ok(reader.from(Source::Slices { read, _alive: alive }, origin, origin::of_search(client, search)))
+        reader.from(Source::Slices { read, _alive: alive }, origin, origin::of_search(client, search))
     }
 
     async fn open_scroll(
         client: &Client,
         search: &Search,
         options: ReadOptions,
-        indices: Indices,
+        (indices, decoder): (&Indices, HitDecoder),
     ) -> Result<Self, Error> {
-        let (decoder, mut body) = (decoder(client, &indices, search)?, body::pages(search));
+        let mut body = body::pages(search);
         decoder.ask(&mut body);
         let options = ReadOptions { page_rows: options.page_rows.min(indices.most_page_rows), ..options };
         let opened_at = Timestamp::now();
         let read = ScrollRead::open(client, &search.index, body, decoder, &options, search.limit).await?;
         let reader = Planned::of(read.decoder(), search, read.matched);
-        let origin = origin(client, search, &indices, read.decoder(), ReadBy::Scroll, (1, read.matched, opened_at));
+        let origin = origin(client, search, indices, read.decoder(), ReadBy::Scroll, (1, read.matched, opened_at));
         Ok(reader.from(Source::Scroll(read), origin, origin::of_search(client, search)))
     }
 
@@ -181,7 +183,8 @@ impl IndexReader {
             return Ok(None);
         }
         let state = (saved.slices.max(1), saved.matched, saved.opened_at);
-        let reader = Self::of_slices(client, search, request.options, indices, point_in_time, state)?;
+        let decoder = decoder(client, &indices, search)?;
+        let reader = Self::of_slices(client, search, request.options, (&indices, decoder), point_in_time, state);
         Ok((origin::of_columns(&reader.schema, &reader.field_types) == saved.columns).then_some(reader))
     }
 }
@@ -210,7 +213,8 @@ impl Planned {
     }
 }
 
-fn decoder(client: &Client, indices: &Indices, search: &Search) -> Result<HitDecoder, Error> {
+/// Plans the columns.
+pub(super) fn decoder(client: &Client, indices: &Indices, search: &Search) -> Result<HitDecoder, Error> {
     let options = DecodeOptions {
         columns: search.columns.clone(),
         runtime: search.runtime.clone(),

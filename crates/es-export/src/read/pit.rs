@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
-use super::ends;
 use super::size::PageSize;
+use super::{ends, unread};
 use crate::error::{Error, ErrorKind};
 
 /// A point in time that is being read.
@@ -141,7 +141,7 @@ impl Place {
     /// The rows of the next page; `None` at the end.
     async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
         let Some(coming) = self.next.take() else { return Ok(None) };
-        let body = coming.page.await.map_err(failed)??;
+        let body = coming.page.await.map_err(unread)??;
         if let Some(id) = ends::point_in_time_id(&body) {
             self.read.point_in_time.renew(id);
         }
@@ -150,7 +150,7 @@ impl Place {
         }
         let (read, bytes) = (self.read.clone(), body.len());
         // Parsing a page takes milliseconds, which the asynchronous threads must not spend.
-        let page = tokio::task::spawn_blocking(move || read.decoder.decode(&body)).await.map_err(failed)??;
+        let page = tokio::task::spawn_blocking(move || read.decoder.decode(&body)).await.map_err(unread)??;
         if let Some(id) = &page.pit_id {
             self.read.point_in_time.renew(id);
         }
@@ -170,8 +170,4 @@ impl Place {
         }
         Ok(Some(page.frame))
     }
-}
-
-fn failed(source: tokio::task::JoinError) -> Error {
-    Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source)
 }

@@ -9,9 +9,9 @@ use polars::prelude::DataFrame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::ends;
 use super::request::ReadOptions;
 use super::size::PageSize;
+use super::{ends, unread};
 use crate::error::{Error, ErrorKind};
 
 /// A scroll whose first page has come.
@@ -177,8 +177,7 @@ impl Place {
         let next = async { if goes_on { Some(scroll.next_page().await) } else { None } };
         let (decoded, next) = tokio::join!(decoding, next);
         self.ready = next;
-        let decoded = decoded
-            .map_err(|source| Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source))??;
+        let decoded = decoded.map_err(unread)??;
         // An empty page is the end.
         if decoded.last_sort.is_none() {
             return Ok(None);

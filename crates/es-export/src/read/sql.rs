@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::request::{ReadOptions, Sql};
 use super::scroll::read_already;
+use super::unread;
 use crate::error::{Error, ErrorKind};
 
 /// A query whose first page has come.
@@ -84,9 +85,7 @@ impl Place {
         while let Some(body) = cursor.next_page().await.map_err(|source| lost(source, self.rows))? {
             let decoder = self.decoder.clone();
             let rows = self.rows;
-            let page = tokio::task::spawn_blocking(move || decoder.page(&body, rows)).await;
-            let page =
-                page.map_err(|source| Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source))??;
+            let page = tokio::task::spawn_blocking(move || decoder.page(&body, rows)).await.map_err(unread)??;
             if page.height() > 0 {
                 self.rows += page.height();
                 return Ok(Some(page));

@@ -186,17 +186,42 @@ impl Split {
     /// The part of each row, as a place in [`Split::parts`].
     pub(crate) fn assign(&self, frame: &DataFrame) -> Result<Vec<u32>, Error> {
         match &self.rule {
+            Rule::Time(rule) => rule.assign(frame),
+            _ => self.assign_seeing(frame, |_| ()),
+        }
+    }
+
+    /// The same, and shows the text of each row's key, which a split by hash makes anyway.
+    pub(crate) fn assign_seeing(&self, frame: &DataFrame, mut see: impl FnMut(&[u8])) -> Result<Vec<u32>, Error> {
+        match &self.rule {
             Rule::Hash(rule) | Rule::Group(rule) => {
                 let mut parts = Vec::with_capacity(frame.height());
                 for_each_key(frame, rule.key(), NullKeys::Refuse, |_, key| {
+                    see(key);
                     parts.push(rule.part_of(key));
                     Ok(())
                 })?;
                 Ok(parts)
             }
-            Rule::Time(rule) => rule.assign(frame),
-            Rule::Stratified(rule) => rule.assign(frame),
+            Rule::Stratified(rule) => rule.assign(frame, see),
+            Rule::Time(rule) => {
+                self.for_each_key(frame, see)?;
+                rule.assign(frame)
+            }
         }
+    }
+
+    /// Shows the text of each row's key.
+    fn for_each_key(&self, frame: &DataFrame, mut see: impl FnMut(&[u8])) -> Result<(), Error> {
+        // A row may lack its time, and the rule says what becomes of it.
+        let nulls = match self.rule {
+            Rule::Time(_) => NullKeys::Keep,
+            _ => NullKeys::Refuse,
+        };
+        for_each_key(frame, self.key(), nulls, |_, key| {
+            see(key);
+            Ok(())
+        })
     }
 
     /// What is to be counted before this split is settled; `None` when it is.
@@ -218,14 +243,6 @@ impl Split {
     /// Whether rows of one key are kept together because the key names a group.
     pub(crate) fn keeps_groups(&self) -> bool {
         matches!(self.rule, Rule::Group(_))
-    }
-
-    /// Whether a row may lack what decides.
-    pub(crate) fn null_keys(&self) -> NullKeys {
-        match self.rule {
-            Rule::Time(_) => NullKeys::Keep,
-            _ => NullKeys::Refuse,
-        }
     }
 
     /// The span of a part of a split by time: from, inclusive, and until, exclusive.

@@ -13,9 +13,8 @@ use polars::prelude::DataFrame;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
-use super::keys::for_each_key;
 use super::time::times_of;
-use super::{Rule, Split};
+use super::{Rule, Split, divide};
 use crate::error::{Error, ErrorKind};
 use crate::manifest::{ManifestKeys, ManifestProof};
 
@@ -83,16 +82,20 @@ impl Proof {
         Self { whole: Seen::default(), parts, counts_groups: split.keeps_groups() }
     }
 
-    /// Adds rows before they are divided.
-    pub(crate) fn see_whole(&mut self, split: &Split, frame: &DataFrame) -> Result<(), Error> {
-        self.whole.see(split, frame, self.counts_groups)?;
+    /// Adds rows to the whole, and then divides them as [`Split::apply`] does.
+    pub(crate) fn divide(&mut self, split: &Split, frame: &DataFrame) -> Result<Vec<DataFrame>, Error> {
+        let Self { whole, counts_groups, .. } = self;
+        let places = split.assign_seeing(frame, |key| whole.add(key, *counts_groups))?;
+        whole.see_times(split, frame)?;
         self.bound();
-        Ok(())
+        divide(frame, &places, split.parts().len())
     }
 
     /// Adds the rows that a part was given.
     pub(crate) fn see_part(&mut self, split: &Split, part: usize, frame: &DataFrame) -> Result<(), Error> {
-        self.parts[part].see(split, frame, self.counts_groups)
+        let Self { parts, counts_groups, .. } = self;
+        split.for_each_key(frame, |key| parts[part].add(key, *counts_groups))?;
+        parts[part].see_times(split, frame)
     }
 
     fn bound(&mut self) {
@@ -183,19 +186,18 @@ impl Proof {
 }
 
 impl Seen {
-    fn see(&mut self, split: &Split, frame: &DataFrame, counts_groups: bool) -> Result<(), Error> {
-        let Self { keys, times, groups } = self;
-        for_each_key(frame, split.key(), split.null_keys(), |_, key| {
-            keys.add(key);
-            if counts_groups {
-                groups.insert(xxh3_64(key));
-            }
-            Ok(())
-        })?;
+    fn add(&mut self, key: &[u8], counts_groups: bool) {
+        self.keys.add(key);
+        if counts_groups {
+            self.groups.insert(xxh3_64(key));
+        }
+    }
+
+    fn see_times(&mut self, split: &Split, frame: &DataFrame) -> Result<(), Error> {
         if let Rule::Time(rule) = &split.rule {
             for time in times_of(frame, rule.column())?.into_iter().flatten() {
-                let (least, greatest) = times.unwrap_or((time, time));
-                *times = Some((least.min(time), greatest.max(time)));
+                let (least, greatest) = self.times.unwrap_or((time, time));
+                self.times = Some((least.min(time), greatest.max(time)));
             }
         }
         Ok(())

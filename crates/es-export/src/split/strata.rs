@@ -85,9 +85,9 @@ impl Stratified {
         self.strata.as_deref()
     }
 
-    /// The part of each row. Rows of a stratum that was not counted fall where the shares
-    /// alone put them.
-    pub(super) fn assign(&self, frame: &DataFrame) -> Result<Vec<u32>, Error> {
+    /// The part of each row, whose key's text is shown. Rows of a stratum that was not counted
+    /// fall where the shares alone put them.
+    pub(super) fn assign(&self, frame: &DataFrame, mut see: impl FnMut(&[u8])) -> Result<Vec<u32>, Error> {
         let Some(strata) = &self.strata else {
             return Err(Error::new(ErrorKind::Split, "the strata of a split were not counted yet")
                 .with_help("take the split of the manifest that an export wrote"));
@@ -96,6 +96,7 @@ impl Stratified {
         for_each_stratum(frame, &self.columns, self.by_hash.key(), |stratum, key| {
             let stratum = std::str::from_utf8(stratum).ok().and_then(|values| self.places.get(values));
             let bounds = stratum.map_or(self.by_hash.bounds(), |place| &strata[*place].bounds);
+            see(key);
             parts.push(bounds.part_of(self.by_hash.hash(key)));
             Ok(())
         })?;

@@ -268,8 +268,7 @@ fn what_was_written_down_is_pinned() {
 /// What an export does with a page.
 fn account(split: &Split, frame: &DataFrame) -> (Proof, Vec<DataFrame>) {
     let mut proof = Proof::of(split);
-    proof.see_whole(split, frame).unwrap();
-    let parts = split.apply(frame).unwrap();
+    let parts = proof.divide(split, frame).unwrap();
     for (place, part) in parts.iter().enumerate() {
         proof.see_part(split, place, part).unwrap();
     }
@@ -287,11 +286,11 @@ fn the_proof_adds_up_and_tells_a_lost_or_doubled_row() {
         assert_eq!(sum, whole.whole.sum);
     }
     let split = by_hash(7);
-    let parts = split.apply(&frame).unwrap();
+    let size_of_second = split.apply(&frame).unwrap()[1].height() as i64;
     // A row in two parts, a row in none, and one that stands for another.
-    for (into, from, length) in [(1, 0, 1), (1, 1, 0), (1, 0, parts[1].height() as i64)] {
+    for (into, from, length) in [(1, 0, 1), (1, 1, 0), (1, 0, size_of_second)] {
         let mut proof = Proof::of(&split);
-        proof.see_whole(&split, &frame).unwrap();
+        let parts = proof.divide(&split, &frame).unwrap();
         for (place, part) in parts.iter().enumerate() {
             let wrong = if length == 0 { part.slice(1, part.height()) } else { part.clone() };
             let replaced = length > 1 && place == into;
@@ -327,8 +326,7 @@ fn the_proof_of_groups_counts_them_and_can_be_kept() {
     let text = serde_json::to_string(&begun).unwrap();
     let mut proof = serde_json::from_str::<Proof>(&text).unwrap().with_groups(&path).unwrap();
     assert_eq!(proof, begun);
-    proof.see_whole(&split, &rest).unwrap();
-    for (place, part) in split.apply(&rest).unwrap().iter().enumerate() {
+    for (place, part) in proof.divide(&split, &rest).unwrap().iter().enumerate() {
         proof.see_part(&split, place, part).unwrap();
     }
     assert_eq!(proof, whole);
@@ -347,7 +345,7 @@ fn the_proof_of_times_says_the_first_and_the_last() {
     assert_eq!(parts[1].latest, Some(at("2013-09-30T23:59:59.999Z")));
     // A row outside of its part's span is told even if the sums agree.
     let mut proof = Proof::of(&split);
-    proof.see_whole(&split, &times()).unwrap();
+    proof.divide(&split, &times()).unwrap();
     proof.see_part(&split, 0, &times()).unwrap();
     assert!(proof.check(&split).unwrap_err().to_string().ends_with("part train holds times outside of its span"));
 }
@@ -394,6 +392,7 @@ proptest! {
         let split = settled(split, &frame);
         let (proof, divided) = account(&split, &frame);
         prop_assert!(proof.check(&split).is_ok());
+        prop_assert_eq!(&divided, &split.apply(&frame).unwrap());
         for stratum in split.strata().unwrap() {
             let label: serde_json::Value = serde_json::from_str(stratum.values()).unwrap();
             let label = label["s"].as_i64().unwrap();

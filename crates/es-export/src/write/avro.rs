@@ -16,13 +16,12 @@ use arrow_ipc::reader::StreamReader;
 use arrow_schema::{Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
 use polars::prelude::{DataFrame, Schema};
 
-use super::FileWriter;
-use super::file::{OutputFile, SharedFile};
+use super::batched::{BatchedFile, Batches};
+use super::file::SharedFile;
 use super::format::Compression;
 use super::gather::Gather;
 use super::ipc::IpcStream;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// Rows and bytes of a block.
 const BLOCK_ROWS: usize = 8_192;
@@ -37,18 +36,21 @@ pub(super) fn field_name(column: &str) -> String {
     if name.starts_with(|first: char| first.is_ascii_digit()) || name.is_empty() { format!("_{name}") } else { name }
 }
 
-pub(super) struct AvroFile {
-    file: OutputFile,
+/// Blocks.
+pub(super) struct Blocks {
     writer: Writer<SharedFile, AvroOcfFormat>,
     schema: Schema,
     arrow: ArrowSchemaRef,
-    waiting: Gather,
-    rows: u64,
 }
 
-impl AvroFile {
-    pub(super) fn create(folder: &Path, name: &str, schema: &Schema, wanted: Compression) -> Result<Self, Error> {
-        let file = OutputFile::create(folder, name)?;
+/// Begins an Avro file.
+pub(super) fn create(
+    folder: &Path,
+    name: &str,
+    schema: &Schema,
+    wanted: Compression,
+) -> Result<BatchedFile<Blocks>, Error> {
+    BatchedFile::create(folder, name, Gather::new(schema, BLOCK_ROWS, BLOCK_BYTES), |file| {
         let (arrow, _) = batches(&DataFrame::empty_with_schema(schema), schema)?;
         let arrow = Arc::new(with_column_names(&arrow));
         let codec = match wanted {
@@ -57,13 +59,9 @@ impl AvroFile {
             // The others are refused before.
             _ => None,
         };
-        let writer = WriterBuilder::new(arrow.as_ref().clone())
-            .with_compression(codec)
-            .build(file.writer())
-            .map_err(|source| file.failure(refused(source)))?;
-        let waiting = Gather::new(schema, BLOCK_ROWS, BLOCK_BYTES);
-        Ok(Self { file, writer, schema: schema.clone(), arrow, waiting, rows: 0 })
-    }
+        let writer = WriterBuilder::new(arrow.as_ref().clone()).with_compression(codec).build(file).map_err(refused)?;
+        Ok(Blocks { writer, schema: schema.clone(), arrow })
+    })
 }
 
 /// The rows as Apache's record batches, and their schema.
@@ -96,44 +94,17 @@ fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(ErrorKind::Value, format!("rows cannot be written as Avro: {source}")).with_source(source)
 }
 
-/// Writes one block.
-fn write(
-    writer: &mut Writer<SharedFile, AvroOcfFormat>,
-    arrow: &ArrowSchemaRef,
-    schema: &Schema,
-    file: &OutputFile,
-    block: &DataFrame,
-) -> Result<(), Error> {
-    for batch in batches(block, schema)?.1 {
-        let batch = RecordBatch::try_new(arrow.clone(), batch.columns().to_vec()).map_err(refused)?;
-        writer.write(&batch).map_err(|source| file.failure(refused(source)))?;
-    }
-    Ok(())
-}
-
-impl FileWriter for AvroFile {
-    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
-        self.rows += frame.height() as u64;
-        let Self { file, writer, schema, arrow, waiting, .. } = self;
-        waiting.push(frame, |block| write(writer, arrow, schema, file, &block))
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.waiting.bytes()
-    }
-
-    fn release(&mut self) -> Result<(), Error> {
-        let block = self.waiting.take();
-        if block.height() == 0 {
-            return Ok(());
+impl Batches for Blocks {
+    fn write(&mut self, block: &DataFrame) -> Result<(), Error> {
+        for batch in batches(block, &self.schema)?.1 {
+            let batch = RecordBatch::try_new(self.arrow.clone(), batch.columns().to_vec()).map_err(refused)?;
+            self.writer.write(&batch).map_err(refused)?;
         }
-        write(&mut self.writer, &self.arrow, &self.schema, &self.file, &block)
+        Ok(())
     }
 
-    fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {
-        self.release()?;
-        self.writer.finish().map_err(|source| self.file.failure(refused(source)))?;
-        self.file.finish(self.rows)
+    fn finish(mut self) -> Result<(), Error> {
+        self.writer.finish().map_err(refused)
     }
 }
 

@@ -36,6 +36,10 @@ impl OutputFile {
         Ok(Self { path, name: name.to_owned(), shared: Arc::new(Mutex::new(file)) })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// An end of the file to write to: libraries keep theirs, and give it back to nobody.
     pub(super) fn writer(&self) -> SharedFile {
         SharedFile(self.shared.clone())

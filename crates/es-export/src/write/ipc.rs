@@ -9,14 +9,14 @@ use std::path::Path;
 use polars::io::ipc::{BatchedWriter, IpcCompression, IpcWriter};
 use polars::io::prelude::SerWriter as _;
 use polars::prelude::{CompatLevel, DataFrame, Schema, SchemaExt as _};
+use polars_arrow::io::ipc::read::read_stream_metadata;
 use polars_arrow::io::ipc::write::{StreamWriter as ArrowStreamWriter, WriteOptions};
 
-use super::FileWriter;
-use super::file::{OutputFile, SharedFile};
+use super::batched::{BatchedFile, Batches};
+use super::file::SharedFile;
 use super::format::Compression;
 use super::gather::Gather;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
 /// Rows and bytes of a record batch in a file.
 const BATCH_ROWS: usize = 65_536;
@@ -31,24 +31,34 @@ fn compression(compression: Compression) -> Option<IpcCompression> {
     }
 }
 
-/// An Arrow IPC file.
-pub(super) struct IpcFile {
-    file: OutputFile,
-    writer: BatchedWriter<SharedFile>,
-    waiting: Gather,
-    rows: u64,
+/// The first message of an Arrow stream of these columns.
+pub(crate) fn schema_message(schema: &Schema) -> Result<Vec<u8>, Error> {
+    let mut message = Vec::new();
+    IpcStream::start(&mut message, schema, Compression::Uncompressed)?;
+    Ok(message)
 }
 
-impl IpcFile {
-    pub(super) fn create(folder: &Path, name: &str, schema: &Schema, wanted: Compression) -> Result<Self, Error> {
-        let file = OutputFile::create(folder, name)?;
-        let writer = IpcWriter::new(file.writer())
-            .with_compression(compression(wanted))
-            .with_compat_level(CompatLevel::oldest());
-        let fields = ipc_fields(schema);
-        let writer = writer.batched(schema, fields).map_err(|error| file.failure(error))?;
-        Ok(Self { file, writer, waiting: Gather::new(schema, BATCH_ROWS, BATCH_BYTES), rows: 0 })
-    }
+/// The columns of a stream by its first message.
+pub(crate) fn schema_of_message(mut message: &[u8]) -> Result<Schema, Error> {
+    Ok(Schema::from_arrow_schema(&read_stream_metadata(&mut message)?.schema))
+}
+
+fn batches(schema: &Schema) -> Gather {
+    Gather::new(schema, BATCH_ROWS, BATCH_BYTES)
+}
+
+/// Begins an Arrow IPC file.
+pub(super) fn create(
+    folder: &Path,
+    name: &str,
+    schema: &Schema,
+    wanted: Compression,
+) -> Result<BatchedFile<BatchedWriter<SharedFile>>, Error> {
+    BatchedFile::create(folder, name, batches(schema), |file| {
+        let writer =
+            IpcWriter::new(file).with_compression(compression(wanted)).with_compat_level(CompatLevel::oldest());
+        Ok(writer.batched(schema, ipc_fields(schema))?)
+    })
 }
 
 fn ipc_fields(schema: &Schema) -> Vec<polars_arrow::io::ipc::IpcField> {
@@ -56,29 +66,33 @@ fn ipc_fields(schema: &Schema) -> Vec<polars_arrow::io::ipc::IpcField> {
     polars_arrow::io::ipc::write::default_ipc_fields(arrow.iter_values())
 }
 
-impl FileWriter for IpcFile {
-    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
-        self.rows += frame.height() as u64;
-        let Self { file, writer, waiting, .. } = self;
-        waiting.push(frame, |batch| writer.write_batch(&batch).map_err(|error| file.failure(error)))
+impl Batches for BatchedWriter<SharedFile> {
+    fn write(&mut self, batch: &DataFrame) -> Result<(), Error> {
+        Ok(self.write_batch(batch)?)
     }
 
-    fn held_bytes(&self) -> usize {
-        self.waiting.bytes()
+    fn finish(mut self) -> Result<(), Error> {
+        Ok(BatchedWriter::finish(&mut self)?)
+    }
+}
+
+/// Begins a file that holds an Arrow IPC stream.
+pub(super) fn create_stream(
+    folder: &Path,
+    name: &str,
+    schema: &Schema,
+    wanted: Compression,
+) -> Result<BatchedFile<IpcStream<SharedFile>>, Error> {
+    BatchedFile::create(folder, name, batches(schema), |file| IpcStream::start(file, schema, wanted))
+}
+
+impl Batches for IpcStream<SharedFile> {
+    fn write(&mut self, batch: &DataFrame) -> Result<(), Error> {
+        IpcStream::write(self, batch)
     }
 
-    fn release(&mut self) -> Result<(), Error> {
-        let batch = self.waiting.take();
-        if batch.height() == 0 {
-            return Ok(());
-        }
-        self.writer.write_batch(&batch).map_err(|error| self.file.failure(error))
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {
-        self.release()?;
-        self.writer.finish().map_err(|error| self.file.failure(error))?;
-        self.file.finish(self.rows)
+    fn finish(self) -> Result<(), Error> {
+        IpcStream::finish(self).map(drop)
     }
 }
 
@@ -106,48 +120,5 @@ impl<W: Write> IpcStream<W> {
     pub(super) fn finish(mut self) -> Result<W, Error> {
         self.writer.finish()?;
         Ok(self.writer.into_inner())
-    }
-}
-
-/// A file that holds an Arrow IPC stream.
-pub(super) struct StreamFile {
-    file: OutputFile,
-    stream: IpcStream<SharedFile>,
-    waiting: Gather,
-    rows: u64,
-}
-
-impl StreamFile {
-    pub(super) fn create(folder: &Path, name: &str, schema: &Schema, wanted: Compression) -> Result<Self, Error> {
-        let file = OutputFile::create(folder, name)?;
-        let stream = IpcStream::start(file.writer(), schema, wanted).map_err(|error| file.failure(error))?;
-        Ok(Self { file, stream, waiting: Gather::new(schema, BATCH_ROWS, BATCH_BYTES), rows: 0 })
-    }
-}
-
-impl FileWriter for StreamFile {
-    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
-        self.rows += frame.height() as u64;
-        let Self { file, stream, waiting, .. } = self;
-        waiting.push(frame, |batch| stream.write(&batch).map_err(|error| file.failure(error)))
-    }
-
-    fn held_bytes(&self) -> usize {
-        self.waiting.bytes()
-    }
-
-    fn release(&mut self) -> Result<(), Error> {
-        let batch = self.waiting.take();
-        if batch.height() == 0 {
-            return Ok(());
-        }
-        self.stream.write(&batch).map_err(|error| self.file.failure(error))
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {
-        self.release()?;
-        let Self { file, stream, rows, .. } = *self;
-        stream.finish().map_err(|error| file.failure(error))?;
-        file.finish(rows)
     }
 }

@@ -7,6 +7,7 @@
 //! [`Export`](crate::Export).
 
 mod avro;
+mod batched;
 mod check;
 mod csv;
 mod features;
@@ -22,6 +23,7 @@ mod safetensors;
 mod spool;
 mod stream;
 mod tensor;
+mod tensor_file;
 mod tfrecord;
 
 use std::path::Path;
@@ -31,9 +33,13 @@ use polars::prelude::{DataFrame, Schema};
 use crate::encode::Encoders;
 use crate::error::Error;
 use crate::manifest::ManifestFile;
+use npz::Npz;
+use safetensors::Safetensors;
+use tensor_file::TensorFile;
 
 pub use features::{Feature, FeatureDescription, NullPolicy};
 pub use format::{Compression, Format, ParquetOptions};
+pub(crate) use ipc::{schema_message, schema_of_message};
 pub use stream::{StreamSummary, StreamWriter};
 
 /// A file being written. Dropped before [`FileWriter::finish`], it stays as a torso that the
@@ -83,15 +89,15 @@ pub fn create(
 ) -> Result<Box<dyn FileWriter>, Error> {
     format.check(schema)?;
     Ok(match format {
-        Format::Parquet(options) => Box::new(parquet::ParquetFile::create(folder, name, schema, options)?),
-        Format::Ipc { compression } => Box::new(ipc::IpcFile::create(folder, name, schema, *compression)?),
-        Format::IpcStream { compression } => Box::new(ipc::StreamFile::create(folder, name, schema, *compression)?),
+        Format::Parquet(options) => Box::new(parquet::create(folder, name, schema, options)?),
+        Format::Ipc { compression } => Box::new(ipc::create(folder, name, schema, *compression)?),
+        Format::IpcStream { compression } => Box::new(ipc::create_stream(folder, name, schema, *compression)?),
         Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
         Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
-        Format::Avro { compression } => Box::new(avro::AvroFile::create(folder, name, schema, *compression)?),
+        Format::Avro { compression } => Box::new(avro::create(folder, name, schema, *compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
-        Format::Npz => Box::new(npz::NpzFile::create(folder, name, schema, encoders)?),
-        Format::Safetensors => Box::new(safetensors::SafetensorsFile::create(folder, name, schema, encoders)?),
+        Format::Npz => Box::new(TensorFile::<Npz>::create(folder, name, schema, encoders)?),
+        Format::Safetensors => Box::new(TensorFile::<Safetensors>::create(folder, name, schema, encoders)?),
         Format::TfRecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
     })
 }

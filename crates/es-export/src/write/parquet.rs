@@ -8,35 +8,39 @@ use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata};
 use polars::io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{DataFrame, Schema};
 
-use super::FileWriter;
-use super::file::{OutputFile, SharedFile};
+use super::batched::{BatchedFile, Batches};
+use super::file::SharedFile;
 use super::format::{Compression, ParquetOptions};
 use super::gather::Gather;
-use super::ipc::IpcStream;
+use super::ipc::schema_message;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
-pub(super) struct ParquetFile {
-    file: OutputFile,
+/// Row groups.
+pub(super) struct RowGroups {
     writer: BatchedWriter<SharedFile>,
-    waiting: Gather,
-    rows: u64,
+    /// A group without rows, until there is another: some readers want one to find the schema in.
+    empty: Option<DataFrame>,
 }
 
-impl ParquetFile {
-    pub(super) fn create(folder: &Path, name: &str, schema: &Schema, options: &ParquetOptions) -> Result<Self, Error> {
-        let file = OutputFile::create(folder, name)?;
+/// Begins a Parquet file.
+pub(super) fn create(
+    folder: &Path,
+    name: &str,
+    schema: &Schema,
+    options: &ParquetOptions,
+) -> Result<BatchedFile<RowGroups>, Error> {
+    let waiting = Gather::new(schema, options.row_group_rows, options.row_group_bytes);
+    BatchedFile::create(folder, name, waiting, |file| {
         let statistics = if options.statistics { StatisticsOptions::full() } else { StatisticsOptions::empty() };
-        let writer = ParquetWriter::new(file.writer())
+        let writer = ParquetWriter::new(file)
             .with_compression(compression(options.compression))
             .with_statistics(statistics)
             // Groups are made here, and none is to be cut in two.
             .with_row_group_size(Some(usize::MAX))
             .with_key_value_metadata(Some(arrow_schema(schema)?))
             .batched(schema)?;
-        let waiting = Gather::new(schema, options.row_group_rows, options.row_group_bytes);
-        Ok(Self { file, writer, waiting, rows: 0 })
-    }
+        Ok(RowGroups { writer, empty: Some(DataFrame::empty_with_schema(schema)) })
+    })
 }
 
 /// The Arrow schema that the file's columns are to be read as. The one of Polars has types that
@@ -45,9 +49,8 @@ impl ParquetFile {
 /// The value is the first message of an Arrow stream, [as the implementations of Arrow agreed
 /// on](https://arrow.apache.org/docs/format/Columnar.html#encapsulated-message-format).
 fn arrow_schema(schema: &Schema) -> Result<KeyValueMetadata, Error> {
-    let mut message = Vec::new();
-    IpcStream::start(&mut message, schema, Compression::Uncompressed)?;
-    Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), BASE64.encode(message))]))
+    let message = BASE64.encode(schema_message(schema)?);
+    Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), message)]))
 }
 
 fn compression(compression: Compression) -> ParquetCompression {
@@ -60,33 +63,17 @@ fn compression(compression: Compression) -> ParquetCompression {
     }
 }
 
-impl FileWriter for ParquetFile {
-    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
-        self.rows += frame.height() as u64;
-        let Self { file, writer, waiting, .. } = self;
-        waiting.push(frame, |group| writer.write_batch(&group).map_err(|error| file.failure(error)))
+impl Batches for RowGroups {
+    fn write(&mut self, group: &DataFrame) -> Result<(), Error> {
+        self.empty = None;
+        Ok(self.writer.write_batch(group)?)
     }
 
-    fn held_bytes(&self) -> usize {
-        self.waiting.bytes()
-    }
-
-    fn release(&mut self) -> Result<(), Error> {
-        let group = self.waiting.take();
-        if group.height() == 0 {
-            return Ok(());
+    fn finish(mut self) -> Result<(), Error> {
+        if let Some(empty) = self.empty.take() {
+            self.writer.write_batch(&empty)?;
         }
-        self.writer.write_batch(&group).map_err(|error| self.file.failure(error))
-    }
-
-    fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {
-        self.release()?;
-        if self.rows == 0 {
-            // Some readers want a row group to find the schema in.
-            let none = self.waiting.take();
-            self.writer.write_batch(&none).map_err(|error| self.file.failure(error))?;
-        }
-        self.writer.finish().map_err(|error| self.file.failure(error))?;
-        self.file.finish(self.rows)
+        self.writer.finish()?;
+        Ok(())
     }
 }

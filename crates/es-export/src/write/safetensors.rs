@@ -4,17 +4,14 @@
 //! the length of the header, a JSON object of types, shapes and places, and the elements. The
 //! columns are kept aside until their length is known, as the library wants them in memory.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use polars::prelude::{DataFrame, Schema};
 use serde_json::{Map, Value, json};
 
-use super::FileWriter;
-use super::features::FeatureDescription;
+use super::features::Feature;
 use super::file::OutputFile;
-use super::npz::Tensors;
 use super::tensor::{Element, NullForm, TensorColumn};
-use crate::encode::Encoders;
+use super::tensor_file::{Layout, Tensors};
 use crate::error::Error;
 use crate::manifest::ManifestFile;
 
@@ -62,49 +59,26 @@ fn header(columns: &[TensorColumn], rows: u64, features: &str) -> Vec<u8> {
     header
 }
 
-pub(super) struct SafetensorsFile {
-    folder: PathBuf,
-    name: String,
-    file: OutputFile,
-    tensors: Tensors,
-}
+/// The file.
+pub(super) struct Safetensors(OutputFile);
 
-impl SafetensorsFile {
-    pub(super) fn create(
-        folder: &Path,
-        name: &str,
-        schema: &Schema,
-        encoders: Option<&Encoders>,
-    ) -> Result<Self, Error> {
-        let file = OutputFile::create(folder, name)?;
-        let tensors = Tensors::new(&folder.join(name), schema, encoders, NullForm::NotANumber)?;
-        Ok(Self { folder: folder.to_owned(), name: name.to_owned(), file, tensors })
-    }
-}
+impl Layout for Safetensors {
+    const FORMAT: &'static str = "safetensors";
+    const NULLS: NullForm = NullForm::NotANumber;
 
-impl FileWriter for SafetensorsFile {
-    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
-        self.tensors.push(frame)
+    fn begin(folder: &Path, name: &str) -> Result<Self, Error> {
+        Ok(Self(OutputFile::create(folder, name)?))
     }
 
-    fn held_bytes(&self) -> usize {
-        self.tensors.spool.bytes()
-    }
-
-    fn release(&mut self) -> Result<(), Error> {
-        self.tensors.spool.release()
-    }
-
-    fn finish(self: Box<Self>) -> Result<ManifestFile, Error> {
-        let Self { folder, name, file, mut tensors } = *self;
-        let description = FeatureDescription::new("safetensors", &name, tensors.rows, tensors.features());
-        let text = serde_json::to_string(&description.features)
-            .map_err(|source| Error::writing(&folder.join(&name), std::io::Error::other(source)))?;
+    fn finish(self, tensors: &mut Tensors, features: &[Feature]) -> Result<ManifestFile, Error> {
+        let Self(file) = self;
+        let text = serde_json::to_string(features)
+            .map_err(|source| Error::writing(file.path(), std::io::Error::other(source)))?;
         file.write(&header(&tensors.columns, tensors.rows, &text))?;
         for place in order(&tensors.columns) {
             tensors.spool.read(place, |bytes| file.write(bytes))?;
         }
-        description.write(&folder, file.finish(tensors.rows)?)
+        file.finish(tensors.rows)
     }
 }
 

@@ -1,8 +1,13 @@
 //! Encoded columns, whose statistics come from the training part alone.
 
+use std::path::Path;
+use std::time::Duration;
+
 use es_export::encode::Encoder;
-use es_export::{Destination, Encoding, ErrorKind, Format};
+use es_export::{Destination, Encoding, ErrorKind, Format, Phase, Progress, Split};
 use polars::prelude::*;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::files::parts;
 use crate::support::{
@@ -97,4 +102,106 @@ async fn an_encoding_that_does_not_fit_is_told_before_rows_are_read() {
     }
     assert!(contents(scratch.path()).is_empty());
     until_closed(&client, &index).await;
+}
+
+/// Copies a folder with all that is in it.
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in contents(from) {
+        let to = to.join(path.strip_prefix(from).unwrap());
+        std::fs::create_dir_all(to.parent().unwrap()).unwrap();
+        std::fs::write(to, bytes).unwrap();
+    }
+}
+
+/// The paths of the files that an export has encoded so far.
+fn encoded(staging: &Path) -> Vec<String> {
+    let list = std::fs::read_to_string(staging.join("encoded.ndjson")).unwrap_or_default();
+    let files = list.lines().map_while(|line| serde_json::from_str::<Value>(line).ok());
+    files.map(|file| file["file"]["path"].as_str().unwrap().to_owned()).collect()
+}
+
+/// Waits until an export has encoded so many files, and removed what had waited for it.
+fn until_encoded(staging: &Path, files: usize) {
+    for _ in 0..3_000 {
+        let waited = encoded(staging).get(files - 1).map(|path| path.replace(".parquet", ".arrows"));
+        if waited.is_some_and(|path| !staging.join("spool").join(path).exists()) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the export has not encoded {files} files within half a minute");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_that_is_killed_while_it_encodes_goes_on_without_the_index() {
+    let Some((client, scope)) = live("encoding").await else { return };
+    let index = format!("{}a", scope.prefix());
+    let frame = rows(600);
+    index_of(&client, &index, 2, fields(), &frame, &["k"]).await;
+    let scratch = tempfile::tempdir().unwrap();
+    let (folder, staging) = (scratch.path().join("set"), scratch.path().join(".set.staging"));
+    let parts_of = [("train", 0.6), ("test", 0.4)].map(|(name, share)| (name.to_owned(), share)).to_vec();
+    let split = Split::by_group(vec!["k".into()], 7, parts_of).unwrap();
+    let columns = ["k", "n", "g", "x"];
+    let mut export = export(named(small_pages(&index), &columns), &folder, Some(split.clone()));
+    export.encodings = [("g", Encoding::OneHot), ("n", Encoding::Standard)]
+        .map(|(name, encoding)| (name.to_owned(), encoding))
+        .into_iter()
+        .collect();
+    export.options.rows_per_file = 100;
+
+    // What a kill would leave is copied while the export waits to tell of its steps. Each file is one, and the
+    // writer is no more than two ahead.
+    let (killed, cancel) = (scratch.path().join("killed"), CancellationToken::new());
+    let observer = |step: Progress| {
+        if step.phase == Phase::Encoding && !killed.exists() {
+            until_encoded(&staging, 3);
+            copy(&staging, &killed);
+            cancel.cancel();
+        }
+    };
+    let error = export.clone().run(&client, &cancel, observer).await.unwrap_err();
+    assert_eq!((error.kind(), staging.exists()), (ErrorKind::Interrupted, false));
+    until_closed(&client, &index).await;
+
+    // Where a file that waited is missing, it begins anew.
+    copy(&killed, &staging);
+    let waiting = contents(&staging.join("spool")).into_keys().next().unwrap();
+    std::fs::remove_file(waiting).unwrap();
+    let anew = run(export.clone(), &client).await.unwrap();
+    assert_eq!((anew.resumed, anew.rows), (0, 600));
+    assert!(anew.files().count() > 6, "{}", anew.files().count());
+
+    client.indices().delete(&index).await.unwrap();
+    copy(&killed, &staging);
+    // A kill leaves a file half, and a line of the list.
+    std::fs::write(staging.join("files/train/part-00009.parquet"), "half").unwrap();
+    let list = std::fs::read_to_string(staging.join("encoded.ndjson")).unwrap();
+    std::fs::write(staging.join("encoded.ndjson"), format!("{list}{{\"part\":0,\"fi")).unwrap();
+    let identity = |path: &Path| {
+        let found = std::fs::metadata(path).unwrap();
+        (std::os::unix::fs::MetadataExt::ino(&found), found.modified().unwrap())
+    };
+    let paths = encoded(&staging);
+    let before: Vec<_> = paths.iter().map(|path| identity(&staging.join("files").join(path))).collect();
+    let steps = std::sync::Mutex::new(Vec::new());
+    let observer = |step: Progress| steps.lock().unwrap().push((step.phase, step.rows));
+    let manifest = export.run(&client, &CancellationToken::new(), observer).await.unwrap();
+    assert_eq!((manifest.resumed, manifest.rows, paths.len()), (1, 600, 3));
+    let after: Vec<_> = paths.iter().map(|path| identity(&folder.join(path))).collect();
+    assert_eq!(after, before, "they were not written again");
+    let steps = steps.into_inner().unwrap();
+    assert!(steps.iter().all(|(phase, _)| *phase == Phase::Encoding), "{steps:?}");
+    let of_encoded: u64 = manifest.files().take_while(|file| paths.contains(&file.path)).map(|file| file.rows).sum();
+    assert!(steps[0].1 >= of_encoded, "the first step has the rows of the encoded files");
+    assert_eq!(steps.iter().map(|(_, rows)| rows).sum::<u64>(), 600);
+    assert_eq!((&manifest.columns, &manifest.split, &manifest.proof), (&anew.columns, &anew.split, &anew.proof));
+    let left: Value = serde_json::from_slice(&std::fs::read(killed.join("complete.json")).unwrap()).unwrap();
+    let encoders = manifest.encoders.as_ref().unwrap();
+    assert_eq!(serde_json::to_value(encoders).unwrap(), left["complete"]["encoders"], "what was learnt stays");
+    for ((name, part), plain) in parts(&manifest, &folder).iter().zip(split.apply(&frame).unwrap()) {
+        let expected = encoders.apply(&plain.select(columns).unwrap()).unwrap();
+        assert!(sorted(part, "k").equals_missing(&sorted(&expected, "k")), "{name}");
+    }
+    assert_eq!(names(scratch.path()), ["killed", "set"]);
 }

@@ -18,8 +18,7 @@ use crate::support::{
 pub(crate) fn parts(manifest: &Manifest, folder: &Path) -> Vec<(String, DataFrame)> {
     assert_eq!(Manifest::read(folder).unwrap().as_ref(), Some(manifest), "the manifest on disk is the one returned");
     assert!(manifest.files_are_there(folder));
-    let listed: BTreeSet<_> =
-        manifest.parts.iter().flat_map(|part| &part.files).map(|file| folder.join(&file.path)).collect();
+    let listed: BTreeSet<_> = manifest.files().map(|file| folder.join(&file.path)).collect();
     let found: BTreeSet<_> = contents(folder).into_keys().filter(|path| !path.ends_with(MANIFEST_FILE)).collect();
     assert_eq!(listed, found, "the manifest lists the files, and no others");
     let part = |part: &es_export::ManifestPart| {

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use es_export::{ErrorKind, Progress};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{contents, export, fields, index_of, live, names, rows, run, small_pages, split, until_closed};
+use crate::support::{
+    contents, export, fields, first_rows, index_of, live, names, rows, run, small_pages, split, until_closed,
+};
 
 #[tokio::test]
 async fn the_last_export_stays_when_the_next_is_stopped() {
@@ -49,18 +51,12 @@ async fn an_export_whose_task_is_dropped_leaves_nothing() {
     index_of(&client, &index, 1, fields(), &rows(300), &["k"]).await;
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("set");
-    let (started, first_rows) = tokio::sync::oneshot::channel();
-    let started = std::sync::Mutex::new(Some(started));
-    let observer = move |_: Progress| {
-        if let Some(started) = started.lock().unwrap().take() {
-            started.send(()).unwrap();
-        }
-    };
+    let (observer, first_rows) = first_rows();
     let cancel = CancellationToken::new();
     let exporting = export(small_pages(&index), &folder, None).run(&client, &cancel, observer);
     tokio::select! {
         outcome = exporting => panic!("it ended: {outcome:?}"),
-        told = first_rows => told.unwrap(),
+        () = first_rows => {}
     }
     until_closed(&client, &index).await;
     assert!(!folder.exists());
@@ -88,18 +84,12 @@ async fn a_second_export_to_one_destination_is_refused() {
     index_of(&client, &index, 1, fields(), &rows(300), &["k"]).await;
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("set");
-    let (started, first_rows) = tokio::sync::oneshot::channel();
-    let started = std::sync::Mutex::new(Some(started));
-    let observer = move |_: Progress| {
-        if let Some(started) = started.lock().unwrap().take() {
-            started.send(()).unwrap();
-        }
-    };
+    let (observer, first_rows) = first_rows();
     let cancel = CancellationToken::new();
     let mut first = Box::pin(export(small_pages(&index), &folder, None).run(&client, &cancel, observer));
     tokio::select! {
         outcome = &mut first => panic!("it ended: {outcome:?}"),
-        told = first_rows => told.unwrap(),
+        () = first_rows => {}
     }
     let error = run(export(small_pages(&index), &folder, None), &client).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Locked);

@@ -181,7 +181,7 @@ fn look(folder: &Path) -> Result<Option<Manifest>, String> {
                 false => return Ok(None),
             }
         };
-        let wrong = manifest.parts.iter().flat_map(|part| &part.files).find(|file| {
+        let wrong = manifest.files().find(|file| {
             let bytes = std::fs::read(folder.join(&file.path)).unwrap_or_default();
             bytes.len() as u64 != file.bytes || hex::encode(Sha256::digest(&bytes)) != file.sha256
         });

@@ -172,8 +172,8 @@ async fn every_format_has_every_row() {
         let manifest = run(export, &client).await.unwrap();
         assert_eq!((&*manifest.format.name, names(&folder).len()), (name, 4));
         assert!(manifest.files_are_there(&folder));
-        rows_of.insert(name, manifest.parts.iter().flat_map(|part| &part.files).map(|file| file.rows).sum());
-        for file in manifest.parts.iter().flat_map(|part| &part.files) {
+        rows_of.insert(name, manifest.files().map(|file| file.rows).sum());
+        for file in manifest.files() {
             assert!(file.path.ends_with(&format!("part-00000.{}", Format::from_name(name).unwrap().extension())));
             assert_eq!(file.description.is_some(), Format::from_name(name).unwrap().is_tensors());
         }

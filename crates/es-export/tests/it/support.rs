@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
@@ -14,6 +15,7 @@ use es_testing::{Node, Scope};
 use polars::io::prelude::{ParquetReader, SerReader as _};
 use polars::prelude::*;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 pub(crate) fn at(url: &str) -> ClusterConfig {
@@ -132,6 +134,18 @@ pub(crate) fn split(key: &str) -> Split {
 /// Runs an export to its end.
 pub(crate) async fn run(export: Export, client: &Client) -> Result<Manifest, es_export::Error> {
     export.run(client, &CancellationToken::new(), |_: Progress| {}).await
+}
+
+/// An observer of an export, and what ends when the export has its first rows.
+pub(crate) fn first_rows() -> (impl Fn(Progress), impl Future<Output = ()>) {
+    let (begun, told) = oneshot::channel();
+    let begun = Mutex::new(Some(begun));
+    let observer = move |_: Progress| {
+        if let Some(begun) = begun.lock().unwrap().take() {
+            begun.send(()).unwrap();
+        }
+    };
+    (observer, async { told.await.unwrap() })
 }
 
 pub(crate) fn parquet(path: &Path) -> DataFrame {

@@ -16,7 +16,7 @@ use crate::failure::{Exit, Failure};
 use crate::project::Workplace;
 use crate::terminal::event::{Event, ExportColumn, StepName};
 use crate::terminal::reporter::Reporter;
-use crate::terminal::table::{Align, Table, count, size, took};
+use crate::terminal::table::{Align, Table, count, counted, size, took};
 
 mod order;
 
@@ -97,7 +97,13 @@ async fn stream(
         Err(error) => return Err(error.into()),
     };
     let spent = started.elapsed();
-    reporter.note(&format!("{}, {}, {}, {}/s", rows_text(rows), size(bytes), took(spent), count(rate(rows, spent))));
+    reporter.note(&format!(
+        "{}, {}, {}, {}/s",
+        counted(rows, "row"),
+        size(bytes),
+        took(spent),
+        count(rate(rows, spent))
+    ));
     Ok(Exit::Done)
 }
 
@@ -130,7 +136,7 @@ async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit
         columns: columns.clone(),
         source: json!(origin),
     });
-    let rows = rows.map_or_else(|| "an unknown number of rows".to_owned(), rows_text);
+    let rows = rows.map_or_else(|| "an unknown number of rows".to_owned(), |rows| counted(rows, "row"));
     let to = match &order.target {
         Target::Standard(_) => "standard output".to_owned(),
         Target::Files(destination, _) => destination.path().display().to_string(),
@@ -147,7 +153,7 @@ async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit
 
 fn how(origin: &Origin) -> String {
     let by = match origin.read_by {
-        ReadBy::PointInTime => format!("in {} slices of a point in time", origin.slices),
+        ReadBy::PointInTime => format!("in {} of a point in time", counted(origin.slices as u64, "slice")),
         ReadBy::Scroll => "by scrolling".to_owned(),
         ReadBy::Esql => "by ES|QL".to_owned(),
         ReadBy::Sql => "by SQL".to_owned(),
@@ -159,19 +165,19 @@ fn how(origin: &Origin) -> String {
 }
 
 fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter) {
-    let files: Vec<_> = manifest.parts.iter().flat_map(|part| &part.files).collect();
-    let bytes: u64 = files.iter().map(|file| file.bytes).sum();
+    let files = manifest.files().count();
+    let bytes: u64 = manifest.files().map(|file| file.bytes).sum();
     reporter.event(&Event::ExportFinished {
         path: path.display().to_string(),
         rows: manifest.rows,
         bytes,
-        files: files.len(),
+        files,
         resumed: manifest.resumed,
         took_ms: u64::try_from(spent.as_millis()).unwrap_or(u64::MAX),
         rows_per_second: (manifest.resumed == 0).then(|| rate(manifest.rows, spent)),
     });
     let parts: Vec<String> =
-        manifest.parts.iter().map(|part| format!("  {} {}\n", part.name, rows_text(part.rows))).collect();
+        manifest.parts.iter().map(|part| format!("  {} {}\n", part.name, counted(part.rows, "row"))).collect();
     let parts = if manifest.split.is_some() { parts.concat() } else { String::new() };
     let matched = match manifest.source.matched {
         Some(matched) if matched == manifest.rows => ", as many as match",
@@ -183,17 +189,13 @@ fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter
         _ => (", carried on from an earlier one", String::new()),
     };
     reporter.result(&format!(
-        "{}: {}{matched}{carried_on}\n{parts}  {} in {} files; {}{rate}\n",
+        "{}: {}{matched}{carried_on}\n{parts}  {} in {}; {}{rate}\n",
         path.display(),
-        rows_text(manifest.rows),
+        counted(manifest.rows, "row"),
         size(bytes),
-        files.len(),
+        counted(files as u64, "file"),
         took(spent),
     ));
-}
-
-fn rows_text(rows: u64) -> String {
-    if rows == 1 { "1 row".to_owned() } else { format!("{} rows", count(rows)) }
 }
 
 fn rate(rows: u64, spent: Duration) -> u64 {

@@ -15,7 +15,7 @@ use crate::failure::{Exit, Failure};
 use crate::project::Workplace;
 use crate::terminal::event::{Event, StepName};
 use crate::terminal::reporter::Reporter;
-use crate::terminal::table::{count, size, took};
+use crate::terminal::table::{count, counted, size, took};
 use crate::transfer::ingest::{self, Ending, Order, Prospect};
 use crate::transfer::replay;
 use crate::transfer::source::{Making, Place};
@@ -136,10 +136,10 @@ fn show_prospect(index: &str, prospect: &Prospect, reporter: &Reporter) {
         rows: prospect.rows,
         body: prospect.body.clone(),
     });
-    let rows = prospect.rows.map(|rows| format!(", {} rows", count(rows))).unwrap_or_default();
+    let rows = prospect.rows.map(|rows| format!(", {}", counted(rows, "row"))).unwrap_or_default();
     let files = match prospect.files.as_slice() {
         [one] => one.clone(),
-        files => format!("{} files, {} to {}", files.len(), files[0], files[files.len() - 1]),
+        files => format!("{}, {} to {}", counted(files.len() as u64, "file"), files[0], files[files.len() - 1]),
     };
     reporter.result(&format!("would load {files}{rows}\n"));
     if prospect.exists {
@@ -196,12 +196,12 @@ fn text(index: &str, whole: &Summary, here: &Summary, letter: Option<&str>) -> S
         text.push_str(&format!("  {}\n", kinds.join(", ")));
     }
     if here.read < whole.read {
-        text.push_str(&format!("  carried on after {} rows of an earlier load\n", count(whole.read - here.read)));
+        text.push_str(&format!("  carried on after {} of an earlier load\n", counted(whole.read - here.read, "row")));
     }
     text.push_str(&format!(
-        "  {} in {} requests, at most {} at once; {} sent again; {}, {:.0}/s\n",
+        "  {} in {}, at most {} at once; {} sent again; {}, {:.0}/s\n",
         size(here.bytes),
-        count(here.requests),
+        counted(here.requests, "request"),
         here.concurrency_highest,
         count(here.sent_again),
         took(here.took),

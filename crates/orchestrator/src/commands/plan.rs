@@ -11,7 +11,7 @@ use crate::planning::{Planned, Scope, action_name, make_plan, mapping_changes, r
 use crate::project::Project;
 use crate::terminal::event::Event;
 use crate::terminal::reporter::{Reporter, label};
-use crate::terminal::table::{Align, Table, count};
+use crate::terminal::table::{Align, Table, count, counted};
 
 pub(super) async fn plan(project: Arc<Project>, scope: Scope, reporter: &Reporter) -> Result<Exit, Failure> {
     let client = project.connect().await?;
@@ -62,7 +62,7 @@ fn text(planned: &Planned, project: &Project) -> String {
         text.push_str(&format!("note: `{name}` is published, and the pipeline no longer has it; it is left alone\n"));
     }
     if pending.is_empty() {
-        text.push_str(&format!("everything is up to date: {unchanged} parts unchanged\n"));
+        text.push_str(&format!("everything is up to date: {} unchanged\n", counted(unchanged as u64, "part")));
         return text;
     }
     let mut table =

@@ -16,7 +16,7 @@ use crate::terminal::diagnostics::render;
 use crate::terminal::event::Event;
 use crate::terminal::logging::colour;
 use crate::terminal::reporter::{Reporter, label};
-use crate::terminal::table::{Align, Table, count, took};
+use crate::terminal::table::{Align, Table, count, counted, took};
 
 pub(super) async fn run(project: Arc<Project>, scope: Scope, reporter: &Reporter) -> Result<Exit, Failure> {
     let started = Instant::now();
@@ -50,7 +50,8 @@ pub(super) async fn run(project: Arc<Project>, scope: Scope, reporter: &Reporter
             failed: 0,
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
-        reporter.result(&format!("nothing to do: everything is up to date ({unchanged} parts)\n"));
+        let parts = counted(unchanged as u64, "part");
+        reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
         return Ok(Exit::Done);
     }
     let end = execute(project, client, planned, reporter.clone(), cancel).await?;

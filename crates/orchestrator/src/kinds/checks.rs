@@ -8,6 +8,7 @@ use tracing::warn;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::terminal::table::counted;
 
 /// Combinations of values that one page of a uniqueness check returns.
 const PAGE: usize = 10_000;
@@ -52,14 +53,14 @@ async fn breach(client: &Client, index: &str, id: &[String], rule: &Rule) -> Res
                 let query = json!({"bool": {"must_not": [{"exists": {"field": field}}]}});
                 let count = client.indices().count_matching(index, &query).await?;
                 if count > 0 {
-                    return Ok(Some(format!("{count} documents have no `{field}`")));
+                    return Ok(Some(format!("`{field}` is missing in {}", counted(count, "document"))));
                 }
             }
             Ok(None)
         }
         Rule::Range(range) => {
             let count = client.indices().count_matching(index, &out_of_range(range)).await?;
-            Ok((count > 0).then(|| format!("{count} documents have a `{}` outside", range.field)))
+            Ok((count > 0).then(|| format!("`{}` is outside in {}", range.field, counted(count, "document"))))
         }
         // Two documents with the same id would be one document.
         Rule::Unique(fields) if is_same_set(fields, id) => Ok(None),
@@ -124,7 +125,7 @@ async fn repeated(client: &Client, index: &str, fields: &[String]) -> Result<Opt
         let groups = answer.aggregations.groups;
         if let Some(bucket) = groups.buckets.iter().find(|bucket| bucket.doc_count > 1) {
             let values: Vec<String> = bucket.key.iter().map(|(field, value)| format!("{field}={value}")).collect();
-            return Ok(Some(format!("{} documents have {}", bucket.doc_count, values.join(", "))));
+            return Ok(Some(format!("{} have {}", counted(bucket.doc_count, "document"), values.join(", "))));
         }
         match groups.after_key {
             Some(key) => after = Some(key),

@@ -71,7 +71,7 @@ fn search(context: &Context, export: &Export, cells: &Cells) -> Search {
 
 fn done(path: &str, manifest: &Manifest) -> Done {
     let parts: Vec<String> = manifest.parts.iter().map(|part| format!("{} {}", part.name, part.rows)).collect();
-    let bytes: u64 = manifest.parts.iter().flat_map(|part| &part.files).map(|file| file.bytes).sum();
+    let bytes: u64 = manifest.files().map(|file| file.bytes).sum();
     Done {
         rows: Some(manifest.rows),
         detail: format!("{path}: {} ({})", parts.join(", "), size(bytes)),

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::settings::batch_limits;
 use crate::terminal::reporter::StepProgress;
+use crate::terminal::table::counted;
 
 /// Computes all rows anew.
 ///
@@ -54,7 +55,7 @@ pub async fn build(
     let limits = batch_limits(&context.project.settings.bulk);
     let batches = batches(stream.map_err(Failure::from), id.clone(), limits);
     let mut done = write(context, new, |_| batches.boxed(), |_| inputs, progress).await?;
-    done.detail = format!("{instants} grid times, {}", done.detail);
+    done.detail = format!("{}, {}", counted(instants as u64, "grid time"), done.detail);
     done.summary["grid_instants"] = json!(instants);
     Ok(done)
 }

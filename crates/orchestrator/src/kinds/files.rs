@@ -18,6 +18,7 @@ use crate::failure::{Exit, Failure};
 use crate::feed::{self, Rows, Take, in_row};
 use crate::project::Project;
 use crate::store::loads::Reached;
+use crate::terminal::table::counted;
 use definition::{columns, identity, mapping, paths, writer};
 
 /// The files of an asset, looked at but not read.
@@ -229,10 +230,10 @@ impl Files {
         }
         let mut parts = Vec::new();
         if outside > 0 {
-            parts.push(format!("{outside} rows of the files have a time that is in no partition"));
+            parts.push(format!("no partition holds the time of {} of the files", counted(outside, "row")));
         }
         if without > 0 {
-            parts.push(format!("{without} rows of the files have no time"));
+            parts.push(format!("the time is missing in {} of the files", counted(without, "row")));
         }
         Err(project
             .pipeline

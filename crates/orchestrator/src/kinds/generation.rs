@@ -19,6 +19,7 @@ use crate::failure::{Exit, Failure};
 use crate::store::generation::{self, Completion, Generation, GenerationMeta};
 use crate::store::loads::{Keeper, LoadFile, Reached, SavedLoad};
 use crate::terminal::reporter::StepProgress;
+use crate::terminal::table::counted;
 
 const REFRESH_INTERVAL: &str = "refresh_interval";
 const REPLICAS: &str = "number_of_replicas";
@@ -259,7 +260,11 @@ async fn finish(
     indices.refresh(index).await?;
     let there = indices.count(index).await?;
     if there != summary.acknowledged() {
-        let message = format!("{} rows became {there} documents: the columns of `id` are not unique", summary.read);
+        let message = format!(
+            "{} became {}: the columns of `id` are not unique",
+            counted(summary.read, "row"),
+            counted(there, "document")
+        );
         let help = format!("add columns to `id` ({}) until no two rows agree in all of them", id.join(", "));
         return Err(Failure::new(Exit::Failed, message).with_help(Some(help)));
     }

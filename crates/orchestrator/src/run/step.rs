@@ -257,7 +257,7 @@ async fn recheck(context: &Context, step: &Step) -> Result<Done, Failure> {
     let warnings = checks::enforce(context, &generation.index, &id, &spec.checks).await?;
     fulfils(context, &generation, Effect::Recheck).await?;
     Ok(Done {
-        detail: format!("{} checks passed", spec.checks.len() - warnings.len()),
+        detail: format!("{} passed", table::counted((spec.checks.len() - warnings.len()) as u64, "check")),
         summary: json!({"index": generation.index, "checks": spec.checks.len(), "warnings": warnings}),
         warnings,
         ..Done::default()

@@ -121,7 +121,7 @@ pub fn evaluated(record: &RunRecord) -> Published {
 
 /// The version of an export's content: the checksums of its files.
 fn manifest_version(manifest: &Manifest) -> String {
-    let sums: Vec<Value> = manifest.parts.iter().flat_map(|part| &part.files).map(|file| json!(file.sha256)).collect();
+    let sums: Vec<Value> = manifest.files().map(|file| json!(file.sha256)).collect();
     let mut hash = es_frame::ContentHash::default();
     hash.add(json!(sums).to_string().as_bytes());
     hash.to_string()

@@ -229,9 +229,9 @@ fn line(name: &StepName, done: u64, total: Option<u64>, bytes: Option<u64>, rate
     match total {
         Some(total) => {
             let left = Duration::from_secs_f64(total.saturating_sub(done) as f64 / rate.max(1e-9));
-            let (done, total) = (table::count(done), table::count(total));
-            format!("  {}: {done} of {total} rows{bytes}, {rate:.0}/s, {} left", label(name), table::took(left))
+            let (done, total) = (table::count(done), table::counted(total, "row"));
+            format!("  {}: {done} of {total}{bytes}, {rate:.0}/s, {} left", label(name), table::took(left))
         }
-        None => format!("  {}: {} rows{bytes}, {rate:.0}/s", label(name), table::count(done)),
+        None => format!("  {}: {}{bytes}, {rate:.0}/s", label(name), table::counted(done, "row")),
     }
 }

@@ -71,6 +71,16 @@ pub fn count(number: u64) -> String {
     text
 }
 
+/// A number with its noun: 1 row, 2 rows.
+pub fn counted(number: u64, noun: &str) -> String {
+    let number_text = count(number);
+    match (number, noun.strip_suffix("index")) {
+        (1, _) => format!("{number_text} {noun}"),
+        (_, Some(before)) => format!("{number_text} {before}indices"),
+        (_, None) => format!("{number_text} {noun}s"),
+    }
+}
+
 /// A time that something took, as a person says it: 850 ms, 12.3 s, 4 m 05 s.
 pub fn took(duration: std::time::Duration) -> String {
     let seconds = duration.as_secs();
@@ -108,6 +118,8 @@ mod tests {
     fn numbers_and_times_are_read_easily() {
         assert_eq!([0, 999, 1_000, 336_776, 1_000_000].map(count), ["0", "999", "1,000", "336,776", "1,000,000"]);
         assert_eq!([912, 5_300, 1_100_000].map(size), ["912 B", "5.3 kB", "1.1 MB"]);
+        assert_eq!([0, 1, 1_200].map(|n| counted(n, "shard")), ["0 shards", "1 shard", "1,200 shards"]);
+        assert_eq!([1, 2].map(|n| counted(n, "index")), ["1 index", "2 indices"]);
         let table = [(850, "850 ms"), (12_340, "12.3 s"), (245_000, "4 m 05 s")];
         for (milliseconds, text) in table {
             assert_eq!(took(Duration::from_millis(milliseconds)), text);

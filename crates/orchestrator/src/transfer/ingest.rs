@@ -24,6 +24,7 @@ use crate::settings::batch_limits;
 use crate::store::loads::{Keeper, LoadFile, SavedLoad};
 use crate::store::owner::Owner;
 use crate::terminal::reporter::StepProgress;
+use crate::terminal::table::counted;
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -245,7 +246,8 @@ fn refuse_while_running(earlier: &SavedLoad, this: &Owner) -> Result<(), Failure
 fn refuse_to_carry_on(earlier: &SavedLoad, definition: &str, files: &[FileIdentity]) -> Result<(), Failure> {
     let refused = |why: String, help: &str| Err(Failure::usage(why).with_help(Some(help)));
     let SavedLoad { index, reached, .. } = earlier;
-    let so_far = format!("an earlier load of these files into {index} was cut off after {} rows", reached.summary.read);
+    let rows = counted(reached.summary.read, "row");
+    let so_far = format!("an earlier load of these files into {index} was cut off after {rows}");
     if earlier.definition != definition {
         return refused(
             format!("{so_far}, and its options were other ones"),

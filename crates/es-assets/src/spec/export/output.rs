@@ -52,20 +52,6 @@ pub enum ExportFormat {
 }
 
 impl ExportFormat {
-    /// All formats.
-    pub const ALL: [Self; 10] = [
-        Self::Parquet,
-        Self::Ipc,
-        Self::IpcStream,
-        Self::Csv,
-        Self::Ndjson,
-        Self::Avro,
-        Self::Npy,
-        Self::Npz,
-        Self::Safetensors,
-        Self::Tfrecord,
-    ];
-
     /// Whether its files hold numbers for a model, and not a table.
     #[must_use]
     pub fn holds_tensors(self) -> bool {

@@ -187,7 +187,7 @@ fn target(args: &ExportArgs, row_group_rows: u32) -> Result<Target, Failure> {
             Failure::usage("the format of standard output is not known")
                 .with_help(Some("give it with --format: ipc-stream, csv or ndjson"))
         })?;
-        if !matches!(format, Format::IpcStream { .. } | Format::Csv | Format::Ndjson) {
+        if !format.is_stream() {
             return Err(Failure::usage(format!("{} cannot be written to standard output", format.name()))
                 .with_help(Some("choose ipc-stream, csv or ndjson, or name a folder or file with --to")));
         }

@@ -5,7 +5,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};
-use super::{Asked, counted, named, skipped};
+use super::{Asked, named, skipped};
+use crate::terminal::table::counted;
 
 /// A licence that ends sooner than this is a warning.
 pub const RENEW_WITHIN_DAYS: i64 = 30;

@@ -4,8 +4,8 @@ use es_core::{AllocationExplanation, Health, HealthStatus, NodeStatistics};
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};
-use super::{Asked, counted, skipped};
-use crate::terminal::table::took;
+use super::{Asked, skipped};
+use crate::terminal::table::{counted, took};
 use std::time::Duration;
 
 /// A clock may be off by so much. Machines that keep their time agree within milliseconds, and

@@ -28,20 +28,13 @@ pub(super) fn named(names: &[&str]) -> String {
     }
 }
 
-/// A number with its noun: 1 shard, 2 shards.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", crate::terminal::table::count(number))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_are_few_and_numbers_have_their_noun() {
+    fn names_are_few() {
         assert_eq!(named(&["a", "b"]), "a, b");
         assert_eq!(named(&["a", "b", "c", "d", "e", "f", "g"]), "a, b, c, d, e and 2 more");
-        assert_eq!([0, 1, 1200].map(|n| counted(n, "shard")), ["0 shards", "1 shard", "1,200 shards"]);
     }
 }

@@ -4,8 +4,8 @@ use es_core::{ClusterSettings, NodeStatistics, Stage};
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};
-use super::{Asked, counted, skipped};
-use crate::terminal::table::size;
+use super::{Asked, skipped};
+use crate::terminal::table::{counted, size};
 
 /// More heap in use than this leaves little for the next large request. Garbage collection
 /// starts well below it, so that a healthy node passes it only for moments.

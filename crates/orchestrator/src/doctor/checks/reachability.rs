@@ -7,8 +7,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};
-use super::counted;
-use crate::terminal::table::took;
+use crate::terminal::table::{counted, took};
 
 /// A certificate that ends sooner than this is a warning: renewing takes a plan.
 pub const RENEW_WITHIN: Duration = Duration::from_secs(30 * 86_400);

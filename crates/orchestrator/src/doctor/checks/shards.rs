@@ -4,8 +4,8 @@ use es_core::{ClusterSettings, Health, IndexDescription, ShardList};
 use serde_json::{Value, json};
 
 use super::super::finding::{Finding, Group, Status};
-use super::{Asked, counted, named, skipped};
-use crate::terminal::table::{count, size};
+use super::{Asked, named, skipped};
+use crate::terminal::table::{count, counted, size};
 
 /// Of the shards that the cluster takes, so many per cent may be in use.
 pub const SHARDS_PERCENT: u64 = 80;
@@ -100,10 +100,9 @@ pub fn replicas(indices: &Asked<Vec<IndexDescription>>, health: &Asked<Health>) 
         indices.iter().filter(|index| asked_for(index) > place).map(|index| index.name.as_str()).collect();
     let nodes = counted(health.data_nodes.into(), "data node");
     if without.is_empty() {
+        let ask = if indices.len() == 1 { "asks" } else { "ask" };
         let measured =
-            format!("{} ask for no more copies than {nodes} can hold", counted(indices.len() as u64, "indice"));
-        // The one noun whose plural is its own.
-        let measured = measured.replace("1 indice ask", "1 index asks");
+            format!("{} {ask} for no more copies than {nodes} can hold", counted(indices.len() as u64, "index"));
         return Finding::new(GROUP, "replicas", Status::Pass, measured);
     }
     Finding::new(GROUP, "replicas", Status::Warn, format!("have no place: those of {}", named(&without)))

@@ -1,0 +1,72 @@
+//! Files that are written in batches of rows: row groups, record batches, blocks.
+//!
+//! What the formats have in common is here: rows are gathered to batches, and an error is told
+//! with what the file said. How a batch is written is each format's own.
+
+use std::path::Path;
+
+use polars::prelude::DataFrame;
+
+use super::FileWriter;
+use super::file::{OutputFile, SharedFile};
+use super::gather::Gather;
+use crate::error::Error;
+use crate::manifest::ManifestFile;
+
+/// What writes batches in a format.
+pub(super) trait Batches: Send {
+    /// Writes a batch, of which each column is in one piece.
+    fn write(&mut self, batch: &DataFrame) -> Result<(), Error>;
+
+    /// Writes what comes after the last batch.
+    fn finish(self) -> Result<(), Error>;
+}
+
+/// A file that gathers rows to batches.
+pub(super) struct BatchedFile<B> {
+    file: OutputFile,
+    batches: B,
+    waiting: Gather,
+    rows: u64,
+}
+
+impl<B: Batches> BatchedFile<B> {
+    /// Begins a file; `begin` gets the end to write to.
+    pub(super) fn create(
+        folder: &Path,
+        name: &str,
+        waiting: Gather,
+        begin: impl FnOnce(SharedFile) -> Result<B, Error>,
+    ) -> Result<Self, Error> {
+        let file = OutputFile::create(folder, name)?;
+        let batches = begin(file.writer()).map_err(|error| file.failure(error))?;
+        Ok(Self { file, batches, waiting, rows: 0 })
+    }
+}
+
+impl<B: Batches> FileWriter for BatchedFile<B> {
+    fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
+        self.rows += frame.height() as u64;
+        let Self { file, batches, waiting, .. } = self;
+        waiting.push(frame, |batch| batches.write(&batch).map_err(|error| file.failure(error)))
+    }
+
+    fn held_bytes(&self) -> usize {
+        self.waiting.bytes()
+    }
+
+    fn release(&mut self) -> Result<(), Error> {
+        let batch = self.waiting.take();
+        if batch.height() == 0 {
+            return Ok(());
+        }
+        self.batches.write(&batch).map_err(|error| self.file.failure(error))
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {
+        self.release()?;
+        let Self { file, batches, rows, .. } = *self;
+        batches.finish().map_err(|error| file.failure(error))?;
+        file.finish(rows)
+    }
+}

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod conflict;
 mod export;
 mod ingest;
 

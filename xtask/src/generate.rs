@@ -17,8 +17,9 @@ struct Generated {
     arguments: &'static [&'static str],
 }
 
-const FILES: [Generated; 5] = [
+const FILES: [Generated; 6] = [
     Generated { file: "docs/reference/pipeline.schema.json", arguments: &["schema"] },
+    Generated { file: "docs/reference/manifest.schema.json", arguments: &["reference", "manifest-schema"] },
     Generated { file: "docs/reference/cli.md", arguments: &["reference", "cli"] },
     Generated { file: "docs/reference/environment.md", arguments: &["reference", "environment"] },
     Generated { file: "docs/reference/settings.md", arguments: &["reference", "settings"] },

@@ -276,6 +276,7 @@ impl Inner {
                 retries,
                 elapsed: started.elapsed(),
                 retry_after: error.retry_after(),
+                wants_less: request.can_ask_for_less && error.server().is_some_and(ServerError::is_circuit_breaker),
                 untried_node: self.nodes.has_untried(Instant::now(), &tried),
             };
             let Some(wait) = next_wait(&policy, attempt, fastrand::f64()) else {

@@ -113,10 +113,13 @@ impl PointInTime {
     /// One page of many: [`PointInTime::search`] for what comes after the hit whose `sort`
     /// values are given, or for the first page. The values are sent as the server wrote them,
     /// as numbers among them may not fit any type of ours. The page is asked for again for as
-    /// long as the server keeps the point in time without being asked.
+    /// long as the server keeps the point in time without being asked; but where a circuit breaker
+    /// refuses it, the caller is told at once, who can ask for fewer rows.
     ///
     /// # Errors
-    /// As [`PointInTime::search`]; [`ErrorKind::NotFound`] when the point in time is gone.
+    /// As [`PointInTime::search`]; [`ErrorKind::NotFound`] when the point in time is gone;
+    /// [`ErrorKind::Overloaded`] when a circuit breaker refused the page
+    /// ([`crate::ServerError::is_circuit_breaker`]).
     pub async fn page(&self, body: &Value, after: Option<&RawValue>) -> Result<SearchPage, Error> {
         self.send(body, after, Some(RetryPolicy { max: u32::MAX, total: self.keep_alive, backoff: BACKOFF })).await
     }
@@ -134,6 +137,8 @@ impl PointInTime {
             .query("allow_partial_search_results", false)
             .json(&body)
             .repeatable();
+        // Pages alone have policies of their own, and sizes that can be changed.
+        request.can_ask_for_less = retry.is_some();
         request.retry = retry;
         let response = self.client.send(&request).await?;
         Ok(SearchPage { body: response.into_body() })

@@ -77,6 +77,7 @@ pub struct Request {
     pub(crate) repeatable: bool,
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<RetryPolicy>,
+    pub(crate) can_ask_for_less: bool,
 }
 
 impl Request {
@@ -94,6 +95,7 @@ impl Request {
             repeatable: matches!(method, Method::Get | Method::Head),
             timeout: None,
             retry: None,
+            can_ask_for_less: false,
         }
     }
 
@@ -168,6 +170,13 @@ impl Request {
     /// The retries of this request, instead of the configuration's.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
+        self
+    }
+
+    /// The caller can ask for less: a refusal by a circuit breaker of the server is returned,
+    /// where otherwise the same would be sent again.
+    pub fn can_ask_for_less(mut self) -> Self {
+        self.can_ask_for_less = true;
         self
     }
 }

@@ -30,6 +30,7 @@ mod hash;
 mod id;
 mod infer;
 mod instants;
+mod suggest;
 mod table;
 
 pub use decode::{
@@ -42,4 +43,5 @@ pub use hash::ContentHash;
 pub use id::IdText;
 pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_with};
 pub use instants::instants;
+pub use suggest::{nearest, suggestion};
 pub use table::{SqlDecoder, Table};

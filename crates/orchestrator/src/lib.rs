@@ -34,8 +34,6 @@ pub mod transfer;
 use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
-
 use cli::Cli;
 use failure::{Failure, What};
 use terminal::event::Event;
@@ -44,7 +42,7 @@ use terminal::{diagnostics, logging};
 
 /// Runs the program on the command line of the process.
 pub fn start() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of_process();
     logging::start(cli.verbose, cli.log_format);
     let style = match (cli.json, cli.quiet) {
         (true, _) => Style::Json,

@@ -86,16 +86,12 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-/// A file of the same folder with a similar name: at most a third of it differs.
+/// A file of the same folder with a similar name.
 fn nearest_file(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_str()?.to_lowercase();
+    let name = path.file_name()?.to_str()?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let near = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?.flatten().filter_map(|entry| {
-        let other = entry.file_name().into_string().ok()?;
-        let distance = strsim::damerau_levenshtein(&name, &other.to_lowercase());
-        let length = name.chars().count().max(other.chars().count());
-        (distance <= (length / 3).max(1) && distance < length).then_some((distance, other))
-    });
-    let (_, near) = near.min()?;
-    Some(folder.map_or_else(|| PathBuf::from(&near), |folder| folder.join(&near)))
+    let entries = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?.flatten();
+    let names: Vec<String> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    let near = es_frame::nearest(name, names.iter().map(String::as_str))?;
+    Some(folder.map_or_else(|| PathBuf::from(near), |folder| folder.join(near)))
 }

@@ -63,6 +63,8 @@ pub(crate) struct Attempt {
     pub(crate) elapsed: Duration,
     /// What the server asked for.
     pub(crate) retry_after: Option<Duration>,
+    /// Whether the server has too little memory for it, and the caller can ask for less.
+    pub(crate) wants_less: bool,
     /// Whether there is a node that is not known to be down and that this request has not
     /// been sent to.
     pub(crate) untried_node: bool,
@@ -70,7 +72,7 @@ pub(crate) struct Attempt {
 
 /// The wait before the next attempt, or `None` to give up.
 pub(crate) fn next_wait(policy: &RetryPolicy, attempt: Attempt, random: f64) -> Option<Duration> {
-    if attempt.retries >= policy.max {
+    if attempt.retries >= policy.max || attempt.wants_less {
         return None;
     }
     let may_repeat = match attempt.kind {
@@ -97,7 +99,23 @@ mod tests {
     use super::*;
 
     fn attempt(kind: ErrorKind, repeatable: bool) -> Attempt {
-        Attempt { kind, repeatable, retries: 0, elapsed: Duration::ZERO, retry_after: None, untried_node: false }
+        Attempt {
+            kind,
+            repeatable,
+            retries: 0,
+            elapsed: Duration::ZERO,
+            retry_after: None,
+            wants_less: false,
+            untried_node: false,
+        }
+    }
+
+    #[test]
+    fn what_can_be_asked_for_less_of_is_left_to_the_caller() {
+        for wants_less in [false, true] {
+            let attempt = Attempt { wants_less, ..attempt(ErrorKind::Overloaded, true) };
+            assert_eq!(next_wait(&RetryPolicy::default(), attempt, 0.5).is_none(), wants_less);
+        }
     }
 
     #[test]

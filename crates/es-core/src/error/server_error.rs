@@ -101,6 +101,13 @@ impl ServerError {
         rest.split_once(']').map(|(feature, _)| feature)
     }
 
+    /// Whether the server refused the request to save its memory: for a smaller one there may be
+    /// enough. The breaker of one shard is a cause of the search's failure.
+    pub fn is_circuit_breaker(&self) -> bool {
+        let types = self.root_causes.iter().map(|cause| cause.error_type.as_str());
+        types.chain([self.error_type.as_str()]).any(|error_type| error_type == "circuit_breaking_exception")
+    }
+
     /// Whether the server says that it has no such feature rather than that the request
     /// is wrong: a missing module or endpoint. Where a module is missing, its endpoints look
     /// like the names of indices, for which other methods are allowed.

@@ -6,6 +6,7 @@ use polars::prelude::{
     ChunkApply as _, Column, DataFrame, DataType, Int32Chunked, IntoColumn as _, NamedFrom as _, NewChunkedArray as _,
     PlSmallStr, Schema, Series,
 };
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -15,7 +16,8 @@ use crate::error::{Error, ErrorKind};
 
 /// The encoders of all columns. As JSON they are in the manifest of an export; the [module's
 /// documentation](crate::encode) says how to read it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "The encoders of all columns.")]
 pub struct Encoders {
     /// The version of this layout: 1.
     pub version: u32,
@@ -26,7 +28,7 @@ pub struct Encoders {
 }
 
 /// The encoder of a column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ColumnEncoder {
     /// The column.
     pub column: String,
@@ -36,7 +38,7 @@ pub struct ColumnEncoder {
 }
 
 /// What is done with a column.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "encoding", rename_all = "snake_case")]
 pub enum Encoder {
     /// Nothing.
@@ -71,7 +73,7 @@ pub enum Encoder {
 }
 
 /// Values in their order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Vocabulary {
     /// Integers; booleans are 0 and 1.

@@ -1,5 +1,6 @@
 //! What is done with each column, decided before a row is read.
 
+use es_frame::suggestion;
 use indexmap::IndexMap;
 use polars::prelude::{DataType, Schema};
 use serde::{Deserialize, Serialize};
@@ -81,10 +82,10 @@ impl EncoderPlan {
     pub fn new(schema: &Schema, requested: &IndexMap<String, Encoding>, matrix: bool) -> Result<Self, Error> {
         for (name, encoding) in requested {
             let Some(dtype) = schema.get(name) else {
-                let known: Vec<_> = schema.iter_names().map(|name| name.as_str()).collect();
-                let message = format!("there is no column {name} to encode");
-                let help = format!("the columns are {}", known.join(", "));
-                return Err(Error::new(ErrorKind::Column, message).with_help(help));
+                let help = suggestion(name, "columns", schema.iter_names().map(|name| name.as_str()));
+                return Err(
+                    Error::new(ErrorKind::Column, format!("there is no column {name} to encode")).with_help(help)
+                );
             };
             if !encoding.takes(dtype) {
                 return Err(misfit(name, dtype, *encoding));

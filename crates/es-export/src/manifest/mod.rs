@@ -3,11 +3,13 @@
 //!
 //! A reader needs no more than the folder. `v1` reads manifests of the layout before.
 
+mod schema;
 mod v1;
 
 use std::path::Path;
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -16,6 +18,7 @@ use crate::error::{Error, ErrorKind};
 use crate::read::Origin;
 use crate::split::Split;
 use crate::split::proof::KeySum;
+pub(crate) use schema::Instant;
 
 /// The manifest's file name in a folder. It is written last: a folder without it is no export.
 pub const MANIFEST_FILE: &str = "_manifest.json";
@@ -26,11 +29,13 @@ pub(crate) const MANIFEST_VERSION: u32 = 2;
 /// The manifest of an export, layout 2.
 ///
 /// Fields may be added to the layout, and readers must not mind those that they do not know.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Manifest {
     /// The version of this layout: 2. [`Manifest::read`] reads layout 1 as well.
+    #[schemars(extend("const" = 2))]
     pub manifest_version: u32,
     /// When the export was written, in UTC.
+    #[schemars(with = "Instant")]
     pub created: Timestamp,
     /// The programs that wrote it.
     pub versions: ManifestVersions,
@@ -71,7 +76,7 @@ pub struct Manifest {
 }
 
 /// The programs that wrote an export.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestVersions {
     /// The version of `es-export`.
     pub es_export: String,
@@ -81,7 +86,7 @@ pub struct ManifestVersions {
 }
 
 /// The format of an export's files.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestFormat {
     /// Its name, such as `parquet`.
     pub name: String,
@@ -94,7 +99,7 @@ pub struct ManifestFormat {
 }
 
 /// A column.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestColumn {
     /// Its name.
     pub name: String,
@@ -112,7 +117,7 @@ pub struct ManifestColumn {
 /// is hashed. The sum of these hashes over all rows was computed before rows were divided,
 /// and over the rows of each part (see [`ManifestPart::keys`]) from what it was given: the
 /// sums of the parts add up to that of the whole, as do the numbers of rows and of groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestProof {
     /// The columns of the key. Their values are joined by `|`, with a `\` before each `|` and
     /// `\` in texts.
@@ -127,7 +132,7 @@ pub struct ManifestProof {
 }
 
 /// What the keys of some rows add up to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestKeys {
     /// The rows, and the sum of their keys' hashes.
     #[serde(flatten)]
@@ -137,14 +142,16 @@ pub struct ManifestKeys {
     pub groups: Option<u64>,
     /// The first time, to the millisecond, in a split by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Instant>")]
     pub earliest: Option<Timestamp>,
     /// The last time, to the millisecond, in a split by time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Instant>")]
     pub latest: Option<Timestamp>,
 }
 
 /// A part of the rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestPart {
     /// Its name.
     pub name: String,
@@ -159,7 +166,7 @@ pub struct ManifestPart {
 }
 
 /// A file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestFile {
     /// Its path within the folder, with `/`, as it is on disk.
     pub path: String,
@@ -168,6 +175,7 @@ pub struct ManifestFile {
     /// Its size in bytes.
     pub bytes: u64,
     /// The SHA-256 of its bytes, in hexadecimal digits.
+    #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
     pub sha256: String,
     /// The path of the file that describes its features, for formats of tensors.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -4,6 +4,7 @@
 //! module of its own. How an answer's bytes become columns is `es-frame`'s.
 
 mod body;
+mod breaker;
 mod cut_off;
 mod ends;
 mod esql;

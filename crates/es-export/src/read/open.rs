@@ -100,6 +100,7 @@ impl IndexReader {
             size: PageSize::new(options.page_rows.min(indices.most_page_rows), options.page_bytes),
             slices,
             concurrency: options.concurrency,
+            keep_alive: options.keep_alive,
             limit: search.limit,
             asked_at: Mutex::new(Instant::now()),
         });

@@ -3,14 +3,16 @@
 use es_core::{Client, Mapping};
 use jiff::Timestamp;
 use polars::prelude::Schema;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::request::{Sample, Search};
+use crate::manifest::Instant;
 
 /// How the rows of a read are held together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadBy {
     /// A point in time.
@@ -24,7 +26,7 @@ pub enum ReadBy {
 }
 
 /// Where rows came from.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// The cluster.
     pub cluster_uuid: String,
@@ -53,6 +55,7 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<String>,
     /// When the point in time was opened, or the query sent: rows are as they were then.
+    #[schemars(with = "Instant")]
     pub opened_at: Timestamp,
     /// The number of slices.
     pub slices: usize,

@@ -14,10 +14,14 @@ use polars::prelude::DataFrame;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio_util::task::AbortOnDropHandle;
-use tracing::debug;
+use tracing::{debug, warn};
 
 use super::size::PageSize;
+<<<<<<< HEAD
 use super::{ends, unread};
+=======
+use super::{breaker, ends};
+>>>>>>> trip
 use crate::error::{Error, ErrorKind};
 
 /// A point in time that is being read.
@@ -29,6 +33,8 @@ pub(crate) struct PitRead {
     pub(crate) size: PageSize,
     pub(crate) slices: usize,
     pub(crate) concurrency: usize,
+    /// For how long a page that is refused is asked for again.
+    pub(crate) keep_alive: Duration,
     /// Rows to read in all, where that is fewer than match.
     pub(crate) limit: Option<u64>,
     pub(crate) asked_at: Mutex<Instant>,
@@ -40,16 +46,25 @@ struct Place {
     slice: usize,
     /// Rows that are still wanted, the page on its way not counted.
     wanted: u64,
+    /// No more rows a page than this, since the server had no memory for more.
+    most_rows: usize,
     next: Option<Coming>,
 }
 
 /// A page on its way.
 struct Coming {
-    page: AbortOnDropHandle<Result<Bytes, Error>>,
+    page: AbortOnDropHandle<Result<Page, Error>>,
     /// The `sort` values it comes after.
     after: Option<Box<RawValue>>,
     /// How many rows it has at most.
     rows: u64,
+}
+
+/// A page that came.
+struct Page {
+    body: Bytes,
+    /// What larger pages were refused down to, if they were.
+    refused_to: Option<usize>,
 }
 
 impl PitRead {
@@ -65,8 +80,10 @@ impl PitRead {
             .flatten_unordered(limit)
     }
 
-    /// Asks for a page, again and smaller where it is larger than the client takes.
-    async fn page(&self, slice: usize, after: Option<&RawValue>, most: usize) -> Result<Bytes, Error> {
+    /// Asks for a page, again and smaller where it is larger than the client takes, or than the
+    /// server has memory for.
+    async fn page(&self, slice: usize, after: Option<&RawValue>, mut most: usize) -> Result<Page, Error> {
+        let (started, mut refusals, mut refused_to) = (Instant::now(), 0, None);
         let mut body = self.body.clone();
         if self.slices > 1 {
             body["slice"] = json!({"id": slice, "max": self.slices});
@@ -76,7 +93,7 @@ impl PitRead {
             body["size"] = json!(rows);
             *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             match self.point_in_time.page(&body, after).await {
-                Ok(page) => return Ok(page.body),
+                Ok(page) => return Ok(Page { body: page.body, refused_to }),
                 Err(error) if error.kind() == es_core::ErrorKind::AnswerTooLarge => {
                     if !self.size.shrink(rows) {
                         return Err(Error::from(error).with_help(
@@ -85,6 +102,14 @@ impl PitRead {
                         ));
                     }
                     debug!(rows, "a page was too large for the client: asking for fewer rows");
+                }
+                Err(error) if breaker::is_refusal(&error) => {
+                    let wait = breaker::wait(refusals, started.elapsed(), self.keep_alive, fastrand::f64());
+                    let Some(wait) = wait else { return Err(Error::of_page(error)) };
+                    most = breaker::fewer(rows);
+                    (refusals, refused_to) = (refusals + 1, Some(most));
+                    warn!(%error, rows, fewer = most, ?wait, "a circuit breaker refused a page: asking for a smaller one");
+                    tokio::time::sleep(wait).await;
                 }
                 Err(error) => return Err(Error::of_page(error)),
             }
@@ -117,7 +142,7 @@ impl PitRead {
 fn slice_frames(read: Arc<PitRead>, slice: usize) -> impl Stream<Item = Result<DataFrame, Error>> + Send {
     // Without a limit this is more than there can be, also after all that is taken from it.
     let wanted = read.limit.unwrap_or(u64::MAX);
-    let mut place = Place { read, slice, wanted, next: None };
+    let mut place = Place { read, slice, wanted, most_rows: usize::MAX, next: None };
     place.ask(None);
     stream::try_unfold(place, |mut place| async move { Ok(place.advance().await?.map(|frame| (frame, place))) })
 }
@@ -129,7 +154,7 @@ impl Place {
             return;
         }
         let (read, slice) = (self.read.clone(), self.slice);
-        let rows = self.wanted.min(read.size.rows() as u64);
+        let rows = self.wanted.min(read.size.rows().min(self.most_rows) as u64);
         self.wanted -= rows;
         let values = after.clone();
         let page = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -141,7 +166,12 @@ impl Place {
     /// The rows of the next page; `None` at the end.
     async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
         let Some(coming) = self.next.take() else { return Ok(None) };
+<<<<<<< HEAD
         let body = coming.page.await.map_err(unread)??;
+=======
+        let Page { body, refused_to } = coming.page.await.map_err(failed)??;
+        self.most_rows = refused_to.unwrap_or(self.most_rows);
+>>>>>>> trip
         if let Some(id) = ends::point_in_time_id(&body) {
             self.read.point_in_time.renew(id);
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use es_frame::{CellPolicy, ColumnRequest, FieldSource};
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
@@ -76,7 +77,7 @@ pub enum Through {
 /// `_seq_no` (`random_score`), and keeps those that are among the highest. That reads one doc
 /// value a document and no `_id`, and does not depend on how segments are merged or which copy
 /// of a shard answers. The same documents in another index make another sample.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sample {
     /// The share of documents to expect, above 0 and up to 1; the exact number is a matter of
     /// chance.

@@ -2,6 +2,7 @@
 
 use indexmap::IndexMap;
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::hash::{ByHash, HASH};
@@ -9,8 +10,9 @@ use super::strata::Stratum;
 use super::time::{MissingTimes, TimePart};
 use super::{Rule, Split};
 use crate::error::{Error, ErrorKind};
+use crate::manifest::Instant;
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "snake_case")]
 pub(super) enum Definition {
     /// By the hash of the key.
@@ -36,7 +38,7 @@ pub(super) enum Definition {
     },
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Hashed {
     hash: String,
     key: Vec<String>,
@@ -44,15 +46,16 @@ pub(super) struct Hashed {
     parts: IndexMap<String, f64>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct Span {
     name: String,
     /// Exclusive; absent in the last part.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Instant>")]
     until: Option<Timestamp>,
 }
 
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 pub(super) struct StratumBounds {
     /// The text of the JSON object of the stratum columns, without nulls, exactly as
     /// documents are written: text, so that no reader writes its numbers otherwise.

@@ -1,6 +1,6 @@
 //! The text that a row is known by: its key as a JSON string.
 
-use es_frame::DocumentWriter;
+use es_frame::{DocumentWriter, suggestion};
 use polars::prelude::DataFrame;
 
 use crate::error::{Error, ErrorKind};
@@ -14,6 +14,13 @@ pub(crate) enum NullKeys {
     Keep,
 }
 
+/// The error of a split by a column that the rows do not have.
+pub(super) fn no_column(frame: &DataFrame, name: &str) -> Error {
+    let known = frame.columns().iter().map(|column| column.name().as_str());
+    Error::new(ErrorKind::Column, format!("there is no column {name} to split by"))
+        .with_help(suggestion(name, "columns", known))
+}
+
 /// Calls `see` with each row and its key's text: the values of the columns joined by `|`, as
 /// a JSON string (see [`DocumentWriter::write_id`]).
 pub(crate) fn for_each_key(
@@ -24,8 +31,7 @@ pub(crate) fn for_each_key(
 ) -> Result<(), Error> {
     for name in columns {
         if frame.column(name).is_err() {
-            let known = frame.get_column_names().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-            return Err(Error::new(ErrorKind::Column, format!("the split's column {name} is not among {known}")));
+            return Err(no_column(frame, name));
         }
     }
     let mut of_key = frame.select(columns)?;

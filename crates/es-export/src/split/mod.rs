@@ -16,6 +16,7 @@ mod time;
 
 use jiff::Timestamp;
 use polars::prelude::{DataFrame, IdxCa, IdxSize};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
@@ -47,7 +48,7 @@ pub use time::{MissingTimes, TimePart};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "Definition", into = "Definition")]
 pub struct Split {
     parts: Vec<String>,

@@ -10,6 +10,7 @@ use std::io;
 use std::path::Path;
 
 use polars::prelude::DataFrame;
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
@@ -22,13 +23,14 @@ use crate::manifest::{ManifestKeys, ManifestProof};
 const MOST_GROUPS: usize = 500_000;
 
 /// The sum of the hashes of rows' keys, which does not depend on their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeySum {
     /// How many rows were added.
     pub rows: u64,
     /// The sum of the XXH3-128 hashes of the keys' texts, modulo 2¹²⁸, in 32 hexadecimal
     /// digits.
     #[serde(serialize_with = "as_hexadecimal", deserialize_with = "of_hexadecimal")]
+    #[schemars(with = "String", extend("pattern" = "^[0-9a-f]{32}$"))]
     pub sum: u128,
 }
 

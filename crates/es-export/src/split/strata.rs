@@ -10,7 +10,7 @@ use es_frame::DocumentWriter;
 use polars::prelude::DataFrame;
 
 use super::hash::{Bounds, ByHash, ends_of};
-use super::keys::{NullKeys, for_each_key};
+use super::keys::{NullKeys, for_each_key, no_column};
 use crate::error::{Error, ErrorKind};
 
 /// The most strata that a split may have. A survey takes up to 32 KiB for each.
@@ -113,7 +113,7 @@ fn for_each_stratum(
 ) -> Result<(), Error> {
     let missing = columns.iter().find(|name| frame.column(name).is_err());
     if let Some(name) = missing {
-        return Err(Error::new(ErrorKind::Column, format!("the split's column {name} is not there")));
+        return Err(no_column(frame, name));
     }
     let mut of_strata = frame.select(columns)?;
     of_strata.rechunk_mut();

@@ -4,6 +4,7 @@ use es_frame::instants;
 use jiff::Timestamp;
 use polars::prelude::{DataFrame, DataType};
 
+use super::keys::no_column;
 use crate::error::{Error, ErrorKind};
 
 /// A part of a split by time.
@@ -126,10 +127,7 @@ impl ByTime {
 
 /// The times of a column of dates or instants, in milliseconds.
 pub(super) fn times_of(frame: &DataFrame, name: &str) -> Result<Vec<Option<i64>>, Error> {
-    let column = frame.column(name).map_err(|_| {
-        let known = frame.get_column_names().iter().map(|name| name.as_str()).collect::<Vec<_>>().join(", ");
-        Error::new(ErrorKind::Column, format!("the split's column {name} is not among {known}"))
-    })?;
+    let column = frame.column(name).map_err(|_| no_column(frame, name))?;
     if !matches!(column.dtype(), DataType::Datetime(..) | DataType::Date) {
         return Err(Error::new(
             ErrorKind::Column,

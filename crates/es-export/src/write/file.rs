@@ -45,6 +45,11 @@ impl OutputFile {
         SharedFile(self.shared.clone())
     }
 
+    /// Its path within the folder.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
     pub(super) fn write(&self, bytes: &[u8]) -> Result<(), Error> {
         self.lock().write_all(bytes).map_err(|source| Error::writing(&self.path, source))
     }

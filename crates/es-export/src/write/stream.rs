@@ -108,8 +108,9 @@ impl<W: Write> StreamWriter<W> {
             Encoder::Ipc(stream) => stream.write(&aligned(frame.clone()))?,
             Encoder::Csv(csv) => csv.write(frame)?,
             Encoder::Ndjson => {
+                let rows = self.written.rows;
                 let (sink, bytes) = (&mut self.sink, &mut self.written.bytes);
-                write_lines(frame, |lines| {
+                write_lines(frame, (rows, "the stream"), |lines| {
                     *bytes += lines.len() as u64;
                     sink.write_all(lines).map_err(Error::streaming)
                 })?;
@@ -209,6 +210,24 @@ mod tests {
             let summary = stream.finish().unwrap();
             assert_eq!((summary.rows, summary.bytes), (6, *seen.lock().unwrap().last().unwrap() as u64), "{name}");
         }
+    }
+
+    #[test]
+    fn rows_are_numbered_from_the_beginning_of_the_output() {
+        let frame = |values: [f64; 3]| df!("x" => values).unwrap();
+        let (good, bad) = (frame([1.0, 2.0, 3.0]), frame([1.0, f64::NAN, 3.0]));
+        let mut stream = StreamWriter::new(&Format::Ndjson, good.schema(), Vec::new()).unwrap();
+        stream.push(&good).unwrap();
+        let error = stream.push(&bad).unwrap_err();
+        assert_eq!(error.to_string(), "row 5 of the stream: column x holds NaN, which JSON has no number for");
+        assert_eq!(error.kind(), ErrorKind::Value);
+
+        let folder = tempfile::tempdir().unwrap();
+        let name = "data/part-00000.ndjson";
+        let mut file = crate::write::create(&Format::Ndjson, folder.path(), name, good.schema(), None).unwrap();
+        file.push(&good).unwrap();
+        let error = file.push(&bad).unwrap_err().to_string();
+        assert_eq!(error, "row 5 of data/part-00000.ndjson: column x holds NaN, which JSON has no number for");
     }
 
     #[test]

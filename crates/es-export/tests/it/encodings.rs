@@ -95,10 +95,16 @@ async fn an_encoding_that_does_not_fit_is_told_before_rows_are_read() {
     index_of(&client, &index, 1, fields(), &rows(60), &["k"]).await;
     let scratch = tempfile::tempdir().unwrap();
     let mut export = export(small_pages(&index), &scratch.path().join("set"), None);
-    for (name, encoding) in [("g", Encoding::Standard), ("nope", Encoding::Codes)] {
+    let table = [
+        ("g", Encoding::Standard, "standard takes numbers and booleans"),
+        ("gg", Encoding::Codes, "did you mean `g`?"),
+        ("nope", Encoding::Codes, "the columns are g, k, n, x"),
+    ];
+    for (name, encoding, help) in table {
         export.encodings = [(name.to_owned(), encoding)].into_iter().collect();
         let error = run(export.clone(), &client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Column, "{error}");
+        assert_eq!(error.help(), Some(help));
     }
     assert!(contents(scratch.path()).is_empty());
     until_closed(&client, &index).await;

@@ -1,6 +1,7 @@
 //! Servers that lose rows, points in time and connections.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use es_core::Client;
 use es_export::{ErrorKind, IndexReader, ReadOptions, ReadRequest, Search};
@@ -94,6 +95,53 @@ async fn a_page_that_fails_once_is_read_again_and_not_twice() {
     .await;
     let found = IndexReader::open(&client, one_slice()).await.unwrap().collect().await.unwrap();
     assert_eq!(found.column("n").unwrap().i64().unwrap().into_no_null_iter().collect::<Vec<_>>(), [0, 1, 2]);
+}
+
+/// A refusal of a circuit breaker: of the node, or of a shard that the search asked.
+fn no_memory(of_shard: bool) -> ResponseTemplate {
+    let breaker = json!({
+        "type": "circuit_breaking_exception", "reason": "[parent] Data too large", "bytes_wanted": 9, "bytes_limit": 8,
+        "durability": "TRANSIENT",
+    });
+    let error = match of_shard {
+        false => breaker,
+        true => {
+            json!({"type": "search_phase_execution_exception", "reason": "all shards failed", "root_cause": [breaker]})
+        }
+    };
+    answer(429, &json!({"error": error, "status": 429}))
+}
+
+#[tokio::test]
+async fn pages_that_the_server_has_no_memory_for_become_smaller_and_stay_so() {
+    for of_shard in [false, true] {
+        let (server, client) = mock_node(3, move |body| match body["size"].as_u64().unwrap() {
+            ..=125 => three_pages(body),
+            _ => no_memory(of_shard),
+        })
+        .await;
+        let found = IndexReader::open(&client, one_slice()).await.unwrap().collect().await.unwrap();
+        assert_eq!(found.column("n").unwrap().i64().unwrap().into_no_null_iter().collect::<Vec<_>>(), [0, 1, 2]);
+        let searches = bodies(&server, "/_search").await;
+        // The first one counts.
+        let sizes: Vec<_> = searches.iter().skip(1).map(|body| body["size"].as_u64().unwrap()).collect();
+        assert_eq!(sizes, [1_000, 500, 250, 125, 125, 125]);
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_never_has_the_memory_fails_the_read_in_the_end() {
+    let (server, client) = mock_node(3, |_| no_memory(false)).await;
+    let mut request = one_slice();
+    request.options.keep_alive = Duration::from_secs(2);
+    let error = IndexReader::open(&client, request).await.unwrap().collect().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Elasticsearch);
+    assert!(error.is_retryable() && error.to_string().contains("Data too large"), "{error}");
+    let searches = bodies(&server, "/_search").await;
+    // What keeps the point in time alive asks for no rows.
+    let sizes: Vec<_> = searches.iter().map(|body| body["size"].as_u64().unwrap()).filter(|size| *size > 0).collect();
+    assert!(sizes.len() > 1 && sizes.is_sorted_by(|one, next| one >= next), "{sizes:?}");
+    assert!(sizes.iter().all(|size| *size >= 100), "{sizes:?}");
 }
 
 #[tokio::test]

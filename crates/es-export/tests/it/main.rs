@@ -15,6 +15,7 @@ mod partitions;
 mod queries;
 mod reading;
 mod resuming;
+mod round_trip;
 mod scrolling;
 mod searching;
 mod splits;

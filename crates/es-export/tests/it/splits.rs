@@ -212,6 +212,7 @@ async fn a_column_that_decides_and_is_not_there_is_told_before_rows_are_read() {
         let error = run(export(request, &folder, Some(split)), &client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Column, "{error}");
         assert!(error.to_string().contains("nope"), "{error}");
+        assert!(error.help().is_some_and(|help| help.contains("are g, k, n, x")), "{:?}", error.help());
         until_closed(&client, &index).await;
     }
     assert_eq!(names(scratch.path()), [] as [&str; 0]);

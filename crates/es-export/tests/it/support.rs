@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
@@ -131,9 +131,14 @@ pub(crate) fn split(key: &str) -> Split {
     Split::by_hash(vec![key.to_owned()], 7, parts.to_vec()).unwrap()
 }
 
-/// Runs an export to its end.
+/// Runs an export to its end. Its manifest is as the schema of manifests has them.
 pub(crate) async fn run(export: Export, client: &Client) -> Result<Manifest, es_export::Error> {
-    export.run(client, &CancellationToken::new(), |_: Progress| {}).await
+    static SCHEMA: LazyLock<jsonschema::Validator> =
+        LazyLock::new(|| jsonschema::draft202012::new(&Manifest::schema()).unwrap());
+    let manifest = export.run(client, &CancellationToken::new(), |_: Progress| {}).await?;
+    let text = json!(manifest);
+    assert!(SCHEMA.is_valid(&text), "{:?} {text}", SCHEMA.iter_errors(&text).collect::<Vec<_>>());
+    Ok(manifest)
 }
 
 /// An observer of an export, and what ends when the export has its first rows.

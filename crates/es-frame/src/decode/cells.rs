@@ -277,8 +277,11 @@ impl Cell {
             Some(b'{') => "holds an object".to_owned(),
             _ => format!("holds {}, which is no {}", shown(raw), self.field_type),
         };
-        self.refused(scanner, &what)
-            .with_help("take malformed values of the column for nulls, leave the column out, or mend the document")
+        self.refused(scanner, &what).with_help(format!(
+            "take malformed values of the column for nulls, `malformed: \"null\"`, on the command line \
+                 `--malformed {}=null`, leave the column out, or mend the document",
+            self.name
+        ))
     }
 
     #[cold]
@@ -288,8 +291,16 @@ impl Cell {
             _ => "a document".to_owned(),
         };
         let error = Error::new(ErrorKind::Value, format!("field {} of {document} {what}", self.name));
+        let name = &self.name;
         match what {
-            "holds more than one value" => error.with_help("read the column as lists, or take its first or last value"),
+            "holds more than one value" => error.with_help(format!(
+                "read the column as lists, or take its first or last value: `values: list`, `first` or `last`, on the \
+                 command line `--values {name}=list`"
+            )),
+            "has no value" => error.with_help(format!(
+                "take what is missing for null, `missing: \"null\"`, on the command line `--missing {name}=null`, or \
+                 leave such documents out by the query"
+            )),
             _ => error,
         }
     }

@@ -19,6 +19,7 @@ mod value;
 use polars::prelude::{Column, DataFrame};
 
 use crate::error::{Error, ErrorKind};
+use crate::suggest::suggestion;
 use action::Actions;
 use cells::{Cells, Style};
 use line::Line;
@@ -172,10 +173,8 @@ fn refused(refusal: &Refusal, row: usize) -> Error {
 /// A column that the options name.
 fn writer_column<'a>(frame: &'a DataFrame, name: &str, role: &str) -> Result<&'a Column, Error> {
     frame.column(name).map_err(|_| {
-        let known: Vec<_> = frame.get_column_names().iter().map(|name| name.as_str()).collect();
-        Error::new(
-            ErrorKind::UnknownColumn,
-            format!("the {role} column {name} is not among the columns {}", known.join(", ")),
-        )
+        let known = frame.columns().iter().map(|column| column.name().as_str());
+        Error::new(ErrorKind::UnknownColumn, format!("there is no column {name}, which is to be the {role}"))
+            .with_help(suggestion(name, "columns", known))
     })
 }

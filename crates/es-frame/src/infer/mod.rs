@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::encode::{FieldNames, check_paths};
 use crate::error::{Error, ErrorKind};
+use crate::suggest::suggestion;
 use sample::Sample;
 
 /// The most dimensions that a `dense_vector` can have.
@@ -130,9 +131,9 @@ impl Inference<'_> {
     fn mapping(&self, schema: &Schema) -> Result<Mapping, Error> {
         for name in self.options.vectors.iter().chain(&self.options.nested) {
             if !schema.iter().any(|(column, dtype)| is_at(name, column, dtype)) {
-                let known: Vec<_> = schema.iter_names().map(|name| name.as_str()).collect();
+                let known = schema.iter_names().map(|name| name.as_str());
                 return Err(Error::new(ErrorKind::UnknownColumn, format!("there is no field {name}"))
-                    .with_help(format!("the columns are {}", known.join(", "))));
+                    .with_help(suggestion(name, "columns", known)));
             }
         }
         if self.options.names == FieldNames::Objects {

@@ -2,19 +2,13 @@
 
 use base64::Engine as _;
 use es_core::{Mapping, Version};
-use es_frame::{
-    CellPolicy, ColumnRequest, DecodeOptions, FieldNames, FieldSource, HitDecoder, MappingOptions, Values, VectorForm,
-    WriterOptions, infer_mapping_of,
-};
+use es_frame::{ColumnRequest, DecodeOptions, FieldSource, HitDecoder, VectorForm};
 use es_testing::Node;
 use polars::prelude::*;
-use proptest::prelude::*;
-use proptest::strategy::ValueTree as _;
-use proptest::test_runner::TestRunner;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{create, live, send};
+use crate::support::{create, live};
 
 /// All documents of an index, in the order of their field `row`.
 async fn read(node: &Node, index: &str, mapping: &Mapping, options: &DecodeOptions) -> DataFrame {
@@ -30,155 +24,6 @@ async fn read(node: &Node, index: &str, mapping: &Mapping, options: &DecodeOptio
 
 fn options(version: Version, retrieval: FieldSource) -> DecodeOptions {
     DecodeOptions { version: Some(version), retrieval, ..DecodeOptions::default() }
-}
-
-/// The types that a mapping is inferred of, and what they are read as again. Lists of lists are
-/// lists to Elasticsearch, so there are none here.
-fn types() -> impl Strategy<Value = DataType> {
-    let scalars = prop::sample::select(vec![
-        DataType::Boolean,
-        DataType::Int8,
-        DataType::Int16,
-        DataType::Int32,
-        DataType::Int64,
-        DataType::Float32,
-        DataType::Float64,
-        DataType::String,
-        DataType::Binary,
-        DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC)),
-        DataType::Datetime(TimeUnit::Nanoseconds, Some(TimeZone::UTC)),
-    ]);
-    let listed = prop_oneof![
-        3 => scalars.clone(),
-        1 => scalars.prop_map(|inner| DataType::List(Box::new(inner))),
-    ];
-    let object = prop::collection::vec(listed.clone(), 1..4).prop_map(|fields| {
-        let field = |(place, dtype)| Field::new(format!("f{place}").into(), dtype);
-        DataType::Struct(fields.into_iter().enumerate().map(field).collect())
-    });
-    prop_oneof![
-        4 => listed,
-        1 => object.clone(),
-        1 => object.prop_map(|object| DataType::List(Box::new(object))),
-        1 => (1..6_usize).prop_map(|width| DataType::Array(Box::new(DataType::Float32), width)),
-    ]
-}
-
-/// Values of a type, of which about every fifth is null.
-fn values(dtype: &DataType) -> BoxedStrategy<AnyValue<'static>> {
-    let some = match dtype.clone() {
-        DataType::Boolean => any::<bool>().prop_map(AnyValue::Boolean).boxed(),
-        DataType::Int8 => any::<i8>().prop_map(AnyValue::Int8).boxed(),
-        DataType::Int16 => any::<i16>().prop_map(AnyValue::Int16).boxed(),
-        DataType::Int32 => any::<i32>().prop_map(AnyValue::Int32).boxed(),
-        DataType::Int64 => prop_oneof![any::<i64>(), Just(i64::MIN), Just(i64::MAX)].prop_map(AnyValue::Int64).boxed(),
-        DataType::Float32 => any::<f32>().prop_filter("finite", |x| x.is_finite()).prop_map(AnyValue::Float32).boxed(),
-        DataType::Float64 => any::<f64>().prop_filter("finite", |x| x.is_finite()).prop_map(AnyValue::Float64).boxed(),
-        DataType::String => {
-            "(\\PC|[\\x00-\\x7f]){0,30}".prop_map(|text| AnyValue::StringOwned(text.as_str().into())).boxed()
-        }
-        DataType::Binary => prop::collection::vec(any::<u8>(), 0..40).prop_map(AnyValue::BinaryOwned).boxed(),
-        DataType::Datetime(TimeUnit::Milliseconds, _) => (-62_167_219_200_000..253_402_300_800_000_i64)
-            .prop_map(|n| AnyValue::Datetime(n, TimeUnit::Milliseconds, None))
-            .boxed(),
-        // What `date_nanos` holds: from 1970 to 2262.
-        DataType::Datetime(unit, _) => (0..i64::MAX).prop_map(move |n| AnyValue::Datetime(n, unit, None)).boxed(),
-        DataType::List(inner) => {
-            let (inner, dtype) = (values(&inner), *inner);
-            prop::collection::vec(inner, 0..4)
-                .prop_map(move |values| AnyValue::List(series("", &dtype, &values)))
-                .boxed()
-        }
-        DataType::Array(inner, width) => {
-            // Vectors of length zero are refused where they are compared by their cosine.
-            let numbers = prop::collection::vec(-1e6_f32..1e6, width..=width);
-            numbers
-                .prop_map(move |numbers| {
-                    let values: Vec<_> = numbers.into_iter().map(AnyValue::Float32).collect();
-                    AnyValue::Array(series("", &inner, &values), width)
-                })
-                .boxed()
-        }
-        DataType::Struct(fields) => {
-            let members: Vec<_> = fields.iter().map(|field| values(field.dtype())).collect();
-            members.prop_map(move |values| AnyValue::StructOwned(Box::new((values, fields.clone())))).boxed()
-        }
-        other => unreachable!("{other} is not among the types"),
-    };
-    prop_oneof![4 => some, 1 => Just(AnyValue::Null)].boxed()
-}
-
-fn series(name: &str, dtype: &DataType, values: &[AnyValue<'static>]) -> Series {
-    Series::from_any_values_and_dtype(name.into(), values, dtype, true).unwrap()
-}
-
-/// The policies that make columns of the types be read as they are.
-fn list_policies(path: &str, dtype: &DataType, options: &mut DecodeOptions) {
-    let list = CellPolicy { values: Values::List, ..CellPolicy::default() };
-    match dtype {
-        DataType::List(inner) => {
-            options.policies.insert(path.to_owned(), list);
-            list_policies_of_members(path, inner, options);
-        }
-        other => list_policies_of_members(path, other, options),
-    }
-}
-
-fn list_policies_of_members(path: &str, dtype: &DataType, options: &mut DecodeOptions) {
-    if let DataType::Struct(fields) = dtype {
-        for field in fields {
-            list_policies(&format!("{path}.{}", field.name()), field.dtype(), options);
-        }
-    }
-}
-
-#[tokio::test]
-async fn any_frame_comes_back_as_it_was() {
-    let Some((node, version, scope)) = live("any_frame_comes_back_as_it_was").await else { return };
-    let mut runner = TestRunner::new(ProptestConfig { cases: 12, ..ProptestConfig::default() });
-    for round in 0..12 {
-        let frames = prop::collection::vec(types(), 1..7).prop_flat_map(|types| {
-            let columns: Vec<_> = types.iter().map(|dtype| prop::collection::vec(values(dtype), 20)).collect();
-            (Just(types), columns)
-        });
-        let (types, columns) = frames.new_tree(&mut runner).unwrap().current();
-        let mut all = vec![Column::new("row".into(), (0..20_i64).collect::<Vec<_>>())];
-        for (place, (dtype, values)) in types.iter().zip(&columns).enumerate() {
-            all.push(series(&format!("c{place}"), dtype, values).into());
-        }
-        let mut frame = DataFrame::new_infer_height(all).unwrap();
-        frame.rechunk_mut();
-        // Structs of a column are objects, lists of them nested fields.
-        let nested = types
-            .iter()
-            .enumerate()
-            .filter(|(_, dtype)| matches!(dtype, DataType::List(inner) if matches!(**inner, DataType::Struct(_))));
-        let nested = nested.map(|(place, _)| format!("c{place}")).collect();
-        let names = if round % 2 == 0 { FieldNames::Flat } else { FieldNames::Objects };
-        let infer = MappingOptions { names, nested, ..MappingOptions::default() };
-        let mut mapping = infer_mapping_of(&frame, &infer).unwrap();
-        for (place, dtype) in types.iter().enumerate() {
-            if matches!(dtype, DataType::Array(..)) {
-                // By default vectors are kept normalised, and their source is computed from that.
-                mapping.properties[&format!("c{place}")]["similarity"] = json!("l2_norm");
-            }
-        }
-        let index = format!("{}{round}", scope.prefix());
-        create(&node, &index, mapping.clone()).await;
-        let vectors = VectorForm::best_for(version);
-        let writer = WriterOptions { id: vec!["row".into()], names, vectors, ..WriterOptions::default() };
-        assert!(send(&node, &index, &frame, &writer).await.iter().all(|status| *status == 201));
-
-        let mut options = options(version, FieldSource::Auto);
-        let columns = frame.get_column_names().iter().map(|name| name.to_string()).collect();
-        options.columns = ColumnRequest::Named(columns);
-        for column in frame.columns() {
-            list_policies(column.name(), column.dtype(), &mut options);
-        }
-        let found = read(&node, &index, &mapping, &options).await;
-        assert_eq!(found.schema(), frame.schema());
-        assert!(found.equals_missing(&frame), "{found:?}\n{frame:?}");
-    }
 }
 
 /// The documents of every type that the node has, with the values as they are to be read.

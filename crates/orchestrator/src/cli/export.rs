@@ -77,22 +77,22 @@ pub struct ExportArgs {
     pub page_rows: Option<u32>,
 
     /// Where the server takes the values from.
-    #[arg(long, value_enum, default_value_t)]
+    #[arg(long, value_enum, default_value_t, conflicts_with_all = QUERY_LANGUAGES)]
     pub read_from: ReadFromArg,
 
     /// What becomes of several values in one document: one (more are an error), list, first or
     /// last; of a single field with FIELD=POLICY.
-    #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',')]
+    #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub values: Vec<String>,
 
     /// What becomes of a value that the field's type does not have: error or null; of a single
     /// field with FIELD=POLICY.
-    #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',')]
+    #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub malformed: Vec<String>,
 
     /// What becomes of a document without a value: null or error; of a single field with
     /// FIELD=POLICY.
-    #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',')]
+    #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub missing: Vec<String>,
 
     /// What numbers the values of a field are turned into: numeric, codes, one-hot or
@@ -150,7 +150,8 @@ fn compression_names() -> PossibleValuesParser {
     PossibleValuesParser::new(Compression::ALL.map(Compression::as_str))
 }
 
-/// What takes the place of an index and a query.
+/// What takes the place of an index and a query: the server makes the rows, and says itself which
+/// columns they have, how many there are, and what becomes of several values or none.
 const QUERY_LANGUAGES: [&str; 2] = ["esql", "sql"];
 
 /// Where the server takes values from.

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod conflict;
 mod export;
 mod ingest;
 
@@ -191,4 +192,6 @@ pub enum ReferencePage {
     EnvExample,
     /// The settings and their defaults.
     Settings,
+    /// The JSON Schema of the manifests of exports.
+    ManifestSchema,
 }

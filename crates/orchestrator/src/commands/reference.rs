@@ -22,6 +22,7 @@ pub(super) fn page(which: ReferencePage) -> Result<Exit, Failure> {
         ReferencePage::Environment => environment_page(),
         ReferencePage::EnvExample => env_example(),
         ReferencePage::Settings => settings_page(),
+        ReferencePage::ManifestSchema => format!("{:#}\n", es_export::Manifest::schema()),
     };
     print_out(&text);
     Ok(Exit::Done)

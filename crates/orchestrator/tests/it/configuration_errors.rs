@@ -98,4 +98,6 @@ fn wrong_commands_and_options() {
     let bench = small();
     bench.golden("unknown_command", &["rnu"]);
     bench.golden("options_that_exclude_each_other", &["run", "--partition", "2024-01", "--from", "2024-01-01"]);
+    let query = ["export", "--esql", "FROM readings", "--to", "out", "--values", "list", "--missing", "value=error"];
+    bench.golden("options_that_a_query_excludes", &query);
 }

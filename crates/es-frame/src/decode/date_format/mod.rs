@@ -2,9 +2,9 @@
 //!
 //! A format is an alternative of built-in names and Java patterns, joined by `||`; a text is
 //! read by the first alternative that takes all of it, as the server does. `names` says what
-//! the built-in names mean, `pattern` compiles patterns, `fields` puts an instant together.
-//! A format that could be read otherwise than the server reads it is refused when it is
-//! compiled, so that no instant is ever a guess.
+//! the built-in names mean, `pattern` compiles patterns and reads by them, `fields` puts an
+//! instant together. A format that could be read otherwise than the server reads it is refused
+//! when it is compiled, so that no instant is ever a guess.
 //!
 //! Source: the `format` parameter in the reference of Elasticsearch, and the patterns of
 //! `java.time.format.DateTimeFormatter`.

@@ -17,6 +17,7 @@ use super::places::Places;
 use super::shape::{Shape, listed};
 use super::table::Table;
 use crate::error::{Error, ErrorKind};
+use crate::suggest::suggestion;
 use es_core::Mapping;
 use resolve::Candidate;
 
@@ -147,12 +148,12 @@ fn check_names(candidates: &[Candidate], policies: &IndexMap<String, CellPolicy>
             candidate.name == *name || name.strip_prefix(&candidate.name).is_some_and(|rest| rest.starts_with('.'))
         };
         if !candidates.iter().any(is_of) {
-            let known: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+            let known = candidates.iter().map(|candidate| candidate.name.as_str());
             return Err(Error::new(
                 ErrorKind::UnknownColumn,
                 format!("a policy is set for {name}, which is no column that is read"),
             )
-            .with_help(format!("the columns are {}", known.join(", "))));
+            .with_help(suggestion(name, "columns", known)));
         }
     }
     Ok(())

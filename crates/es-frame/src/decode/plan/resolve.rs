@@ -9,6 +9,7 @@ use crate::decode::hit::Metadata;
 use crate::decode::options::{CellPolicy, DecodeOptions, Malformed, Values};
 use crate::decode::shape::{Member, Shape};
 use crate::error::{Error, ErrorKind};
+use crate::suggest::{nearest, suggestion};
 
 /// Why several values are not read from doc values.
 pub(super) const ORDER: &str = "may have several values, whose order doc values do not keep";
@@ -300,6 +301,11 @@ fn source_paths(mapping: &Mapping, path: &str) -> Vec<String> {
 fn unknown(mapping: &Mapping, name: &str, options: &DecodeOptions) -> Error {
     let fields = mapping.fields().into_iter().map(|(path, _)| path);
     let known: Vec<String> = fields.chain(runtime_fields(mapping, options).map(|(name, _)| name)).collect();
-    Error::new(ErrorKind::UnknownColumn, format!("the index has no field {name}"))
-        .with_help(format!("its fields are {}", known.join(", ")))
+    let metadata = Metadata::ALL.map(Metadata::name);
+    // The metadata of documents are no fields, and so are not listed among them.
+    let help = match nearest(name, metadata) {
+        Some(near) if name.starts_with('_') => format!("did you mean `{near}`?"),
+        _ => suggestion(name, "fields", known.iter().map(String::as_str)),
+    };
+    Error::new(ErrorKind::UnknownColumn, format!("the index has no field {name}")).with_help(help)
 }

@@ -158,6 +158,10 @@ fn names_are_those_of_the_index() {
     assert_eq!(found.columns[0].field_type, "date");
     assert_eq!(found.columns[1].dtype().to_string(), "struct[1]");
     let error = Plan::new(&mapping(properties.clone()), &options(&["dd"], FieldSource::Auto)).unwrap_err();
-    assert_eq!((error.kind(), error.help()), (ErrorKind::UnknownColumn, Some("its fields are o, o.x, d, a")));
+    assert_eq!((error.kind(), error.help()), (ErrorKind::UnknownColumn, Some("did you mean `d`?")));
+    for (name, help) in [("_idd", "did you mean `_id`?"), ("weight", "the fields are o, o.x, d, a")] {
+        let error = Plan::new(&mapping(properties.clone()), &options(&[name], FieldSource::Auto)).unwrap_err();
+        assert_eq!(error.help(), Some(help));
+    }
     assert_eq!(refused(properties, &options(&["d", "d"], FieldSource::Auto)), "column d is named twice");
 }

@@ -17,11 +17,7 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, warn};
 
 use super::size::PageSize;
-<<<<<<< HEAD
-use super::{ends, unread};
-=======
-use super::{breaker, ends};
->>>>>>> trip
+use super::{breaker, ends, unread};
 use crate::error::{Error, ErrorKind};
 
 /// A point in time that is being read.
@@ -166,12 +162,8 @@ impl Place {
     /// The rows of the next page; `None` at the end.
     async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
         let Some(coming) = self.next.take() else { return Ok(None) };
-<<<<<<< HEAD
-        let body = coming.page.await.map_err(unread)??;
-=======
-        let Page { body, refused_to } = coming.page.await.map_err(failed)??;
+        let Page { body, refused_to } = coming.page.await.map_err(unread)??;
         self.most_rows = refused_to.unwrap_or(self.most_rows);
->>>>>>> trip
         if let Some(id) = ends::point_in_time_id(&body) {
             self.read.point_in_time.renew(id);
         }

@@ -133,6 +133,11 @@ pub struct ExportArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub row_group_rows: Option<u32>,
 
+    /// About how many rows are read before the files are finished and others begun;
+    /// `export.rows_per_file` without it.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub rows_per_file: Option<u32>,
+
     /// Begin anew, even where an earlier export was cut off.
     #[arg(long)]
     pub restart: bool,

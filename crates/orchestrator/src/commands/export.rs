@@ -41,6 +41,8 @@ pub(super) async fn export(work: Workplace, args: ExportArgs, reporter: &Reporte
         Target::Standard(format) => stream(&client, order.request, format, &order.name, &cancel, reporter).await,
         Target::Files(destination, format) => {
             let path = destination.path().to_owned();
+            let mut options = exports::export_options(&work.settings.export, args.restart);
+            options.rows_per_file = args.rows_per_file.map_or(options.rows_per_file, u64::from);
             let export = Export {
                 request: order.request,
                 destination,
@@ -49,7 +51,7 @@ pub(super) async fn export(work: Workplace, args: ExportArgs, reporter: &Reporte
                 split: order.split,
                 partition_by: args.partition_by.clone(),
                 encodings: order.encodings,
-                options: exports::export_options(&work.settings.export, args.restart),
+                options,
                 notes: json!({}),
             };
             write(&client, export, &path, &order.name, &cancel, reporter).await

@@ -3,12 +3,13 @@
 
 use std::future::Future;
 
-use es_core::{Client, ForceMerge, Wait};
+use es_core::{Client, ForceMerge, RetryPolicy, Wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
 use crate::error::{Error, ErrorKind};
+use crate::load::BulkOptions;
 
 const REFRESH_INTERVAL: &str = "refresh_interval";
 const REPLICAS: &str = "number_of_replicas";
@@ -31,13 +32,22 @@ impl Default for InitialLoadOptions {
 }
 
 /// What is done when an index is filled.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
     /// Merges each shard down to so many segments, while there are no replicas yet. Default:
     /// no merge.
     pub force_merge: Option<u32>,
     /// How long the merge is waited for.
     pub wait: Wait,
+    /// How long and how often the requests are sent again, when every document is in the index
+    /// and the server cannot be reached. Default: as documents are, see [`BulkOptions::retry`].
+    pub retry: RetryPolicy,
+}
+
+impl Default for Finish {
+    fn default() -> Self {
+        Self { force_merge: None, wait: Wait::default(), retry: BulkOptions::default().retry }
+    }
 }
 
 /// The settings that an index had; null is the default of Elasticsearch. A setting that is not
@@ -132,6 +142,7 @@ impl InitialLoad {
     /// # Errors
     /// [`ErrorKind::Elasticsearch`] when any of these fails.
     pub async fn finish(mut self, finish: &Finish) -> Result<(), Error> {
+        self.client = self.client.with_retry(finish.retry);
         let merged = match finish.force_merge {
             Some(segments) => {
                 let merge = ForceMerge::ToSegments(segments);

@@ -33,12 +33,13 @@ use crate::sql::SqlCursor;
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
+    /// For requests without a policy of their own.
+    retry: RetryPolicy,
 }
 
 struct Inner {
     transport: Transport,
     nodes: Nodes,
-    retry: RetryPolicy,
     sniffing: Schedule,
     info: ClusterInfo,
     capabilities: CapabilityCache,
@@ -72,18 +73,19 @@ impl Client {
         let info = first_answer(&transport, &urls).await?;
         debug!(version = %info.version, cluster = %info.cluster_name, "connected");
         let sniffing = Schedule::new(config.sniffing);
-        let inner = Inner {
-            transport,
-            nodes: Nodes::new(urls),
-            retry: config.retry,
-            sniffing,
-            info,
-            capabilities: CapabilityCache::default(),
-        };
+        let inner =
+            Inner { transport, nodes: Nodes::new(urls), sniffing, info, capabilities: CapabilityCache::default() };
         if inner.sniffing.at_start() {
             inner.sniff().await;
         }
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self { inner: Arc::new(inner), retry: config.retry })
+    }
+
+    /// The same connection with another policy: for work at the end of which more waiting is
+    /// cheaper than doing it again.
+    #[must_use]
+    pub fn with_retry(&self, retry: RetryPolicy) -> Self {
+        Self { retry, ..self.clone() }
     }
 
     /// What the cluster said of itself when the client connected.
@@ -104,7 +106,7 @@ impl Client {
     /// The last failure when the retries are used up or not allowed.
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
         self.sniff_when_due();
-        self.inner.send(request).await
+        self.inner.send(request, request.retry.unwrap_or(self.retry)).await
     }
 
     /// Sends a request and tells whether the thing asked for exists (404 says no).
@@ -243,9 +245,8 @@ fn identify(transport: &Transport, hello: &Request, answer: &Answer, url: &Url) 
 }
 
 impl Inner {
-    async fn send(&self, request: &Request) -> Result<Response, Error> {
+    async fn send(&self, request: &Request, policy: RetryPolicy) -> Result<Response, Error> {
         request.check()?;
-        let policy = request.retry.unwrap_or(self.retry);
         let body = self.transport.encoded_body(request).await?;
         let started = Instant::now();
         let mut retries = 0;

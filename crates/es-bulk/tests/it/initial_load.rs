@@ -1,10 +1,13 @@
 //! Settings of an index while it is filled.
 
+use std::time::Duration;
+
 use es_bulk::{BulkLoader, Error, ErrorKind, Finish, InitialLoad, InitialLoadOptions, OriginalSettings};
-use es_core::{Client, NewIndex};
+use es_core::{Backoff, Client, NewIndex, RetryPolicy};
+use es_testing::Fault;
 use serde_json::{Value, json};
 
-use crate::support::{batches, live, numbered, options, stream_of};
+use crate::support::{batches, behind_a_proxy, live, numbered, options, stream_of};
 
 async fn settings(client: &Client, index: &str) -> (Value, Value) {
     let found = client.indices().describe(index).await.unwrap().remove(0).index_settings();
@@ -60,6 +63,23 @@ async fn settings_are_put_back_after_a_failure_and_after_work_that_is_dropped() 
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     panic!("the settings were not put back");
+}
+
+/// A node that restarts when the last document is in must not fail the load, nor leave it without
+/// refreshes: it is away for longer than the few tries that a request usually has.
+#[tokio::test]
+async fn a_node_that_is_away_at_the_end_is_waited_for() {
+    let Some((client, proxy, scope)) = behind_a_proxy("initial_away").await else { return };
+    let index = format!("{}a", scope.prefix());
+    index_with(&client, &index, json!({"refresh_interval": "7s"})).await;
+    let before = settings(&client, &index).await;
+    let mut filling = InitialLoad::of(&client, &index, InitialLoadOptions::default()).await.unwrap();
+    filling.begin().await.unwrap();
+    proxy.script_for("/_settings", std::iter::repeat_n(Fault::Reset, 8));
+    let backoff = Backoff { first: Duration::from_millis(1), longest: Duration::from_millis(1) };
+    let retry = RetryPolicy { backoff, ..Finish::default().retry };
+    filling.finish(&Finish { retry, ..Finish::default() }).await.unwrap();
+    assert_eq!((proxy.unused(), settings(&client, &index).await), (0, before));
 }
 
 #[tokio::test]

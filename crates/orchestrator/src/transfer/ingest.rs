@@ -187,16 +187,16 @@ async fn make_searchable(
     force_merge: Option<u32>,
     is_whole: bool,
 ) -> Result<(), Failure> {
+    let finish = Finish { force_merge, ..Finish::default() };
     match initial {
         Some(initial) if is_whole => {
-            let finish = Finish { force_merge, ..Finish::default() };
             initial.finish(&finish).await.map_err(|error| Failure::from(error).within("after the load"))
         }
         Some(initial) => {
             let put_back = initial.put_back().await;
             put_back.map_err(|error| Failure::from(error).within("the settings of the index cannot be put back"))
         }
-        None => Ok(client.indices().refresh(index).await?),
+        None => Ok(client.with_retry(finish.retry).indices().refresh(index).await?),
     }
 }
 

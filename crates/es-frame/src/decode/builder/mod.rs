@@ -48,7 +48,7 @@ pub(crate) enum Builder {
     Vector(Vectors<f32>),
     ByteVector(Vectors<i8>),
     Range(Box<Ranges>),
-    Join(Joins),
+    Join(Box<Joins>),
     Struct(Box<Table>),
 }
 
@@ -74,7 +74,7 @@ impl Builder {
             Shape::Vector(width) => Self::Vector(Vectors::new(*width, rows)),
             Shape::ByteVector(width) => Self::ByteVector(Vectors::new(*width, rows)),
             Shape::Range(bound) => Self::Range(Box::new(Ranges::new(bound, rows))),
-            Shape::Join => Self::Join(Joins::new(rows)),
+            Shape::Join => Self::Join(Box::new(Joins::new(rows))),
             Shape::Struct(members) => Self::Struct(Box::new(Table::of_members(members))),
         }
     }

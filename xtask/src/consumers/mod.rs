@@ -202,7 +202,7 @@ fn write_files() -> Result<PathBuf> {
 fn finish(command: &mut Command, what: &str) -> Result<String> {
     match process::run_within(command, LIMIT, || ())? {
         Some(finished) if finished.status.success() => Ok(finished.stdout.trim().to_owned()),
-        Some(finished) => bail!("{what} failed:\n{}", finished.tail()),
+        Some(finished) => bail!("{what} failed with {}:\n{}", finished.status, finished.tail()),
         None => bail!("{what} does not end within {} s", LIMIT.as_secs()),
     }
 }

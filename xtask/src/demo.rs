@@ -12,15 +12,13 @@ use crate::es::commands;
 use crate::es::provider::Choice;
 use crate::es::state::Layout;
 use crate::es::up::{self, Options, Outcome};
+use crate::example::FLIGHTS as PIPELINE;
 use crate::terminal::human_bytes;
 use crate::{compile, es, workspace};
 
 /// The profile that is quickest from a fresh clone to the end of the demo: an
 /// optimised build alone takes longer than this one and the run together.
 const PROFILE: &str = "dev";
-
-/// The pipeline that is shown, from the workspace's root.
-const PIPELINE: &str = "examples/flights";
 
 /// The exit code by which the program says that a check or monitor failed.
 const CHECK_FAILED: i32 = 3;
@@ -172,7 +170,7 @@ cargo xtask es down                              # stop the Elasticsearch; its d
     )
 }
 
-fn heading(title: &str) {
+pub(crate) fn heading(title: &str) {
     println!("\n── {title} ──");
 }
 

@@ -1,5 +1,5 @@
-//! Development commands of this workspace: a real Elasticsearch to work
-//! against, the checks that a change must pass, the demo, and the benchmark.
+//! Development commands of this workspace: a real Elasticsearch to work against, the checks that a
+//! change must pass, the demo, the benchmarks, the consumers of exports, and the soak.
 //!
 //! Run as `cargo xtask COMMAND`. Depends on none of the workspace's crates, so
 //! that it builds in seconds and works while they do not compile.
@@ -10,6 +10,7 @@ mod compile;
 mod consumers;
 mod demo;
 mod es;
+mod example;
 mod fault_proxy;
 mod generate;
 mod http;
@@ -43,7 +44,7 @@ enum Command {
     Demo,
     /// Measure the program beside elasticsearch-py: documents per second, CPU, memory
     Bench(bench::BenchArgs),
-    /// Let the packages that people use read a file of each format of exports
+    /// Let the packages that people use read what exports write
     Consumers(consumers::ConsumersArgs),
     /// Load and export while everything goes wrong, and compare every document
     Soak(soak::SoakArgs),

@@ -4,6 +4,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use anyhow::{Context, Result};
+
 /// The workspace's root folder.
 ///
 /// Cargo names the manifest's folder at run time too, which stays right when
@@ -19,6 +21,14 @@ pub(crate) fn root() -> PathBuf {
 /// The folder with everything that `cargo xtask es` keeps; git ignores it.
 pub(crate) fn es_folder() -> PathBuf {
     root().join(".es")
+}
+
+/// Makes a folder anew.
+pub(crate) fn empty_folder(path: &Path) -> Result<()> {
+    if path.exists() {
+        std::fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
 }
 
 /// A short name that is the same for the same checkout and differs between two.

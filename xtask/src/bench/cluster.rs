@@ -17,15 +17,15 @@ const MERGE_LIMIT: Duration = Duration::from_secs(60);
 const ADDED_SETTINGS: [&str; 5] = ["creation_date", "provided_name", "uuid", "version", "routing"];
 
 #[derive(Clone)]
-pub(super) struct Cluster {
+pub(crate) struct Cluster {
     client: Arc<Client>,
     url: String,
     run: String,
 }
 
 impl Cluster {
-    /// The server that `variables` lead to, or else the environment.
-    pub(super) fn connect(variables: &[(&'static str, String)]) -> Result<Self> {
+    /// The server that `variables` lead to, or else the environment; indices are named after the command.
+    pub(crate) fn connect(variables: &[(&'static str, String)], command: &str) -> Result<Self> {
         let variable = |name: &str| {
             let own = variables.iter().find(|(key, _)| *key == name).map(|(_, value)| value.clone());
             own.or_else(|| std::env::var(name).ok()).filter(|value| !value.is_empty())
@@ -40,11 +40,11 @@ impl Cluster {
         };
         let ca_cert = variable("ELASTICSEARCH_CA_CERT").map(PathBuf::from);
         let client = Client::new(&url, auth, ca_cert.as_ref(), Duration::from_secs(60))?;
-        Ok(Self { client: Arc::new(client), url, run: format!("bench-{:x}-", std::process::id()) })
+        Ok(Self { client: Arc::new(client), url, run: format!("{command}-{:x}-", std::process::id()) })
     }
 
-    /// What the names of all indices of this run of the benchmark start with.
-    pub(super) fn run(&self) -> &str {
+    /// What the names of all indices of this run of the command start with.
+    pub(crate) fn run(&self) -> &str {
         &self.run
     }
 
@@ -122,7 +122,7 @@ impl Cluster {
     }
 
     /// Removes every index of this run, each by its exact name.
-    pub(super) fn clean_up(&self) -> Result<()> {
+    pub(crate) fn clean_up(&self) -> Result<()> {
         let listed =
             self.client.get_ok(&format!("/_cat/indices/{}*?expand_wildcards=all&h=index&format=json", self.run))?;
         for entry in listed.as_array().into_iter().flatten() {
@@ -132,11 +132,11 @@ impl Cluster {
         Ok(())
     }
 
-    /// Leaves no index behind when the benchmark is interrupted.
-    pub(super) fn clean_up_at_signal(&self) -> Result<()> {
+    /// Leaves no index behind when the command is interrupted.
+    pub(crate) fn clean_up_at_signal(&self) -> Result<()> {
         let cluster = self.clone();
         ctrlc::set_handler(move || {
-            // The contestant got the signal too; what it settles now is to go as well.
+            // What runs just now got the signal too; what it settles now is to go as well.
             std::thread::sleep(Duration::from_secs(2));
             if let Err(error) = cluster.clean_up() {
                 eprintln!("indices that start with {} are left: {error:#}", cluster.run);

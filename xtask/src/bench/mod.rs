@@ -7,7 +7,7 @@
 //! Nothing here judges the figures.
 
 mod bulk;
-mod cluster;
+pub(crate) mod cluster;
 mod dataset;
 mod export;
 mod figures;

@@ -24,7 +24,7 @@ impl Session {
         let folder = workspace::root().join("target/bench");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let variables = demo::elasticsearch()?;
-        let cluster = Cluster::connect(&variables)?;
+        let cluster = Cluster::connect(&variables, "bench")?;
         let python = Python::prepare(&folder)?;
         cluster.clean_up_at_signal()?;
         let session = Self { folder, variables, cluster, python };
@@ -51,12 +51,4 @@ impl Session {
 /// A path as a reader in the workspace's root would write it.
 pub(super) fn shown(path: &Path) -> &Path {
     path.strip_prefix(workspace::root()).unwrap_or(path)
-}
-
-/// Makes a folder anew.
-pub(super) fn empty_folder(path: &Path) -> Result<()> {
-    if path.exists() {
-        std::fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
-    }
-    std::fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))
 }

@@ -41,13 +41,15 @@ pub(crate) enum Step {
     Test,
     /// The libraries' live tests once more, against the major version before
     Compatibility,
+    /// The packages that people use read a file of each format of exports
+    Consumers,
     /// Examples in the documentation
     Doctest,
 }
 
 impl Step {
     /// In the order in which they run: what is quick or fails often comes first.
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -57,6 +59,7 @@ impl Step {
         Self::Generated,
         Self::Test,
         Self::Compatibility,
+        Self::Consumers,
         Self::Doctest,
     ];
 
@@ -71,6 +74,7 @@ impl Step {
             Self::Generated => "generated",
             Self::Test => "test",
             Self::Compatibility => "compatibility",
+            Self::Consumers => "consumers",
             Self::Doctest => "doctest",
         }
     }
@@ -128,6 +132,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
                 report.live.extend(live);
                 outcome
             }
+            Step::Consumers => steps::consumers(&mut report.counts),
             Step::Doctest => steps::doctest(&mut report.counts),
         };
         let failure = outcome.err().map(|error| format!("{error:#}"));
@@ -141,7 +146,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
     Ok(if report.passed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Whether this runs in CI, where a missing Elasticsearch is a failure.
+/// Whether this runs in CI, where a missing Elasticsearch or Python is a failure.
 fn in_ci() -> bool {
     std::env::var("CI").as_deref() == Ok("true")
 }

@@ -1,4 +1,4 @@
-//! The steps that are a call of cargo.
+//! The steps that are a call of cargo, and the one of the consumers of exports.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,7 +12,7 @@ use super::in_ci;
 use super::nodes::{Ready, TestNodes};
 use super::report::LiveTests;
 use super::tests_output::Counts;
-use crate::workspace;
+use crate::{consumers, workspace};
 
 pub(crate) fn fmt() -> Result<()> {
     succeed(cargo(&["fmt", "--all", "--check"])).context("run `cargo fmt --all`")
@@ -43,6 +43,22 @@ pub(crate) fn build() -> Result<()> {
 pub(crate) fn doctest(counts: &mut Counts) -> Result<()> {
     let command = cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
     run_tests(command, counts)
+}
+
+/// Lets the usual packages read what exports write; each counts as a test.
+pub(crate) fn consumers(counts: &mut Counts) -> Result<()> {
+    if let Err(error) = consumers::install_usual() {
+        if in_ci() {
+            return Err(error);
+        }
+        println!("SKIPPED: no Python with the packages: {error:#}");
+        counts.skipped += 1;
+        return Ok(());
+    }
+    let outcome = consumers::read_formats()?;
+    counts.passed += outcome.agreed;
+    counts.failed += outcome.failed.len();
+    outcome.verdict()
 }
 
 /// Runs the tests, and says what the live ones ran against.

@@ -9,7 +9,8 @@ use serde_json::Value;
 
 use crate::bench::dataset::Source;
 use crate::bench::measure::{Job, Measured, measure};
-use crate::bench::session::{Session, empty_folder};
+use crate::bench::session::Session;
+use crate::workspace::empty_folder;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -10,7 +10,8 @@ use super::ask::Ask;
 use super::peers::Peers;
 use crate::bench::dataset::{Dataset, Source};
 use crate::bench::measure::{Job, Measured, measure};
-use crate::bench::session::{Session, empty_folder};
+use crate::bench::session::Session;
+use crate::workspace::empty_folder;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

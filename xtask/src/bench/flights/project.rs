@@ -5,18 +5,15 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde_json::Value;
 
 use super::contestant::{Contestant, Work};
 use crate::bench::cluster::Cluster;
 use crate::bench::measure::{Job, Measured, measure};
 use crate::bench::python::Python;
-use crate::bench::session::empty_folder;
-use crate::workspace;
-
-/// The pipeline that is measured, from the workspace's root.
-const EXAMPLE: &str = "examples/flights";
+use crate::example;
+use crate::workspace::empty_folder;
 
 /// The asset that reads everything back; the example has none of the kind.
 const WHOLE_YEAR: &str = "  whole_year:
@@ -46,7 +43,6 @@ impl<'a> Flights<'a> {
         python: &'a Python,
         variables: &'a [(&'static str, String)],
     ) -> Result<Self> {
-        let example = workspace::root().join(EXAMPLE);
         let flights = Self {
             program,
             python,
@@ -54,16 +50,8 @@ impl<'a> Flights<'a> {
             project: folder.join("flights"),
             results: folder.join("results"),
         };
-        empty_folder(&flights.project)?;
         empty_folder(&flights.results)?;
-        std::fs::create_dir_all(flights.project.join("data"))?;
-        let text = std::fs::read_to_string(example.join("pipeline.yaml"))
-            .with_context(|| format!("cannot read {EXAMPLE}/pipeline.yaml"))?;
-        std::fs::write(flights.project.join("pipeline.yaml"), with_whole_year(&text)?)?;
-        for entry in std::fs::read_dir(example.join("data"))? {
-            let entry = entry?;
-            std::fs::copy(entry.path(), flights.project.join("data").join(entry.file_name()))?;
-        }
+        example::copy_to(&flights.project, |pipeline| example::with_asset(pipeline, WHOLE_YEAR))?;
         Ok(flights)
     }
 
@@ -173,26 +161,4 @@ impl<'a> Flights<'a> {
 /// What the names of one contestant's indices of one round start with.
 pub(super) fn prefix(cluster: &Cluster, round: u32, contestant: Contestant) -> String {
     format!("{}{round}-{}-", cluster.run(), contestant.label())
-}
-
-/// The pipeline with the asset that reads everything back.
-fn with_whole_year(pipeline: &str) -> Result<String> {
-    const ASSETS: &str = "\nassets:\n";
-    match pipeline.split_once(ASSETS) {
-        Some((before, after)) => Ok(format!("{before}{ASSETS}{WHOLE_YEAR}\n{after}")),
-        None => bail!("{EXAMPLE}/pipeline.yaml has no line `assets:`"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::with_whole_year;
-
-    #[test]
-    fn the_pipeline_gets_one_asset_more() {
-        let text = with_whole_year("version: 1\nassets:\n  a: {}\n").unwrap();
-        assert!(text.starts_with("version: 1\nassets:\n  whole_year:\n    kind: export\n"), "{text}");
-        assert!(text.ends_with("\n  a: {}\n"), "{text}");
-        with_whole_year("version: 1\n").unwrap_err();
-    }
 }

@@ -1,0 +1,100 @@
+//! The training set of the flights pipeline, made by the program out of an Elasticsearch.
+//!
+//! The example pipeline runs in a copy, under a prefix of its own, with one asset more: the same
+//! training set as TFRecord files.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+
+use crate::bench::cluster::Cluster;
+use crate::compile::ProgramArgs;
+use crate::{demo, example};
+
+/// What is made, with all that it needs.
+const SELECTION: &str = "+training_set,+training_records";
+
+/// How the copy of the training set differs from it.
+const RECORDS: [(&str, &str); 3] = [
+    ("  training_set:\n", "  training_records:\n"),
+    ("path: out/training_set,", "path: out/training_records,"),
+    ("format: parquet", "format: tfrecord"),
+];
+
+/// What the pipeline has made, and what leads to the indices that it was made of.
+pub(super) struct TrainingSet {
+    /// The copy of the example, with the files in its `out`.
+    pub(super) project: PathBuf,
+    pub(super) program: PathBuf,
+    pub(super) variables: Vec<(&'static str, String)>,
+}
+
+/// Makes the training set, lets `read` happen, and removes the indices.
+pub(super) fn with_training_set<T>(
+    folder: &Path,
+    program: &ProgramArgs,
+    read: impl FnOnce(&TrainingSet) -> Result<T>,
+) -> Result<T> {
+    let program = program.orchestrator()?;
+    let variables = demo::elasticsearch()?;
+    let cluster = Cluster::connect(&variables, "consumers")?;
+    cluster.clean_up_at_signal()?;
+    let set = TrainingSet { project: folder.join("flights"), program, variables };
+    let done = set.make(cluster.run()).and_then(|()| read(&set));
+    if let Err(error) = cluster.clean_up() {
+        eprintln!("indices that start with {} are left: {error:#}", cluster.run());
+    }
+    done
+}
+
+impl TrainingSet {
+    /// Copies the example and runs it before the reader's eyes.
+    fn make(&self, prefix: &str) -> Result<()> {
+        example::copy_to(&self.project, with_records)?;
+        demo::heading("the training set");
+        let status = Command::new(&self.program)
+            .arg("-C")
+            .arg(&self.project)
+            .args(["run", SELECTION])
+            .envs(self.variables.iter().cloned())
+            .env("ELASTICSEARCH_INDEX_PREFIX", prefix)
+            .stdin(Stdio::null())
+            .status()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        if !status.success() {
+            bail!("the run of {} ended with {status}", self.project.display());
+        }
+        demo::heading("who reads it");
+        Ok(())
+    }
+}
+
+/// The pipeline with the same training set as TFRecord files.
+fn with_records(pipeline: &str) -> Result<String> {
+    let mut records = example::asset(pipeline, "training_set")?.to_owned();
+    for (is, becomes) in RECORDS {
+        if !records.contains(is) {
+            bail!("its training set lacks `{}`", is.trim());
+        }
+        records = records.replace(is, becomes);
+    }
+    example::with_asset(pipeline, &records)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_training_set_is_written_twice() {
+        let set =
+            "  training_set:\n    kind: export\n    to: { path: out/training_set, format: parquet }\n    split: {}\n";
+        let pipeline = format!("version: 1\n\nassets:\n{set}\n  monitor:\n    kind: monitor\n");
+        let text = with_records(&pipeline).unwrap();
+        let records = "  training_records:\n    kind: export\n    to: { path: out/training_records, format: tfrecord }\n    split: {}\n";
+        assert_eq!(text, pipeline.replace(set, &format!("{records}\n{set}")));
+        let error = with_records(&pipeline.replace("parquet", "csv")).unwrap_err();
+        assert_eq!(error.to_string(), "its training set lacks `format: parquet`");
+    }
+}

@@ -107,7 +107,7 @@ impl PointInTime {
     /// # Errors
     /// As [`Client::send`]; whether all shards answered is for the reader of the body to see.
     pub async fn search(&self, body: &Value) -> Result<SearchPage, Error> {
-        self.send(body, None, None).await
+        self.send(body, None, |request| request).await
     }
 
     /// One page of many: [`PointInTime::search`] for what comes after the hit whose `sort`
@@ -121,26 +121,24 @@ impl PointInTime {
     /// [`ErrorKind::Overloaded`] when a circuit breaker refused the page
     /// ([`crate::ServerError::is_circuit_breaker`]).
     pub async fn page(&self, body: &Value, after: Option<&RawValue>) -> Result<SearchPage, Error> {
-        self.send(body, after, Some(RetryPolicy { max: u32::MAX, total: self.keep_alive, backoff: BACKOFF })).await
+        let retry = RetryPolicy { max: u32::MAX, total: self.keep_alive, backoff: BACKOFF };
+        self.send(body, after, |request| request.retry(retry).can_ask_for_less()).await
     }
 
     async fn send(
         &self,
         body: &Value,
         search_after: Option<&RawValue>,
-        retry: Option<RetryPolicy>,
+        limits: impl FnOnce(Request) -> Request,
     ) -> Result<SearchPage, Error> {
         let id = self.id().ok_or_else(|| Error::new(ErrorKind::BadRequest, "the point in time is closed already"))?;
         let keep_alive = units::milliseconds(self.keep_alive);
         let body = Body { body, pit: Pit { id: &id, keep_alive: &keep_alive }, search_after };
-        let mut request = Request::new(Method::Post, SearchParts::None.url())
+        let request = Request::new(Method::Post, SearchParts::None.url())
             .query("allow_partial_search_results", false)
             .json(&body)
             .repeatable();
-        // Pages alone have policies of their own, and sizes that can be changed.
-        request.can_ask_for_less = retry.is_some();
-        request.retry = retry;
-        let response = self.client.send(&request).await?;
+        let response = self.client.send(&limits(request)).await?;
         Ok(SearchPage { body: response.into_body() })
     }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use polars::error::PolarsError;
+use polars::prelude::PlSmallStr;
 
 /// What went wrong, in the terms a caller decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -70,6 +71,13 @@ impl Error {
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+
+    /// A column that is not among those that there are, and what it was named for.
+    pub(crate) fn no_column<'a>(name: &str, purpose: &str, columns: impl IntoIterator<Item = &'a PlSmallStr>) -> Self {
+        let columns = columns.into_iter().map(|column| column.as_str());
+        Self::new(ErrorKind::Column, format!("there is no column {name} {purpose}"))
+            .with_help(es_frame::suggestion(name, "columns", columns))
     }
 
     /// A file that could not be written, with the full disk told apart.

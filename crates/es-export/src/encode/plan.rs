@@ -1,6 +1,5 @@
 //! What is done with each column, decided before a row is read.
 
-use es_frame::suggestion;
 use indexmap::IndexMap;
 use polars::prelude::{DataType, Schema};
 use serde::{Deserialize, Serialize};
@@ -82,10 +81,7 @@ impl EncoderPlan {
     pub fn new(schema: &Schema, requested: &IndexMap<String, Encoding>, matrix: bool) -> Result<Self, Error> {
         for (name, encoding) in requested {
             let Some(dtype) = schema.get(name) else {
-                let help = suggestion(name, "columns", schema.iter_names().map(|name| name.as_str()));
-                return Err(
-                    Error::new(ErrorKind::Column, format!("there is no column {name} to encode")).with_help(help)
-                );
+                return Err(Error::no_column(name, "to encode", schema.iter_names()));
             };
             if !encoding.takes(dtype) {
                 return Err(misfit(name, dtype, *encoding));

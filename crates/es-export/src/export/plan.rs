@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use es_frame::{ColumnRequest, suggestion};
+use es_frame::ColumnRequest;
 use polars::prelude::{DataType, PlSmallStr, Schema};
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_128;
@@ -102,11 +102,8 @@ pub(super) fn written_columns(export: &Export, read: &Schema) -> Result<Schema, 
     let of_split = export.split.as_ref().map(|split| split.columns()).unwrap_or_default();
     for name in export.partition_by.iter().chain(&of_split) {
         if read.get(name).is_none() {
-            let what = if of_split.contains(name) { "split" } else { "partition" };
-            let help = suggestion(name, "columns", read.iter_names().map(|name| name.as_str()));
-            return Err(
-                Error::new(ErrorKind::Column, format!("there is no column {name} to {what} by")).with_help(help)
-            );
+            let purpose = if of_split.contains(name) { "to split by" } else { "to partition by" };
+            return Err(Error::no_column(name, purpose, read.iter_names()));
         }
     }
     let Some(ColumnRequest::Named(names)) = export.request.search().map(|search| &search.columns) else {

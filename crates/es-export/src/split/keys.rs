@@ -1,6 +1,6 @@
 //! The text that a row is known by: its key as a JSON string.
 
-use es_frame::{DocumentWriter, suggestion};
+use es_frame::DocumentWriter;
 use polars::prelude::DataFrame;
 
 use crate::error::{Error, ErrorKind};
@@ -16,9 +16,7 @@ pub(crate) enum NullKeys {
 
 /// The error of a split by a column that the rows do not have.
 pub(super) fn no_column(frame: &DataFrame, name: &str) -> Error {
-    let known = frame.columns().iter().map(|column| column.name().as_str());
-    Error::new(ErrorKind::Column, format!("there is no column {name} to split by"))
-        .with_help(suggestion(name, "columns", known))
+    Error::no_column(name, "to split by", frame.get_column_names())
 }
 
 /// Calls `see` with each row and its key's text: the values of the columns joined by `|`, as

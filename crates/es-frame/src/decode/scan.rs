@@ -148,9 +148,9 @@ impl<'b> Scanner<'b> {
         // long ones and slow to begin.
         for _ in 0..4 {
             let Some(chunk) = self.eight(at) else { break };
-            let quotes = has_zero(chunk ^ (EACH * b'"' as u64)) | has_zero(chunk ^ (EACH * b'\\' as u64));
-            if quotes != 0 {
-                return Some(at + (quotes.trailing_zeros() / 8) as usize);
+            let plain = plain_bytes(chunk);
+            if plain < 8 {
+                return Some(at + plain);
             }
             at += 8;
         }
@@ -275,6 +275,13 @@ impl Nesting {
     fn leave(&mut self) {
         self.depth -= 1;
     }
+}
+
+/// How many of eight bytes come before the first quote or backslash among them.
+#[inline(always)]
+pub(crate) fn plain_bytes(chunk: u64) -> usize {
+    let found = has_zero(chunk ^ (EACH * b'"' as u64)) | has_zero(chunk ^ (EACH * b'\\' as u64));
+    (found.trailing_zeros() / 8) as usize
 }
 
 /// A bit for each byte that is zero; the lowest is right, others may be too many.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::scan::Scanner;
+use super::scan::{Scanner, plain_bytes};
 
 impl Scanner<'_> {
     /// Takes the rest of a text and its quote, and appends it to `into` with its escapes
@@ -14,7 +14,10 @@ impl Scanner<'_> {
             // All sixteen are appended, and those too many taken off again: that is one copy of
             // a fixed length for each escape.
             into.extend_from_slice(&window.to_le_bytes());
-            let plain = plain_bytes(window);
+            let plain = match plain_bytes(window as u64) {
+                8 => 8 + plain_bytes((window >> 64) as u64),
+                plain => plain,
+            };
             self.at += plain;
             if plain == 16 {
                 continue;
@@ -33,16 +36,6 @@ impl Scanner<'_> {
             self.at += length;
         }
     }
-}
-
-/// How many bytes of a window come before its first quote or backslash.
-#[inline(always)]
-fn plain_bytes(window: u128) -> usize {
-    const EACH: u128 = u128::MAX / 0xff;
-    const HIGH: u128 = EACH * 0x80;
-    let is_zero = |word: u128| word.wrapping_sub(EACH) & !word & HIGH;
-    let found = is_zero(window ^ (EACH * b'"' as u128)) | is_zero(window ^ (EACH * b'\\' as u128));
-    (found.trailing_zeros() / 8) as usize
 }
 
 /// The character that the escape at the beginning of a text stands for, and its length. `None`

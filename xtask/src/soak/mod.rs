@@ -117,10 +117,7 @@ pub(crate) fn run(args: &SoakArgs) -> Result<ExitCode> {
     let program = args.program.orchestrator()?;
     let fault_proxy = args.program.tools()?.fault_proxy;
     let folder = workspace::root().join("target/soak");
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder).with_context(|| format!("cannot remove {}", folder.display()))?;
-    }
-    std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
+    workspace::empty_folder(&folder)?;
     let python_folder = workspace::root().join("target/bench");
     std::fs::create_dir_all(&python_folder)?;
     let python = Python::prepare(&python_folder)?;

@@ -124,7 +124,7 @@ impl Cell {
     #[inline(never)]
     fn read_any(&mut self, row: usize, scanner: &mut Scanner<'_>, depth: usize) -> Result<(), Stop> {
         match scanner.peek() {
-            Some(b'n') if scanner.try_null() => {
+            Some(b'n') if !(depth > 0 && self.shape.takes_null()) && scanner.try_null() => {
                 if depth > 0 {
                     self.add_null(row);
                 }
@@ -156,7 +156,7 @@ impl Cell {
     pub(crate) fn read_inside(&mut self, row: usize, path: &str, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
         self.begin(row);
         if !self.is_partial && self.list.is_none() && self.builder.len() > row {
-            return Err(self.refused(scanner, "holds more than one value").into());
+            return Err(self.several(scanner).into());
         }
         let Some(table) = self.builder.as_table() else {
             let what = format!("is written as {}.{path}, which is not put together here", self.name);
@@ -187,7 +187,7 @@ impl Cell {
                 if self.policy.values == Values::First {
                     return scanner.skip();
                 }
-                return Err(self.refused(scanner, "holds more than one value").into());
+                return Err(self.several(scanner).into());
             }
         }
         self.append(start, scanner)
@@ -257,7 +257,7 @@ impl Cell {
             Some(lists) => lists.is_empty(row, self.builder.len()),
         };
         if is_missing && self.policy.missing == Missing::Error {
-            return Err(self.refused(scanner, "has no value").into());
+            return Err(self.missing(scanner).into());
         }
         Ok(())
     }
@@ -290,19 +290,25 @@ impl Cell {
             Some(id) if !id.is_empty() => format!("document {id}"),
             _ => "a document".to_owned(),
         };
-        let error = Error::new(ErrorKind::Value, format!("field {} of {document} {what}", self.name));
-        let name = &self.name;
-        match what {
-            "holds more than one value" => error.with_help(format!(
-                "read the column as lists, or take its first or last value: `values: list`, `first` or `last`, on the \
-                 command line `--values {name}=list`"
-            )),
-            "has no value" => error.with_help(format!(
-                "take what is missing for null, `missing: \"null\"`, on the command line `--missing {name}=null`, or \
-                 leave such documents out by the query"
-            )),
-            _ => error,
-        }
+        Error::new(ErrorKind::Value, format!("field {} of {document} {what}", self.name))
+    }
+
+    #[cold]
+    fn several(&self, scanner: &Scanner<'_>) -> Error {
+        self.refused(scanner, "holds more than one value").with_help(format!(
+            "read the column as lists, or take its first or last value: `values: list`, `first` or `last`, on the \
+             command line `--values {}=list`",
+            self.name
+        ))
+    }
+
+    #[cold]
+    fn missing(&self, scanner: &Scanner<'_>) -> Error {
+        self.refused(scanner, "has no value").with_help(format!(
+            "take what is missing for null, `missing: \"null\"`, on the command line `--missing {}=null`, or leave \
+             such documents out by the query",
+            self.name
+        ))
     }
 
     /// All rows as an array.

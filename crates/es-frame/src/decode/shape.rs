@@ -91,6 +91,11 @@ impl Shape {
         }
     }
 
+    /// Whether a `null` in an array is a value.
+    pub(crate) fn takes_null(&self) -> bool {
+        matches!(self, Self::Milliseconds(formats) | Self::Nanoseconds(formats) if formats.take_null())
+    }
+
     /// Whether a value is taken whole, be it an array.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self, Self::Json | Self::Vector(_) | Self::ByteVector(_))

@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use es_core::{Mapping, Version};
-use es_frame::{ColumnRequest, DecodeOptions, FieldSource, HitDecoder, VectorForm};
+use es_frame::{CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, Values, VectorForm};
 use es_testing::Node;
 use polars::prelude::*;
 use reqwest::Method;
@@ -71,6 +71,40 @@ async fn every_type_is_read_in_either_way() {
     for retrieval in [FieldSource::Source, FieldSource::DocValues, FieldSource::Auto] {
         let found = read(&node, &index, &mapping, &options(version, retrieval)).await;
         assert!(found.equals_missing(&expected), "{retrieval:?} {found:?}\n{expected:?}");
+    }
+}
+
+/// The number of the last instant is what the server keeps for documents without a value, where
+/// it sorts them, and doc values tell it as null.
+#[tokio::test]
+async fn the_last_instant_is_told_from_no_value() {
+    let Some((node, version, scope)) = live("the_last_instant_is_told_from_no_value").await else { return };
+    let index = format!("{}instants", scope.prefix());
+    let properties = json!({"row": {"type": "long"}, "date": {"type": "date"}, "date_nanos": {"type": "date_nanos"}});
+    let mapping = Mapping::new(properties.as_object().unwrap().clone());
+    create(&node, &index, mapping.clone()).await;
+    let last = "2262-04-11T23:47:16.854775807Z";
+    let documents = [
+        json!({"row": 0, "date": i64::MAX, "date_nanos": last}),
+        json!({"row": 1, "date": null, "date_nanos": null}),
+        json!({"row": 2, "date": [0, i64::MAX], "date_nanos": [0, last, last]}),
+        json!({"row": 3}),
+    ];
+    let lines: String = documents.iter().map(|document| format!("{{\"index\":{{}}}}\n{document}\n")).collect();
+    let answer = node.json(Method::POST, &format!("/{index}/_bulk?refresh=true"), lines).await;
+    assert_eq!(answer["errors"], false, "{answer}");
+
+    for retrieval in [FieldSource::Source, FieldSource::DocValues] {
+        for (values, several) in [(Values::First, 0), (Values::Last, i64::MAX)] {
+            let policy = CellPolicy { values, ..CellPolicy::default() };
+            let options = DecodeOptions { policy, ..options(version, retrieval) };
+            let found = read(&node, &index, &mapping, &options).await;
+            for name in ["date", "date_nanos"] {
+                let instants = found.column(name).unwrap().to_physical_repr();
+                let expected = [Some(i64::MAX), None, Some(several), None];
+                assert_eq!(instants.i64().unwrap().to_vec(), expected, "{retrieval:?} {values:?} {name}");
+            }
+        }
     }
 }
 

@@ -38,6 +38,8 @@ enum Format {
     Pattern(Pattern),
     /// A number of units since 1970-01-01T00:00:00Z, of which so many make a second.
     Epoch(i64),
+    /// The JSON `null`, for the last instant that a field can hold.
+    NullIsLast,
 }
 
 /// What texts mostly are, for which there is a quick way.
@@ -84,9 +86,18 @@ impl Formats {
         Ok(Self { alternatives, first })
     }
 
-    /// Epoch milliseconds with any fraction, which is what doc values are asked for in.
-    pub(crate) fn epoch_millis() -> Self {
-        Self { alternatives: vec![Format::Epoch(1_000)], first: First::Epoch(1_000) }
+    /// What doc values are asked for in: epoch milliseconds with any fraction.
+    ///
+    /// The last instant comes as `null`, since the server takes the number that it is kept as for
+    /// that of a document without a value, as it is in `sort`. What has no value is no doc value,
+    /// and the first instant cannot be indexed, so that `null` is nothing else.
+    pub(crate) fn doc_values() -> Self {
+        Self { alternatives: vec![Format::Epoch(1_000), Format::NullIsLast], first: First::Epoch(1_000) }
+    }
+
+    /// Whether a `null` in an array is an instant.
+    pub(crate) fn take_null(&self) -> bool {
+        self.alternatives.iter().any(|format| matches!(format, Format::NullIsLast))
     }
 
     /// The instant of a text, in units of which so many make a second, rounded down.
@@ -98,6 +109,7 @@ impl Formats {
             },
             Format::Pattern(pattern) => pattern.read(text, per_second),
             Format::Epoch(unit) => epoch::read(text, *unit, per_second),
+            Format::NullIsLast => (text == "null").then_some(i64::MAX),
         })
     }
 

@@ -87,7 +87,7 @@ fn date(name: &str, property: Option<Property<'_>>) -> FieldType {
     let formats = Formats::parse(text("format").unwrap_or(default), text("locale"));
     FieldType {
         source: formats.map(|formats| shape(Arc::new(formats))),
-        doc: Ok(shape(Arc::new(Formats::epoch_millis()))),
+        doc: Ok(shape(Arc::new(Formats::doc_values()))),
         lossy: None,
         // Doc values come as numbers with all their digits, so that no format has to be read.
         doc_format: Some("epoch_millis"),

@@ -65,11 +65,6 @@ pub(crate) fn consumers(counts: &mut Counts) -> Result<()> {
 pub(crate) fn test(nodes: Option<&mut TestNodes>, counts: &mut Counts) -> (Result<()>, Option<LiveTests>) {
     with_nodes(nodes, |ready, ledger| {
         let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
-        if in_ci() {
-            // The same cases each time, so that a change is judged by itself and not by the
-            // dice. Everywhere else property tests draw new ones.
-            command.env("PROPTEST_RNG_SEED", "20261121");
-        }
         lead_to(&mut command, ready, ledger);
         run_tests(command, counts)
     })
@@ -184,6 +179,11 @@ fn succeed(mut command: Command) -> Result<()> {
 
 /// Runs a `cargo test`, shows what it prints, and reads the counts from it.
 fn run_tests(mut command: Command, counts: &mut Counts) -> Result<()> {
+    if in_ci() {
+        // The same cases each time, so that a change is judged by itself and not by the dice.
+        // Everywhere else property tests draw new ones.
+        command.env("PROPTEST_RNG_SEED", "20261121");
+    }
     let mut child = command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

@@ -169,10 +169,34 @@ impl<'b> Scanner<'b> {
     pub(crate) fn skip(&mut self) -> Result<(), Stop> {
         match self.peek() {
             Some(b'"') => self.quoted().map(drop),
+            Some(b'[') if self.try_integers() => Ok(()),
             Some(b'{' | b'[') => self.skip_nested(),
             Some(b'n') if self.try_null() => Ok(()),
+            _ if self.short_integer().is_some() => Ok(()),
             _ => self.plain().map(drop),
         }
+    }
+
+    /// Takes an array of integers, which the `sort` values of most hits are. False, and nothing
+    /// taken, for any other.
+    fn try_integers(&mut self) -> bool {
+        let start = self.at;
+        loop {
+            self.at += 1;
+            if self.short_integer().is_none() {
+                break;
+            }
+            match self.byte() {
+                Some(b',') => {}
+                Some(b']') => {
+                    self.at += 1;
+                    return true;
+                }
+                _ => break,
+            }
+        }
+        self.at = start;
+        false
     }
 
     /// Takes an object or array. What is inside is checked as far as its brackets, commas and

@@ -15,6 +15,8 @@ use polars::prelude::*;
 /// Rows of every file, and rows that are pushed at once.
 const ROWS: usize = 1_000;
 const PAGE: usize = 170;
+/// Numbers of a vector.
+const WIDTH: usize = 48;
 
 const CARRIERS: [&str; 4] = ["UA", "B6", "AA", "ÖS"];
 
@@ -58,18 +60,22 @@ fn scalars(nulls: bool) -> PolarsResult<Vec<Column>> {
     ])
 }
 
-/// Vectors of four floats.
+/// Vectors of floats, of which most are alike.
 fn vectors(nulls: bool) -> PolarsResult<Column> {
     let mut builder =
-        ListPrimitiveChunkedBuilder::<Float32Type>::new("vector".into(), ROWS, ROWS * 4, DataType::Float32);
+        ListPrimitiveChunkedBuilder::<Float32Type>::new("vector".into(), ROWS, ROWS * WIDTH, DataType::Float32);
     for row in 0..ROWS {
         let x = row as f32;
         match nulls && row % 10 == 9 {
             true => builder.append_null(),
-            false => builder.append_slice(&[x, x + 0.5, -x, 0.25]),
+            false => {
+                let mut vector = [0.25; WIDTH];
+                vector[..3].copy_from_slice(&[x, x + 0.5, -x]);
+                builder.append_slice(&vector);
+            }
         }
     }
-    builder.finish().into_series().cast(&DataType::Array(Box::new(DataType::Float32), 4)).map(Series::into_column)
+    builder.finish().into_series().cast(&DataType::Array(Box::new(DataType::Float32), WIDTH)).map(Series::into_column)
 }
 
 /// All types, with nulls in every column.

@@ -25,6 +25,7 @@ mod stream;
 mod tensor;
 mod tensor_file;
 mod tfrecord;
+mod vectors;
 
 use std::path::Path;
 

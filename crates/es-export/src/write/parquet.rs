@@ -1,19 +1,26 @@
 //! Parquet, a row group at a time.
 
 use std::path::Path;
+use std::sync::PoisonError;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata};
+use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata, get_encodings};
 use polars::io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
-use polars::prelude::{DataFrame, Schema};
-use polars_parquet::write::ZstdLevel;
+use polars::prelude::{CompatLevel, DataFrame, DataType, PolarsError, Schema};
+use polars_arrow::record_batch::RecordBatch;
+use polars_parquet::parquet::error::ParquetError;
+use polars_parquet::write::{
+    CompressedPage, CompressionOptions, Compressor, DynIter, DynStreamingIterator, FallibleStreamingIterator as _,
+    FileWriter as ParquetFile, Page, ZstdLevel, array_to_columns,
+};
 
 use super::batched::{BatchedFile, Batches};
 use super::file::SharedFile;
 use super::format::{Compression, ParquetOptions};
 use super::gather::Gather;
 use super::ipc::schema_message;
+use super::vectors::Vectors;
 use crate::error::Error;
 
 /// How hard Zstandard tries. The third level, its own default, takes almost twice the time of
@@ -23,6 +30,8 @@ const ZSTD_LEVEL: i32 = 2;
 /// Row groups.
 pub(super) struct RowGroups {
     writer: BatchedWriter<SharedFile>,
+    /// Whether there may be columns that are written here and not by Polars.
+    has_vectors: bool,
     /// A group without rows, until there is another: some readers want one to find the schema in.
     empty: Option<DataFrame>,
 }
@@ -44,7 +53,8 @@ pub(super) fn create(
             .with_row_group_size(Some(usize::MAX))
             .with_key_value_metadata(Some(arrow_schema(schema)?))
             .batched(schema)?;
-        Ok(RowGroups { writer, empty: Some(DataFrame::empty_with_schema(schema)) })
+        let has_vectors = schema.iter_values().any(|dtype| matches!(dtype, DataType::Array(..)));
+        Ok(RowGroups { writer, has_vectors, empty: Some(DataFrame::empty_with_schema(schema)) })
     })
 }
 
@@ -68,10 +78,49 @@ fn compression(compression: Compression) -> ParquetCompression {
     }
 }
 
+type Pages = DynStreamingIterator<'static, CompressedPage, PolarsError>;
+
+/// The pages of each leaf of the columns, which are encoded and compressed as they are taken.
+fn columns(file: &ParquetFile<SharedFile>, batch: &RecordBatch) -> Result<Vec<Pages>, PolarsError> {
+    let (schema, options) = (file.parquet_schema(), file.options());
+    let encodings = get_encodings(file.schema());
+    let mut leaves = schema.columns();
+    let mut columns = Vec::with_capacity(leaves.len());
+    for ((array, dtype), encodings) in batch.columns().iter().zip(schema.fields()).zip(encodings.iter()) {
+        let (here, after) = leaves.split_at(encodings.len());
+        leaves = after;
+        let vectors = here.first().and_then(|leaf| Vectors::of(array.as_ref(), &leaf.descriptor));
+        if let Some(vectors) = vectors {
+            let compression = vectors.compression(options.compression)?;
+            columns.push(pages(vectors.map(Ok), compression));
+            continue;
+        }
+        let encoded = array_to_columns(array, dtype.clone(), options, encodings)?;
+        columns.extend(encoded.into_iter().map(|leaf| pages(leaf, options.compression)));
+    }
+    Ok(columns)
+}
+
+fn pages(
+    encoded: impl Iterator<Item = Result<Page, PolarsError>> + Send + Sync + 'static,
+    compression: CompressionOptions,
+) -> Pages {
+    let encoded = encoded.map(|page| page.map_err(ParquetError::from));
+    DynStreamingIterator::new(Compressor::new(encoded, compression, Vec::new()).map_err(PolarsError::from))
+}
+
 impl Batches for RowGroups {
     fn write(&mut self, group: &DataFrame) -> Result<(), Error> {
         self.empty = None;
-        Ok(self.writer.write_batch(group)?)
+        if !self.has_vectors {
+            return Ok(self.writer.write_batch(group)?);
+        }
+        let mut file = self.writer.get_writer().lock().unwrap_or_else(PoisonError::into_inner);
+        for batch in group.iter_chunks(CompatLevel::newest(), false) {
+            let columns = columns(&file, &batch)?;
+            file.write(batch.len() as u64, DynIter::new(columns.into_iter().map(Ok)))?;
+        }
+        Ok(())
     }
 
     fn finish(mut self) -> Result<(), Error> {

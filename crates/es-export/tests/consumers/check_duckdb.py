@@ -3,7 +3,7 @@
 import duckdb
 import pyarrow as pa
 
-from expected import FOLDER, FORMULAS, column, report, same
+from expected import FOLDER, FORMULAS, WIDTH, column, report, same
 
 with open(FOLDER / "all.arrows", "rb") as file:
     arrow = pa.ipc.open_stream(file).read_all()
@@ -34,5 +34,5 @@ for what, table in tables.items():
 described = rows(f"describe select * from {tables['parquet']}")
 types = {column[0]: column[1] for column in described}
 assert types["u64"] == "UBIGINT" and types["when_ms"] == "TIMESTAMP WITH TIME ZONE", types
-assert types["vector"] in ("FLOAT[]", "FLOAT[4]") and types["tags"] == "VARCHAR[]", types
+assert types["vector"] in ("FLOAT[]", f"FLOAT[{WIDTH}]") and types["tags"] == "VARCHAR[]", types
 report("duckdb", duckdb.__version__, *tables)

@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 from arrays import DTYPES, expected
-from expected import FOLDER, ROWS, report
+from expected import FOLDER, ROWS, WIDTH, report
 
 with np.load(FOLDER / "tensors.npz", allow_pickle=False) as archive:
     assert archive.files == list(DTYPES), archive.files
@@ -15,7 +15,7 @@ with np.load(FOLDER / "tensors.npz", allow_pickle=False) as archive:
         np.testing.assert_array_equal(array, expected(name, dtype), err_msg=name)
 
 matrix = np.load(FOLDER / "matrix.npy", mmap_mode="r", allow_pickle=False)
-assert matrix.shape == (ROWS, 7) and matrix.dtype == "<f8" and matrix.flags.c_contiguous
+assert matrix.shape == (ROWS, 3 + WIDTH) and matrix.dtype == "<f8" and matrix.flags.c_contiguous
 description = json.loads((FOLDER / "matrix.npy.features.json").read_text())
 assert description["rows"] == ROWS
 for feature in description["features"]:

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from expected import FOLDER, FORMULAS, INTEGERS, column, report, same
+from expected import FOLDER, FORMULAS, INTEGERS, WIDTH, column, report, same
 
 frames = {
     "parquet": pl.read_parquet(FOLDER / "all.parquet"),
@@ -12,7 +12,7 @@ frames = {
 for what, frame in frames.items():
     assert frame.columns == list(FORMULAS)
     assert frame.schema["when_ms"] == pl.Datetime("ms", "UTC") and frame.schema["when_ns"] == pl.Datetime("ns", "UTC")
-    assert frame.schema["vector"] == pl.Array(pl.Float32, 4) and frame.schema["i8"] == pl.Int8
+    assert frame.schema["vector"] == pl.Array(pl.Float32, WIDTH) and frame.schema["i8"] == pl.Int8
     for name in FORMULAS:
         values = frame[name].dt.timestamp("ns") if name == "when_ns" else frame[name]
         values = values.dt.timestamp("ms") if name == "when_ms" else values

@@ -6,7 +6,7 @@ import pyarrow.ipc
 import pyarrow.json
 import pyarrow.parquet as pq
 
-from expected import FOLDER, FORMULAS, column, report, same
+from expected import FOLDER, FORMULAS, WIDTH, column, report, same
 
 TYPES = {
     "flag": pa.bool_(), "i8": pa.int8(), "i16": pa.int16(), "i32": pa.int32(), "i64": pa.int64(), "u64": pa.uint64(),
@@ -20,7 +20,7 @@ def check(table, what):
         assert table.schema.field(name).type == arrow, f"{what}, {name}: {table.schema.field(name).type}"
     vector = table.schema.field("vector").type
     # A Parquet file holds lists; its Arrow schema says of which length.
-    assert pa.types.is_fixed_size_list(vector) and vector.list_size == 4, f"{what}: {vector}"
+    assert pa.types.is_fixed_size_list(vector) and vector.list_size == WIDTH, f"{what}: {vector}"
     assert table.schema.field("when_ns").type == pa.timestamp("ns", "UTC")
     for name in FORMULAS:
         values = table.column(name)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from tensorflow_records import dataset
-from expected import FOLDER, ROWS, column, report, same
+from expected import FOLDER, ROWS, WIDTH, column, report, same
 
 rows = list(dataset(FOLDER / "examples.tfrecord"))
 assert len(rows) == ROWS
@@ -26,7 +26,7 @@ for name, encode in [("tags", str.encode), ("numbers", int)]:
     expected = [[encode(value) for value in values or []] for values in column(name)]
     found = [tf.sparse.to_dense(row[name]).numpy().tolist() for row in rows]
     same(found, expected, f"tfrecord, {name}")
-vector = np.array([[np.nan] * 4 if value is None else value for value in column("vector")], dtype="float32")
+vector = np.array([[np.nan] * WIDTH if value is None else value for value in column("vector")], dtype="float32")
 np.testing.assert_array_equal(np.array([row["vector"].numpy() for row in rows]), vector)
 
 # A null is a feature that is missing, and not one that is empty.

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 ROWS = 1000
+WIDTH = 48
 FOLDER = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(".")
 
 FORMULAS = {
@@ -23,7 +24,7 @@ FORMULAS = {
     "bytes": lambda i: bytes([i % 256, 0, 255]),
     "tags": lambda i: [f"t{tag}" for tag in range(i % 3)],
     "numbers": lambda i: [i, -i][: i % 3],
-    "vector": lambda i: [i, i + 0.5, -i, 0.25],
+    "vector": lambda i: [i, i + 0.5, -i] + [0.25] * (WIDTH - 3),
     "place": lambda i: {"lat": i / 4, "name": f"p{i}"},
 }
 NEVER_NULL = {"place"}

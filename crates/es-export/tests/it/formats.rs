@@ -115,6 +115,49 @@ fn row_groups_are_as_large_as_asked() {
 }
 
 #[test]
+fn vectors_come_back_and_shrink_where_they_can() {
+    let width = 200;
+    let rows = 3_000;
+    let of = |number: fn(usize) -> f32, gap: fn(usize) -> bool| {
+        let mut builder =
+            ListPrimitiveChunkedBuilder::<Float32Type>::new("v".into(), rows, rows * width, DataType::Float32);
+        for row in 0..rows {
+            match gap(row) {
+                true => builder.append_null(),
+                false => builder.append_iter((0..width).map(|at| Some(number(row * width + at)))),
+            }
+        }
+        let vectors = DataType::Array(Box::new(DataType::Float32), width);
+        let n: Vec<_> = (0..rows as i64).collect();
+        df!("v" => builder.finish().into_series().cast(&vectors).unwrap(), "n" => n).unwrap()
+    };
+    // What is drawn by chance does not shrink; what repeats itself does.
+    let chance: fn(usize) -> f32 = |at| f32::from_bits(fastrand::Rng::with_seed(at as u64).u32(..) & 0xbfff_ffff);
+    let alike: fn(usize) -> f32 = |at| (at % 7) as f32;
+    let gaps: [fn(usize) -> bool; 4] = [|_| false, |row| row % 3 == 0, |row| row < 2_000, |_| true];
+    for (number, shrinks) in [(chance, false), (alike, true)] {
+        for gap in gaps {
+            let frame = of(number, gap);
+            let options = ParquetOptions { row_group_rows: 1_700, ..ParquetOptions::default() };
+            let scratch = tempfile::tempdir().unwrap();
+            let file = write(&Format::Parquet(options), scratch.path(), &frame, 70).unwrap();
+            let open = std::fs::File::open(scratch.path().join(&file.path)).unwrap();
+            let mut reader = ParquetReader::new(open);
+            let codecs: Vec<_> = reader.get_metadata().unwrap().row_groups[1]
+                .parquet_columns()
+                .iter()
+                .map(|column| format!("{:?}", column.compression()))
+                .collect();
+            let of_vectors = if shrinks || gap(2_500) { "Zstd" } else { "Uncompressed" };
+            assert_eq!(codecs, [of_vectors, "Zstd"]);
+            let found = reader.finish().unwrap();
+            assert_eq!(found.schema(), frame.schema());
+            assert!(found.equals_missing(&frame), "{found:?}\n{frame:?}");
+        }
+    }
+}
+
+#[test]
 fn arrow_files_are_compressed_as_asked_and_come_back() {
     let frame = numbers(1_000);
     for name in ["ipc", "ipc-stream"] {

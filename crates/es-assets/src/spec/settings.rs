@@ -295,8 +295,8 @@ impl Default for ExportSettings {
         Self {
             slices: None,
             concurrency: 3,
-            page_size: 5_000,
-            page_bytes: ByteSize::mebibytes(8),
+            page_size: 10_000,
+            page_bytes: ByteSize::mebibytes(4),
             row_group_rows: 131_072,
             rows_per_file: 1_000_000,
             held_bytes: ByteSize::mebibytes(64),

@@ -128,10 +128,10 @@ pub struct Sql {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadOptions {
     /// Rows of one page; a search gives at most the index's `max_result_window`, which is
-    /// 10,000 if not set. Default: 5,000.
+    /// 10,000 if not set. Default: 10,000.
     pub page_rows: usize,
     /// Bytes of one page, about: how many rows that makes is learnt from the pages before.
-    /// Default: 8 MiB.
+    /// Default: 4 MiB.
     pub page_bytes: usize,
     /// Slices that a point in time is read in. Default: at least
     /// [`ReadOptions::concurrency`], enough for [`ReadOptions::slice_rows`], and a multiple of
@@ -152,8 +152,8 @@ pub struct ReadOptions {
 impl Default for ReadOptions {
     fn default() -> Self {
         Self {
-            page_rows: 5_000,
-            page_bytes: 8 << 20,
+            page_rows: 10_000,
+            page_bytes: 4 << 20,
             slices: None,
             slice_rows: None,
             concurrency: 3,

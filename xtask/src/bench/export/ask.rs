@@ -25,10 +25,11 @@ pub(super) struct Ask {
 impl Ask {
     /// What was asked by a program that read an index, by what was heard on its connections.
     ///
-    /// A program can ask for other pages now and then, such as a smaller one after a large one:
-    /// what it asked for most often counts.
+    /// A program can ask otherwise now and then: what it asked for most often counts. Its pages
+    /// can differ in their rows, as it learns how large a row is: half of them have as many or
+    /// more.
     pub(super) fn heard(connections: &[Vec<Heard>]) -> Result<Self> {
-        let mut asked: HashMap<String, (u64, &Heard)> = HashMap::new();
+        let mut asked: HashMap<String, (Vec<u64>, &Heard)> = HashMap::new();
         let (mut slices, mut concurrency) = (1, 0);
         for connection in connections {
             let pages: Vec<&Heard> = connection.iter().filter(|heard| is_page(heard)).collect();
@@ -37,15 +38,20 @@ impl Ask {
             for page in pages {
                 slices = slices.max(page.body["slice"]["max"].as_u64().unwrap_or(1));
                 let key = format!("{:?} {}", page.query, template(&page.body));
-                asked.entry(key).or_insert((0, page)).0 += 1;
+                let rows = page.body["size"].as_u64().unwrap_or_default();
+                asked.entry(key).or_insert((Vec::new(), page)).0.push(rows);
             }
         }
-        let (_, page) = asked.into_values().max_by_key(|(times, _)| *times).context("no page of a search was heard")?;
+        let most_often = asked.into_values().max_by_key(|(rows, _)| rows.len());
+        let (mut rows, page) = most_often.context("no page of a search was heard")?;
+        rows.sort_unstable();
         if page.is_compressed {
             bail!("the program asks for compressed answers, which the floor is not compared with");
         }
         let query = page.query.iter().cloned().collect();
-        Ok(Self { body: template(&page.body), query, slices, concurrency, compression: false })
+        let mut body = template(&page.body);
+        body["size"] = rows[rows.len() / 2].into();
+        Ok(Self { body, query, slices, concurrency, compression: false })
     }
 
     /// In short, for the reader of the figures.
@@ -78,7 +84,7 @@ fn is_page(heard: &Heard) -> bool {
 fn template(body: &Value) -> Value {
     let mut body = body.clone();
     if let Some(body) = body.as_object_mut() {
-        body.retain(|name, _| !matches!(name.as_str(), "pit" | "slice" | "search_after"));
+        body.retain(|name, _| !matches!(name.as_str(), "pit" | "slice" | "search_after" | "size"));
     }
     body
 }
@@ -105,7 +111,7 @@ mod tests {
         let count = heard("/_search", json!({ "size": 0, "pit": {} }));
         let connections = [
             vec![heard("/", Value::Null), count.clone(), page(5000, 0), page(10, 0)],
-            vec![page(5000, 1), page(5000, 2)],
+            vec![page(4900, 1), page(5000, 2), page(5100, 1)],
             vec![count],
         ];
         let ask = Ask::heard(&connections).unwrap();

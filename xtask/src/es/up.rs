@@ -176,6 +176,7 @@ fn start_local(layout: &Layout, options: &Options) -> Result<Node> {
     // Saved before the start, so that an interrupted one can be stopped.
     layout.save(name, &node)?;
     node::start(&node::Launch {
+        es_version: &options.es_version,
         home: &home,
         folder: &folder,
         jdk: &jdk,

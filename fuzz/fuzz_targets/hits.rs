@@ -4,12 +4,13 @@
 
 use std::sync::LazyLock;
 
+use es_core::Mapping;
 use es_frame::{CellPolicy, DecodeOptions, FieldSource, HitDecoder, Malformed, Values};
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Value, json};
 
 static DECODERS: LazyLock<Vec<HitDecoder>> = LazyLock::new(|| {
-    let mapping = serde_json::from_value(json!({"properties": {
+    let mapping: Mapping = serde_json::from_value(json!({"properties": {
         "k": {"type": "keyword"}, "n": {"type": "integer"}, "u": {"type": "unsigned_long"}, "f": {"type": "float"},
         "d": {"type": "double"}, "b": {"type": "boolean"}, "t": {"type": "date"}, "i": {"type": "ip"},
         "w": {"type": "date_nanos", "format": "yyyy-MM-dd HH:mm:ss.SSS[ Z]||week_date||epoch_second"},
@@ -19,19 +20,26 @@ static DECODERS: LazyLock<Vec<HitDecoder>> = LazyLock::new(|| {
         "o": {"properties": {"a": {"type": "byte"}}}
     }}))
     .expect("a mapping");
+    // What doc values do not have is left out of the mapping that they are read by.
+    let mut with_doc_values = mapping.clone();
+    with_doc_values.properties.retain(|name, _| !["v", "r", "j", "l", "x", "s", "p"].contains(&name.as_str()));
+    let retrievals = [(FieldSource::Source, &mapping), (FieldSource::DocValues, &with_doc_values)];
     let policies = [Values::One, Values::List, Values::First, Values::Last].into_iter().flat_map(|values| {
         [Malformed::Error, Malformed::Null].map(|malformed| CellPolicy { values, malformed, ..CellPolicy::default() })
     });
-    let decoder = |policy| {
-        let version = "9.4.3".parse().ok();
-        let options = DecodeOptions { policy, version, retrieval: FieldSource::Source, ..DecodeOptions::default() };
-        HitDecoder::with_options(&mapping, &options).expect("a plan")
-    };
-    policies.map(decoder).collect()
+    let decoders = policies.flat_map(|policy| {
+        retrievals.map(|(retrieval, mapping)| {
+            let version = "9.4.3".parse().ok();
+            let options = DecodeOptions { policy, version, retrieval, ..DecodeOptions::default() };
+            HitDecoder::with_options(mapping, &options).expect("a plan")
+        })
+    });
+    decoders.collect()
 });
 
 fuzz_target!(|body: &[u8]| {
-    let hits = serde_json::from_slice::<Value>(body).ok().and_then(|value| Some(value["hits"]["hits"].as_array()?.len()));
+    let hits =
+        serde_json::from_slice::<Value>(body).ok().and_then(|value| Some(value["hits"]["hits"].as_array()?.len()));
     for decoder in DECODERS.iter() {
         if let Ok(page) = decoder.decode(body) {
             assert_eq!(page.frame.schema().as_ref(), &decoder.schema());

@@ -10,8 +10,8 @@ use arrow_array::types::{
     TimestampNanosecondType, UInt64Type,
 };
 use arrow_array::{Array, RecordBatch};
-use arrow_ipc::MessageHeader;
 use arrow_ipc::reader::StreamReader;
+use arrow_ipc::{Buffer, MessageHeader};
 use arrow_schema::{ArrowError, DataType, Field, TimeUnit};
 
 use super::builder::{ColumnBuilder, Value};
@@ -26,16 +26,18 @@ const ES_TYPE: &str = "elastic:type";
 
 /// Reads a whole stream.
 pub(super) fn read(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>), Error> {
-    check_messages(body).map_err(malformed)?;
-    // What is left unchecked is whether the length of a buffer fits the type of its values, where
-    // the library's answer is a panic.
-    std::panic::catch_unwind(|| read_stream(body)).unwrap_or_else(|_| Err(malformed("it is damaged")))
-}
-
-fn read_stream(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>), Error> {
+    let batches = check_messages(body).map_err(malformed)?;
     let stream = StreamReader::try_new(body, None).map_err(|error| unreadable(&error))?;
-    let columns: Vec<TableColumn> =
-        stream.schema().fields().iter().map(|field| column(field)).collect::<Result<_, _>>()?;
+    let schema = stream.schema();
+    let columns: Vec<TableColumn> = schema.fields().iter().map(|field| column(field)).collect::<Result<_, _>>()?;
+    for batch in batches {
+        let mut lengths = batch.buffers().into_iter().flatten().map(Buffer::length);
+        schema
+            .fields()
+            .iter()
+            .try_for_each(|field| check_buffers(field.data_type(), &mut lengths))
+            .map_err(malformed)?;
+    }
     let mut builders: Vec<_> = columns.iter().map(|column| ColumnBuilder::new(column.column_type)).collect();
     for batch in stream {
         push_batch(&columns, &mut builders, &batch.map_err(|error| unreadable(&error))?)?;
@@ -45,11 +47,13 @@ fn read_stream(body: &[u8]) -> Result<(Vec<TableColumn>, Vec<ColumnBuilder>), Er
 
 /// Checks that messages follow each other up to the end of the stream, and that what they point
 /// to is inside them: the library takes that for granted, and memory for whatever they announce.
+/// Returns what the messages after the schema say of their batches.
 ///
 /// Source: "Encapsulated message format" and "IPC Streaming Format" of Arrow's columnar format.
-fn check_messages(body: &[u8]) -> Result<(), String> {
+fn check_messages(body: &[u8]) -> Result<Vec<arrow_ipc::RecordBatch<'_>>, String> {
     const CUT_OFF: &str = "it is cut off";
     let mut rest = body;
+    let mut batches = Vec::new();
     let mut is_first = true;
     while rest != END {
         let (prefix, after) = rest.split_first_chunk::<8>().ok_or(CUT_OFF)?;
@@ -63,9 +67,10 @@ fn check_messages(body: &[u8]) -> Result<(), String> {
         let body_length = usize::try_from(message.bodyLength()).map_err(|_| "a length is negative")?;
         rest = after.get(body_length..).ok_or(CUT_OFF)?;
         check_message(&message, is_first)?;
+        batches.extend(message.header_as_record_batch());
         is_first = false;
     }
-    if is_first { Err("it has no schema".to_owned()) } else { Ok(()) }
+    if is_first { Err("it has no schema".to_owned()) } else { Ok(batches) }
 }
 
 fn check_message(message: &arrow_ipc::Message<'_>, is_first: bool) -> Result<(), String> {
@@ -93,6 +98,34 @@ fn check_message(message: &arrow_ipc::Message<'_>, is_first: bool) -> Result<(),
         }
     }
     Ok(())
+}
+
+/// Checks that the buffers of a column, of which the lengths come in their order, end where a
+/// value does: where they do not, the library's answer is a panic.
+///
+/// Source: "Buffer Listing for Each Layout" of Arrow's columnar format.
+fn check_buffers(data_type: &DataType, lengths: &mut impl Iterator<Item = i64>) -> Result<(), String> {
+    let widths: &[usize] = match data_type {
+        DataType::Null => &[],
+        DataType::Boolean => &[1, 1],
+        DataType::Utf8 | DataType::Binary => &[1, 4, 1],
+        DataType::LargeUtf8 | DataType::LargeBinary => &[1, 8, 1],
+        DataType::List(_) => &[1, 4],
+        other => match other.primitive_width() {
+            Some(width) => &[1, width],
+            None => return Err(format!("it has values of Arrow's type {other}")),
+        },
+    };
+    for width in widths {
+        let length = lengths.next().ok_or("a buffer is missing")?;
+        if usize::try_from(length).is_ok_and(|length| length % width != 0) {
+            return Err("a buffer ends within a value".to_owned());
+        }
+    }
+    match data_type {
+        DataType::List(item) => check_buffers(item.data_type(), lengths),
+        _ => Ok(()),
+    }
 }
 
 fn column(field: &Field) -> Result<TableColumn, Error> {

@@ -219,6 +219,19 @@ fn a_value_that_does_not_fit_is_named_with_its_row() {
     assert_eq!(texts(&frame, "c"), [Some(r#"{"a":[1]}"#), Some("7"), Some("x"), Some("[1,2]")]);
 }
 
+#[test]
+fn an_arrow_stream_with_a_changed_byte_is_a_result_or_an_error() {
+    let mut body = recorded("esql/038-row-mv-arrow.response.arrow");
+    for at in 0..body.len() {
+        let byte = body[at];
+        for changed in [byte ^ 1, byte ^ 0x80, !byte] {
+            body[at] = changed;
+            let _ = Table::from_esql_arrow(&body);
+        }
+        body[at] = byte;
+    }
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_a_result_or_an_error(bytes: Vec<u8>) {
@@ -227,12 +240,7 @@ proptest! {
     }
 
     #[test]
-    fn a_changed_result_is_one_or_an_error(at in 0_usize..4_000, bits in 1_u8.., which in 0_usize..4) {
-        let name = ["038-row-mv-arrow", "011-small-arrow", "041-stats-by-arrow", "049-empty-result-arrow"][which];
-        let mut body = recorded(&format!("esql/{name}.response.arrow"));
-        let at = at % body.len();
-        body[at] ^= bits;
-        let _ = Table::from_esql_arrow(&body);
+    fn a_changed_result_is_one_or_an_error(at in 0_usize..4_000, bits in 1_u8..) {
         let mut body = recorded("esql/039-row-mv-json.response.json");
         let at = at % body.len();
         body[at] ^= bits;

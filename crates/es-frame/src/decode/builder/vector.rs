@@ -1,9 +1,7 @@
 //! Vectors, in the forms that `dense_vector` fields have: an array of numbers, Base64 of
 //! big-endian 32-bit floats, and for bytes and bits also Base64 or hexadecimal digits.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use base64::engine::general_purpose::URL_SAFE as BASE64_URL;
+use base64_simd::{AsOut as _, STANDARD as BASE64, URL_SAFE as BASE64_URL, forgiving_decode_to_vec};
 use polars::prelude::ArrowDataType;
 use polars_arrow::array::{Array, FixedSizeListArray, PrimitiveArray};
 use polars_arrow::types::NativeType;
@@ -21,14 +19,18 @@ pub(crate) struct Vectors<T> {
     rows: usize,
     values: Vec<T>,
     validity: Validity,
+    /// The bytes of the vector that was read last, if it was a text.
+    bytes: Vec<u8>,
 }
 
 /// A number of a vector.
 pub(crate) trait Coordinate: NativeType {
     fn read_short(scanner: &mut Scanner<'_>) -> Option<Self>;
     fn of(number: &str) -> Option<Self>;
-    /// Appends what a text stands for.
-    fn unpack(text: &str, width: usize, into: &mut Vec<Self>) -> Option<()>;
+    /// The bytes that a text stands for.
+    fn bytes<'a>(text: &str, width: usize, room: &'a mut Vec<u8>) -> Option<&'a [u8]>;
+    /// Appends the numbers that bytes are.
+    fn unpack(bytes: &[u8], into: &mut Vec<Self>) -> Option<()>;
 }
 
 impl Coordinate for f32 {
@@ -41,8 +43,11 @@ impl Coordinate for f32 {
         float32(number)
     }
 
-    fn unpack(text: &str, _: usize, into: &mut Vec<Self>) -> Option<()> {
-        let bytes = BASE64.decode(text).ok()?;
+    fn bytes<'a>(text: &str, _: usize, room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        decoded(text, room)
+    }
+
+    fn unpack(bytes: &[u8], into: &mut Vec<Self>) -> Option<()> {
         let (chunks, rest) = bytes.as_chunks::<4>();
         into.extend(chunks.iter().map(|chunk| Self::from_be_bytes(*chunk)));
         rest.is_empty().then_some(())
@@ -62,22 +67,32 @@ impl Coordinate for i8 {
         value.try_into().ok().filter(|_| is_whole)
     }
 
-    fn unpack(text: &str, width: usize, into: &mut Vec<Self>) -> Option<()> {
-        let bytes = if text.len() == 2 * width && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-            let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-            let (pairs, _) = text.as_bytes().as_chunks::<2>();
-            pairs.iter().map(|[high, low]| Some(digit(*high)? * 16 + digit(*low)?)).collect::<Option<Vec<u8>>>()?
-        } else {
-            BASE64.decode(text).ok()?
-        };
-        into.extend(bytes.into_iter().map(u8::cast_signed));
+    fn bytes<'a>(text: &str, width: usize, room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+        if text.len() != 2 * width || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return decoded(text, room);
+        }
+        let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+        let (pairs, _) = text.as_bytes().as_chunks::<2>();
+        *room = pairs.iter().map(|[high, low]| Some(digit(*high)? * 16 + digit(*low)?)).collect::<Option<_>>()?;
+        Some(room)
+    }
+
+    fn unpack(bytes: &[u8], into: &mut Vec<Self>) -> Option<()> {
+        into.extend(bytes.iter().map(|byte| byte.cast_signed()));
         Some(())
     }
 }
 
+/// The bytes of a text of Base64.
+fn decoded<'a>(text: &str, room: &'a mut Vec<u8>) -> Option<&'a [u8]> {
+    room.resize(BASE64.estimated_decoded_length(text.len()), 0);
+    BASE64.decode(text.as_bytes(), room.as_out()).ok().map(|bytes| &*bytes)
+}
+
 impl<T: Coordinate> Vectors<T> {
     pub(crate) fn new(width: usize, rows: usize) -> Self {
-        Self { width, rows: 0, values: Vec::with_capacity(rows.saturating_mul(width)), validity: Validity::default() }
+        let values = Vec::with_capacity(rows.saturating_mul(width));
+        Self { width, rows: 0, values, validity: Validity::default(), bytes: Vec::new() }
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -95,11 +110,7 @@ impl<T: Coordinate> Vectors<T> {
         let before = self.values.len();
         let read = match scanner.peek() {
             Some(b'[') => self.read_numbers(scanner),
-            Some(b'"') => {
-                let text = scanner.quoted()?;
-                let unpacked = unescape(text).and_then(|text| T::unpack(&text, self.width, &mut self.values));
-                unpacked.ok_or(Trouble::Misfit)
-            }
+            Some(b'"') => self.read_text(scanner),
             _ => Err(Trouble::Misfit),
         };
         if read.is_err() || self.values.len() - before != self.width {
@@ -110,6 +121,12 @@ impl<T: Coordinate> Vectors<T> {
         Ok(())
     }
 
+    fn read_text(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Trouble> {
+        let text = unescape(scanner.quoted()?).ok_or(Misfit)?;
+        let bytes = T::bytes(&text, self.width, &mut self.bytes).ok_or(Misfit)?;
+        Ok(T::unpack(bytes, &mut self.values).ok_or(Misfit)?)
+    }
+
     fn read_numbers(&mut self, scanner: &mut Scanner<'_>) -> Result<(), Trouble> {
         if !scanner.enter(b'[', b']', "a vector is missing")? {
             return Ok(());
@@ -118,10 +135,7 @@ impl<T: Coordinate> Vectors<T> {
         if matches!(scanner.peek(), Some(b'"' | b'[')) {
             match scanner.byte() {
                 Some(b'[') => self.read_numbers(scanner)?,
-                _ => {
-                    let text = unescape(scanner.quoted()?).ok_or(Misfit)?;
-                    T::unpack(&text, self.width, &mut self.values).ok_or(Misfit)?;
-                }
+                _ => self.read_text(scanner)?,
             }
             return if scanner.goes_on(b']')? { Err(Trouble::Misfit) } else { Ok(()) };
         }
@@ -148,7 +162,9 @@ impl<T: Coordinate> Vectors<T> {
     }
 }
 
-/// The bytes of a `binary` field.
+/// The bytes of a `binary` field. The server takes texts with line breaks, and with bits that are
+/// no part of a byte, and keeps them as they came.
 pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
-    BASE64.decode(text).or_else(|_| BASE64_URL.decode(text)).ok()
+    let decoded = BASE64.decode_to_vec(text).or_else(|_| BASE64_URL.decode_to_vec(text));
+    decoded.or_else(|_| forgiving_decode_to_vec(text.as_bytes())).ok()
 }

@@ -90,6 +90,10 @@ fn booleans_addresses_and_bytes_are_read_in_their_forms() {
     let found = column(json!({"type": "binary"}), &["\"AAEC\"", "\"\"", "\"/w==\"", "\"_w==\""]);
     let found: Vec<_> = found.binary().unwrap().iter().flatten().collect();
     assert_eq!(found, [&b"\x00\x01\x02"[..], b"", b"\xff", b"\xff"]);
+    // The server keeps line breaks, and bits that are no part of a byte.
+    let found = column(json!({"type": "binary"}), &[r#""AAEC\nAAEC""#, "\"AB==\""]);
+    let found: Vec<_> = found.binary().unwrap().iter().flatten().collect();
+    assert_eq!(found, [&b"\x00\x01\x02\x00\x01\x02"[..], b"\x00"]);
     refused(json!({"type": "binary"}), &["\"!\"", "1"]);
 }
 

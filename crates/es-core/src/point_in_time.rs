@@ -114,15 +114,16 @@ impl PointInTime {
     /// values are given, or for the first page. The values are sent as the server wrote them,
     /// as numbers among them may not fit any type of ours. The page is asked for again for as
     /// long as the server keeps the point in time without being asked; but where a circuit breaker
-    /// refuses it, the caller is told at once, who can ask for fewer rows.
+    /// refuses it, the caller is told at once, who can ask for fewer rows. `likely_bytes` is a
+    /// guess at the size of the answer, for [`Request::likely_bytes`].
     ///
     /// # Errors
     /// As [`PointInTime::search`]; [`ErrorKind::NotFound`] when the point in time is gone;
     /// [`ErrorKind::Overloaded`] when a circuit breaker refused the page
     /// ([`crate::ServerError::is_circuit_breaker`]).
-    pub async fn page(&self, body: &Value, after: Option<&RawValue>) -> Result<SearchPage, Error> {
+    pub async fn page(&self, body: &Value, after: Option<&RawValue>, likely_bytes: usize) -> Result<SearchPage, Error> {
         let retry = RetryPolicy { max: u32::MAX, total: self.keep_alive, backoff: BACKOFF };
-        self.send(body, after, |request| request.retry(retry).can_ask_for_less()).await
+        self.send(body, after, |request| request.retry(retry).can_ask_for_less().likely_bytes(likely_bytes)).await
     }
 
     async fn send(

@@ -78,6 +78,7 @@ pub struct Request {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retry: Option<RetryPolicy>,
     pub(crate) can_ask_for_less: bool,
+    pub(crate) likely_bytes: usize,
 }
 
 impl Request {
@@ -96,6 +97,7 @@ impl Request {
             timeout: None,
             retry: None,
             can_ask_for_less: false,
+            likely_bytes: 0,
         }
     }
 
@@ -177,6 +179,14 @@ impl Request {
     /// where otherwise the same would be sent again.
     pub fn can_ask_for_less(mut self) -> Self {
         self.can_ask_for_less = true;
+        self
+    }
+
+    /// How many bytes the answer is likely to have. The server does not say how long a large
+    /// answer is, so that memory for it has to grow as it comes: that is spared where this is
+    /// about right.
+    pub fn likely_bytes(mut self, bytes: usize) -> Self {
+        self.likely_bytes = bytes;
         self
     }
 }

@@ -147,7 +147,7 @@ impl Transport {
             }
             if whole.is_empty() {
                 // What is announced may not come: memory is only taken for what is likely.
-                whole.reserve(announced.min(16 << 20).max(chunk.len()));
+                whole.reserve(announced.max(request.likely_bytes).min(16 << 20).max(chunk.len()));
             }
             whole.extend_from_slice(&chunk);
         }

@@ -88,7 +88,7 @@ impl PitRead {
             let rows = self.size.rows().min(most);
             body["size"] = json!(rows);
             *self.asked_at.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
-            match self.point_in_time.page(&body, after).await {
+            match self.point_in_time.page(&body, after, self.size.bytes_of(rows)).await {
                 Ok(page) => return Ok(Page { body: page.body, refused_to }),
                 Err(error) if error.kind() == es_core::ErrorKind::AnswerTooLarge => {
                     if !self.size.shrink(rows) {

@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 /// Rows of the first page, when nothing is known of their size.
 const FIRST_ROWS: usize = 1_000;
 
+/// How much larger than the ones before it a page is likely to be at most.
+const PAGES_DIFFER_BY: f64 = 1.1;
+
 /// The size of pages, and what was learnt of it.
 pub(crate) struct PageSize {
     most_rows: usize,
@@ -38,6 +41,12 @@ impl PageSize {
         by_bytes.clamp(1, learnt.most_rows)
     }
 
+    /// How many bytes a page of so many rows is likely to have at most; 0 when nothing is known.
+    pub(crate) fn bytes_of(&self, rows: usize) -> usize {
+        let learnt = *self.learnt.lock().unwrap_or_else(PoisonError::into_inner);
+        learnt.row_bytes.map_or(0, |row_bytes| (rows as f64 * row_bytes * PAGES_DIFFER_BY) as usize)
+    }
+
     /// Takes note of a page that came.
     pub(crate) fn learn(&self, bytes: usize, rows: usize) {
         if rows == 0 {
@@ -66,8 +75,9 @@ mod tests {
     #[test]
     fn pages_grow_to_their_bytes_and_no_further() {
         let size = PageSize::new(5_000, 1_000_000);
-        assert_eq!(size.rows(), 1_000);
+        assert_eq!((size.rows(), size.bytes_of(1_000)), (1_000, 0));
         size.learn(100_000, 1_000);
+        assert_eq!(size.bytes_of(10), 1_100);
         assert_eq!(size.rows(), 5_000, "100 bytes a row: the number of rows is the limit");
         size.learn(5_000 * 1_900, 5_000);
         assert_eq!(size.rows(), 1_000, "1,000 bytes a row on average");

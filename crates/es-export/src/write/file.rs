@@ -1,9 +1,13 @@
 //! A file that is hashed and counted as it is written, and on disk when it is finished.
+//!
+//! The disk gets what was written while more is written: a file of many megabytes that is synced
+//! at its end alone makes everything else wait for the disk.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Read as _, Seek as _, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256};
 
@@ -12,6 +16,9 @@ use crate::manifest::ManifestFile;
 
 /// Bytes between the writers and the system.
 const BUFFER: usize = 256 * 1024;
+
+/// Bytes after which the disk gets what was written.
+const SYNC_BYTES: u64 = 32 * 1024 * 1024;
 
 /// Makes a file, and the folders on the way to it.
 fn open(path: &Path) -> Result<File, Error> {
@@ -32,7 +39,7 @@ impl OutputFile {
     pub(super) fn create(folder: &Path, name: &str) -> Result<Self, Error> {
         let path = folder.join(name);
         let file = BufWriter::with_capacity(BUFFER, open(&path)?);
-        let file = HashingFile { file, hash: Sha256::new(), bytes: 0, failure: None };
+        let file = HashingFile { file, hash: Sha256::new(), bytes: 0, synced: 0, syncing: None, failure: None };
         Ok(Self { path, name: name.to_owned(), shared: Arc::new(Mutex::new(file)) })
     }
 
@@ -67,6 +74,7 @@ impl OutputFile {
         let mut file = self.lock();
         file.file
             .flush()
+            .and_then(|()| file.end_sync())
             .and_then(|()| file.file.get_ref().sync_all())
             .map_err(|source| Error::writing(&self.path, source))?;
         let sha256 = hex::encode(file.hash.clone().finalize());
@@ -82,6 +90,9 @@ struct HashingFile {
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
+    /// How many of them the disk has, or is getting.
+    synced: u64,
+    syncing: Option<JoinHandle<io::Result<()>>>,
     /// Why the file could not be written, if it could not.
     failure: Option<io::Error>,
 }
@@ -101,6 +112,22 @@ impl Write for SharedFile {
 }
 
 impl HashingFile {
+    /// Lets the disk get what was written since the last time.
+    fn begin_sync(&mut self) -> io::Result<()> {
+        // Waiting for the last one bounds what the system holds of the file.
+        self.end_sync()?;
+        let file = self.file.get_ref().try_clone()?;
+        self.synced = self.bytes;
+        self.syncing = Some(thread::Builder::new().name("sync".to_owned()).spawn(move || file.sync_data())?);
+        Ok(())
+    }
+
+    /// Waits for the disk. Its failure is told here, as the system tells it once.
+    fn end_sync(&mut self) -> io::Result<()> {
+        let ended = self.syncing.take().map(JoinHandle::join);
+        ended.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(io::Error::other("syncing the file has panicked")))
+    }
+
     fn noted<T>(&mut self, outcome: io::Result<T>) -> io::Result<T> {
         if let Err(error) = &outcome {
             let copy = match error.raw_os_error() {
@@ -119,6 +146,10 @@ impl Write for HashingFile {
         let written = self.noted(written)?;
         self.hash.update(&bytes[..written]);
         self.bytes += written as u64;
+        if self.bytes - self.synced >= SYNC_BYTES {
+            let begun = self.begin_sync();
+            self.noted(begun)?;
+        }
         Ok(written)
     }
 

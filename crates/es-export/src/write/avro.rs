@@ -19,7 +19,7 @@ use polars::prelude::{DataFrame, Schema};
 use super::batched::{BatchedFile, Batches};
 use super::file::SharedFile;
 use super::format::Compression;
-use super::gather::Gather;
+use super::gather::{Gather, aligned};
 use super::ipc::IpcStream;
 use crate::error::{Error, ErrorKind};
 
@@ -95,8 +95,8 @@ fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Error {
 }
 
 impl Batches for Blocks {
-    fn write(&mut self, block: &DataFrame) -> Result<(), Error> {
-        for batch in batches(block, &self.schema)?.1 {
+    fn write(&mut self, block: DataFrame) -> Result<(), Error> {
+        for batch in batches(&aligned(block), &self.schema)?.1 {
             let batch = RecordBatch::try_new(self.arrow.clone(), batch.columns().to_vec()).map_err(refused)?;
             self.writer.write(&batch).map_err(refused)?;
         }

@@ -15,8 +15,8 @@ use crate::manifest::ManifestFile;
 
 /// What writes batches in a format.
 pub(super) trait Batches: Send {
-    /// Writes a batch, of which each column is in one piece.
-    fn write(&mut self, batch: &DataFrame) -> Result<(), Error>;
+    /// Writes a batch, of which the columns may be in several pieces.
+    fn write(&mut self, batch: DataFrame) -> Result<(), Error>;
 
     /// Writes what comes after the last batch.
     fn finish(self) -> Result<(), Error>;
@@ -48,7 +48,7 @@ impl<B: Batches> FileWriter for BatchedFile<B> {
     fn push(&mut self, frame: &DataFrame) -> Result<(), Error> {
         self.rows += frame.height() as u64;
         let Self { file, batches, waiting, .. } = self;
-        waiting.push(frame, |batch| batches.write(&batch).map_err(|error| file.failure(error)))
+        waiting.push(frame, |batch| batches.write(batch).map_err(|error| file.failure(error)))
     }
 
     fn held_bytes(&self) -> usize {
@@ -60,7 +60,7 @@ impl<B: Batches> FileWriter for BatchedFile<B> {
         if batch.height() == 0 {
             return Ok(());
         }
-        self.batches.write(&batch).map_err(|error| self.file.failure(error))
+        self.batches.write(batch).map_err(|error| self.file.failure(error))
     }
 
     fn finish(mut self: Box<Self>) -> Result<ManifestFile, Error> {

@@ -40,7 +40,7 @@ impl Gather {
             let (group, rest) = self.waiting.split_at(rows as i64);
             self.waiting_bytes -= self.waiting_bytes.min(bytes_a_row * rows);
             self.waiting = rest;
-            whole(aligned(group))?;
+            whole(group)?;
         }
     }
 
@@ -52,11 +52,11 @@ impl Gather {
     pub(super) fn take(&mut self) -> DataFrame {
         self.waiting_bytes = 0;
         let rest = self.waiting.clear();
-        aligned(std::mem::replace(&mut self.waiting, rest))
+        std::mem::replace(&mut self.waiting, rest)
     }
 }
 
-/// The same rows, each column in one piece, as writers want it.
+/// The same rows, each column in one piece, as most writers want it.
 pub(super) fn aligned(mut frame: DataFrame) -> DataFrame {
     frame.rechunk_mut();
     frame

@@ -15,7 +15,7 @@ use polars_arrow::io::ipc::write::{StreamWriter as ArrowStreamWriter, WriteOptio
 use super::batched::{BatchedFile, Batches};
 use super::file::SharedFile;
 use super::format::Compression;
-use super::gather::Gather;
+use super::gather::{Gather, aligned};
 use crate::error::Error;
 
 /// Rows and bytes of a record batch in a file.
@@ -67,8 +67,8 @@ fn ipc_fields(schema: &Schema) -> Vec<polars_arrow::io::ipc::IpcField> {
 }
 
 impl Batches for BatchedWriter<SharedFile> {
-    fn write(&mut self, batch: &DataFrame) -> Result<(), Error> {
-        Ok(self.write_batch(batch)?)
+    fn write(&mut self, batch: DataFrame) -> Result<(), Error> {
+        Ok(self.write_batch(&aligned(batch))?)
     }
 
     fn finish(mut self) -> Result<(), Error> {
@@ -87,8 +87,8 @@ pub(super) fn create_stream(
 }
 
 impl Batches for IpcStream<SharedFile> {
-    fn write(&mut self, batch: &DataFrame) -> Result<(), Error> {
-        IpcStream::write(self, batch)
+    fn write(&mut self, batch: DataFrame) -> Result<(), Error> {
+        IpcStream::write(self, &aligned(batch))
     }
 
     fn finish(self) -> Result<(), Error> {

@@ -8,7 +8,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use polars::io::parquet::write::{BatchedWriter, KeyValueMetadata, get_encodings};
 use polars::io::prelude::{ParquetCompression, ParquetWriter, StatisticsOptions};
 use polars::prelude::{CompatLevel, DataFrame, DataType, PolarsError, Schema};
-use polars_arrow::record_batch::RecordBatch;
 use polars_parquet::parquet::error::ParquetError;
 use polars_parquet::write::{
     CompressedPage, CompressionOptions, Compressor, DynIter, DynStreamingIterator, FallibleStreamingIterator as _,
@@ -18,7 +17,7 @@ use polars_parquet::write::{
 use super::batched::{BatchedFile, Batches};
 use super::file::SharedFile;
 use super::format::{Compression, ParquetOptions};
-use super::gather::Gather;
+use super::gather::{Gather, aligned};
 use super::ipc::schema_message;
 use super::vectors::Vectors;
 use crate::error::Error;
@@ -81,20 +80,23 @@ fn compression(compression: Compression) -> ParquetCompression {
 type Pages = DynStreamingIterator<'static, CompressedPage, PolarsError>;
 
 /// The pages of each leaf of the columns, which are encoded and compressed as they are taken.
-fn columns(file: &ParquetFile<SharedFile>, batch: &RecordBatch) -> Result<Vec<Pages>, PolarsError> {
+fn columns(file: &ParquetFile<SharedFile>, group: &DataFrame) -> Result<Vec<Pages>, PolarsError> {
     let (schema, options) = (file.parquet_schema(), file.options());
     let encodings = get_encodings(file.schema());
     let mut leaves = schema.columns();
     let mut columns = Vec::with_capacity(leaves.len());
-    for ((array, dtype), encodings) in batch.columns().iter().zip(schema.fields()).zip(encodings.iter()) {
+    for ((column, dtype), encodings) in group.columns().iter().zip(schema.fields()).zip(encodings.iter()) {
         let (here, after) = leaves.split_at(encodings.len());
         leaves = after;
-        let vectors = here.first().and_then(|leaf| Vectors::of(array.as_ref(), &leaf.descriptor));
-        if let Some(vectors) = vectors {
+        let series = column.as_materialized_series();
+        if let (DataType::Array(..), Some(leaf)) = (series.dtype(), here.first())
+            && let Some(vectors) = Vectors::of(series, &leaf.descriptor)
+        {
             let compression = vectors.compression(options.compression)?;
             columns.push(pages(vectors.map(Ok), compression));
             continue;
         }
+        let array = series.rechunk().to_arrow(0, CompatLevel::newest());
         let encoded = array_to_columns(array, dtype.clone(), options, encodings)?;
         columns.extend(encoded.into_iter().map(|leaf| pages(leaf, options.compression)));
     }
@@ -110,17 +112,14 @@ fn pages(
 }
 
 impl Batches for RowGroups {
-    fn write(&mut self, group: &DataFrame) -> Result<(), Error> {
+    fn write(&mut self, group: DataFrame) -> Result<(), Error> {
         self.empty = None;
         if !self.has_vectors {
-            return Ok(self.writer.write_batch(group)?);
+            return Ok(self.writer.write_batch(&aligned(group))?);
         }
         let mut file = self.writer.get_writer().lock().unwrap_or_else(PoisonError::into_inner);
-        for batch in group.iter_chunks(CompatLevel::newest(), false) {
-            let columns = columns(&file, &batch)?;
-            file.write(batch.len() as u64, DynIter::new(columns.into_iter().map(Ok)))?;
-        }
-        Ok(())
+        let columns = columns(&file, &group)?;
+        Ok(file.write(group.height() as u64, DynIter::new(columns.into_iter().map(Ok)))?)
     }
 
     fn finish(mut self) -> Result<(), Error> {

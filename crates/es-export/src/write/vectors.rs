@@ -12,6 +12,7 @@
 
 use std::ops::Range;
 
+use polars::prelude::{CompatLevel, Series};
 use polars_arrow::array::{Array, FixedSizeListArray, PrimitiveArray};
 use polars_parquet::parquet::CowBuffer;
 use polars_parquet::parquet::encoding::Encoding;
@@ -33,45 +34,85 @@ const WORTHWHILE: f64 = 0.2;
 const PRESENT: i16 = 3;
 
 /// The vectors of a column; as an iterator, their pages.
-#[derive(Clone)]
 pub(super) struct Vectors {
+    /// A page is of one piece, so that large columns are not copied into one before.
+    pieces: Vec<Piece>,
+    descriptor: Descriptor,
+    /// The piece and the row that the next page begins with.
+    next: (usize, usize),
+}
+
+/// A part of the rows.
+struct Piece {
     lists: FixedSizeListArray,
     numbers: PrimitiveArray<f32>,
-    descriptor: Descriptor,
-    next: usize,
 }
 
 impl Vectors {
     /// A column as vectors, if it is one of vectors without gaps.
-    pub(super) fn of(column: &dyn Array, descriptor: &Descriptor) -> Option<Self> {
-        let lists: &FixedSizeListArray = column.as_any().downcast_ref()?;
-        let numbers: &PrimitiveArray<f32> = lists.values().as_any().downcast_ref()?;
+    pub(super) fn of(column: &Series, descriptor: &Descriptor) -> Option<Self> {
         let has_levels = descriptor.max_def_level == PRESENT && descriptor.max_rep_level == 1;
-        if !has_levels || lists.size() < LEAST_WIDTH {
-            return None;
-        }
-        let vectors = Self { lists: lists.clone(), numbers: numbers.clone(), descriptor: descriptor.clone(), next: 0 };
-        vectors.are_whole().then_some(vectors)
-    }
-
-    /// Whether no vector has a null in it. Vectors that are null themselves may.
-    fn are_whole(&self) -> bool {
-        let width = self.lists.size();
-        let Some(validity) = self.numbers.validity() else { return true };
-        let is_whole = |row: usize| validity.null_count_range(row * width, width) == 0;
-        validity.unset_bits() == 0 || (0..self.lists.len()).all(|row| !self.is_there(row) || is_whole(row))
+        // Short pieces would be short pages.
+        let column = match column.estimated_size() < column.n_chunks() * PAGE_BYTES / 2 {
+            true => &column.rechunk(),
+            false => column,
+        };
+        let arrays = (0..column.n_chunks()).map(|place| column.to_arrow(place, CompatLevel::newest()));
+        let pieces = arrays.map(|array| Piece::of(array.as_ref())).collect::<Option<_>>()?;
+        has_levels.then(|| Self { pieces, descriptor: descriptor.clone(), next: (0, 0) })
     }
 
     /// How the column is compressed: as it is asked for, unless that gains little.
     pub(super) fn compression(&self, asked: CompressionOptions) -> ParquetResult<CompressionOptions> {
-        let Some(first) = (0..self.lists.len()).find(|row| self.is_there(*row)) else { return Ok(asked) };
-        let shrinks = match compress(self.page(self.rows_from(first)), Vec::new(), asked)? {
+        let first = self.pieces.iter().find_map(|piece| Some((piece, piece.first_there()?)));
+        let Some((piece, row)) = first else { return Ok(asked) };
+        let page = piece.page(piece.rows_from(row), &self.descriptor);
+        let shrinks = match compress(page, Vec::new(), asked)? {
             CompressedPage::Data(page) => {
                 (page.compressed_size() as f64) < (1.0 - WORTHWHILE) * page.uncompressed_size() as f64
             }
             CompressedPage::Dict(_) => true,
         };
         Ok(if shrinks { asked } else { CompressionOptions::Uncompressed })
+    }
+}
+
+impl Iterator for Vectors {
+    type Item = Page;
+
+    fn next(&mut self) -> Option<Page> {
+        loop {
+            let (place, row) = self.next;
+            let piece = self.pieces.get(place)?;
+            let rows = piece.rows_from(row);
+            if rows.is_empty() {
+                self.next = (place + 1, 0);
+                continue;
+            }
+            self.next = (place, rows.end);
+            return Some(piece.page(rows, &self.descriptor));
+        }
+    }
+}
+
+impl Piece {
+    fn of(array: &dyn Array) -> Option<Self> {
+        let lists: &FixedSizeListArray = array.as_any().downcast_ref()?;
+        let numbers: &PrimitiveArray<f32> = lists.values().as_any().downcast_ref()?;
+        let piece = Self { lists: lists.clone(), numbers: numbers.clone() };
+        (lists.size() >= LEAST_WIDTH && piece.is_whole()).then_some(piece)
+    }
+
+    /// Whether no vector has a null in it. Vectors that are null themselves may.
+    fn is_whole(&self) -> bool {
+        let width = self.lists.size();
+        let Some(validity) = self.numbers.validity() else { return true };
+        let is_whole = |row: usize| validity.null_count_range(row * width, width) == 0;
+        validity.unset_bits() == 0 || (0..self.lists.len()).all(|row| !self.is_there(row) || is_whole(row))
+    }
+
+    fn first_there(&self) -> Option<usize> {
+        (0..self.lists.len()).find(|row| self.is_there(*row))
     }
 
     fn is_there(&self, row: usize) -> bool {
@@ -85,7 +126,7 @@ impl Vectors {
     }
 
     /// The page of these rows.
-    fn page(&self, rows: Range<usize>) -> Page {
+    fn page(&self, rows: Range<usize>, descriptor: &Descriptor) -> Page {
         let width = self.lists.size();
         let height = rows.len();
         let mut buffer = Vec::with_capacity(height * (width * size_of::<f32>() + 8) + 16);
@@ -140,17 +181,7 @@ impl Vectors {
             repetition_level_encoding: Encoding::Rle.into(),
             statistics: Some(statistics),
         });
-        Page::Data(DataPage::new(header, CowBuffer::Owned(buffer), self.descriptor.clone(), height))
-    }
-}
-
-impl Iterator for Vectors {
-    type Item = Page;
-
-    fn next(&mut self) -> Option<Page> {
-        let rows = self.rows_from(self.next);
-        self.next = rows.end;
-        (!rows.is_empty()).then(|| self.page(rows))
+        Page::Data(DataPage::new(header, CowBuffer::Owned(buffer), descriptor.clone(), height))
     }
 }
 
@@ -161,25 +192,36 @@ const LANES: usize = 16;
 struct Bounds {
     least: [f32; LANES],
     greatest: [f32; LANES],
-    has_nan: bool,
+    /// Not 0 where a NaN was seen.
+    nans: [u32; LANES],
     is_empty: bool,
 }
 
 impl Default for Bounds {
     fn default() -> Self {
-        Self { least: [f32::INFINITY; LANES], greatest: [f32::NEG_INFINITY; LANES], has_nan: false, is_empty: true }
+        Self { least: [f32::INFINITY; LANES], greatest: [f32::NEG_INFINITY; LANES], nans: [0; LANES], is_empty: true }
     }
 }
 
 impl Bounds {
     fn see(&mut self, numbers: &[f32]) {
-        self.is_empty &= numbers.is_empty();
-        for lanes in numbers.chunks(LANES) {
-            for ((number, least), greatest) in lanes.iter().zip(&mut self.least).zip(&mut self.greatest) {
-                *least = if number < least { *number } else { *least };
-                *greatest = if number > greatest { *number } else { *greatest };
-                self.has_nan |= number.is_nan();
-            }
+        let Some(first) = numbers.first() else { return };
+        self.is_empty = false;
+        let (chunks, rest) = numbers.as_chunks::<LANES>();
+        chunks.iter().for_each(|lanes| self.see_lanes(lanes));
+        // Seeing a number twice changes nothing.
+        let mut lanes = [*first; LANES];
+        lanes[..rest.len()].copy_from_slice(rest);
+        self.see_lanes(&lanes);
+    }
+
+    /// Without a branch, so that lanes are compared together.
+    fn see_lanes(&mut self, lanes: &[f32; LANES]) {
+        let bounds = self.least.iter_mut().zip(&mut self.greatest).zip(&mut self.nans);
+        for (number, ((least, greatest), nan)) in lanes.iter().zip(bounds) {
+            *least = if number < least { *number } else { *least };
+            *greatest = if number > greatest { *number } else { *greatest };
+            *nan |= u32::from(number.is_nan());
         }
     }
 
@@ -189,7 +231,7 @@ impl Bounds {
         if self.is_empty {
             return None;
         }
-        if self.has_nan {
+        if self.nans.iter().any(|nan| *nan != 0) {
             return Some((f32::NEG_INFINITY, f32::INFINITY));
         }
         let least = self.least.into_iter().fold(f32::INFINITY, f32::min);
@@ -258,6 +300,12 @@ mod tests {
         assert_eq!(of(&[&[0.0]]), some(-0.0, 0.0));
         assert_eq!(of(&[&[-0.0]]), some(-0.0, 0.0));
         assert_eq!(of(&[&[1.0, f32::NAN], &[2.0]]), some(f32::NEG_INFINITY, f32::INFINITY));
+        assert_eq!(of(&[&[&many[..20], &[f32::NAN], &many[20..]].concat()]), some(f32::NEG_INFINITY, f32::INFINITY));
+        for at in 0..50 {
+            let mut numbers = [0.5; 50];
+            (numbers[at], numbers[49 - at]) = (-7.0, 7.0);
+            assert_eq!(of(&[&numbers]), some(-7.0, 7.0), "{at}");
+        }
         assert_eq!(of(&[&[f32::INFINITY, 1.0]]), some(1.0, f32::INFINITY));
         assert_eq!(of(&[&[]]), None);
     }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use serde_json::{Map, Value, json};
 
+use super::apart::Apart;
 use crate::http::{Auth, Client};
 
 /// How long the server may take to come to rest between two turns.
@@ -21,6 +22,7 @@ pub(crate) struct Cluster {
     client: Arc<Client>,
     url: String,
     run: String,
+    apart: Option<Arc<Apart>>,
 }
 
 impl Cluster {
@@ -40,7 +42,7 @@ impl Cluster {
         };
         let ca_cert = variable("ELASTICSEARCH_CA_CERT").map(PathBuf::from);
         let client = Client::new(&url, auth, ca_cert.as_ref(), Duration::from_secs(60))?;
-        Ok(Self { client: Arc::new(client), url, run: format!("{command}-{:x}-", std::process::id()) })
+        Ok(Self { client: Arc::new(client), url, run: format!("{command}-{:x}-", std::process::id()), apart: None })
     }
 
     /// What the names of all indices of this run of the command start with.
@@ -51,6 +53,18 @@ impl Cluster {
     /// Where the server is.
     pub(super) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Keeps the server off the processors that contestants run on, until the end.
+    pub(super) fn stand_apart(&mut self) -> Result<()> {
+        let nodes = self.client.get_ok("/_nodes/process")?;
+        let mut ids = nodes["nodes"].as_object().into_iter().flat_map(Map::values).map(|node| &node["process"]["id"]);
+        let id = ids.next().and_then(Value::as_u64).context("the server does not name its process")?;
+        if ids.next().is_some() {
+            bail!("--apart moves a server of one node");
+        }
+        self.apart = Some(Arc::new(Apart::new(id)?));
+        Ok(())
     }
 
     /// The server's version.
@@ -121,8 +135,11 @@ impl Cluster {
         Ok(())
     }
 
-    /// Removes every index of this run, each by its exact name.
+    /// Removes every index of this run, each by its exact name, and lets the server run anywhere again.
     pub(crate) fn clean_up(&self) -> Result<()> {
+        if let Some(apart) = &self.apart {
+            apart.end()?;
+        }
         let listed =
             self.client.get_ok(&format!("/_cat/indices/{}*?expand_wildcards=all&h=index&format=json", self.run))?;
         for entry in listed.as_array().into_iter().flatten() {

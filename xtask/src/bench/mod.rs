@@ -6,6 +6,7 @@
 //! whole process, and what each of them left is checked against the source.
 //! Nothing here judges the figures.
 
+mod apart;
 mod bulk;
 pub(crate) mod cluster;
 mod dataset;
@@ -50,6 +51,9 @@ struct CommonArgs {
     /// Keep the peer's virtual environment for the next time
     #[arg(long)]
     keep_venv: bool,
+    /// Give one half of the processors to the server and the other to the contestants
+    #[arg(long)]
+    apart: bool,
     #[command(flatten)]
     program: ProgramArgs,
 }

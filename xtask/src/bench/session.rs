@@ -24,8 +24,11 @@ impl Session {
         let folder = workspace::root().join("target/bench");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let variables = demo::elasticsearch()?;
-        let cluster = Cluster::connect(&variables, "bench")?;
+        let mut cluster = Cluster::connect(&variables, "bench")?;
         let python = Python::prepare(&folder)?;
+        if args.apart {
+            cluster.stand_apart()?;
+        }
         cluster.clean_up_at_signal()?;
         let session = Self { folder, variables, cluster, python };
         let done = work(&session);

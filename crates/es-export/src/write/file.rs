@@ -221,3 +221,26 @@ impl PatchedFile {
         Ok(ManifestFile { path: self.name, rows, bytes, sha256, description: None })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_is_on_its_way_to_the_disk_while_it_is_written() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = OutputFile::create(scratch.path(), "large").unwrap();
+        let piece = vec![7; 11 * 1024 * 1024];
+        let mut hash = Sha256::new();
+        let mut synced = Vec::new();
+        for _ in 0..4 {
+            file.write(&piece).unwrap();
+            hash.update(&piece);
+            synced.push(file.lock().synced / (1024 * 1024));
+        }
+        assert_eq!(synced, [0, 0, 33, 33]);
+        let written = file.finish(1).unwrap();
+        assert_eq!((written.bytes, written.sha256), (44 * 1024 * 1024, hex::encode(hash.finalize())));
+        assert_eq!(std::fs::metadata(scratch.path().join("large")).unwrap().len(), 44 * 1024 * 1024);
+    }
+}

@@ -27,8 +27,9 @@ impl Apart {
         let own = read_status(u64::from(std::process::id()))?;
         let (first, second) = halves(&processors(allowed(&own)?)?)?;
         let apart = Self { server, before };
-        keep_on(apart.server, &first)?;
+        // The server is moved last, so that a failure leaves it as it was.
         keep_on(u64::from(std::process::id()), &second)?;
+        keep_on(apart.server, &first)?;
         eprintln!("the server has the processors {first}, and the contestants {second}");
         Ok(apart)
     }

@@ -2,7 +2,7 @@
 //! it is at rest, and the end of it all.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -22,7 +22,7 @@ pub(crate) struct Cluster {
     client: Arc<Client>,
     url: String,
     run: String,
-    apart: Option<Arc<Apart>>,
+    apart: Arc<OnceLock<Apart>>,
 }
 
 impl Cluster {
@@ -42,7 +42,12 @@ impl Cluster {
         };
         let ca_cert = variable("ELASTICSEARCH_CA_CERT").map(PathBuf::from);
         let client = Client::new(&url, auth, ca_cert.as_ref(), Duration::from_secs(60))?;
-        Ok(Self { client: Arc::new(client), url, run: format!("{command}-{:x}-", std::process::id()), apart: None })
+        Ok(Self {
+            client: Arc::new(client),
+            url,
+            run: format!("{command}-{:x}-", std::process::id()),
+            apart: Arc::default(),
+        })
     }
 
     /// What the names of all indices of this run of the command start with.
@@ -55,15 +60,17 @@ impl Cluster {
         &self.url
     }
 
-    /// Keeps the server off the processors that contestants run on, until the end.
-    pub(super) fn stand_apart(&mut self) -> Result<()> {
+    /// Keeps the server off the processors that contestants run on, until [`Self::leave`].
+    pub(super) fn stand_apart(&self) -> Result<()> {
         let nodes = self.client.get_ok("/_nodes/process")?;
         let mut ids = nodes["nodes"].as_object().into_iter().flat_map(Map::values).map(|node| &node["process"]["id"]);
         let id = ids.next().and_then(Value::as_u64).context("the server does not name its process")?;
         if ids.next().is_some() {
             bail!("--apart moves a server of one node");
         }
-        self.apart = Some(Arc::new(Apart::new(id)?));
+        if self.apart.set(Apart::new(id)?).is_err() {
+            bail!("the server stands apart already");
+        }
         Ok(())
     }
 
@@ -135,11 +142,8 @@ impl Cluster {
         Ok(())
     }
 
-    /// Removes every index of this run, each by its exact name, and lets the server run anywhere again.
-    pub(crate) fn clean_up(&self) -> Result<()> {
-        if let Some(apart) = &self.apart {
-            apart.end()?;
-        }
+    /// Removes every index of this run, each by its exact name.
+    pub(super) fn clean_up(&self) -> Result<()> {
         let listed =
             self.client.get_ok(&format!("/_cat/indices/{}*?expand_wildcards=all&h=index&format=json", self.run))?;
         for entry in listed.as_array().into_iter().flatten() {
@@ -149,15 +153,24 @@ impl Cluster {
         Ok(())
     }
 
-    /// Leaves no index behind when the command is interrupted.
-    pub(crate) fn clean_up_at_signal(&self) -> Result<()> {
+    /// Leaves the server as it was found: without an index of this run, and free to run anywhere.
+    /// What cannot be done is told, and hinders nothing else.
+    pub(crate) fn leave(&self) {
+        if let Some(Err(error)) = self.apart.get().map(Apart::end) {
+            eprintln!("the server still runs on its part of the processors: {error:#}");
+        }
+        if let Err(error) = self.clean_up() {
+            eprintln!("indices that start with {} are left: {error:#}", self.run);
+        }
+    }
+
+    /// Leaves the server when the command is interrupted.
+    pub(crate) fn leave_at_signal(&self) -> Result<()> {
         let cluster = self.clone();
         ctrlc::set_handler(move || {
             // What runs just now got the signal too; what it settles now is to go as well.
             std::thread::sleep(Duration::from_secs(2));
-            if let Err(error) = cluster.clean_up() {
-                eprintln!("indices that start with {} are left: {error:#}", cluster.run);
-            }
+            cluster.leave();
             std::process::exit(130);
         })
         .context("cannot handle Ctrl-C")

@@ -24,17 +24,13 @@ impl Session {
         let folder = workspace::root().join("target/bench");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
         let variables = demo::elasticsearch()?;
-        let mut cluster = Cluster::connect(&variables, "bench")?;
+        let cluster = Cluster::connect(&variables, "bench")?;
         let python = Python::prepare(&folder)?;
-        if args.apart {
-            cluster.stand_apart()?;
-        }
-        cluster.clean_up_at_signal()?;
+        cluster.leave_at_signal()?;
         let session = Self { folder, variables, cluster, python };
-        let done = work(&session);
-        if let Err(error) = session.cluster.clean_up() {
-            eprintln!("indices that start with {} are left: {error:#}", session.cluster.run());
-        }
+        let apart = if args.apart { session.cluster.stand_apart() } else { Ok(()) };
+        let done = apart.and_then(|()| work(&session));
+        session.cluster.leave();
         let done = done?;
         if !args.keep_venv {
             session.python.remove()?;

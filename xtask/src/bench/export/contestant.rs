@@ -30,6 +30,8 @@ pub(super) enum Contestant {
 impl Contestant {
     pub(super) const ALL: [Self; 6] =
         [Self::Floor, Self::Orchestrator, Self::Scan, Self::ToPandas, Self::ToCsv, Self::Elasticdump];
+    /// Those that the program is compared with.
+    pub(super) const PEERS: [Self; 4] = [Self::Scan, Self::ToPandas, Self::ToCsv, Self::Elasticdump];
 
     /// How the figures name it.
     pub(super) fn name(self) -> &'static str {

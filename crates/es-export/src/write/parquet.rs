@@ -89,7 +89,7 @@ fn columns(file: &ParquetFile<SharedFile>, group: &DataFrame) -> Result<Vec<Page
         let (here, after) = leaves.split_at(encodings.len());
         leaves = after;
         let series = column.as_materialized_series();
-        if let (DataType::Array(..), Some(leaf)) = (series.dtype(), here.first())
+        if let Some(leaf) = here.first()
             && let Some(vectors) = Vectors::of(series, &leaf.descriptor)
         {
             let compression = vectors.compression(options.compression)?;

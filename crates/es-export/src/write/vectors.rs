@@ -12,7 +12,7 @@
 
 use std::ops::Range;
 
-use polars::prelude::{CompatLevel, Series};
+use polars::prelude::{CompatLevel, DataType, Series};
 use polars_arrow::array::{Array, FixedSizeListArray, PrimitiveArray};
 use polars_parquet::parquet::CowBuffer;
 use polars_parquet::parquet::encoding::Encoding;
@@ -51,7 +51,13 @@ struct Piece {
 impl Vectors {
     /// A column as vectors, if it is one of vectors without gaps.
     pub(super) fn of(column: &Series, descriptor: &Descriptor) -> Option<Self> {
-        let has_levels = descriptor.max_def_level == PRESENT && descriptor.max_rep_level == 1;
+        let is_wide = match column.dtype() {
+            DataType::Array(number, width) => **number == DataType::Float32 && *width >= LEAST_WIDTH,
+            _ => false,
+        };
+        if !is_wide || descriptor.max_def_level != PRESENT || descriptor.max_rep_level != 1 {
+            return None;
+        }
         // Short pieces would be short pages.
         let column = match column.estimated_size() < column.n_chunks() * PAGE_BYTES / 2 {
             true => &column.rechunk(),
@@ -59,7 +65,7 @@ impl Vectors {
         };
         let arrays = (0..column.n_chunks()).map(|place| column.to_arrow(place, CompatLevel::newest()));
         let pieces = arrays.map(|array| Piece::of(array.as_ref())).collect::<Option<_>>()?;
-        has_levels.then(|| Self { pieces, descriptor: descriptor.clone(), next: (0, 0) })
+        Some(Self { pieces, descriptor: descriptor.clone(), next: (0, 0) })
     }
 
     /// How the column is compressed: as it is asked for, unless that gains little.
@@ -100,7 +106,7 @@ impl Piece {
         let lists: &FixedSizeListArray = array.as_any().downcast_ref()?;
         let numbers: &PrimitiveArray<f32> = lists.values().as_any().downcast_ref()?;
         let piece = Self { lists: lists.clone(), numbers: numbers.clone() };
-        (lists.size() >= LEAST_WIDTH && piece.is_whole()).then_some(piece)
+        piece.is_whole().then_some(piece)
     }
 
     /// Whether no vector has a null in it. Vectors that are null themselves may.

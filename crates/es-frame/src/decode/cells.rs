@@ -12,6 +12,7 @@ use super::scan::{DEEPEST, Scanner};
 use super::shape::{Member, Shape, is_list, listed};
 use super::stop::{Stop, Trouble};
 use super::text::unescape;
+use super::window::Window;
 use crate::error::{Error, ErrorKind};
 
 /// Characters of a value that a message shows.
@@ -78,14 +79,22 @@ impl Cell {
         matches!(self.shape, Struct(_) | Json | TextOrJson | Point | Range(_) | Join)
     }
 
-    /// Takes the value of a member, for a row.
+    /// Takes the value of a member, for a row. It begins with the window, if there is one.
     #[inline(always)]
-    pub(crate) fn read(&mut self, row: usize, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
+    pub(crate) fn read<'b>(
+        &mut self,
+        row: usize,
+        window: Option<Window<'b>>,
+        scanner: &mut Scanner<'b>,
+    ) -> Result<(), Stop> {
         if self.is_plain && (self.filled == row || (self.filled < row && self.skip_to(row))) {
             // One value as it mostly is, which doc values have in an array.
-            let in_array = scanner.byte() == Some(b'[');
+            let in_array = window.is_some_and(|window| window.byte(0) == b'[');
             scanner.at += usize::from(in_array);
-            if self.builder.try_read(&self.shape, scanner) {
+            let window = if in_array { scanner.window() } else { window };
+            if let Some(window) = window
+                && self.builder.try_read(&self.shape, window, scanner)
+            {
                 self.filled = row + 1;
                 if !in_array {
                     return Ok(());
@@ -195,7 +204,9 @@ impl Cell {
 
     /// Appends the value that begins at a position.
     fn append(&mut self, start: usize, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
-        if self.builder.try_read(&self.shape, scanner) {
+        if let Some(window) = scanner.window()
+            && self.builder.try_read(&self.shape, window, scanner)
+        {
             return Ok(());
         }
         match self.builder.read(&self.shape, scanner) {

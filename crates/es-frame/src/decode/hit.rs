@@ -91,10 +91,10 @@ impl<'b> Hits<'b> {
             let mut next = 0;
             loop {
                 match self.members.take(Places::ROOT, &mut next, scanner)? {
-                    Target::Cell(SOURCE) => self.read_fields(Places::ROOT, scanner)?,
-                    Target::Cell(FIELDS) => self.read_fields(self.fields, scanner)?,
-                    Target::Cell(SORT) => self.last_sort = Some(scanner.raw()?),
-                    Target::Cell(member) => self.read_metadata(member, scanner)?,
+                    (Target::Cell(SOURCE), _) => self.read_fields(Places::ROOT, scanner)?,
+                    (Target::Cell(FIELDS), _) => self.read_fields(self.fields, scanner)?,
+                    (Target::Cell(SORT), _) => self.last_sort = Some(scanner.raw()?),
+                    (Target::Cell(member), _) => self.read_metadata(member, scanner)?,
                     _ => scanner.skip()?,
                 }
                 if !scanner.goes_on(b'}')? {
@@ -126,7 +126,7 @@ impl<'b> Hits<'b> {
         if let Some(cell) = self.metadata[member] {
             scanner.at = start;
             let row = self.table.rows();
-            self.table.cells[cell].read(row, scanner)?;
+            self.table.cells[cell].read(row, scanner.window(), scanner)?;
         }
         Ok(())
     }

@@ -5,7 +5,8 @@
 //! ([`Retrieval`]) follows from the columns.
 //!
 //! `plan` decides what is read from where; `page` and `hit` read the answer around the
-//! documents, `table`, `places` and `cells` the documents, and `builder` the values.
+//! documents, `table`, `places` and `cells` the documents, and `builder` the values. `scan` and
+//! `window` are the bytes themselves: one goes anywhere, the other is quick and looks a little ahead.
 
 mod builder;
 mod cells;
@@ -23,6 +24,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod text;
+mod window;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -2,6 +2,7 @@
 //! the rest.
 
 use super::scan::Scanner;
+use super::window::Window;
 
 /// A digit in each byte.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
@@ -40,57 +41,56 @@ pub(crate) fn eight_digits(digits: u64) -> u64 {
     fours.wrapping_mul(10_000).wrapping_add(fours >> 32) & 0xffff_ffff
 }
 
-impl Scanner<'_> {
-    /// Digits from a position on, at most 18, as a number and their count. `None` when there
-    /// are more of them, or the end of the answer is near.
+impl Window<'_> {
+    /// Digits from an offset on, at most 18, as a number and their count. `None` when there
+    /// are more of them.
     #[inline(always)]
-    fn digits(&self, at: usize) -> Option<(u64, usize)> {
-        let (value, count) = leading(self.eight(at)?);
+    fn digits(self, at: usize) -> Option<(u64, usize)> {
+        let (value, count) = leading(self.eight(at));
         if count < 8 {
             return Some((value, count));
         }
-        let (next, more) = leading(self.eight(at + 8)?);
+        let (next, more) = leading(self.eight(at + 8));
         let (value, count) = (value * WHOLE_POWERS[more] + next, 8 + more);
         if more < 8 {
             return Some((value, count));
         }
-        let (next, more) = leading(self.eight(at + 16)?);
+        let (next, more) = leading(self.eight(at + 16));
         if more > 2 {
             return None;
         }
         Some((value * WHOLE_POWERS[more] + next, count + more))
     }
 
-    /// An integer of at most 18 digits, as it is mostly written. `None`, and nothing taken, for
+    /// An integer of at most 18 digits, as it is mostly written, and where it ends. `None` for
     /// anything else.
     #[inline(always)]
-    pub(crate) fn short_integer(&mut self) -> Option<i64> {
-        let negative = self.byte()? == b'-';
-        let start = self.at + usize::from(negative);
+    pub(crate) fn integer(self, from: usize) -> Option<(i64, usize)> {
+        let negative = self.byte(from) == b'-';
+        let start = from + usize::from(negative);
         let (value, count) = self.digits(start)?;
-        let end = self.bytes.get(start + count)?;
+        let end = self.byte(start + count);
         // A zero leads no other digit, and a fraction or exponent is for others to read.
-        if count == 0 || matches!(end, b'.' | b'e' | b'E') || (count > 1 && self.bytes[start] == b'0') {
+        if count == 0 || matches!(end, b'.' | b'e' | b'E') || (count > 1 && self.byte(start) == b'0') {
             return None;
         }
-        self.at = start + count;
         let value = value.cast_signed();
-        Some(if negative { -value } else { value })
+        Some((if negative { -value } else { value }, start + count))
     }
 
-    /// A float as it is mostly written, if its digits make it exact. `None`, and nothing taken,
-    /// for anything else.
+    /// A float as it is mostly written, if its digits make it exact, and where it ends. `None` for
+    /// anything else, so that nothing beyond the offset 44 is looked at.
     #[inline(always)]
-    pub(crate) fn short_float(&mut self) -> Option<f64> {
-        let negative = self.byte()? == b'-';
-        let start = self.at + usize::from(negative);
+    pub(crate) fn float(self) -> Option<(f64, usize)> {
+        let negative = self.byte(0) == b'-';
+        let start = usize::from(negative);
         let (mut mantissa, whole) = self.digits(start)?;
-        if whole == 0 || (whole > 1 && self.bytes[start] == b'0') {
+        if whole == 0 || (whole > 1 && self.byte(start) == b'0') {
             return None;
         }
         let mut at = start + whole;
         let mut scale = 0_i32;
-        if *self.bytes.get(at)? == b'.' {
+        if self.byte(at) == b'.' {
             let (fraction, count) = self.digits(at + 1)?;
             if count == 0 || whole + count > 18 {
                 return None;
@@ -103,8 +103,8 @@ impl Scanner<'_> {
             at += 1 + count;
             scale = -(count as i32);
         }
-        if matches!(self.bytes.get(at)?, b'e' | b'E') {
-            let sign = *self.bytes.get(at + 1)?;
+        if matches!(self.byte(at), b'e' | b'E') {
+            let sign = self.byte(at + 1);
             let start = at + 1 + usize::from(matches!(sign, b'-' | b'+'));
             let (exponent, count) = self.digits(start)?;
             if count == 0 || count > 3 {
@@ -114,8 +114,27 @@ impl Scanner<'_> {
             at = start + count;
         }
         let value = exact(mantissa, scale)?;
-        self.at = at;
-        Some(if negative { -value } else { value })
+        Some((if negative { -value } else { value }, at))
+    }
+}
+
+impl Scanner<'_> {
+    /// Takes an integer as [`Window::integer`] does. `None`, and nothing taken, for anything else
+    /// and near the end of the answer.
+    #[inline(always)]
+    pub(crate) fn short_integer(&mut self) -> Option<i64> {
+        let (value, length) = self.window()?.integer(0)?;
+        self.at += length;
+        Some(value)
+    }
+
+    /// Takes a float as [`Window::float`] does. `None`, and nothing taken, for anything else and
+    /// near the end of the answer.
+    #[inline(always)]
+    pub(crate) fn short_float(&mut self) -> Option<f64> {
+        let (value, length) = self.window()?.float()?;
+        self.at += length;
+        Some(value)
     }
 }
 
@@ -192,15 +211,17 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// Bytes follow as they do in an answer.
+    fn followed(text: &str) -> String {
+        format!("{text},\"next\":[{}]}}", "1234567,".repeat(12))
+    }
+
     fn integer(text: &str) -> Option<i64> {
-        // Bytes follow as they do in an answer.
-        let text = format!("{text},\"next\":[1,2,3,4,5,6,7]}}");
-        Scanner::new(&text).short_integer()
+        Scanner::new(&followed(text)).short_integer()
     }
 
     fn short(text: &str) -> Option<f64> {
-        let text = format!("{text},\"next\":[1,2,3,4,5,6,7]}}");
-        Scanner::new(&text).short_float()
+        Scanner::new(&followed(text)).short_float()
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use super::scan::Scanner;
 use super::stop::Stop;
 use super::text::unescape;
+use super::window::{KEY_BYTES, Window};
 
 /// The object that something is in, by its number.
 pub(crate) type PlaceId = usize;
@@ -44,8 +45,9 @@ struct Place {
     members: Vec<Member>,
     /// The places of members among `members`, by their names as they stand in documents.
     by_name: HashMap<Box<str>, usize>,
-    /// Members in the order in which they come.
-    order: Vec<usize>,
+    /// Members in the order in which they come, by their places and as they are: which one comes
+    /// next is asked for each value of a page, so that it is at hand.
+    order: Vec<(usize, Member)>,
 }
 
 #[derive(Clone, Debug)]
@@ -160,20 +162,28 @@ impl Places {
         place.members.len() - 1
     }
 
-    /// Takes the name of the next member and its colon, and tells where it leads. `next` is the
-    /// place in the order where it is looked for, and then the one behind it.
+    /// Takes the name of the next member and its colon, and tells where it leads, and what its
+    /// value begins with, unless the end of the answer is near. `next` is the place in the order
+    /// where it is looked for, and then the one behind it.
     #[inline(always)]
-    pub(crate) fn take(&mut self, place: PlaceId, next: &mut usize, scanner: &mut Scanner<'_>) -> Result<Target, Stop> {
+    pub(crate) fn take<'b>(
+        &mut self,
+        place: PlaceId,
+        next: &mut usize,
+        scanner: &mut Scanner<'b>,
+    ) -> Result<(Target, Option<Window<'b>>), Stop> {
         let here = &self.places[place];
-        if let Some(member) = here.order.get(*next) {
-            let member = &here.members[*member];
-            if let Some(length) = member.key.found(scanner) {
-                scanner.at += length;
-                *next += 1;
-                return Ok(member.target);
-            }
+        if let Some((_, Member { key, target })) = here.order.get(*next)
+            && let Some(ahead) = scanner.ahead()
+            && ahead.key() & key.mask == key.window
+            && key.text.len() <= KEY_BYTES
+        {
+            scanner.at += key.text.len();
+            *next += 1;
+            return Ok((*target, ahead.behind(key.text.len())));
         }
-        self.look_up(place, next, scanner)
+        let target = self.look_up(place, next, scanner)?;
+        Ok((target, scanner.window()))
     }
 
     #[inline(never)]
@@ -181,7 +191,7 @@ impl Places {
         scanner.peek();
         let here = &self.places[place];
         for ahead in *next..(*next + AHEAD).min(here.order.len()) {
-            let member = &here.members[here.order[ahead]];
+            let (_, member) = &here.order[ahead];
             if let Some(length) = member.key.found(scanner) {
                 scanner.at += length;
                 *next = ahead + 1;
@@ -201,11 +211,12 @@ impl Places {
             }
         };
         let here = &mut self.places[place];
-        let target = here.members[member].target;
-        match here.order.iter().position(|known| *known == member) {
-            Some(known) => *next = known + 1,
+        let known = &here.members[member];
+        let target = known.target;
+        match here.order.iter().position(|(place, _)| *place == member) {
+            Some(place) => *next = place + 1,
             None => {
-                here.order.insert((*next).min(here.order.len()), member);
+                here.order.insert((*next).min(here.order.len()), (member, known.clone()));
                 *next += 1;
             }
         }
@@ -247,12 +258,12 @@ impl Places {
 impl Key {
     fn new(name: &str) -> Self {
         let text = format!("\"{name}\":").into_bytes();
-        let (mut window, mut mask) = ([0; 16], u128::MAX);
-        if text.len() <= 16 {
+        let (mut window, mut mask) = ([0; KEY_BYTES], u128::MAX);
+        if text.len() <= KEY_BYTES {
             window[..text.len()].copy_from_slice(&text);
-            mask = u128::MAX >> (8 * (16 - text.len()) as u32);
+            mask = u128::MAX >> (8 * (KEY_BYTES - text.len()) as u32);
         } else {
-            window.copy_from_slice(&text[..16]);
+            window.copy_from_slice(&text[..KEY_BYTES]);
         }
         Self { text: text.into(), window: u128::from_le_bytes(window), mask }
     }
@@ -263,7 +274,7 @@ impl Key {
         let length = self.text.len();
         match scanner.sixteen(scanner.at) {
             Some(window) if window & self.mask != self.window => None,
-            Some(_) if length <= 16 => Some(length),
+            Some(_) if length <= KEY_BYTES => Some(length),
             _ => scanner.bytes.get(scanner.at..)?.starts_with(&self.text).then_some(length),
         }
     }
@@ -279,7 +290,7 @@ mod tests {
         let mut targets = Vec::new();
         if scanner.enter(b'{', b'}', "").unwrap() {
             loop {
-                targets.push(places.take(Places::ROOT, &mut next, &mut scanner).unwrap());
+                targets.push(places.take(Places::ROOT, &mut next, &mut scanner).unwrap().0);
                 scanner.skip().unwrap();
                 if !scanner.goes_on(b'}').unwrap() {
                     break;

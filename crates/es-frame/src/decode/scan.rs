@@ -5,6 +5,7 @@
 //! `number` and `text`; what they mean for a column is left to the builders.
 
 use super::stop::Stop;
+use super::window::{Ahead, Window};
 
 /// Values may lie in one another this deep. The server itself refuses documents deeper than this.
 pub(crate) const DEEPEST: usize = 1000;
@@ -49,16 +50,28 @@ impl<'b> Scanner<'b> {
         Some(byte)
     }
 
+    /// The member that comes next; `None` near the end.
+    #[inline(always)]
+    pub(crate) fn ahead(&self) -> Option<Ahead<'b>> {
+        Ahead::of(self.bytes.get(self.at..)?)
+    }
+
+    /// What comes next; `None` near the end.
+    #[inline(always)]
+    pub(crate) fn window(&self) -> Option<Window<'b>> {
+        Window::of(self.bytes.get(self.at..)?)
+    }
+
     /// Eight bytes from a position on; `None` near the end.
     #[inline(always)]
     pub(crate) fn eight(&self, at: usize) -> Option<u64> {
-        self.bytes.get(at..at + 8)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
+        self.bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
     }
 
     /// Sixteen bytes from a position on; `None` near the end.
     #[inline(always)]
     pub(crate) fn sixteen(&self, at: usize) -> Option<u128> {
-        self.bytes.get(at..at + 16)?.first_chunk().map(|chunk| u128::from_le_bytes(*chunk))
+        self.bytes.get(at..)?.first_chunk().map(|chunk| u128::from_le_bytes(*chunk))
     }
 
     /// Takes one byte that must be next.
@@ -129,6 +142,17 @@ impl<'b> Scanner<'b> {
     pub(crate) fn quoted(&mut self) -> Result<&'b str, Stop> {
         let start = self.at + 1;
         let mut at = start;
+        if let Some(window) = self.window()
+            && let Some(end) = window.quote_or_escape()
+        {
+            at = self.at + end;
+            if window.byte(end) == b'"'
+                && let Some(text) = self.text.get(start..at)
+            {
+                self.at = at + 1;
+                return Ok(text);
+            }
+        }
         loop {
             at = self.quote_or_escape(at).ok_or_else(|| self.broken("a text has no end"))?;
             if self.bytes[at] == b'"' {

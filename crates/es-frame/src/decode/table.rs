@@ -75,8 +75,8 @@ impl Table {
         let mut next = 0;
         loop {
             match self.places.take(place, &mut next, scanner)? {
-                Target::Cell(cell) => self.cells[cell].read(self.rows, scanner)?,
-                target => self.read_other(target, scanner)?,
+                (Target::Cell(cell), window) => self.cells[cell].read(self.rows, window, scanner)?,
+                (target, _) => self.read_other(target, scanner)?,
             }
             if !scanner.goes_on(b'}')? {
                 return Ok(());
@@ -88,7 +88,7 @@ impl Table {
     fn read_other(&mut self, target: Target, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
         match target {
             Target::Skip => scanner.skip(),
-            Target::Cell(cell) => self.cells[cell].read(self.rows, scanner),
+            Target::Cell(cell) => self.cells[cell].read(self.rows, scanner.window(), scanner),
             Target::Place(place) => self.read_objects(place, scanner, 0),
             Target::Inside(number) => {
                 let (cell, path) = self.places.inside(number);

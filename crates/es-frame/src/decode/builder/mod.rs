@@ -20,6 +20,7 @@ use super::shape::Shape;
 use super::stop::{Misfit, Trouble};
 use super::table::Table;
 use super::text::unescape;
+use super::window::Window;
 use crate::error::Error;
 use composite::{Joins, Points, Ranges};
 use convert::{address, boolean, float, float32, instant, integer};
@@ -126,35 +127,36 @@ impl Builder {
         }
     }
 
-    /// Takes a value that is written as it mostly is. False, and nothing taken, otherwise.
+    /// Takes a value that is written as it mostly is, and begins with the window. False, and
+    /// nothing taken, otherwise.
     #[inline(always)]
-    pub(crate) fn try_read(&mut self, shape: &Shape, scanner: &mut Scanner<'_>) -> bool {
-        let before = scanner.at;
+    pub(crate) fn try_read(&mut self, shape: &Shape, window: Window<'_>, scanner: &mut Scanner<'_>) -> bool {
         let taken = match self {
-            Self::Int8(values) => short(scanner).map(|value| values.push(value)),
-            Self::Int16(values) => short(scanner).map(|value| values.push(value)),
-            Self::Int32(values) => short(scanner).map(|value| values.push(value)),
-            Self::Int64(values) => scanner.short_integer().map(|value| values.push(value)),
-            Self::UInt64(values) => short(scanner).map(|value| values.push(value)),
-            Self::Float64(values) => scanner.short_float().map(|value| values.push(value)),
-            Self::Float32(values) => scanner.short_float().and_then(narrow).map(|value| values.push(value)),
-            Self::Boolean(values) => scanner.short_boolean().map(|value| values.push(value)),
-            Self::Text(values) => try_text(values, scanner),
+            Self::Int8(values) => put(short(window), |value| values.push(value)),
+            Self::Int16(values) => put(short(window), |value| values.push(value)),
+            Self::Int32(values) => put(short(window), |value| values.push(value)),
+            Self::Int64(values) => put(window.integer(0), |value| values.push(value)),
+            Self::UInt64(values) => put(short(window), |value| values.push(value)),
+            Self::Float64(values) => put(window.float(), |value| values.push(value)),
+            Self::Float32(values) => {
+                let read = window.float().and_then(|(value, length)| Some((narrow(value)?, length)));
+                put(read, |value| values.push(value))
+            }
+            Self::Boolean(values) => put(short_boolean(window), |value| values.push(value)),
+            Self::Text(values) => return try_text(values, window, scanner),
             Self::Milliseconds(values) => match shape {
-                Shape::Milliseconds(formats) => formats.try_read::<1_000>(scanner).map(|value| values.push(value)),
+                Shape::Milliseconds(formats) => put(formats.try_read::<1_000>(window), |value| values.push(value)),
                 _ => None,
             },
             Self::Nanoseconds(values) => match shape {
                 Shape::Nanoseconds(formats) => {
-                    formats.try_read::<1_000_000_000>(scanner).map(|value| values.push(value))
+                    put(formats.try_read::<1_000_000_000>(window), |value| values.push(value))
                 }
                 _ => None,
             },
             _ => None,
         };
-        if taken.is_none() {
-            scanner.at = before;
-        }
+        scanner.at += taken.unwrap_or(0);
         taken.is_some()
     }
 
@@ -260,47 +262,66 @@ impl Builder {
     }
 }
 
+/// Appends a value that was read, and returns its length in the answer.
 #[inline(always)]
-fn short<T: TryFrom<i64>>(scanner: &mut Scanner<'_>) -> Option<T> {
-    scanner.short_integer().and_then(|value| value.try_into().ok())
+fn put<T>(read: Option<(T, usize)>, push: impl FnOnce(T)) -> Option<usize> {
+    let (value, length) = read?;
+    push(value);
+    Some(length)
+}
+
+#[inline(always)]
+fn short<T: TryFrom<i64>>(window: Window<'_>) -> Option<(T, usize)> {
+    window.integer(0).and_then(|(value, length)| Some((value.try_into().ok()?, length)))
 }
 
 fn fitting<T: TryFrom<i128>>(value: Scalar<'_>) -> Result<T, Misfit> {
     integer(value).and_then(|value| value.try_into().ok()).ok_or(Misfit)
 }
 
-/// Takes a text without escapes.
+/// Takes a text. False, and nothing taken, for what is none.
 #[inline(always)]
-fn try_text(values: &mut Texts, scanner: &mut Scanner<'_>) -> Option<()> {
-    if scanner.byte() != Some(b'"') {
-        return None;
+fn try_text(values: &mut Texts, window: Window<'_>, scanner: &mut Scanner<'_>) -> bool {
+    if window.byte(0) != b'"' {
+        return false;
     }
-    let start = scanner.at + 1;
-    let end = scanner.quote_or_escape(start)?;
-    if scanner.bytes[end] != b'"' {
-        scanner.at = start;
-        return values.take_escaped(scanner);
+    match window.quote_or_escape() {
+        Some(end @ ..=13) if window.byte(end) == b'"' => {
+            values.push_window(window.sixteen(1), end - 1);
+            scanner.at += end + 1;
+            true
+        }
+        found => try_long_text(values, found, scanner),
     }
-    match scanner.sixteen(start) {
-        Some(window) if end - start <= 12 => values.push_window(window, end - start),
-        _ => values.push(scanner.text.get(start..end)?),
-    }
-    scanner.at = end + 1;
-    Some(())
 }
 
-impl Scanner<'_> {
-    #[inline(always)]
-    fn short_boolean(&mut self) -> Option<bool> {
-        let chunk = self.eight(self.at)?;
-        if chunk as u32 == u32::from_le_bytes(*b"true") {
-            self.at += 4;
-            return Some(true);
+/// As [`try_text`], for any text; `found` is where its first quote or escape is, if it is near.
+fn try_long_text(values: &mut Texts, found: Option<usize>, scanner: &mut Scanner<'_>) -> bool {
+    let before = scanner.at;
+    let taken = match found {
+        Some(end) => Some(before + end),
+        None => scanner.quote_or_escape(before + 1),
+    };
+    let taken = taken.and_then(|end| {
+        scanner.at = before + 1;
+        if scanner.bytes[end] != b'"' {
+            return values.take_escaped(scanner);
         }
-        if chunk & 0xff_ffff_ffff == u64::from_le_bytes(*b"false\0\0\0") {
-            self.at += 5;
-            return Some(false);
-        }
-        None
+        values.push(scanner.text.get(before + 1..end)?);
+        scanner.at = end + 1;
+        Some(())
+    });
+    if taken.is_none() {
+        scanner.at = before;
     }
+    taken.is_some()
+}
+
+#[inline(always)]
+fn short_boolean(window: Window<'_>) -> Option<(bool, usize)> {
+    let chunk = window.eight(0);
+    if chunk as u32 == u32::from_le_bytes(*b"true") {
+        return Some((true, 4));
+    }
+    (chunk & 0xff_ffff_ffff == u64::from_le_bytes(*b"false\0\0\0")).then_some((false, 5))
 }

@@ -165,6 +165,5 @@ impl<T: Coordinate> Vectors<T> {
 /// The bytes of a `binary` field. The server takes texts with line breaks, and with bits that are
 /// no part of a byte, and keeps them as they came.
 pub(super) fn base64(text: &str) -> Option<Vec<u8>> {
-    let decoded = BASE64.decode_to_vec(text).or_else(|_| BASE64_URL.decode_to_vec(text));
-    decoded.or_else(|_| forgiving_decode_to_vec(text.as_bytes())).ok()
+    forgiving_decode_to_vec(text.as_bytes()).or_else(|_| BASE64_URL.decode_to_vec(text)).ok()
 }

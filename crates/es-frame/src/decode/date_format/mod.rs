@@ -15,7 +15,7 @@ mod names;
 mod pattern;
 mod zone;
 
-use super::scan::Scanner;
+use super::window::Window;
 use crate::calendar::{day_number, read_instant};
 use pattern::Pattern;
 
@@ -113,49 +113,51 @@ impl Formats {
         })
     }
 
-    /// Takes a JSON text or number that is an instant as it is mostly written.
+    /// A JSON text or number that is an instant as it is mostly written, and its length.
     #[inline(always)]
-    pub(crate) fn try_read<const PER_SECOND: i64>(&self, scanner: &mut Scanner<'_>) -> Option<i64> {
+    pub(crate) fn try_read<const PER_SECOND: i64>(&self, window: Window<'_>) -> Option<(i64, usize)> {
         match self.first {
-            First::Iso => iso::<PER_SECOND>(scanner),
-            First::Epoch(1_000) => {
-                let quoted = usize::from(scanner.byte()? == b'"');
-                scanner.at += quoted;
-                let number = scanner.short_integer()?;
-                if quoted == 1 && scanner.byte()? != b'"' {
-                    return None;
-                }
-                scanner.at += quoted;
-                number.checked_mul(PER_SECOND / 1_000)
-            }
+            First::Iso => iso::<PER_SECOND>(window),
+            First::Epoch(1_000) => epoch_millis::<PER_SECOND>(window),
             _ => None,
         }
     }
 }
 
-/// Takes `"2013-01-01T05:00:00Z"` or `"2013-01-01T05:00:00.000Z"`.
+/// `1356998400000`, or a text of such digits.
 #[inline(always)]
-fn iso<const PER_SECOND: i64>(scanner: &mut Scanner<'_>) -> Option<i64> {
-    let at = scanner.at;
-    if scanner.byte()? != b'"' {
+fn epoch_millis<const PER_SECOND: i64>(window: Window<'_>) -> Option<(i64, usize)> {
+    let (number, length) = match window.byte(0) {
+        b'"' => {
+            let (number, end) = window.integer(1)?;
+            (number, (window.byte(end) == b'"').then_some(end + 1)?)
+        }
+        _ => window.integer(0)?,
+    };
+    Some((number.checked_mul(PER_SECOND / 1_000)?, length))
+}
+
+/// `"2013-01-01T05:00:00Z"` or `"2013-01-01T05:00:00.000Z"`.
+#[inline(always)]
+fn iso<const PER_SECOND: i64>(window: Window<'_>) -> Option<(i64, usize)> {
+    if window.byte(0) != b'"' {
         return None;
     }
-    let month = pairs(scanner.eight(at + 1)?, *b"0000-00-")?;
-    let minute = pairs(scanner.eight(at + 9)?, *b"00T00:00")?;
-    let tail = scanner.eight(at + 17)?;
-    let (second, fraction, length) = match pairs(tail, *b":00.000Z") {
+    let month = pairs(window.eight(1), *b"0000-00-")?;
+    let minute = pairs(window.eight(9), *b"00T00:00")?;
+    let tail = window.eight(17);
+    let (second, fraction, end) = match pairs(tail, *b":00.000Z") {
         // The last digit of the fraction is in a pair with nothing.
         Some(second) => (second, pair(second, 4) * 10 + pair(second, 6) / 10, 25),
         None => (pairs(tail & 0xffff_ffff, [b':', b'0', b'0', b'Z', 0, 0, 0, 0])?, 0, 21),
     };
     let (hour, minute, second, day) = (pair(minute, 3), pair(minute, 6), pair(second, 1), pair(minute, 0));
-    if hour > 23 || minute > 59 || second > 59 || scanner.bytes.get(at + length) != Some(&b'"') {
+    if hour > 23 || minute > 59 || second > 59 || window.byte(end) != b'"' {
         return None;
     }
     let days = day_number(pair(month, 0) * 100 + pair(month, 2), pair(month, 5), day)?;
-    scanner.at = at + length + 1;
     let seconds = days * 86_400 + hour * 3_600 + minute * 60 + second;
-    seconds.checked_mul(PER_SECOND)?.checked_add(fraction * (PER_SECOND / 1_000))
+    Some((seconds.checked_mul(PER_SECOND)?.checked_add(fraction * (PER_SECOND / 1_000))?, end + 1))
 }
 
 /// The digits that stand where a template has zeros, each with the one behind it as a number of

@@ -159,21 +159,20 @@ proptest! {
         let formats = Formats::parse(DATE, None).unwrap();
         let instant = Timestamp::from_millisecond(value).unwrap();
         for text in [format!("{instant:.3}"), format!("{instant:.0}"), format!("{instant:.6}")] {
-            let mut bytes = format!("\"{text}\",           ").into_bytes();
+            let mut bytes = format!("\"{text}\",{:80}", "").into_bytes();
             let expected = formats.read(&text, 1_000);
             let text = String::from_utf8(bytes.clone()).unwrap();
-            let mut scanner = Scanner::new(&text);
-            if let Some(read) = formats.try_read::<1_000>(&mut scanner) {
+            if let Some((read, length)) = formats.try_read::<1_000>(Window::of(text.as_bytes()).unwrap()) {
                 prop_assert_eq!(Some(read), expected);
-                prop_assert_eq!(scanner.byte(), Some(b','));
+                prop_assert_eq!(text.as_bytes()[length], b',');
             } else {
-                prop_assert!(text.contains(".") && text.len() > 38);
+                prop_assert!(text.contains(".") && text.trim_end().len() > 27);
             }
             // A text with another byte in it is taken by both ways or by none.
-            let length = bytes.len() - 14;
+            let length = text.trim_end().len() - 3;
             bytes[1 + cut % length] = change % 128;
             let text = String::from_utf8(bytes).unwrap();
-            if let Some(read) = formats.try_read::<1_000>(&mut Scanner::new(&text)) {
+            if let Some((read, _)) = formats.try_read::<1_000>(Window::of(text.as_bytes()).unwrap()) {
                 let inner = text.split('"').nth(1).unwrap();
                 prop_assert_eq!(Some(read), formats.read(inner, 1_000), "{}", text);
             }

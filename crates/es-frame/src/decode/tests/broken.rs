@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::super::{DecodeOptions, HitDecoder};
-use super::{answer, document, mapping, options};
+use super::{answer, decode, document, mapping, options};
 use crate::error::ErrorKind;
 
 /// A decoder of every shape, and a page with all of them.
@@ -27,9 +27,9 @@ fn everything() -> (HitDecoder, String) {
 #[test]
 fn every_cut_is_an_error() {
     let (decoder, whole) = everything();
-    assert_eq!(decoder.decode(whole.as_bytes()).unwrap().frame.height(), 3);
+    assert_eq!(decode(&decoder, whole.as_bytes()).unwrap().frame.height(), 3);
     for cut in 0..whole.len() {
-        let error = decoder.decode(&whole.as_bytes()[..cut]).unwrap_err();
+        let error = decode(&decoder, &whole.as_bytes()[..cut]).unwrap_err();
         assert!(matches!(error.kind(), ErrorKind::Malformed | ErrorKind::Value), "{cut}: {error}");
     }
 }
@@ -41,7 +41,7 @@ fn an_answer_that_does_not_say_that_it_is_whole_is_refused() {
         r#"{"timed_out":true,"_shards":{"failed":0},"hits":{"hits":[]}}"#,
         r#"{"timed_out":false,"_shards":{"failed":1},"hits":{"hits":[]}}"#,
     ] {
-        assert!(decoder.decode(body.as_bytes()).unwrap_err().is_retryable());
+        assert!(decode(&decoder, body.as_bytes()).unwrap_err().is_retryable());
     }
     for body in [
         "",
@@ -57,13 +57,13 @@ fn an_answer_that_does_not_say_that_it_is_whole_is_refused() {
         r#"{"timed_out":false,"_shards":{"failed":0},"hits":{"hits":[]}} trailing"#,
         r#"{"timed_out":false,"_shards":{"failed":0},"hits":{"hits":[{"_id":1}]}}"#,
     ] {
-        assert_eq!(decoder.decode(body.as_bytes()).unwrap_err().kind(), ErrorKind::Malformed, "{body}");
+        assert_eq!(decode(&decoder, body.as_bytes()).unwrap_err().kind(), ErrorKind::Malformed, "{body}");
     }
-    assert_eq!(decoder.decode(b"\xff").unwrap_err().kind(), ErrorKind::Malformed);
+    assert_eq!(decode(&decoder, b"\xff").unwrap_err().kind(), ErrorKind::Malformed);
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     let decoder = HitDecoder::with_options(&mapping(json!({"n": {"type": "long"}})), &options()).unwrap();
     for name in ["n", "other"] {
-        let error = decoder.decode(document(&format!(r#"{{"{name}":{deep}}}"#)).as_bytes()).unwrap_err();
+        let error = decode(&decoder, document(&format!(r#"{{"{name}":{deep}}}"#)).as_bytes()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Malformed);
     }
 }
@@ -83,7 +83,7 @@ proptest! {
             let value: serde_json::Value = serde_json::from_slice(bytes).ok()?;
             Some(value["hits"]["hits"].as_array()?.len())
         };
-        if let Ok(page) = decoder.decode(&bytes) {
+        if let Ok(page) = decode(&decoder, &bytes) {
             prop_assert_eq!(page.frame.height(), 3);
         } else if let Some(rows) = rows(&bytes) {
             prop_assert_eq!(rows, 3);

@@ -4,7 +4,7 @@ use polars::prelude::*;
 use serde_json::json;
 
 use super::super::{ColumnRequest, HitDecoder};
-use super::{answer, frame, mapping, options};
+use super::{answer, decode, frame, mapping, options};
 
 fn decoder() -> HitDecoder {
     let mapping = mapping(json!({
@@ -17,9 +17,7 @@ fn decoder() -> HitDecoder {
 
 #[test]
 fn hits_become_rows() {
-    let page = decoder()
-        .decode(
-            answer(
+    let page = decode(&decoder(), answer(
                 r#"{"_id": "a", "_source": {"s": "x\n", "n": 1, "f": 1.5, "b": true, "t": "2013-01-01T10:00:00.000Z", "o": {"x": 9, "y": 1}}},
             {"_id": "b\"", "_source": {"o": [{"x": [8]}], "t": ["1357034400000"], "b": [false], "n": [-2]}, "sort": [18446744073709551615, "k"]},
             {"_id": "c", "_source": {"unknown": {"s": 1}, "s": null, "n": [], "f": 2, "w": "w"}, "sort" : [ 1.0 ]},
@@ -57,7 +55,7 @@ fn fields_are_found_in_any_order() {
         r#"{ "o.x" : 9 , "s" : "v" }"#,
     ];
     let hits: Vec<String> = documents.iter().map(|source| format!(r#"{{"_id":"i","_source":{source}}}"#)).collect();
-    let frame = decoder().decode(answer(&hits.join(",")).as_bytes()).unwrap().frame;
+    let frame = decode(&decoder(), answer(&hits.join(",")).as_bytes()).unwrap().frame;
     let expected = df!(
         "s" => ["x", "y", "z", "w", "v"],
         "n" => [Some(1), Some(2), None, Some(4), None],
@@ -76,9 +74,7 @@ fn metadata_are_columns() {
     let mut body = json!({});
     decoder.ask(&mut body);
     assert_eq!(body, json!({"_source": false, "seq_no_primary_term": true, "track_scores": true, "version": true}));
-    let page = decoder
-        .decode(
-            answer(
+    let page = decode(&decoder, answer(
                 r#"{"_index":"i","_id":"a","_version":3,"_seq_no":7,"_primary_term":1,"_score":1.5,"_ignored":["x","y"],"_routing":"r"},
                 {"_index":"i","_id":"b","_version":4,"_seq_no":8,"_primary_term":1,"_score":null}"#,
             )

@@ -16,8 +16,9 @@ use crate::error::{Error, ErrorKind};
 use crate::read::{IndexReader, ReadRequest};
 use crate::split::Split;
 
-/// Frames that wait between reading and writing.
-const WAITING_FRAMES: usize = 2;
+/// Frames that wait between reading and writing. A row group of 32 MiB is written at once, while
+/// pages of 4 MiB keep coming: with fewer frames the server waits until it is written.
+const WAITING_FRAMES: usize = 8;
 
 /// The error of an export that was stopped.
 pub(super) fn interrupted() -> Error {

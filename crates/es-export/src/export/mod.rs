@@ -131,7 +131,7 @@ impl Export {
     /// Reads, writes and commits. Whatever happens before the end, the destination stays as
     /// it was.
     ///
-    /// Memory holds two pages of each slice that is read, two frames between reading and
+    /// Memory holds two pages of each slice that is read, eight frames between reading and
     /// writing, and [`ExportOptions::max_held_bytes`] of rows that wait for their file, with
     /// a copy of the row group that is being written. When writing is slow, no pages are
     /// asked for.

@@ -198,8 +198,8 @@ fn turn(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<Turn> {
     let documents = contestant.documents(start.source);
     let turn = |outcome| Turn { round: start.round, contestant, documents, outcome };
     match play(start, contestant, ask) {
-        Ok(measured) => {
-            progress.finish(&format!("{documents} documents, {measured}"));
+        Ok((measured, volume)) => {
+            progress.finish(&format!("{documents} documents{volume}, {measured}"));
             Ok(turn(Outcome::Done(measured)))
         }
         Err(error) if contestant.may_fail() => {
@@ -210,28 +210,25 @@ fn turn(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<Turn> {
     }
 }
 
-/// Lets a contestant do its work, and checks it.
-fn play(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<Measured> {
+/// Lets a contestant do its work, and checks it. What the floor has read is told beside the figures.
+fn play(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<(Measured, String)> {
     match contestant {
         Contestant::Floor => {
             let (measured, fetched) = start.floor(ask)?;
             if fetched.rows != start.source.documents {
                 bail!("the floor has read {} of {} documents", fetched.rows, start.source.documents);
             }
-            if start.round == 1 {
-                eprintln!("the floor: {} in {} pages", human_bytes(fetched.bytes), fetched.pages);
-            }
-            Ok(measured)
+            Ok((measured, format!(" of {} in {} pages", human_bytes(fetched.bytes), fetched.pages)))
         }
         Contestant::Orchestrator => {
             let measured = start.ours(None)?;
             verify(start, contestant)?;
-            Ok(measured)
+            Ok((measured, String::new()))
         }
         _ => {
             let measured = start.peer(contestant)?;
             verify(start, contestant)?;
-            Ok(measured)
+            Ok((measured, String::new()))
         }
     }
 }

@@ -45,7 +45,7 @@ enum What {
 /// What every benchmark can be told.
 #[derive(Args)]
 struct CommonArgs {
-    /// How often each contestant does its work; medians are shown
+    /// Rounds in which the contestants take turns; medians are shown
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
     /// Keep the peer's virtual environment for the next time

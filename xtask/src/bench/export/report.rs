@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
+use super::PAIRS;
 use super::ask::Ask;
 use super::contestant::Contestant;
 use crate::bench::dataset::{Dataset, Source};
@@ -125,7 +126,7 @@ impl Report {
         }
         let _ = write!(
             text,
-            "medians of {} rounds on Elasticsearch {}; {}.\n\
+            "medians of {} rounds, each with {PAIRS} turns of the floor and of the program, on Elasticsearch {}; {}.\n\
              Whole processes: start-up, planning and writing are part of everybody's but the floor's, which asks as \
              the program does and throws the answers away: {}.\n\
              Rates are compared, and not times: who reads fewer documents reads the first of the same index.",

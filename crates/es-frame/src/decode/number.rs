@@ -79,7 +79,7 @@ impl Window<'_> {
     }
 
     /// A float as it is mostly written, if its digits make it exact, and where it ends. `None` for
-    /// anything else, so that nothing beyond the offset 44 is looked at.
+    /// anything else, so that no offset beyond 38 is read from.
     #[inline(always)]
     pub(crate) fn float(self) -> Option<(f64, usize)> {
         let negative = self.byte(0) == b'-';

@@ -175,7 +175,7 @@ impl Places {
         let here = &self.places[place];
         if let Some((_, Member { key, target })) = here.order.get(*next)
             && let Some(ahead) = scanner.ahead()
-            && ahead.key() & key.mask == key.window
+            && key.begins(ahead.key())
             && key.text.len() <= KEY_BYTES
         {
             scanner.at += key.text.len();
@@ -268,12 +268,18 @@ impl Key {
         Self { text: text.into(), window: u128::from_le_bytes(window), mask }
     }
 
+    /// Whether bytes begin with the key, or with the beginning of a long one.
+    #[inline(always)]
+    fn begins(&self, bytes: u128) -> bool {
+        bytes & self.mask == self.window
+    }
+
     /// The length of the key if it is next.
     #[inline(always)]
     fn found(&self, scanner: &Scanner<'_>) -> Option<usize> {
         let length = self.text.len();
         match scanner.sixteen(scanner.at) {
-            Some(window) if window & self.mask != self.window => None,
+            Some(bytes) if !self.begins(bytes) => None,
             Some(_) if length <= KEY_BYTES => Some(length),
             _ => scanner.bytes.get(scanner.at..)?.starts_with(&self.text).then_some(length),
         }

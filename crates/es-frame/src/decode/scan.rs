@@ -62,12 +62,6 @@ impl<'b> Scanner<'b> {
         Window::of(self.bytes.get(self.at..)?)
     }
 
-    /// Eight bytes from a position on; `None` near the end.
-    #[inline(always)]
-    pub(crate) fn eight(&self, at: usize) -> Option<u64> {
-        self.bytes.get(at..)?.first_chunk().map(|chunk| u64::from_le_bytes(*chunk))
-    }
-
     /// Sixteen bytes from a position on; `None` near the end.
     #[inline(always)]
     pub(crate) fn sixteen(&self, at: usize) -> Option<u128> {
@@ -142,17 +136,6 @@ impl<'b> Scanner<'b> {
     pub(crate) fn quoted(&mut self) -> Result<&'b str, Stop> {
         let start = self.at + 1;
         let mut at = start;
-        if let Some(window) = self.window()
-            && let Some(end) = window.quote_or_escape()
-        {
-            at = self.at + end;
-            if window.byte(end) == b'"'
-                && let Some(text) = self.text.get(start..at)
-            {
-                self.at = at + 1;
-                return Ok(text);
-            }
-        }
         loop {
             at = self.quote_or_escape(at).ok_or_else(|| self.broken("a text has no end"))?;
             if self.bytes[at] == b'"' {
@@ -167,18 +150,11 @@ impl<'b> Scanner<'b> {
 
     /// Where the next quote or backslash is, from a position on.
     #[inline(always)]
-    pub(crate) fn quote_or_escape(&self, mut at: usize) -> Option<usize> {
-        // Most texts are short: a few steps of eight bytes before the search that is quick on
-        // long ones and slow to begin.
-        for _ in 0..4 {
-            let Some(chunk) = self.eight(at) else { break };
-            let plain = plain_bytes(chunk);
-            if plain < 8 {
-                return Some(at + plain);
-            }
-            at += 8;
-        }
-        memchr::memchr2(b'"', b'\\', self.bytes.get(at..)?).map(|found| at + found)
+    pub(crate) fn quote_or_escape(&self, at: usize) -> Option<usize> {
+        let rest = self.bytes.get(at..)?;
+        // Most texts are short, and the search that is quick on long ones is slow to begin.
+        let near = Window::of(rest).and_then(|window| window.quote_or_escape(0));
+        near.or_else(|| memchr::memchr2(b'"', b'\\', rest)).map(|found| at + found)
     }
 
     /// Takes any value and returns its text.

@@ -28,10 +28,10 @@ impl<'b> Ahead<'b> {
         self.0.first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes))
     }
 
-    /// What follows a short key.
+    /// What follows a short key of this length.
     #[inline(always)]
-    pub(crate) fn behind(self, key: usize) -> Option<Window<'b>> {
-        Window::of(&self.0[key & (2 * KEY_BYTES - 1)..])
+    pub(crate) fn behind(self, length: usize) -> Option<Window<'b>> {
+        Window::of(&self.0[length & (2 * KEY_BYTES - 1)..])
     }
 }
 
@@ -64,11 +64,11 @@ impl<'b> Window<'b> {
         self.0[at & LAST..].first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes))
     }
 
-    /// Where the first quote or backslash is among the bytes from 1 to 32.
+    /// Where the first quote or backslash is among the 32 bytes from an offset on.
     #[inline(always)]
-    pub(crate) fn quote_or_escape(self) -> Option<usize> {
-        let mut at = 1;
-        while at <= 25 {
+    pub(crate) fn quote_or_escape(self, from: usize) -> Option<usize> {
+        let mut at = from;
+        while at < from + 32 {
             let plain = plain_bytes(self.eight(at));
             if plain < 8 {
                 return Some(at + plain);
@@ -101,8 +101,10 @@ mod tests {
             for byte in [b'"', b'\\'] {
                 let mut bytes = [b'a'; 80];
                 (bytes[0], bytes[end]) = (b'"', byte);
-                let found = Window::of(&bytes).unwrap().quote_or_escape();
-                assert_eq!(found, (end <= 32).then_some(end));
+                let window = Window::of(&bytes).unwrap();
+                assert_eq!(window.quote_or_escape(1), (end <= 32).then_some(end));
+                bytes[0] = b'a';
+                assert_eq!(Window::of(&bytes).unwrap().quote_or_escape(0), (end < 32).then_some(end));
             }
         }
     }

@@ -285,7 +285,7 @@ fn try_text(values: &mut Texts, window: Window<'_>, scanner: &mut Scanner<'_>) -
     if window.byte(0) != b'"' {
         return false;
     }
-    match window.quote_or_escape() {
+    match window.quote_or_escape(1) {
         Some(end @ ..=13) if window.byte(end) == b'"' => {
             values.push_window(window.sixteen(1), end - 1);
             scanner.at += end + 1;

@@ -212,25 +212,19 @@ fn turn(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<Turn> {
 
 /// Lets a contestant do its work, and checks it. What the floor has read is told beside the figures.
 fn play(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<(Measured, String)> {
-    match contestant {
+    let measured = match contestant {
         Contestant::Floor => {
             let (measured, fetched) = start.floor(ask)?;
             if fetched.rows != start.source.documents {
                 bail!("the floor has read {} of {} documents", fetched.rows, start.source.documents);
             }
-            Ok((measured, format!(" of {} in {} pages", human_bytes(fetched.bytes), fetched.pages)))
+            return Ok((measured, format!(" of {} in {} pages", human_bytes(fetched.bytes), fetched.pages)));
         }
-        Contestant::Orchestrator => {
-            let measured = start.ours(None)?;
-            verify(start, contestant)?;
-            Ok((measured, String::new()))
-        }
-        _ => {
-            let measured = start.peer(contestant)?;
-            verify(start, contestant)?;
-            Ok((measured, String::new()))
-        }
-    }
+        Contestant::Orchestrator => start.ours(None)?,
+        peer => start.peer(peer)?,
+    };
+    verify(start, contestant)?;
+    Ok((measured, String::new()))
 }
 
 /// Checks that a contestant has written the rows that were loaded, and removes its files.

@@ -3,7 +3,8 @@
 //!
 //! Nobody knows how many requests a cluster can work on at once, and it changes. So the limit
 //! is found by trying: it is raised as long as a raise pays in acknowledged bytes a second, and
-//! put back where it does not, as more requests then only wait in the server's queue. Refusals
+//! put back where it does not, as more requests then only wait in the server's queue. A gain that
+//! may be chance, or a server that warms up, is looked at from both sides before it counts. Refusals
 //! (429) lower it by a fifth each round, in proportion to the share that was refused, and are
 //! remembered as a ceiling for a while. Of an operating point where answers take longer a byte
 //! than they once did without more coming back, fewer requests are tried now and then.
@@ -18,7 +19,7 @@ use crate::load::Concurrency;
 /// Requests under way when a load begins.
 const FIRST: f64 = 4.0;
 /// How often each of the requests under way is answered before a throughput is judged.
-const ROUNDS_RISING: usize = 2;
+const ROUNDS_RISING: usize = 1;
 /// As [`ROUNDS_RISING`], once the limit has settled: a longer look for smaller differences.
 const ROUNDS_SETTLED: usize = 4;
 /// Answers in a look, at least: the fewest that say anything.
@@ -27,6 +28,8 @@ const FEWEST_ANSWERS: usize = 8;
 const WORTH_HAVING: f64 = 0.02;
 /// As [`WORTH_HAVING`], for a limit that is doubled.
 const WORTH_DOUBLING: f64 = 0.05;
+/// The share of what a raise could bring from which on it surely brings something.
+const SURELY_PAYS: f64 = 0.4;
 /// The share of the throughput that fewer requests may cost.
 const WORTH_LOSING: f64 = 0.02;
 /// The share by which the limit falls in a round in which everything was refused.
@@ -64,6 +67,9 @@ enum Phase {
     Staying { looks: u32 },
     /// Trying another limit; the one before had this throughput.
     Trying { before: (f64, f64) },
+    /// Back at the limit before, as the one that was tried seemed better: a server that gets
+    /// quicker by itself makes every other limit look so.
+    Confirming { before: (f64, f64), tried: (f64, f64) },
     /// Coming back after refusals.
     Recovering,
 }
@@ -204,6 +210,7 @@ impl Controller {
             Phase::Rising { before } => self.rise(now, before, throughput),
             Phase::Recovering => self.recover(now, throughput),
             Phase::Trying { before } => self.compare(now, before, throughput),
+            Phase::Confirming { before, tried } => self.confirm(now, before, tried, throughput),
             Phase::Staying { looks } => self.watch(now, looks, throughput, a_byte),
         }
     }
@@ -215,10 +222,8 @@ impl Controller {
                 self.usual = had;
                 return self.stay(now, limit);
             }
-            // A raise that paid less than a seventh of what it could have is the last one.
-            if throughput < had * (1.0 + 0.15 * (self.limit / limit - 1.0)) {
-                self.usual = throughput;
-                return self.stay(now, self.limit);
+            if throughput < had * (1.0 + SURELY_PAYS * (self.limit / limit - 1.0)) {
+                return self.doubt(now, (limit, had), throughput);
             }
         }
         match self.higher() {
@@ -250,25 +255,42 @@ impl Controller {
 
     fn compare(&mut self, now: Duration, before: (f64, f64), throughput: f64) {
         let (limit, had) = before;
-        let is_more = self.limit > limit;
-        let pays = if is_more {
-            throughput >= had * (1.0 + WORTH_HAVING)
-        } else {
-            throughput >= had.max(self.best) * (1.0 - WORTH_LOSING)
-        };
         self.note(throughput);
-        if !pays {
-            self.patience = (self.patience * 2).min(PATIENCE.1);
-            self.usual = had;
-            return self.stay(now, limit);
+        if pays((self.limit, throughput), limit, had) {
+            self.doubt(now, before, throughput);
+        } else {
+            self.keep(now, limit, had);
         }
-        self.patience = PATIENCE.0;
-        self.usual = throughput;
+    }
+
+    /// Goes back, to look at the limit before once more.
+    fn doubt(&mut self, now: Duration, before: (f64, f64), throughput: f64) {
+        self.phase = Phase::Confirming { before, tried: (self.limit, throughput) };
+        self.set(now, before.0);
+    }
+
+    fn confirm(&mut self, now: Duration, before: (f64, f64), tried: (f64, f64), throughput: f64) {
+        let (limit, had) = before;
+        self.note(throughput);
+        let (least, most) = (had.min(throughput), had.max(throughput));
+        let is_more = tried.0 > limit;
+        let mean = (least + most) / 2.0;
+        // More has to be better than either look, as it costs memory and waiting.
+        if !pays(tried, limit, if is_more { most } else { mean }) {
+            return self.keep(now, limit, mean);
+        }
+        (self.patience, self.usual) = (PATIENCE.0, tried.1);
+        self.stay(now, tried.0);
         if is_more {
             self.phase = Phase::Rising { before: None };
-        } else {
-            self.stay(now, self.limit);
         }
+    }
+
+    /// Stays at a limit after another one was tried in vain, and waits longer for the next try.
+    fn keep(&mut self, now: Duration, limit: f64, usual: f64) {
+        self.patience = (self.patience * 2).min(PATIENCE.1);
+        self.usual = usual;
+        self.stay(now, limit);
     }
 
     fn watch(&mut self, now: Duration, looks: u32, throughput: f64, a_byte: f64) {
@@ -286,7 +308,7 @@ impl Controller {
         }
         let queues = a_byte > QUEUEING * self.quickest;
         let fewer = (self.limit - (self.limit / 6.0).round().max(1.0)).max(1.0);
-        let try_fewer = self.tries_fewer && queues && fewer < self.limit && !has_lost;
+        let try_fewer = self.tries_fewer && queues && fewer < self.limit;
         self.tries_fewer = !self.tries_fewer;
         let tried = if try_fewer {
             Some(fewer)
@@ -332,6 +354,12 @@ impl Controller {
         self.changed = now;
         self.look = Look::default();
     }
+}
+
+/// Whether a limit with a throughput is better than another one.
+fn pays(tried: (f64, f64), limit: f64, had: f64) -> bool {
+    let (tried, throughput) = tried;
+    throughput >= had * if tried > limit { 1.0 + WORTH_HAVING } else { 1.0 - WORTH_LOSING }
 }
 
 #[cfg(test)]

@@ -17,12 +17,42 @@ struct Server {
     room: usize,
     /// From half of the time on it works this many times as long.
     slows: u64,
+    /// By how many hundredths each request that waits makes the work of the others longer.
+    crowds: u64,
+    /// For so long it takes longer, at first two and a half times as long.
+    warms_up: u64,
+    /// How often a request is held up for a while, by a merge for instance, on average; never if 0.
+    stalls_every: u64,
 }
 
-const SERVER: Server = Server { workers: 4, service: 100_000, network: 2_000, room: usize::MAX, slows: 1 };
+const SERVER: Server = Server {
+    workers: 4,
+    service: 100_000,
+    network: 2_000,
+    room: usize::MAX,
+    slows: 1,
+    crowds: 0,
+    warms_up: 0,
+    stalls_every: 0,
+};
 const BODY: u64 = 4 << 20;
 /// What a refused batch waits before it is sent again.
 const PAUSE: u64 = 250_000;
+
+impl Server {
+    /// How long a request takes that comes to be worked on while so many wait.
+    fn work(&self, now: u64, is_late: bool, waiting: usize, random: &mut fastrand::Rng) -> u64 {
+        let slow = if is_late { self.slows } else { 1 };
+        let cold = 150 * self.warms_up.saturating_sub(now) / self.warms_up.max(1);
+        let crowd = self.crowds * waiting as u64;
+        let work = self.service * slow * random.u64(75..=125) / 100 * (100 + cold) / 100 * (100 + crowd) / 100;
+        let is_held_up = self.stalls_every > 0 && random.u64(0..self.stalls_every) < work;
+        if is_held_up { work + random.u64(0..STALL) } else { work }
+    }
+}
+
+/// The longest stall.
+const STALL: u64 = 600_000;
 
 /// What came of a simulated load.
 #[derive(Debug)]
@@ -32,6 +62,12 @@ struct Outcome {
     refused: u64,
     /// The limit after each answer of the second half.
     limits: Vec<usize>,
+}
+
+impl Outcome {
+    fn mean_limit(&self) -> f64 {
+        self.limits.iter().sum::<usize>() as f64 / self.limits.len() as f64
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,8 +108,7 @@ fn run(server: Server, concurrency: Concurrency, seconds: u64) -> Outcome {
         if now > end {
             break;
         }
-        let slow = if now > end / 2 { server.slows } else { 1 };
-        let mut work = || server.service * slow * random.u64(75..=125) / 100;
+        let mut work = |waiting| server.work(now, now > end / 2, waiting, &mut random);
         order += 1;
         match event {
             Event::Arrives { sent } if busy + queue.len() >= server.room => {
@@ -82,7 +117,7 @@ fn run(server: Server, concurrency: Concurrency, seconds: u64) -> Outcome {
             }
             Event::Arrives { sent } if busy < server.workers => {
                 busy += 1;
-                events.push(std::cmp::Reverse((now + work(), order, Event::Done { sent })));
+                events.push(std::cmp::Reverse((now + work(queue.len()), order, Event::Done { sent })));
             }
             Event::Arrives { sent } => queue.push_back(sent),
             Event::Done { sent } => {
@@ -92,7 +127,7 @@ fn run(server: Server, concurrency: Concurrency, seconds: u64) -> Outcome {
                 if let Some(next) = queue.pop_front() {
                     busy += 1;
                     order += 1;
-                    events.push(std::cmp::Reverse((now + work(), order, Event::Done { sent: next })));
+                    events.push(std::cmp::Reverse((now + work(queue.len()), order, Event::Done { sent: next })));
                 }
             }
             Event::Answered { sent, is_refused } => {
@@ -162,6 +197,26 @@ fn the_limit_comes_within_three_percent_of_the_best_fixed_one() {
         is_enough &= share >= 0.97 && refused < 0.02 && moving < 0.02;
     }
     assert!(is_enough, "{}", lines.join("\n"));
+}
+
+#[test]
+fn a_server_that_more_requests_slow_down_is_not_sent_more() {
+    // As a client on the same processors does, and a server that is short of memory.
+    let crowded = Server { workers: 2, crowds: 3, ..SERVER };
+    let table = [
+        ("crowded", crowded),
+        ("crowded, and cold at first", Server { warms_up: 8_000_000, ..crowded }),
+        ("crowded, with stalls", Server { stalls_every: 2_000_000, ..crowded }),
+        ("crowded, cold, with stalls", Server { warms_up: 8_000_000, stalls_every: 2_000_000, ..crowded }),
+    ];
+    for (name, server) in table {
+        for seconds in [20, 90] {
+            let found = run(server, Concurrency::default(), seconds);
+            let share = found.answered as f64 / best_fixed(server, seconds).1 as f64;
+            let limit = found.mean_limit();
+            assert!(share >= 0.92 && limit < 7.0, "{name}, {seconds} s: {share:.3} of the best, {limit:.1} at once");
+        }
+    }
 }
 
 /// Answers at regular times, a round of them at a time.

@@ -3,6 +3,7 @@
 use base64_simd::{AsOut as _, STANDARD as BASE64};
 use polars::prelude::CategoricalMapping;
 use polars_arrow::array::Utf8ViewArray;
+use polars_arrow::bitmap::Bitmap;
 
 use super::cells::{Cells, Values};
 use super::digits::{ROOM, write_signed, write_unsigned};
@@ -135,11 +136,10 @@ impl Cells<'_> {
     /// Appends rows as a JSON array. A null stays, as its place counts.
     fn write_range(&self, from: usize, to: usize, line: &mut Line<'_>) -> Result<bool, Refusal> {
         let start = line.at();
-        for row in from..to {
-            line.put(b',');
-            if !self.is_valid(row) || !self.write(row, line)? {
-                line.put_bytes(b"null");
-            }
+        match &self.values {
+            Values::Float32(values) if self.is_whole(from, to) => write_floats(&values[from..to], line),
+            Values::Float64(values) if self.is_whole(from, to) => write_floats(&values[from..to], line),
+            _ => self.write_each(from, to, line)?,
         }
         if line.at() == start {
             line.put_bytes(b"[]");
@@ -150,20 +150,40 @@ impl Cells<'_> {
         Ok(true)
     }
 
+    /// Appends rows, a comma before each.
+    fn write_each(&self, from: usize, to: usize, line: &mut Line<'_>) -> Result<(), Refusal> {
+        for row in from..to {
+            line.put(b',');
+            if !self.is_valid(row) || !self.write(row, line)? {
+                line.put_bytes(b"null");
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether rows of floats are numbers, all of them.
+    fn is_whole(&self, from: usize, to: usize) -> bool {
+        let is_valid = |validity: &Bitmap| validity.null_count_range(from, to - from) == 0;
+        self.validity.is_none_or(is_valid)
+            && match &self.values {
+                Values::Float32(values) => values[from..to].iter().all(|value| value.is_finite()),
+                Values::Float64(values) => values[from..to].iter().all(|value| value.is_finite()),
+                _ => false,
+            }
+    }
+
     /// Appends the Base64 of the big-endian bytes of 32-bit floats, as a `dense_vector` takes
     /// it. False, and nothing appended, when one of them is null or not finite.
     fn write_vector(&self, from: usize, to: usize, line: &mut Line<'_>) -> bool {
         /// Floats encoded at once: their bytes must divide by 3, so that no padding is in between.
         const PIECE: usize = 96;
         let Values::Float32(values) = &self.values else { return false };
-        let values = &values[from..to];
-        let is_whole = |validity: &polars_arrow::bitmap::Bitmap| validity.null_count_range(from, to - from) == 0;
-        if !self.validity.is_none_or(is_whole) || !values.iter().all(|value| value.is_finite()) {
+        if !self.is_whole(from, to) {
             return false;
         }
         line.put(b'"');
         let mut bytes = [0; PIECE * 4];
-        for piece in values.chunks(PIECE) {
+        for piece in values[from..to].chunks(PIECE) {
             for (value, bytes) in piece.iter().zip(bytes.as_chunks_mut::<4>().0) {
                 *bytes = value.to_be_bytes();
             }
@@ -265,6 +285,15 @@ fn write_decimal(units: i128, scale: usize, line: &mut Line<'_>) {
         line.slice(scale - fraction.len()).fill(b'0');
         line.advance(scale - fraction.len());
         line.put_bytes(fraction);
+    }
+}
+
+/// Appends floats that are finite, a comma before each: vectors have hundreds of them.
+fn write_floats<F: zmij::Float>(values: &[F], line: &mut Line<'_>) {
+    for value in values {
+        let mut buffer = zmij::Buffer::new();
+        line.put(b',');
+        line.put_short(buffer.format_finite(*value).as_bytes());
     }
 }
 

@@ -16,8 +16,9 @@ use crate::workspace;
 /// How long making a file may take.
 const GENERATE_LIMIT: Duration = Duration::from_secs(1200);
 
-/// The flights of a year, from the workspace's root.
+/// The flights of a year, from the workspace's root, and how many they are.
 const FLIGHTS: &str = "examples/flights/data/flights.parquet";
+const FLIGHTS_OF_A_YEAR: u64 = 336_776;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -50,24 +51,11 @@ impl Dataset {
         }
     }
 
-    /// How many documents the file has, unless the caller says otherwise.
-    ///
-    /// Forty fields and vectors are fewer than three million: the recorded bodies, the file and
-    /// the index would take ten gigabytes, and the rates do not change.
-    fn documents(self) -> u64 {
-        match self {
-            Self::Flights => 336_776,
-            Self::Five => 3_000_000,
-            Self::Forty => 1_000_000,
-            Self::Vectors => 200_000,
-        }
-    }
-
-    /// How many of them the peer loads, which is compared by its rates.
+    /// How many of its documents the peers load, which are compared by their rates.
     fn peer_documents(self, documents: u64) -> u64 {
         match self {
             Self::Flights => documents,
-            Self::Five | Self::Forty | Self::Vectors => documents.div_ceil(10),
+            Self::Five | Self::Forty | Self::Vectors => documents.div_ceil(30),
         }
     }
 
@@ -92,12 +80,13 @@ pub(super) struct Source {
 }
 
 impl Source {
-    /// Makes the file, unless an earlier run has.
-    pub(super) fn prepare(session: &Session, dataset: Dataset, documents: Option<u64>) -> Result<Self> {
+    /// Makes a file of so many documents, unless an earlier run has; the flights are as many as
+    /// they are.
+    pub(super) fn prepare(session: &Session, dataset: Dataset, documents: u64) -> Result<Self> {
         let folder = session.folder.join("data");
         std::fs::create_dir_all(&folder)?;
         let is_given = dataset == Dataset::Flights;
-        let documents = documents.filter(|_| !is_given).unwrap_or_else(|| dataset.documents());
+        let documents = if is_given { FLIGHTS_OF_A_YEAR } else { documents };
         let name = format!("{}-{documents}", dataset.as_str());
         let parquet = if is_given { workspace::root().join(FLIGHTS) } else { folder.join(format!("{name}.parquet")) };
         let index = folder.join(format!("{name}.json"));
@@ -134,6 +123,6 @@ mod tests {
                 assert!((1..=documents).contains(&peer), "{} of {documents}", dataset.as_str());
             }
         }
-        assert_eq!(Dataset::Five.peer_documents(3_000_000), 300_000);
+        assert_eq!(Dataset::Five.peer_documents(3_000_000), 100_000);
     }
 }

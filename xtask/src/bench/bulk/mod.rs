@@ -29,15 +29,22 @@ use report::{Report, Turn};
 /// How long checking what a contestant left may take.
 const VERIFY_LIMIT: Duration = Duration::from_secs(600);
 
+/// How often the program and the floors load in a round where that takes seconds: a moment's
+/// disturbance is much of such a turn.
+const REPEATS: usize = 3;
+
+/// From so many documents on a load takes long enough to be done once a round.
+const MANY: u64 = 1_000_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Choice {
     /// 336,776 flights of 19 fields
     Flights,
     /// 3,000,000 generated documents of 5 fields
     Five,
-    /// 1,000,000 generated documents of 40 fields
+    /// 3,000,000 generated documents of 40 fields
     Forty,
-    /// 200,000 generated documents with a vector of 384 dimensions
+    /// 3,000,000 generated documents with a vector of 384 dimensions: 30 GB of disk
     Vectors,
     /// Each of them
     All,
@@ -48,9 +55,9 @@ pub(super) struct BulkArgs {
     /// The data to load
     #[arg(long, value_enum, default_value_t = Choice::All)]
     dataset: Choice,
-    /// How many documents are generated; a tenth of them is the peer's part
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    documents: Option<u64>,
+    /// How many documents are generated; a thirtieth of them is the peers' part
+    #[arg(long, value_name = "N", default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1..))]
+    documents: u64,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -89,7 +96,7 @@ fn rounds(session: &Session, programs: &Programs, proxy: &Path, source: &Source,
     let finalists = floor::finalists(&start(0), &bodies, count)?;
     let mut turns = Vec::new();
     for round in 1..=rounds {
-        for contestant in order(round, &finalists) {
+        for contestant in order(round, &finalists, if source.documents < MANY { REPEATS } else { 1 }) {
             turns.push(turn(&start(round), contestant, &bodies)?);
         }
     }
@@ -98,13 +105,19 @@ fn rounds(session: &Session, programs: &Programs, proxy: &Path, source: &Source,
     Ok(turns)
 }
 
-/// Everybody's place changes, so that none is always after the same one.
-fn order(round: u32, finalists: &[u32]) -> Vec<Contestant> {
-    let floors = finalists.iter().map(|concurrency| Contestant::Floor(*concurrency));
-    let mut all: Vec<Contestant> =
-        floors.chain([Contestant::Orchestrator, Contestant::ParallelBulk, Contestant::StreamingBulk]).collect();
-    let first = round.saturating_sub(1) as usize % all.len();
-    all.rotate_left(first);
+/// Who has a turn after whom: the program and the floors, whose ratio is looked at most closely,
+/// and then the peers. Everybody's place changes, so that none is always after the same one.
+fn order(round: u32, finalists: &[u32], repeats: usize) -> Vec<Contestant> {
+    let place = round.saturating_sub(1) as usize;
+    let mut near: Vec<Contestant> = finalists.iter().map(|concurrency| Contestant::Floor(*concurrency)).collect();
+    near.push(Contestant::Orchestrator);
+    let first = place % near.len();
+    near.rotate_left(first);
+    let mut peers = [Contestant::ParallelBulk, Contestant::StreamingBulk];
+    let first = place % peers.len();
+    peers.rotate_left(first);
+    let mut all = near.repeat(repeats);
+    all.extend(peers);
     all
 }
 
@@ -150,13 +163,13 @@ mod tests {
 
     #[test]
     fn places_change_from_round_to_round() {
-        let finalists = [2, 4];
-        assert_eq!(order(1, &finalists)[0], Contestant::Floor(2));
-        assert_eq!(order(3, &finalists)[0], Contestant::Orchestrator);
+        let order = |round| order(round, &[2, 4], REPEATS);
+        assert_eq!(order(1)[..4], [Contestant::Floor(2), Contestant::Floor(4), Contestant::Orchestrator, order(1)[0]]);
+        assert_eq!((order(3)[0], order(2).last()), (Contestant::Orchestrator, Some(&Contestant::ParallelBulk)));
         for round in 1..7 {
-            let mut all = order(round, &finalists);
+            let mut all = order(round);
             all.sort();
-            let mut expected = order(1, &finalists);
+            let mut expected = order(1);
             expected.sort();
             assert_eq!(all, expected);
         }

@@ -69,6 +69,14 @@ pub(super) struct ExportArgs {
 }
 
 impl ExportArgs {
+    /// How many documents are made of a set of data.
+    fn documents(&self, dataset: Dataset) -> u64 {
+        self.documents.unwrap_or(match dataset {
+            Dataset::Vectors => 200_000,
+            Dataset::Flights | Dataset::Five | Dataset::Forty => 3_000_000,
+        })
+    }
+
     fn datasets(&self) -> Vec<Dataset> {
         match self.dataset {
             // Vectors are in `_source` alone, so there is nothing to choose.
@@ -94,7 +102,7 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
         let elasticsearch = session.cluster.version()?;
         let mut reports = Vec::new();
         for dataset in args.datasets() {
-            let source = Source::prepare(session, dataset, args.documents)?;
+            let source = Source::prepare(session, dataset, args.documents(dataset))?;
             let index = load(session, &programs.orchestrator, &source)?;
             let start = Start { session, programs: &programs, source: &source, index: &index, round: 0 };
             let segments = session.cluster.segments(&index)?;

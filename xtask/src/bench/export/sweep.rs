@@ -161,7 +161,7 @@ pub(super) fn run(
 ) -> Result<()> {
     let mut lines = Vec::new();
     for dataset in datasets {
-        let source = Source::prepare(session, *dataset, documents.or(Some(DOCUMENTS)))?;
+        let source = Source::prepare(session, *dataset, documents.unwrap_or(DOCUMENTS))?;
         let index = load(session, orchestrator, &source)?;
         println!(
             "\n{}: {} documents ({}) in {} segments, Elasticsearch {}",

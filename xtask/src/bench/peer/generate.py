@@ -15,7 +15,7 @@ import polars as pl
 
 DIMENSIONS = 384
 # Made at once, so that the memory that it takes does not depend on how many there are.
-ROWS_A_PART = 500_000
+ROWS_A_PART = 100_000
 
 
 def random(rows, column):

@@ -20,7 +20,12 @@ pub(crate) struct Bridge {
 
 impl Bridge {
     pub(crate) fn new(schema: &ArrowSchema) -> Result<Self, Trouble> {
-        Ok(Self { writer: StreamWriter::try_new(Vec::new(), schema)?, rows: 0 })
+        Self::with_room(schema, 0)
+    }
+
+    /// With memory for so many bytes, so that what is collected need not move.
+    pub(crate) fn with_room(schema: &ArrowSchema, bytes: usize) -> Result<Self, Trouble> {
+        Ok(Self { writer: StreamWriter::try_new(Vec::with_capacity(bytes), schema)?, rows: 0 })
     }
 
     pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), Trouble> {

@@ -36,6 +36,8 @@ pub(crate) struct Reader {
     batches: Option<ParquetRecordBatchReader>,
     /// What of the batch that was read last belongs to the next piece.
     rest: Option<RecordBatch>,
+    /// A sixteenth more than the piece before took.
+    likely_bytes: usize,
 }
 
 impl Reader {
@@ -55,6 +57,7 @@ impl Reader {
             next: 0,
             batches: None,
             rest: None,
+            likely_bytes: 0,
         })
     }
 
@@ -114,7 +117,7 @@ impl Format for Reader {
         };
         let place = self.place();
         let schema = self.metadata.schema().project(&self.columns)?;
-        let mut piece = Bridge::new(&schema)?;
+        let mut piece = Bridge::with_room(&schema, self.likely_bytes)?;
         while piece.rows() == 0 || (piece.rows() < self.piece_rows && piece.bytes() < self.piece_bytes) {
             let next = match self.rest.take() {
                 Some(rest) => Some(rest),
@@ -133,6 +136,7 @@ impl Format for Reader {
             return Err(Trouble::content(format!("it has fewer than the {} rows that it promises", self.rows)));
         }
         self.next += piece.rows() as u64;
+        self.likely_bytes = piece.bytes() + piece.bytes() / 16;
         self.batches = Some(batches);
         Ok(Some(Piece::without_gaps(piece.finish()?, place)))
     }

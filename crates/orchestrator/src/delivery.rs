@@ -11,7 +11,7 @@ use futures::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::{Exit, Failure};
-use crate::feed::{self, Take};
+use crate::feed::{self, Outlet};
 use crate::project::beside_pipeline;
 use crate::store::loads::{Keeper, Reached};
 use crate::terminal::reporter::StepProgress;
@@ -66,7 +66,7 @@ impl Delivery<'_> {
     /// Sends all batches that a thread of its own reads.
     pub async fn run_reading(
         self,
-        read: impl FnOnce(&mut Take<'_>) -> Result<(), Failure> + Send + 'static,
+        read: impl FnOnce(&Outlet) -> Result<(), Failure> + Send + 'static,
         progress: StepProgress,
     ) -> Delivered {
         let index = self.index;

@@ -84,6 +84,11 @@ impl Failure {
         Self::new(Exit::Usage, message)
     }
 
+    /// An interruption that came before the command had changed anything.
+    pub fn interrupted_early() -> Self {
+        Self::new(Exit::Interrupted, "interrupted before anything was begun")
+    }
+
     /// Adds the next step, where there is one.
     pub fn with_help(mut self, help: Option<impl Into<String>>) -> Self {
         if let (What::Message { help: current, .. }, Some(help)) = (&mut self.what, help) {

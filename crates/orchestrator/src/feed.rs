@@ -14,20 +14,38 @@ use tokio::task::JoinHandle;
 
 use crate::failure::{Exit, Failure};
 
-/// Takes a batch; false when nothing more is wanted.
-pub type Take<'a> = dyn FnMut(Batch) -> bool + 'a;
+/// Where batches go.
+pub struct Outlet {
+    sender: mpsc::Sender<Result<Batch, Failure>>,
+}
+
+impl Outlet {
+    /// Hands over a batch, once there is room for it; false when nothing more is wanted. Blocks.
+    pub fn take(&self, batch: Batch) -> bool {
+        self.sender.blocking_send(Ok(batch)).is_ok()
+    }
+
+    /// Hands over the batch whose documents have waited long enough, if it is so; false when
+    /// nothing more is wanted. Blocks.
+    pub fn take_old(&self, builder: &mut BatchBuilder) -> bool {
+        match builder.finish_old() {
+            Some(old) => self.take(old),
+            None => !self.sender.is_closed(),
+        }
+    }
+}
 
 /// Reads in a thread of its own. One batch waits while others are sent, so that reading never
 /// falls behind and memory stays bounded.
 pub fn in_background(
-    read: impl FnOnce(&mut Take<'_>) -> Result<(), Failure> + Send + 'static,
+    read: impl FnOnce(&Outlet) -> Result<(), Failure> + Send + 'static,
 ) -> (impl Stream<Item = Result<Batch, Failure>> + Send, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(1);
     let reader = tokio::task::spawn_blocking(move || {
-        let outcome = read(&mut |batch| sender.blocking_send(Ok(batch)).is_ok());
-        if let Err(failure) = outcome {
+        let outlet = Outlet { sender };
+        if let Err(failure) = read(&outlet) {
             // When nobody listens any more, the load has failed for another reason.
-            let _ = sender.blocking_send(Err(failure));
+            let _ = outlet.sender.blocking_send(Err(failure));
         }
     });
     let batches = futures::stream::unfold(receiver, |mut receiver| async {
@@ -163,8 +181,8 @@ pub struct Rows<'a> {
     pub refused: &'a [RefusedLine],
 }
 
-/// Encodes the rows of a frame and hands over the batches that become full. False when nothing
-/// more is wanted.
+/// Encodes the rows of a frame and hands over the batches that become full or old. False when
+/// nothing more is wanted.
 ///
 /// # Errors
 /// When a row cannot become a document, with its number.
@@ -173,20 +191,23 @@ pub fn push_rows(
     frame: &DataFrame,
     options: &WriterOptions,
     rows: &Rows<'_>,
-    take: &mut Take<'_>,
+    outlet: &Outlet,
 ) -> Result<bool, Failure> {
+    if rows.numbers.is_empty() && rows.refused.is_empty() {
+        return Ok(outlet.take_old(builder));
+    }
     let writer = DocumentWriter::with_options(frame, options)?;
     builder.source(rows.file.clone(), rows.place);
     refuse(builder, rows.settled, rows.refused);
     for (row, number) in rows.numbers.iter().enumerate().filter(|(_, number)| **number > rows.settled) {
         let full = builder.push_numbered_row(&writer, row, *number).map_err(|error| in_row(error, *number))?;
         if let Some(batch) = full
-            && !take(batch)
+            && !outlet.take(batch)
         {
             return Ok(false);
         }
     }
-    Ok(true)
+    Ok(outlet.take_old(builder))
 }
 
 /// Puts lines that are no rows on the books, before the rows around them.

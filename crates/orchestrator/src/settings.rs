@@ -166,7 +166,7 @@ pub fn batch_limits(bulk: &BulkSettings) -> BatchLimits {
     BatchLimits {
         bytes: usize::try_from(bulk.batch_bytes.as_bytes()).unwrap_or(usize::MAX),
         documents: bulk.batch_documents as usize,
-        ..BatchLimits::default()
+        age: bulk.batch_age.to_duration(),
     }
 }
 

@@ -227,6 +227,8 @@ pub struct BulkSettings {
     /// The number of documents of a bulk request at which it is sent.
     #[schemars(range(min = 1))]
     pub batch_documents: u32,
+    /// How long the first document of a bulk request waits for others, where the input is slow.
+    pub batch_age: TimeSpan,
     /// How many bulk requests are in flight at once; without it, as many as the answers show
     /// to be of use, up to `max_concurrency`.
     #[schemars(range(min = 1, max = 256))]
@@ -249,6 +251,7 @@ impl Default for BulkSettings {
         Self {
             batch_bytes: ByteSize::mebibytes(8),
             batch_documents: 10_000,
+            batch_age: TimeSpan::seconds(1),
             concurrency: None,
             max_concurrency: 16,
             in_flight_bytes: ByteSize::mebibytes(40),

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use es_frame::DocumentWriter;
 use serde::Serialize;
@@ -29,6 +30,8 @@ pub struct BatchBuilder {
     /// The last row of the file that was passed.
     row: u64,
     has_ids: bool,
+    /// When the first document or refused row of the batch was added.
+    since: Option<Instant>,
     /// Bytes of the refused rows.
     refused_bytes: usize,
     /// The size of the batch before, by which the next one's memory is taken.
@@ -48,6 +51,7 @@ impl BatchBuilder {
             next: 0,
             row: 0,
             has_ids: true,
+            since: None,
             refused_bytes: 0,
             expected: 0,
         }
@@ -74,6 +78,7 @@ impl BatchBuilder {
     /// Says that a row of the piece is no document. It is told before the documents of the
     /// piece are pushed, the first row first, and is put into the batch of the rows around it.
     pub fn refuse(&mut self, row: RefusedRow) {
+        self.since.get_or_insert_with(Instant::now);
         self.ahead.push_back(row);
     }
 
@@ -165,6 +170,7 @@ impl BatchBuilder {
             }
         };
         self.has_ids &= has_id;
+        self.since.get_or_insert_with(Instant::now);
         let (end, piece) = (self.body.len(), self.piece());
         self.places.push(Place { source, end, number: self.next, row: self.row, piece });
         self.next += 1;
@@ -177,6 +183,12 @@ impl BatchBuilder {
     pub fn finish(&mut self) -> Option<Batch> {
         self.pass_refused(None);
         self.cut()
+    }
+
+    /// The batch of what is left, if its first document has waited for others as long as
+    /// [`BatchLimits::age`] allows.
+    pub fn finish_old(&mut self) -> Option<Batch> {
+        if self.since.is_some_and(|since| since.elapsed() >= self.limits.age) { self.finish() } else { None }
     }
 
     /// Whether nothing is left to be finished.
@@ -195,7 +207,7 @@ impl BatchBuilder {
         let kept = self.pieces.last().cloned();
         let pieces = std::mem::replace(&mut self.pieces, kept.into_iter().collect());
         let refused = std::mem::take(&mut self.refused);
-        self.refused_bytes = 0;
+        (self.refused_bytes, self.since) = (0, None);
         let has_ids = std::mem::replace(&mut self.has_ids, true);
         Some(Batch { body: body.into(), places, pieces: pieces.into(), refused, last, has_ids })
     }

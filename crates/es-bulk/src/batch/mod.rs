@@ -24,8 +24,9 @@ pub struct BatchLimits {
     pub bytes: usize,
     /// The number of documents.
     pub documents: usize,
-    /// How long the first document of a batch waits for others. Only [`batched`] looks at it:
-    /// files are read faster than anybody could wait.
+    /// How long the first document of a batch waits for others. [`batched`] looks at it by
+    /// itself; who pushes into a [`BatchBuilder`] asks for [`BatchBuilder::finish_old`] whenever
+    /// the input is slow.
     pub age: Duration,
 }
 

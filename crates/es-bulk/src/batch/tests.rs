@@ -33,6 +33,25 @@ fn refused(row: u64) -> RefusedRow {
 }
 
 #[test]
+fn a_batch_is_old_when_its_first_row_has_waited() {
+    let add: [&dyn Fn(&mut BatchBuilder); 2] =
+        [&|builder| drop(builder.push_json(&Action::default(), b"{}").unwrap()), &|builder| builder.refuse(refused(1))];
+    for add in add {
+        let mut patient = BatchBuilder::new(BatchLimits { age: Duration::MAX, ..limits(10, 1 << 20) });
+        add(&mut patient);
+        assert!(patient.finish_old().is_none());
+        assert!(patient.finish().is_some());
+        let mut hasty = BatchBuilder::new(BatchLimits { age: Duration::ZERO, ..limits(10, 1 << 20) });
+        assert!(hasty.finish_old().is_none(), "nothing is no batch");
+        for _ in 0..2 {
+            add(&mut hasty);
+            assert!(hasty.finish_old().is_some());
+            assert!(hasty.finish_old().is_none());
+        }
+    }
+}
+
+#[test]
 fn batches_end_at_documents() {
     let by_count = batches(limits(2, 1 << 20));
     assert_eq!(by_count.iter().map(Batch::len).collect::<Vec<_>>(), [2, 2, 1]);

@@ -34,12 +34,12 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn open(source: Source, options: &ReadOptions) -> Result<Self, Trouble> {
         let mut text = Text::open(source, Quoting::DoubleQuotes, options)?;
-        let Some(mut first) = text.next()? else {
+        let Some(mut first) = text.next_with_text()? else {
             return Err(Trouble::content("the file has no header line"));
         };
         // A piece may be so small that it ends with the header.
         if header_end(&first.text).is_none_or(|end| first.text[end..].trim_ascii().is_empty())
-            && let Some(more) = text.next()?
+            && let Some(more) = text.next_with_text()?
         {
             first.text.extend_from_slice(&more.text);
         }
@@ -98,6 +98,15 @@ impl Reader {
         Ok(Piece::without_gaps(frame, place))
     }
 
+    /// A frame of the columns, without rows.
+    fn empty(&self) -> Result<DataFrame, Trouble> {
+        let all = DataFrame::empty_with_schema(&self.schema);
+        Ok(match &self.columns {
+            Some(columns) => all.select(columns.iter().cloned())?,
+            None => all,
+        })
+    }
+
     fn parse(&self, text: &[u8]) -> PolarsResult<DataFrame> {
         parse_options(false)
             .with_schema(Some(self.schema.clone()))
@@ -140,6 +149,9 @@ impl Format for Reader {
         }
         loop {
             let Some(chunk) = self.text.next()? else { return Ok(None) };
+            if chunk.text.is_empty() {
+                return Ok(Some(Piece::of_silence(self.empty()?, self.next)));
+            }
             let bytes = Some(chunk.offset + chunk.text.len() as u64);
             let lines = self.lines.map(|lines| lines + line_breaks(&chunk.text));
             if chunk.text.trim_ascii().is_empty() {

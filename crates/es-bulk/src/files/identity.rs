@@ -22,13 +22,19 @@ impl FileIdentity {
     /// Looks at a file, which the identity calls `name`.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] when there is no such file, or nothing is told about it.
+    /// [`ErrorKind::File`] when there is no such file, or nothing is told about it, and for what
+    /// is no file that can be read again, such as a pipe with a path.
     pub fn of(path: &Path, name: impl Into<String>) -> Result<Self, Error> {
         let failed = |error: &dyn std::fmt::Display| {
             Error::of_file(ErrorKind::File, path, format!("{} cannot be looked at: {error}", path.display()))
                 .with_help("check the path and who may read it")
         };
         let metadata = std::fs::metadata(path).map_err(|error| failed(&error))?;
+        if !metadata.is_file() {
+            let message = format!("{} is no regular file, and cannot be read twice", path.display());
+            return Err(Error::of_file(ErrorKind::File, path, message)
+                .with_help("copy it to a file, or give it to `orchestrator ingest -` as standard input"));
+        }
         let modified = metadata.modified().map_err(|error| failed(&error))?;
         let modified = Timestamp::try_from(modified).map_err(|error| failed(&error))?;
         Ok(Self { path: name.into(), bytes: metadata.len(), modified })

@@ -4,19 +4,21 @@ use std::io::BufReader;
 
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::reader::StreamReader;
-use polars::prelude::SchemaRef;
+use polars::prelude::{DataFrame, SchemaRef};
 
 use super::bridge::{Bridge, polars_schema};
+use super::input::Input;
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
 use super::reader::Format;
-use super::source::{Bytes, Source};
+use super::records::PATIENCE;
+use super::source::Source;
 use super::trouble::Trouble;
 
 pub(crate) struct Reader {
     source: Source,
-    batches: StreamReader<BufReader<Bytes>>,
+    batches: StreamReader<BufReader<Input>>,
     schema: SchemaRef,
     piece_rows: usize,
     piece_bytes: usize,
@@ -33,6 +35,15 @@ impl Reader {
         let schema = polars_schema(&batches.schema())?;
         let (piece_rows, piece_bytes) = (options.piece_rows, options.piece_bytes);
         Ok(Self { source, batches, schema, piece_rows, piece_bytes, next: 0, rest: None, step: 1 })
+    }
+
+    /// Whether a pipe has nothing to say for a while, after its first batch.
+    fn is_silent(&mut self) -> bool {
+        if self.next == 0 || self.rest.as_ref().is_some_and(|rest| rest.num_rows() > 0) {
+            return false;
+        }
+        let bytes = self.batches.get_mut();
+        bytes.buffer().is_empty() && !bytes.get_mut().comes_within(PATIENCE)
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, Trouble> {
@@ -76,8 +87,11 @@ impl Format for Reader {
     }
 
     fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
-        let Some(batch) = self.next_batch()? else { return Ok(None) };
         let place = self.place();
+        if self.is_silent() {
+            return Ok(Some(Piece::of_silence(DataFrame::empty_with_schema(&self.schema), place)));
+        }
+        let Some(batch) = self.next_batch()? else { return Ok(None) };
         let rows = self.step.min(batch.num_rows());
         self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
         let mut piece = Bridge::new(&batch.schema())?;

@@ -113,6 +113,9 @@ impl Format for Reader {
                     None => return Ok(None),
                 },
             };
+            if chunk.text.is_empty() {
+                return Ok(Some(Piece::of_silence(self.frame(&[], &[])?, self.next)));
+            }
             let rows = self.next.rows + count(&chunk.text);
             let bytes = Some(chunk.offset + chunk.text.len() as u64);
             let piece = self.piece(chunk)?;

@@ -15,6 +15,7 @@ mod csv_records;
 mod expand;
 mod format;
 mod identity;
+mod input;
 mod ipc;
 mod ipc_stream;
 mod json_check;

@@ -177,6 +177,9 @@ impl RawLines {
     /// The next lines, or `None` at the end. A piece has about [`ReadOptions::piece_bytes`]
     /// of text; its rows are not limited.
     ///
+    /// Of a pipe, a piece comes every quarter of a second at least, if need be without a line, as
+    /// [`FileReader::next_piece`](super::FileReader::next_piece) says.
+    ///
     /// # Errors
     /// [`ErrorKind::Format`] when a compressed file is damaged or a line is too long,
     /// [`ErrorKind::File`] when the file cannot be read. All whole lines before that were
@@ -185,9 +188,10 @@ impl RawLines {
         loop {
             let chunk = self.next_chunk().map_err(|trouble| damaged(&self.path, self.next, trouble))?;
             let Some((chunk, place)) = chunk else { return Ok(None) };
+            let is_silent = chunk.text.is_empty();
             let piece = self.piece(chunk, place);
             // Blank lines alone are nothing to hand out.
-            if !piece.lines.is_empty() || !piece.refused.is_empty() {
+            if is_silent || !piece.lines.is_empty() || !piece.refused.is_empty() {
                 return Ok(Some(piece));
             }
         }

@@ -127,7 +127,10 @@ impl FileReader {
     ///
     /// A piece has at most [`ReadOptions::piece_rows`] rows and about
     /// [`ReadOptions::piece_bytes`]. Parquet is decoded a few pages at a time, however large
-    /// its row groups are; of Arrow IPC a whole record batch is in memory.
+    /// its row groups are; of Arrow IPC a whole record batch is in memory. What has come of a
+    /// pipe does not wait for more than a quarter of a second, and while nothing comes, a piece
+    /// without rows is handed out as often; its first piece may take three seconds, as columns
+    /// and their types are told by it.
     ///
     /// # Errors
     /// [`ErrorKind::Format`] when the rest of the file is damaged, [`ErrorKind::File`] when

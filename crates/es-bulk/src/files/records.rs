@@ -1,9 +1,9 @@
 //! Text in pieces that end where a record ends.
 
-use std::io::Read as _;
+use std::time::Duration;
 
+use super::input::{Added, Input};
 use super::options::LONGEST_RECORD;
-use super::source::Bytes;
 use super::trouble::Trouble;
 
 /// The UTF-8 byte order mark, which some programs put before a text.
@@ -14,6 +14,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 const SMALLEST_PIECE: usize = 4;
 const LARGEST_PIECE: usize = 1 << 30;
 
+/// How long a pipe is waited for before what has come of it is handed out.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
+
+/// The same for its beginning, from its first byte on: columns and their types are told by it.
+const PATIENCE_FOR_BEGINNING: Duration = Duration::from_secs(3);
+
 /// Where records may end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quoting {
@@ -23,7 +29,7 @@ pub(crate) enum Quoting {
     DoubleQuotes,
 }
 
-/// Some whole records.
+/// Some whole records; none while a pipe is silent.
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) text: Vec<u8>,
@@ -33,7 +39,7 @@ pub(crate) struct Chunk {
 
 /// Reads text in pieces of whole records.
 pub(crate) struct Records {
-    bytes: Bytes,
+    input: Input,
     quoting: Quoting,
     piece_bytes: usize,
     /// What was read and not handed out.
@@ -41,6 +47,9 @@ pub(crate) struct Records {
     /// Where `rest` begins in the text.
     offset: u64,
     scan: Scan,
+    /// Whether anything was handed out.
+    has_begun: bool,
+    is_silent: bool,
     ended: bool,
     failed: Option<Trouble>,
 }
@@ -54,15 +63,25 @@ struct Scan {
 }
 
 impl Records {
-    /// Reads from an offset on, at which `bytes` already stand.
-    pub(crate) fn new(bytes: Bytes, offset: u64, quoting: Quoting, piece_bytes: usize) -> Self {
-        let piece_bytes = piece_bytes.clamp(SMALLEST_PIECE, LARGEST_PIECE);
-        let (rest, scan) = (Vec::new(), Scan::default());
-        Self { bytes, quoting, piece_bytes, rest, offset, scan, ended: false, failed: None }
+    /// Reads from an offset on, at which the input already stands.
+    pub(crate) fn new(input: Input, offset: u64, quoting: Quoting, piece_bytes: usize) -> Self {
+        Self {
+            input,
+            quoting,
+            piece_bytes: piece_bytes.clamp(SMALLEST_PIECE, LARGEST_PIECE),
+            rest: Vec::new(),
+            offset,
+            scan: Scan::default(),
+            has_begun: false,
+            is_silent: false,
+            ended: false,
+            failed: None,
+        }
     }
 
     /// The next piece, or `None` at the end. When reading fails, the whole records before
-    /// that come first, and the failure at the next call.
+    /// that come first, and the failure at the next call. Where a pipe has nothing to say for a
+    /// while, that is a piece of nothing.
     pub(crate) fn next(&mut self) -> Result<Option<Chunk>, Trouble> {
         if let Some(trouble) = self.failed.take() {
             self.end_with_nothing();
@@ -83,6 +102,9 @@ impl Records {
                 self.end_with_nothing();
                 return Err(Trouble::content(format!("one record is longer than {} MiB", LONGEST_RECORD >> 20)));
             }
+            if self.is_silent {
+                return Ok(Some(Chunk { text: Vec::new(), offset: self.offset }));
+            }
         }
         if self.scan.quoted {
             if self.scan.end > 0 {
@@ -97,14 +119,11 @@ impl Records {
 
     fn read_more(&mut self) {
         let wanted = self.piece_bytes.saturating_sub(self.rest.len()).max(self.piece_bytes.min(64 << 10));
-        self.rest.reserve(wanted);
-        let before = self.rest.len();
-        match self.bytes.by_ref().take(wanted as u64).read_to_end(&mut self.rest) {
-            Ok(read) => self.ended = read < wanted,
-            // What was read before the failure is there.
-            Err(error) => self.failed = Some(error.into()),
-        }
-        if before == 0 && self.offset == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
+        let patience = if self.has_begun { PATIENCE } else { PATIENCE_FOR_BEGINNING };
+        let added = self.input.add_to(&mut self.rest, wanted, patience, !self.has_begun);
+        (self.ended, self.is_silent) = (matches!(added, Ok(Added::ToTheEnd)), matches!(added, Ok(Added::UntilSilence)));
+        self.failed = added.err().map(Trouble::from);
+        if !self.has_begun && self.offset == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
             self.rest.drain(..BYTE_ORDER_MARK.len());
             self.offset = BYTE_ORDER_MARK.len() as u64;
         }
@@ -116,6 +135,7 @@ impl Records {
         let text = std::mem::replace(&mut self.rest, next);
         let offset = self.offset;
         self.offset += text.len() as u64;
+        self.has_begun = true;
         // What follows the last end is looked at again: it is at most one record.
         self.scan = Scan::default();
         self.scan.go_on(&self.rest, self.quoting);
@@ -179,8 +199,8 @@ mod tests {
         }
     }
 
-    fn chunks(bytes: Bytes, piece: usize) -> (Vec<Chunk>, Option<String>) {
-        let mut records = Records::new(bytes, 0, Quoting::None, piece);
+    fn chunks(bytes: crate::files::source::Bytes, piece: usize) -> (Vec<Chunk>, Option<String>) {
+        let mut records = Records::new(Input::File(bytes), 0, Quoting::None, piece);
         let mut found = Vec::new();
         loop {
             match records.next() {

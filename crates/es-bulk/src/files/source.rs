@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use flate2::bufread::MultiGzDecoder;
 
 use super::format::Compression;
+use super::input::{Input, Pipe};
 use super::trouble::Trouble;
 use crate::error::{Error, ErrorKind};
 
@@ -37,7 +38,7 @@ impl Source {
     }
 
     /// The uncompressed bytes from an offset on.
-    pub(crate) fn open_at(&mut self, offset: u64) -> Result<Bytes, Trouble> {
+    pub(crate) fn open_at(&mut self, offset: u64) -> Result<Input, Trouble> {
         let (bytes, compression) = match self {
             Self::File { path, compression } => {
                 let mut file = File::open(&*path)?;
@@ -50,7 +51,7 @@ impl Source {
                         return Err(too_short(offset));
                     }
                     file.seek(SeekFrom::Start(offset))?;
-                    return Ok(Box::new(file));
+                    return Ok(Input::File(Box::new(file)));
                 }
                 (with_start(start, read, Box::new(file)), compression)
             }
@@ -67,7 +68,10 @@ impl Source {
         if passed < offset {
             return Err(too_short(offset));
         }
-        Ok(bytes)
+        Ok(match self {
+            Self::File { .. } => Input::File(bytes),
+            Self::Once(..) => Input::Pipe(Pipe::start(bytes)?),
+        })
     }
 }
 

@@ -22,9 +22,19 @@ impl Text {
         Ok(Self { source, records, quoting, piece_bytes: options.piece_bytes })
     }
 
-    /// The next whole records, or `None` at the end.
+    /// The next whole records, or `None` at the end. No records at all while a pipe is silent.
     pub(crate) fn next(&mut self) -> Result<Option<Chunk>, Trouble> {
         self.records.next()
+    }
+
+    /// As [`Self::next`], however long it takes to come.
+    pub(crate) fn next_with_text(&mut self) -> Result<Option<Chunk>, Trouble> {
+        loop {
+            match self.next()? {
+                Some(silence) if silence.text.is_empty() => {}
+                next => return Ok(next),
+            }
+        }
     }
 
     /// Goes to a place at once, if the place and the source allow it. Otherwise the text has

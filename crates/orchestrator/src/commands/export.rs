@@ -30,9 +30,7 @@ pub(super) async fn export(work: Workplace, args: ExportArgs, reporter: &Reporte
     let cancel = listen_for_interrupts(reporter);
     let client = tokio::select! {
         client = work.connect() => client?,
-        () = cancel.cancelled() => {
-            return Err(Failure::new(Exit::Interrupted, "interrupted before anything was begun"));
-        }
+        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
     };
     if args.dry_run {
         return look(&client, order, reporter).await;

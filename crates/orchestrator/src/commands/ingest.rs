@@ -23,16 +23,15 @@ use crate::transfer::target::Declared;
 
 pub(super) async fn ingest(work: Workplace, args: IngestArgs, reporter: &Reporter) -> Result<Exit, Failure> {
     let cancel = listen_for_interrupts(reporter);
-    let interrupted = || Failure::new(Exit::Interrupted, "interrupted before anything was begun");
     let order = order(&args)?;
     let client = tokio::select! {
         client = prepared(&work, args.dry_run, reporter) => client?,
-        () = cancel.cancelled() => return Err(interrupted()),
+        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
     };
     let step = StepName { asset: args.to.clone(), partition: None, kind: "ingest" };
     let ending = match (order, &args.replay) {
         (Some(order), _) if args.dry_run => {
-            show_prospect(&args.to, &ingest::look(&client, order).await?, reporter);
+            show_prospect(&args.to, &ingest::look(&client, order, &cancel).await?, reporter);
             return Ok(Exit::Done);
         }
         (Some(order), _) => ingest::load(&work, &client, order, &cancel, |rows| reporter.step(step, rows)).await?,

@@ -27,9 +27,7 @@ pub(super) async fn run(project: Arc<Project>, scope: Scope, reporter: &Reporter
             let planned = make_plan(&project, &client, &scope).await?;
             Ok::<_, Failure>((client, planned))
         } => planned?,
-        () = cancel.cancelled() => {
-            return Err(Failure::new(Exit::Interrupted, "interrupted before anything was begun"));
-        }
+        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
     };
     let (client, planned) = planned;
     refuse_unmet(&planned.plan)?;

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray as _, Schema, SchemaRef};
 
 use crate::failure::{Exit, Failure};
-use crate::feed::{self, Rows, Take, in_row};
+use crate::feed::{self, Outlet, Rows, in_row};
 use crate::project::Project;
 use crate::store::loads::Reached;
 use crate::terminal::table::counted;
@@ -245,8 +245,8 @@ impl Files {
             .into())
     }
 
-    /// Makes the batches of one part and hands them over, from a place on and until `take`
-    /// wants no more. `spans` says where in the files its rows are, if that is known. Blocks.
+    /// Makes the batches of one part and hands them over, from a place on and until
+    /// nothing more is wanted. `spans` says where in the files its rows are, if that is known. Blocks.
     ///
     /// # Errors
     /// When a file is damaged, or a row cannot become a document.
@@ -257,7 +257,7 @@ impl Files {
         vectors: VectorForm,
         limits: BatchLimits,
         from: &Reached,
-        take: &mut Take<'_>,
+        outlet: &Outlet,
     ) -> Result<(), Failure> {
         let writer = WriterOptions { vectors, ..self.writer.clone() };
         let read = self.read_options(None);
@@ -296,7 +296,7 @@ impl Files {
                 let last = piece.number(places.len().saturating_sub(1));
                 is_done = span.is_some_and(|span| last >= span.last);
                 let rows = Rows { file, place: piece.place, numbers: &numbers, settled, refused: &piece.refused };
-                Ok(feed::push_rows(&mut builder, &frame, &writer, &rows, take)? && !is_done)
+                Ok(feed::push_rows(&mut builder, &frame, &writer, &rows, outlet)? && !is_done)
             })
             .map_err(|failure| failure.within(&self.asset))?;
             if !wanted && !is_done {
@@ -304,7 +304,7 @@ impl Files {
             }
         }
         if let Some(last) = builder.finish() {
-            take(last);
+            outlet.take(last);
         }
         Ok(())
     }

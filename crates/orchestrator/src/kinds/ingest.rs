@@ -164,8 +164,8 @@ pub async fn build(
     let mut reader = None;
     let batches = |from: &Reached| {
         let from = from.clone();
-        let (batches, thread) = feed::in_background(move |take| {
-            reading.batches(part.as_ref(), spans.as_ref(), vectors, limits, &from, take)
+        let (batches, thread) = feed::in_background(move |outlet| {
+            reading.batches(part.as_ref(), spans.as_ref(), vectors, limits, &from, outlet)
         });
         reader = Some(thread);
         batches.boxed()

@@ -17,7 +17,7 @@ use super::source::{Making, Place, Source};
 use super::target::{Target, body_json};
 use crate::delivery::{self, Delivered, Delivery};
 use crate::failure::{Exit, Failure};
-use crate::feed::Take;
+use crate::feed::Outlet;
 use crate::project::Workplace;
 use crate::run::run_name;
 use crate::settings::batch_limits;
@@ -77,9 +77,9 @@ pub struct Ending {
 ///
 /// # Errors
 /// What a load would fail with before its first document.
-pub async fn look(client: &Client, order: Order) -> Result<Prospect, Failure> {
+pub async fn look(client: &Client, order: Order, cancel: &CancellationToken) -> Result<Prospect, Failure> {
     let target = Target::look(client, &order.to).await?;
-    let source = open(&order).await?;
+    let source = open(&order, cancel).await?;
     let body = if target.exists() { Value::Null } else { body_json(&body(&source, &order)?) };
     Ok(Prospect { exists: target.exists(), files: source.names(), rows: source.rows, body })
 }
@@ -98,7 +98,7 @@ pub async fn load(
     let this = Owner::this(Timestamp::now());
     order.making.writer.vectors = VectorForm::best_for(client.info().version);
     let mut target = Target::look(client, &order.to).await?;
-    let source = open(&order).await?;
+    let source = open(&order, cancel).await?;
     // What is wrong with the columns is told before anything is made.
     let body = body(&source, &order)?;
     target.takes(order.making.writer.operation)?;
@@ -162,7 +162,7 @@ pub async fn load(
     };
     let letter = delivery.letter.clone();
     let (making, limits, from) = (order.making.clone(), batch_limits(&work.settings.bulk), before.clone());
-    let read = move |take: &mut Take<'_>| source.read(&making, limits, &from, take);
+    let read = move |outlet: &Outlet| source.read(&making, limits, &from, outlet);
     let Delivered { summary: here, mut failure } = delivery.run_reading(read, progress).await;
     let merge = order.force_merge.or(work.settings.bulk.force_merge_segments);
     if let Err(error) = make_searchable(client, &order.to, initial, merge, failure.is_none()).await {
@@ -200,9 +200,13 @@ async fn make_searchable(
     }
 }
 
-async fn open(order: &Order) -> Result<Source, Failure> {
+/// Looks at the beginning of the files. That of standard input may never come.
+async fn open(order: &Order, cancel: &CancellationToken) -> Result<Source, Failure> {
     let (place, format, writer) = (order.place.clone(), order.format, order.making.writer.clone());
-    let opened = tokio::task::spawn_blocking(move || Source::open(place, format, &writer)).await;
+    let opened = tokio::select! {
+        opened = tokio::task::spawn_blocking(move || Source::open(place, format, &writer)) => opened,
+        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
+    };
     opened.map_err(|error| Failure::new(Exit::Failed, format!("looking at the files failed: {error}")))?
 }
 

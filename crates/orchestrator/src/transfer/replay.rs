@@ -11,7 +11,7 @@ use super::target::Target;
 use crate::cli::IngestArgs;
 use crate::delivery::{self, Delivered, Delivery};
 use crate::failure::{Exit, Failure};
-use crate::feed::Take;
+use crate::feed::Outlet;
 use crate::project::Workplace;
 use crate::run::run_name;
 use crate::settings::batch_limits;
@@ -49,9 +49,9 @@ pub async fn replay(
         keeper: None,
         cancel,
     };
-    let read = move |take: &mut Take<'_>| {
+    let read = move |outlet: &Outlet| {
         for batch in opened {
-            if !take(batch?) {
+            if !outlet.take(batch?) {
                 break;
             }
         }

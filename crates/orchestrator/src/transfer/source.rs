@@ -15,7 +15,7 @@ use tracing::warn;
 
 use super::target::Declared;
 use crate::failure::{Exit, Failure};
-use crate::feed::{self, Rows, Take};
+use crate::feed::{self, Outlet, Rows};
 use crate::store::loads::Reached;
 
 /// What is read.
@@ -232,13 +232,7 @@ impl Source {
     ///
     /// # Errors
     /// When a file is damaged, or a row cannot become a document.
-    pub fn read(
-        self,
-        making: &Making,
-        limits: BatchLimits,
-        from: &Reached,
-        take: &mut Take<'_>,
-    ) -> Result<(), Failure> {
+    pub fn read(self, making: &Making, limits: BatchLimits, from: &Reached, outlet: &Outlet) -> Result<(), Failure> {
         let columns = match &self.schema {
             Some(schema) if !self.is_raw() => self.columns(making, schema)?,
             _ => Vec::new(),
@@ -247,7 +241,7 @@ impl Source {
         drop(self.sample);
         let mut builder = BatchBuilder::new(limits).numbered_from(from.documents);
         let from = from.checkpoint.as_ref();
-        let mut documents = Documents { making, columns, builder: &mut builder, take };
+        let mut documents = Documents { making, columns, builder: &mut builder, outlet };
         let wanted = match (self.open, self.place) {
             (Some(Open::Frames(mut reader, first)), _) => {
                 let label = feed::label(reader.path());
@@ -275,29 +269,32 @@ impl Source {
             (None, Place::Standard) => true,
         };
         if let Some(last) = builder.finish().filter(|_| wanted) {
-            take(last);
+            outlet.take(last);
         }
         Ok(())
     }
 }
 
 /// Rows and lines on their way into batches.
-struct Documents<'a, 'b> {
+struct Documents<'a> {
     making: &'a Making,
     columns: Vec<String>,
     builder: &'a mut BatchBuilder,
-    take: &'a mut Take<'b>,
+    outlet: &'a Outlet,
 }
 
-impl Documents<'_, '_> {
+impl Documents<'_> {
     fn of_frame(&mut self, file: &std::sync::Arc<str>, settled: u64, piece: Piece) -> Result<bool, Failure> {
         let numbers: Vec<u64> = (0..piece.frame.height()).map(|row| piece.number(row)).collect();
         let frame = piece.frame.select(self.columns.iter().map(String::as_str)).map_err(es_bulk::Error::from)?;
         let rows = Rows { file, place: piece.place, numbers: &numbers, settled, refused: &piece.refused };
-        feed::push_rows(self.builder, &frame, &self.making.writer, &rows, self.take)
+        feed::push_rows(self.builder, &frame, &self.making.writer, &rows, self.outlet)
     }
 
     fn of_lines(&mut self, file: &std::sync::Arc<str>, settled: u64, piece: RawPiece) -> Result<bool, Failure> {
+        if piece.lines().len() == 0 && piece.refused.is_empty() {
+            return Ok(self.outlet.take_old(self.builder));
+        }
         self.builder.source(file.clone(), piece.place);
         feed::refuse(self.builder, settled, &piece.refused);
         for line in piece.lines().filter(|line| line.row > settled) {
@@ -310,12 +307,12 @@ impl Documents<'_, '_> {
             self.builder.at_row(line.row);
             let full = self.builder.push_json(&action, line.source).map_err(|error| feed::in_row(error, line.row))?;
             if let Some(batch) = full
-                && !(self.take)(batch)
+                && !self.outlet.take(batch)
             {
                 return Ok(false);
             }
         }
-        Ok(true)
+        Ok(self.outlet.take_old(self.builder))
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use es_testing::{Node, Scope};
 use regex::Regex;
@@ -304,7 +304,19 @@ pub(crate) struct Running {
 
 impl Running {
     pub(crate) fn start(bench: &Bench, arguments: &[&str]) -> Self {
+        Self::of(bench.command(arguments))
+    }
+
+    /// Starts it with a pipe that is its standard input.
+    pub(crate) fn with_input(bench: &Bench, arguments: &[&str]) -> (Self, ChildStdin) {
         let mut command = bench.command(arguments);
+        command.stdin(Stdio::piped());
+        let mut running = Self::of(command);
+        let input = running.child.stdin.take().unwrap();
+        (running, input)
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         Self { child, lines }

@@ -1,7 +1,7 @@
 //! `ingest`: files into an index, without a pipeline.
 
 use std::io::Write as _;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -213,6 +213,8 @@ fn mistakes_are_told_before_anything_is_made() {
     let to = ["--to", &index];
     let golden = |name: &str, arguments: &[&str]| live.golden(name, &[&["ingest"], arguments, &to].concat());
     golden("ingest_missing_file", &["row.csv"]);
+    assert!(Command::new("mkfifo").arg(live.path("pipe.csv")).status().unwrap().success());
+    golden("ingest_pipe_with_a_path", &["pipe.csv"]);
     golden("ingest_missing_column", &["rows.csv", "--id", "kye"]);
     golden("ingest_two_formats", &["rows.csv", "lines.ndjson"]);
     golden("ingest_update_without_id", &["rows.csv", "--op", "update"]);

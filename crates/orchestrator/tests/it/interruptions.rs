@@ -1,6 +1,10 @@
 //! Ctrl-C and SIGTERM: what is under way is settled, readers see whole states, and the next
 //! run carries on.
 
+use std::io::Write as _;
+use std::time::{Duration, Instant};
+
+use reqwest::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
@@ -82,4 +86,64 @@ fn an_interrupted_export_stays_as_it_was() {
     assert!(!shown.stdout.contains("failed"), "{}", shown.stdout);
     live.expect(0, &["run"]);
     assert_eq!(live.count("readings"), ROWS);
+}
+
+#[test]
+fn a_pipe_that_stays_open_is_sent_as_it_comes_and_can_be_interrupted() {
+    let Some(live) = Live::plain("slow_pipe") else { return };
+    let index = format!("{}a", live.prefix());
+    let formats = [
+        ("ndjson", "", ["{\"n\": 1}\n{\"n\": 2}\n", "{\"n\": 3}\nbroken\n{\"n\"", ": 4}\n"]),
+        ("csv", "n,text\n", ["5,five\n6,six\n", "7,seven\n8,", "eight\n"]),
+    ];
+    for (number, (format, header, parts)) in (0_u64..).zip(formats) {
+        let to = ["--json", "ingest", "-", "--to", &index, "--format", format, "--id", "n", "--max-rejected", "1"];
+        let (running, mut input) = Running::with_input(&live, &to);
+        input.write_all(header.as_bytes()).unwrap();
+        for (part, documents) in parts.into_iter().zip([2, 3, 4]) {
+            input.write_all(part.as_bytes()).unwrap();
+            wait_for(&live, number * 4 + documents);
+        }
+        tell(&running, Signal::INT);
+        let (events, code) = running.end();
+        assert_eq!(code, Some(130), "{events:?}");
+        let summary = &events.iter().find(|event| event["event"] == "ingest_finished").unwrap()["summary"];
+        let broken = u64::from(format == "ndjson");
+        assert_eq!((&summary["read"], &summary["created"]), (&json!(4 + broken), &json!(4)), "{events:?}");
+        drop(input);
+    }
+}
+
+#[test]
+fn a_pipe_of_which_nothing_comes_can_be_interrupted() {
+    let Some(live) = Live::plain("silent_pipe") else { return };
+    let index = format!("{}a", live.prefix());
+    for format in ["ndjson", "csv", "ipc-stream"] {
+        let to = ["--json", "ingest", "-", "--to", &index, "--format", format];
+        let (running, input) = Running::with_input(&live, &to);
+        // Its threads are to be at the pipe by then; that it ends holds at any moment.
+        std::thread::sleep(Duration::from_millis(500));
+        tell(&running, Signal::INT);
+        let (events, code) = running.end();
+        assert_eq!(code, Some(130), "{events:?}");
+        drop(input);
+    }
+    assert_eq!(live.indices(), []);
+}
+
+/// Waits until an index that is there or will be has so many documents.
+fn wait_for(live: &Live, documents: u64) {
+    let until = Instant::now() + Duration::from_secs(60);
+    let count = || {
+        live.send(Method::POST, "/PREFIX-*/_refresh", &Value::Null);
+        live.get("/PREFIX-*/_stats/docs")["_all"]["primaries"]["docs"]["count"].as_u64()
+    };
+    loop {
+        let found = count();
+        if found == Some(documents) {
+            return;
+        }
+        assert!(Instant::now() < until, "{found:?} documents, and not {documents}");
+        std::thread::sleep(Duration::from_millis(100));
+    }
 }

@@ -68,14 +68,20 @@ impl Cells<'_> {
                 if !value.is_finite() {
                     return self.write_non_finite(value.into(), line);
                 }
-                line.put_short(zmij::Buffer::new().format_finite(value).as_bytes());
+                match whole::<24>(value.into()) {
+                    Some(number) => write_whole(number, line),
+                    None => line.put_short(zmij::Buffer::new().format_finite(value).as_bytes()),
+                }
             }
             Values::Float64(values) => {
                 let value = values[row];
                 if !value.is_finite() {
                     return self.write_non_finite(value, line);
                 }
-                line.put_short(zmij::Buffer::new().format_finite(value).as_bytes());
+                match whole::<53>(value) {
+                    Some(number) => write_whole(number, line),
+                    None => line.put_short(zmij::Buffer::new().format_finite(value).as_bytes()),
+                }
             }
             Values::Boolean(values) => {
                 let text = if values.get_bit(row) { (b"true\0", 4) } else { (b"false", 5) };
@@ -249,6 +255,22 @@ pub(crate) enum Time {
 pub(crate) fn signed(number: i64, line: &mut Line<'_>) {
     let length = write_signed(number, line.window::<ROOM>());
     line.advance(length);
+}
+
+/// The whole number that a float is, where that is not zero, whose sign counts, and has no more
+/// bits than a float's digits have: all of its digits are written then. Columns of whole numbers
+/// with nulls often come as floats.
+#[inline(always)]
+fn whole<const BITS: u32>(value: f64) -> Option<i64> {
+    let number = value as i64;
+    (number as f64 == value && number != 0 && number.unsigned_abs() < 1 << BITS).then_some(number)
+}
+
+/// Appends a whole number as the float that it is.
+#[inline(always)]
+fn write_whole(number: i64, line: &mut Line<'_>) {
+    signed(number, line);
+    line.put_prefix(b".0", 2);
 }
 
 #[inline(always)]

@@ -218,7 +218,37 @@ fn columns_in_pieces_are_refused() {
     assert_eq!((error.kind(), error.help()), (ErrorKind::Polars, Some("call rechunk_mut on the frame first")));
 }
 
+/// What a column of one float is written as, wide and narrow.
+fn float(value: f64) -> (String, String) {
+    let document = |frame: DataFrame| documents(&frame).remove(0);
+    (document(df!("x" => [value]).unwrap()), document(df!("x" => [value as f32]).unwrap()))
+}
+
+/// The same, by the library that finds the shortest digits of any float.
+fn shortest(value: f64) -> (String, String) {
+    let document = |text: &str| format!("{{\"x\":{text}}}");
+    (document(zmij::Buffer::new().format(value)), document(zmij::Buffer::new().format(value as f32)))
+}
+
+#[test]
+fn whole_floats_are_written_as_the_others() {
+    let powers = (0..=62).map(|bits| (1_i64 << bits) as f64).chain((0..=18).map(|zeros| 10_f64.powi(zeros)));
+    for power in powers {
+        for value in [power - 1.0, power - 0.5, power, power + 0.5, power + 1.0] {
+            for value in [value, -value] {
+                assert_eq!(float(value), shortest(value), "{value}");
+            }
+        }
+    }
+}
+
 proptest! {
+    #[test]
+    fn floats_of_any_size_are_written_shortest(whole in proptest::prelude::any::<i64>(), shift in 0_u32..64) {
+        let value = (whole >> shift) as f64;
+        prop_assert_eq!(float(value), shortest(value));
+    }
+
     #[test]
     fn documents_are_json_that_reads_back(
         names in prop::collection::btree_set("\\PC{1,6}", 2),

@@ -68,7 +68,7 @@ impl Cells<'_> {
                 if !value.is_finite() {
                     return self.write_non_finite(value.into(), line);
                 }
-                match whole::<24>(value.into()) {
+                match whole(value.into()) {
                     Some(number) => write_whole(number, line),
                     None => line.put_short(zmij::Buffer::new().format_finite(value).as_bytes()),
                 }
@@ -78,7 +78,7 @@ impl Cells<'_> {
                 if !value.is_finite() {
                     return self.write_non_finite(value, line);
                 }
-                match whole::<53>(value) {
+                match whole(value) {
                     Some(number) => write_whole(number, line),
                     None => line.put_short(zmij::Buffer::new().format_finite(value).as_bytes()),
                 }
@@ -257,13 +257,16 @@ pub(crate) fn signed(number: i64, line: &mut Line<'_>) {
     line.advance(length);
 }
 
-/// The whole number that a float is, where that is not zero, whose sign counts, and has no more
-/// bits than a float's digits have: all of its digits are written then. Columns of whole numbers
-/// with nulls often come as floats.
+/// The whole number that a float is, if it has up to 21 bits, and is not zero, whose sign counts.
+/// Columns of whole numbers with nulls often come as floats.
 #[inline(always)]
-fn whole<const BITS: u32>(value: f64) -> Option<i64> {
+fn whole(value: f64) -> Option<i64> {
+    // Few others have zeros in the lower half of their bits, so that they are told by that alone.
+    if value.to_bits() as u32 != 0 {
+        return None;
+    }
     let number = value as i64;
-    (number as f64 == value && number != 0 && number.unsigned_abs() < 1 << BITS).then_some(number)
+    (number as f64 == value && number != 0 && number.unsigned_abs() < 1 << 21).then_some(number)
 }
 
 /// Appends a whole number as the float that it is.

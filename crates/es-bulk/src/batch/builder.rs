@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Instant;
 
 use es_frame::DocumentWriter;
 use serde::Serialize;
+use tokio::time::Instant;
 
 use super::{Action, Batch, BatchLimits, Piece, Place, RefusedRow};
 use crate::error::{Error, ErrorKind};
@@ -188,7 +188,12 @@ impl BatchBuilder {
     /// The batch of what is left, if its first document has waited for others as long as
     /// [`BatchLimits::age`] allows.
     pub fn finish_old(&mut self) -> Option<Batch> {
-        if self.since.is_some_and(|since| since.elapsed() >= self.limits.age) { self.finish() } else { None }
+        if self.old_at().is_some_and(|old| Instant::now() >= old) { self.finish() } else { None }
+    }
+
+    /// When what is left is old, if anything is left and ever will be.
+    pub(super) fn old_at(&self) -> Option<Instant> {
+        self.since?.checked_add(self.limits.age)
     }
 
     /// Whether nothing is left to be finished.

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 
 use futures::{Stream, StreamExt as _, stream};
-use tokio::time::Instant;
 
 use super::{Batch, BatchBuilder, BatchLimits};
 use crate::error::Error;
@@ -35,9 +34,7 @@ pub fn batched<T>(
     let state = State {
         items: Box::pin(items.fuse()),
         builder: BatchBuilder::new(limits),
-        limits,
         push,
-        until: None,
         failed: None,
         has_ended: false,
     };
@@ -47,10 +44,7 @@ pub fn batched<T>(
 struct State<S, F> {
     items: Pin<Box<S>>,
     builder: BatchBuilder,
-    limits: BatchLimits,
     push: F,
-    /// When the batch is old.
-    until: Option<Instant>,
     /// An error that is told after the batch before it.
     failed: Option<Error>,
     has_ended: bool,
@@ -69,17 +63,14 @@ where
             if self.has_ended {
                 return None;
             }
-            let item = match self.until {
+            let item = match self.builder.old_at() {
                 None => self.items.next().await,
-                Some(until) => match tokio::time::timeout_at(until, self.items.next()).await {
+                Some(old) => match tokio::time::timeout_at(old, self.items.next()).await {
                     Ok(item) => item,
-                    Err(_) => {
-                        self.until = None;
-                        match self.builder.finish() {
-                            Some(batch) => return Some(Ok(batch)),
-                            None => continue,
-                        }
-                    }
+                    Err(_) => match self.builder.finish() {
+                        Some(batch) => return Some(Ok(batch)),
+                        None => continue,
+                    },
                 },
             };
             let pushed = match item {
@@ -91,14 +82,9 @@ where
                 Some(Err(error)) => Err(error),
             };
             match pushed {
-                Ok(Some(batch)) => {
-                    self.until = None;
-                    return Some(Ok(batch));
-                }
-                Ok(None) if self.builder.is_empty() => self.until = None,
-                Ok(None) => self.until = self.until.or_else(|| Instant::now().checked_add(self.limits.age)),
+                Ok(Some(batch)) => return Some(Ok(batch)),
+                Ok(None) => {}
                 Err(error) => {
-                    self.until = None;
                     self.failed = Some(error);
                     if let Some(batch) = self.builder.finish() {
                         return Some(Ok(batch));

@@ -272,17 +272,18 @@ impl Controller {
     fn confirm(&mut self, now: Duration, before: (f64, f64), tried: (f64, f64), throughput: f64) {
         let (limit, had) = before;
         self.note(throughput);
-        let (least, most) = (had.min(throughput), had.max(throughput));
         let is_more = tried.0 > limit;
-        let mean = (least + most) / 2.0;
+        let mean = (had + throughput) / 2.0;
         // More has to be better than either look, as it costs memory and waiting.
-        if !pays(tried, limit, if is_more { most } else { mean }) {
+        if !pays(tried, limit, if is_more { had.max(throughput) } else { mean }) {
             return self.keep(now, limit, mean);
         }
         (self.patience, self.usual) = (PATIENCE.0, tried.1);
-        self.stay(now, tried.0);
         if is_more {
             self.phase = Phase::Rising { before: None };
+            self.set(now, tried.0);
+        } else {
+            self.stay(now, tried.0);
         }
     }
 

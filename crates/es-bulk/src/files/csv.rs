@@ -72,10 +72,7 @@ impl Reader {
             // Rows can only be counted in a column.
             if wanted.is_empty() { schema.iter_names().take(1).cloned().collect() } else { wanted }
         });
-        let mut frame = match &columns {
-            Some(columns) => frame.select(columns.iter().cloned())?,
-            None => frame,
-        };
+        let mut frame = selected(frame, columns.as_deref())?;
         frame.rechunk_mut();
         let next = FilePlace { rows: frame.height() as u64, bytes: Some(next_offset) };
         let start = (place, header_lines);
@@ -99,12 +96,8 @@ impl Reader {
     }
 
     /// A frame of the columns, without rows.
-    fn empty(&self) -> Result<DataFrame, Trouble> {
-        let all = DataFrame::empty_with_schema(&self.schema);
-        Ok(match &self.columns {
-            Some(columns) => all.select(columns.iter().cloned())?,
-            None => all,
-        })
+    fn empty(&self) -> PolarsResult<DataFrame> {
+        selected(DataFrame::empty_with_schema(&self.schema), self.columns.as_deref())
     }
 
     fn parse(&self, text: &[u8]) -> PolarsResult<DataFrame> {
@@ -150,7 +143,7 @@ impl Format for Reader {
         loop {
             let Some(chunk) = self.text.next()? else { return Ok(None) };
             if chunk.text.is_empty() {
-                return Ok(Some(Piece::of_silence(self.empty()?, self.next)));
+                return Ok(Some(Piece::without_gaps(self.empty()?, self.next)));
             }
             let bytes = Some(chunk.offset + chunk.text.len() as u64);
             let lines = self.lines.map(|lines| lines + line_breaks(&chunk.text));
@@ -163,6 +156,14 @@ impl Format for Reader {
             self.lines = lines;
             return Ok(Some(piece));
         }
+    }
+}
+
+/// The columns that are read.
+fn selected(frame: DataFrame, columns: Option<&[PlSmallStr]>) -> PolarsResult<DataFrame> {
+    match columns {
+        Some(columns) => frame.select(columns.iter().cloned()),
+        None => Ok(frame),
     }
 }
 

@@ -36,35 +36,24 @@ pub(crate) enum Added {
 
 impl Input {
     /// Appends as many bytes as are asked for. What was read before a failure is there. A pipe is
-    /// waited for no longer than `patience`; with `from_first_byte` that begins when something
-    /// has come.
-    pub(crate) fn add_to(
-        &mut self,
-        text: &mut Vec<u8>,
-        wanted: usize,
-        patience: Duration,
-        from_first_byte: bool,
-    ) -> io::Result<Added> {
+    /// waited for no longer than `patience`.
+    pub(crate) fn add_to(&mut self, text: &mut Vec<u8>, wanted: usize, patience: Duration) -> io::Result<Added> {
         match self {
             Self::File(bytes) => {
                 text.reserve(wanted);
                 let read = bytes.by_ref().take(wanted as u64).read_to_end(text)?;
                 Ok(if read < wanted { Added::ToTheEnd } else { Added::All })
             }
-            Self::Pipe(pipe) => {
-                if from_first_byte {
-                    pipe.wait(None);
-                }
-                pipe.add_to(text, wanted, Instant::now() + patience)
-            }
+            Self::Pipe(pipe) => pipe.add_to(text, wanted, Instant::now() + patience),
         }
     }
 
-    /// Whether there is something to read, the end among it, before so long. A file always has.
-    pub(crate) fn comes_within(&mut self, patience: Duration) -> bool {
+    /// Waits until there is something to read, the end among it, without a `patience` for ever;
+    /// false when it is over. Of a file there always is.
+    pub(crate) fn wait(&mut self, patience: Option<Duration>) -> bool {
         match self {
             Self::File(_) => true,
-            Self::Pipe(pipe) => pipe.wait(Some(Instant::now() + patience)),
+            Self::Pipe(pipe) => pipe.wait(patience.map(|patience| Instant::now() + patience)),
         }
     }
 }
@@ -203,17 +192,18 @@ mod tests {
     fn what_has_come_does_not_wait_for_more() {
         let (mut input, writer) = pipe();
         let mut text = Vec::new();
-        assert_eq!(input.add_to(&mut text, 10, SHORT, false).unwrap(), Added::UntilSilence);
+        assert_eq!(input.add_to(&mut text, 10, SHORT).unwrap(), Added::UntilSilence);
         writer.send(b"abc".to_vec()).unwrap();
-        assert_eq!(input.add_to(&mut text, 10, Duration::from_millis(200), true).unwrap(), Added::UntilSilence);
+        assert!(input.wait(None));
+        assert_eq!(input.add_to(&mut text, 10, SHORT).unwrap(), Added::UntilSilence);
         assert_eq!(text, b"abc");
         writer.send(b"defgh".to_vec()).unwrap();
-        assert_eq!(input.add_to(&mut text, 2, Duration::from_secs(60), false).unwrap(), Added::All);
+        assert_eq!(input.add_to(&mut text, 2, Duration::from_secs(60)).unwrap(), Added::All);
         assert_eq!(text, b"abcde");
         drop(writer);
-        assert_eq!(input.add_to(&mut text, 10, Duration::from_secs(60), false).unwrap(), Added::ToTheEnd);
+        assert_eq!(input.add_to(&mut text, 10, Duration::from_secs(60)).unwrap(), Added::ToTheEnd);
         assert_eq!(text, b"abcdefgh");
-        assert_eq!(input.add_to(&mut text, 10, Duration::from_secs(60), true).unwrap(), Added::ToTheEnd);
+        assert_eq!(input.add_to(&mut text, 10, Duration::from_secs(60)).unwrap(), Added::ToTheEnd);
     }
 
     #[test]
@@ -242,7 +232,7 @@ mod tests {
             let bytes = Cursor::new(b"ab".to_vec()).chain(Breaks(panics));
             let mut input = Input::Pipe(Pipe::start(Box::new(bytes)).unwrap());
             let mut text = Vec::new();
-            let error = input.add_to(&mut text, 10, Duration::from_secs(60), false).unwrap_err();
+            let error = input.add_to(&mut text, 10, Duration::from_secs(60)).unwrap_err();
             assert_eq!((text.as_slice(), error.to_string().as_str()), (b"ab".as_slice(), message));
         }
     }

@@ -43,7 +43,7 @@ impl Reader {
             return false;
         }
         let bytes = self.batches.get_mut();
-        bytes.buffer().is_empty() && !bytes.get_mut().comes_within(PATIENCE)
+        bytes.buffer().is_empty() && !bytes.get_mut().wait(Some(PATIENCE))
     }
 
     fn next_batch(&mut self) -> Result<Option<RecordBatch>, Trouble> {
@@ -89,7 +89,7 @@ impl Format for Reader {
     fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
         let place = self.place();
         if self.is_silent() {
-            return Ok(Some(Piece::of_silence(DataFrame::empty_with_schema(&self.schema), place)));
+            return Ok(Some(Piece::without_gaps(DataFrame::empty_with_schema(&self.schema), place)));
         }
         let Some(batch) = self.next_batch()? else { return Ok(None) };
         let rows = self.step.min(batch.num_rows());

@@ -114,7 +114,7 @@ impl Format for Reader {
                 },
             };
             if chunk.text.is_empty() {
-                return Ok(Some(Piece::of_silence(self.frame(&[], &[])?, self.next)));
+                return Ok(Some(Piece::without_gaps(self.frame(&[], &[])?, self.next)));
             }
             let rows = self.next.rows + count(&chunk.text);
             let bytes = Some(chunk.offset + chunk.text.len() as u64);

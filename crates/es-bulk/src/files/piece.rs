@@ -29,11 +29,6 @@ impl Piece {
         Self { frame, place, refused, numbers: Some(numbers) }
     }
 
-    /// No rows, as a pipe is silent.
-    pub(crate) fn of_silence(empty: DataFrame, place: FilePlace) -> Self {
-        Self::without_gaps(empty, place)
-    }
-
     /// The number that a row of the frame has in its file, counted from 1. For NDJSON that
     /// is the number of its line; for CSV the header and blank lines do not count.
     pub fn number(&self, row: usize) -> u64 {

@@ -119,8 +119,11 @@ impl Records {
 
     fn read_more(&mut self) {
         let wanted = self.piece_bytes.saturating_sub(self.rest.len()).max(self.piece_bytes.min(64 << 10));
+        if !self.has_begun {
+            self.input.wait(None);
+        }
         let patience = if self.has_begun { PATIENCE } else { PATIENCE_FOR_BEGINNING };
-        let added = self.input.add_to(&mut self.rest, wanted, patience, !self.has_begun);
+        let added = self.input.add_to(&mut self.rest, wanted, patience);
         (self.ended, self.is_silent) = (matches!(added, Ok(Added::ToTheEnd)), matches!(added, Ok(Added::UntilSilence)));
         self.failed = added.err().map(Trouble::from);
         if !self.has_begun && self.offset == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
@@ -177,6 +180,7 @@ impl Scan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::files::source::Bytes;
     use std::io::{self, Cursor, Read};
 
     #[test]
@@ -199,7 +203,7 @@ mod tests {
         }
     }
 
-    fn chunks(bytes: crate::files::source::Bytes, piece: usize) -> (Vec<Chunk>, Option<String>) {
+    fn chunks(bytes: Bytes, piece: usize) -> (Vec<Chunk>, Option<String>) {
         let mut records = Records::new(Input::File(bytes), 0, Quoting::None, piece);
         let mut found = Vec::new();
         loop {

@@ -68,20 +68,14 @@ impl Cells<'_> {
                 if !value.is_finite() {
                     return self.write_non_finite(value.into(), line);
                 }
-                match whole(value.into()) {
-                    Some(number) => write_whole(number, line),
-                    None => line.put_short(zmij::Buffer::new().format_finite(value).as_bytes()),
-                }
+                write_float(value, line);
             }
             Values::Float64(values) => {
                 let value = values[row];
                 if !value.is_finite() {
                     return self.write_non_finite(value, line);
                 }
-                match whole(value) {
-                    Some(number) => write_whole(number, line),
-                    None => line.put_short(zmij::Buffer::new().format_finite(value).as_bytes()),
-                }
+                write_float(value, line);
             }
             Values::Boolean(values) => {
                 let text = if values.get_bit(row) { (b"true\0", 4) } else { (b"false", 5) };
@@ -143,8 +137,8 @@ impl Cells<'_> {
     fn write_range(&self, from: usize, to: usize, line: &mut Line<'_>) -> Result<bool, Refusal> {
         let start = line.at();
         match &self.values {
-            Values::Float32(values) if self.is_whole(from, to) => write_floats(&values[from..to], line),
-            Values::Float64(values) if self.is_whole(from, to) => write_floats(&values[from..to], line),
+            Values::Float32(values) if self.all_finite(from, to) => write_floats(&values[from..to], line),
+            Values::Float64(values) if self.all_finite(from, to) => write_floats(&values[from..to], line),
             _ => self.write_each(from, to, line)?,
         }
         if line.at() == start {
@@ -167,8 +161,8 @@ impl Cells<'_> {
         Ok(())
     }
 
-    /// Whether rows of floats are numbers, all of them.
-    fn is_whole(&self, from: usize, to: usize) -> bool {
+    /// Whether rows are floats that are numbers, all of them.
+    fn all_finite(&self, from: usize, to: usize) -> bool {
         let is_valid = |validity: &Bitmap| validity.null_count_range(from, to - from) == 0;
         self.validity.is_none_or(is_valid)
             && match &self.values {
@@ -184,7 +178,7 @@ impl Cells<'_> {
         /// Floats encoded at once: their bytes must divide by 3, so that no padding is in between.
         const PIECE: usize = 96;
         let Values::Float32(values) = &self.values else { return false };
-        if !self.is_whole(from, to) {
+        if !self.all_finite(from, to) {
             return false;
         }
         line.put(b'"');
@@ -269,11 +263,22 @@ fn whole(value: f64) -> Option<i64> {
     (number as f64 == value && number != 0 && number.unsigned_abs() < 1 << 21).then_some(number)
 }
 
-/// Appends a whole number as the float that it is.
+/// Appends a float that is finite.
 #[inline(always)]
-fn write_whole(number: i64, line: &mut Line<'_>) {
-    signed(number, line);
-    line.put_prefix(b".0", 2);
+fn write_float<F: zmij::Float + Into<f64> + Copy>(value: F, line: &mut Line<'_>) {
+    match whole(value.into()) {
+        Some(number) => {
+            signed(number, line);
+            line.put_prefix(b".0", 2);
+        }
+        None => write_shortest(value, line),
+    }
+}
+
+/// Appends a float that is finite with the fewest digits that make it out.
+#[inline(always)]
+fn write_shortest(value: impl zmij::Float, line: &mut Line<'_>) {
+    line.put_short(zmij::Buffer::new().format_finite(value).as_bytes());
 }
 
 #[inline(always)]
@@ -314,11 +319,10 @@ fn write_decimal(units: i128, scale: usize, line: &mut Line<'_>) {
 }
 
 /// Appends floats that are finite, a comma before each: vectors have hundreds of them.
-fn write_floats<F: zmij::Float>(values: &[F], line: &mut Line<'_>) {
+fn write_floats<F: zmij::Float + Copy>(values: &[F], line: &mut Line<'_>) {
     for value in values {
-        let mut buffer = zmij::Buffer::new();
         line.put(b',');
-        line.put_short(buffer.format_finite(*value).as_bytes());
+        write_shortest(*value, line);
     }
 }
 

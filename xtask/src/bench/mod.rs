@@ -58,6 +58,18 @@ struct CommonArgs {
     program: ProgramArgs,
 }
 
+/// How often the program and its floor do their work in a round where that takes seconds: the peers
+/// take longer, and a moment's disturbance is much of such a turn.
+const REPEATS: usize = 3;
+
+/// Contestants in the order of a round, so that none is always after the same one.
+fn rotated<T: Clone>(contestants: &[T], round: u32) -> Vec<T> {
+    let mut order = contestants.to_vec();
+    // Rounds are counted from 1, and there are contestants.
+    order.rotate_left(round.saturating_sub(1) as usize % contestants.len());
+    order
+}
+
 pub(crate) fn run(args: &BenchArgs) -> Result<()> {
     match &args.what {
         None => flights::run(&args.flights),

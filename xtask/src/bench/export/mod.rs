@@ -19,10 +19,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 
-use super::CommonArgs;
 use super::dataset::{Dataset, Source};
 use super::measure::{Job, Measured, measure};
 use super::session::Session;
+use super::{CommonArgs, REPEATS, rotated};
 use crate::terminal::{Progress, human_bytes};
 use crate::workspace::empty_folder;
 use ask::Ask;
@@ -33,10 +33,6 @@ use tap::Tap;
 
 /// How long checking what a contestant left may take.
 const VERIFY_LIMIT: Duration = Duration::from_secs(600);
-
-/// How often the program and its floor do their work in a round: they take seconds where the peers
-/// take minutes, so that a moment's disturbance is much of a turn.
-const PAIRS: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Choice {
@@ -187,16 +183,9 @@ fn listen(start: &Start<'_>) -> Result<Ask> {
 /// spoiled by what a peer leaves behind, such as files on their way to the disk; then the peers do,
 /// whose places change, so that none is always after the same one.
 fn order(round: u32) -> Vec<Contestant> {
-    let place = round.saturating_sub(1) as usize;
-    let pair = rotated([Contestant::Floor, Contestant::Orchestrator], place);
-    let mut order = pair.repeat(PAIRS);
-    order.extend(rotated(Contestant::PEERS, place));
+    let mut order = rotated(&[Contestant::Floor, Contestant::Orchestrator], round).repeat(REPEATS);
+    order.extend(rotated(&Contestant::PEERS, round));
     order
-}
-
-fn rotated<const N: usize>(mut contestants: [Contestant; N], places: usize) -> [Contestant; N] {
-    contestants.rotate_left(places % N);
-    contestants
 }
 
 fn turn(start: &Start<'_>, contestant: Contestant, ask: &Ask) -> Result<Turn> {

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::PAIRS;
 use super::ask::Ask;
 use super::contestant::Contestant;
+use crate::bench::REPEATS;
 use crate::bench::dataset::{Dataset, Source};
 use crate::bench::figures::{Medians, times};
 use crate::bench::measure::Measured;
@@ -126,7 +126,7 @@ impl Report {
         }
         let _ = write!(
             text,
-            "medians of {} rounds, each with {PAIRS} turns of the floor and of the program, on Elasticsearch {}; {}.\n\
+            "medians of {} rounds, each with {REPEATS} turns of the floor and of the program, on Elasticsearch {}; {}.\n\
              Whole processes: start-up, planning and writing are part of everybody's but the floor's, which asks as \
              the program does and throws the answers away: {}.\n\
              Rates are compared, and not times: who reads fewer documents reads the first of the same index.",

@@ -156,8 +156,8 @@ async fn pages_are_no_larger_than_the_index_and_the_client_take() {
     let pages: Vec<DataFrame> = reader.frames().try_collect().await.unwrap();
     let heights: Vec<usize> = pages.iter().map(DataFrame::height).collect();
     assert_eq!(heights.iter().sum::<usize>(), 3_000);
-    // The page after the first was asked for before the first was seen.
-    assert!(heights[..2] == [1_000, 1_000] && heights[2..].iter().all(|height| *height < 200), "{heights:?}");
+    // The page after the first may have been asked for before the first was seen.
+    assert!(heights[0] == 1_000 && heights[2..].iter().all(|height| *height < 200), "{heights:?}");
     reader.close().await.unwrap();
 }
 

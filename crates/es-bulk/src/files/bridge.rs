@@ -5,47 +5,28 @@
 
 use std::io::Cursor;
 
-use arrow_array::RecordBatch;
+use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
+use arrow_schema::SchemaRef as ArrowSchemaRef;
 use polars::prelude::{DataFrame, IpcStreamReader, SchemaRef, SerReader as _};
 
+use super::options::ReadOptions;
 use super::trouble::Trouble;
 
-/// Collects record batches until they are enough for a frame.
+/// Makes frames of record batches.
+#[derive(Default)]
 pub(crate) struct Bridge {
-    writer: StreamWriter<Vec<u8>>,
-    rows: usize,
+    /// The batch in the format that both know: memory that is used again.
+    message: Vec<u8>,
 }
 
 impl Bridge {
-    pub(crate) fn new(schema: &ArrowSchema) -> Result<Self, Trouble> {
-        Self::with_room(schema, 0)
-    }
-
-    /// With memory for so many bytes, so that what is collected need not move.
-    pub(crate) fn with_room(schema: &ArrowSchema, bytes: usize) -> Result<Self, Trouble> {
-        Ok(Self { writer: StreamWriter::try_new(Vec::with_capacity(bytes), schema)?, rows: 0 })
-    }
-
-    pub(crate) fn push(&mut self, batch: &RecordBatch) -> Result<(), Trouble> {
-        self.writer.write(batch)?;
-        self.rows += batch.num_rows();
-        Ok(())
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// The size of what was collected.
-    pub(crate) fn bytes(&self) -> usize {
-        self.writer.get_ref().len()
-    }
-
-    /// All batches as one frame.
-    pub(crate) fn finish(self) -> Result<DataFrame, Trouble> {
-        let mut frame = IpcStreamReader::new(Cursor::new(self.writer.into_inner()?)).finish()?;
+    pub(crate) fn frame(&mut self, batch: &RecordBatch) -> Result<DataFrame, Trouble> {
+        self.message.clear();
+        let mut writer = StreamWriter::try_new(&mut self.message, &batch.schema())?;
+        writer.write(batch)?;
+        writer.finish()?;
+        let mut frame = IpcStreamReader::new(Cursor::new(&self.message)).finish()?;
         frame.rechunk_mut();
         Ok(frame)
     }
@@ -53,5 +34,63 @@ impl Bridge {
 
 /// What Polars makes of a schema.
 pub(crate) fn polars_schema(schema: &ArrowSchemaRef) -> Result<SchemaRef, Trouble> {
-    Ok(Bridge::new(schema)?.finish()?.schema().clone())
+    Ok(Bridge::default().frame(&RecordBatch::new_empty(schema.clone()))?.schema().clone())
+}
+
+/// A record batch that is handed out in parts, as it may be larger than a piece should be.
+pub(crate) struct Parts {
+    rest: Option<RecordBatch>,
+    /// Rows of a part, at most.
+    rows: usize,
+    most_rows: usize,
+    most_bytes: usize,
+}
+
+impl Parts {
+    /// Nothing yet, to be handed out as the options say.
+    pub(crate) fn new(options: &ReadOptions) -> Self {
+        Self { rest: None, rows: 1, most_rows: options.piece_rows.max(1), most_bytes: options.piece_bytes }
+    }
+
+    /// Whether there is nothing left.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    /// Forgets what is left.
+    pub(crate) fn clear(&mut self) {
+        self.rest = None;
+    }
+
+    /// Has a batch to hand out, in place of what is left.
+    pub(crate) fn fill(&mut self, batch: RecordBatch) -> Result<(), Trouble> {
+        self.rows = (self.most_bytes / row_bytes(&batch)?).clamp(1, self.most_rows);
+        self.rest = Some(batch).filter(|batch| batch.num_rows() > 0);
+        Ok(())
+    }
+
+    /// The next part.
+    pub(crate) fn next(&mut self) -> Option<RecordBatch> {
+        self.take(self.rows)
+    }
+
+    /// The next rows, as many as there are, and no more than these.
+    pub(crate) fn take(&mut self, rows: usize) -> Option<RecordBatch> {
+        let batch = self.rest.take()?;
+        if batch.num_rows() <= rows {
+            return Some(batch);
+        }
+        self.rest = Some(batch.slice(rows, batch.num_rows() - rows));
+        Some(batch.slice(0, rows))
+    }
+}
+
+/// The size of a row, about. The buffers of a batch may be parts of one message, so their own
+/// sizes say nothing.
+fn row_bytes(batch: &RecordBatch) -> Result<usize, Trouble> {
+    let mut bytes = 0;
+    for column in batch.columns() {
+        bytes += column.to_data().get_slice_memory_size()?;
+    }
+    Ok(bytes.div_ceil(batch.num_rows().max(1)).max(1))
 }

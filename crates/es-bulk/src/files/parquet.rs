@@ -3,7 +3,6 @@
 use std::fs::File;
 use std::sync::Arc;
 
-use arrow_array::RecordBatch;
 use arrow_schema::{DataType as ArrowType, Field, FieldRef, Schema as ArrowSchema};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -12,16 +11,16 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::ParquetMetaData;
 use polars::prelude::SchemaRef;
 
-use super::bridge::{Bridge, polars_schema};
+use super::bridge::{Bridge, Parts, polars_schema};
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
 use super::reader::Format;
 use super::trouble::Trouble;
 
-/// Bytes that are decoded at once, about, and rows, at most: a piece is put together from
-/// at least eight such steps, so that rows that are larger than the others do not make it much too large.
-const STEP_BYTES: u64 = 1 << 20;
+/// Bytes that are decoded at once, about, and rows, at most. Values may turn out to be larger than
+/// the footer lets expect, and some rows larger than others.
+const STEP_BYTES: u64 = 2 << 20;
 const STEP_ROWS: u64 = 8192;
 
 pub(crate) struct Reader {
@@ -29,15 +28,14 @@ pub(crate) struct Reader {
     metadata: ArrowReaderMetadata,
     schema: SchemaRef,
     columns: Vec<usize>,
-    piece_rows: usize,
-    piece_bytes: usize,
+    step_bytes: u64,
+    step_rows: u64,
     rows: u64,
     next: u64,
     batches: Option<ParquetRecordBatchReader>,
-    /// What of the batch that was read last belongs to the next piece.
-    rest: Option<RecordBatch>,
-    /// A sixteenth more than the piece before took.
-    likely_bytes: usize,
+    /// What was not handed out yet of the batch that was read last.
+    parts: Parts,
+    bridge: Bridge,
 }
 
 impl Reader {
@@ -51,13 +49,13 @@ impl Reader {
             metadata,
             schema,
             columns,
-            piece_rows: options.piece_rows.max(1),
-            piece_bytes: options.piece_bytes,
+            step_bytes: STEP_BYTES.min(options.piece_bytes as u64 / 4),
+            step_rows: STEP_ROWS.min(options.piece_rows.max(1) as u64),
             rows,
             next: 0,
             batches: None,
-            rest: None,
-            likely_bytes: 0,
+            parts: Parts::new(options),
+            bridge: Bridge::default(),
         })
     }
 
@@ -74,8 +72,7 @@ impl Reader {
             first += 1;
         }
         let mask = ProjectionMask::roots(self.metadata.parquet_schema(), self.columns.iter().copied());
-        let step_bytes = STEP_BYTES.min(self.piece_bytes as u64 / 8);
-        let step = step_rows(self.metadata.metadata(), &mask, step_bytes).min(self.piece_rows as u64);
+        let step = rows_of(self.metadata.metadata(), &mask, self.step_bytes).min(self.step_rows);
         let file = self.file.try_clone()?;
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, self.metadata.clone())
             .with_projection(mask)
@@ -103,7 +100,8 @@ impl Format for Reader {
         if place.rows > self.rows {
             return Err(Trouble::Place(format!("it has {} rows, not {}", self.rows, place.rows)));
         }
-        (self.next, self.batches, self.rest) = (place.rows, None, None);
+        (self.next, self.batches) = (place.rows, None);
+        self.parts.clear();
         Ok(())
     }
 
@@ -115,30 +113,18 @@ impl Format for Reader {
             Some(batches) => batches,
             None => self.start()?,
         };
-        let place = self.place();
-        let schema = self.metadata.schema().project(&self.columns)?;
-        let mut piece = Bridge::with_room(&schema, self.likely_bytes)?;
-        while piece.rows() == 0 || (piece.rows() < self.piece_rows && piece.bytes() < self.piece_bytes) {
-            let next = match self.rest.take() {
-                Some(rest) => Some(rest),
-                None => batches.next().transpose()?,
-            };
-            let Some(batch) = next else { break };
-            let wanted = self.piece_rows - piece.rows();
-            if batch.num_rows() > wanted {
-                self.rest = Some(batch.slice(wanted, batch.num_rows() - wanted));
-                piece.push(&batch.slice(0, wanted))?;
-            } else {
-                piece.push(&batch)?;
-            }
+        while self.parts.is_empty()
+            && let Some(batch) = batches.next().transpose()?
+        {
+            self.parts.fill(batch)?;
         }
-        if piece.rows() == 0 {
+        let Some(batch) = self.parts.next() else {
             return Err(Trouble::content(format!("it has fewer than the {} rows that it promises", self.rows)));
-        }
-        self.next += piece.rows() as u64;
-        self.likely_bytes = piece.bytes() + piece.bytes() / 16;
+        };
+        let place = self.place();
+        self.next += batch.num_rows() as u64;
         self.batches = Some(batches);
-        Ok(Some(Piece::without_gaps(piece.finish()?, place)))
+        Ok(Some(Piece::without_gaps(self.bridge.frame(&batch)?, place)))
     }
 }
 
@@ -191,13 +177,13 @@ fn projection(schema: &ArrowSchema, wanted: Option<&[String]>) -> Vec<usize> {
     columns
 }
 
-/// How many rows are decoded at once. The sizes in the footer are those of encoded values,
-/// the real ones are known only once they are read.
-fn step_rows(metadata: &ParquetMetaData, mask: &ProjectionMask, step_bytes: u64) -> u64 {
+/// How many rows have so many bytes. The sizes in the footer are those of encoded values, the
+/// real ones are known only once they are read.
+fn rows_of(metadata: &ParquetMetaData, mask: &ProjectionMask, bytes: u64) -> u64 {
     let row_bytes = metadata.row_groups().iter().map(|group| {
         let columns = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));
         let bytes: u64 = columns.map(|(_, column)| u64::try_from(column.uncompressed_size()).unwrap_or(0)).sum();
         bytes / u64::try_from(group.num_rows()).unwrap_or(0).max(1)
     });
-    (step_bytes / row_bytes.max().unwrap_or(0).max(1)).clamp(1, STEP_ROWS)
+    (bytes / row_bytes.max().unwrap_or(0).max(1)).max(1)
 }

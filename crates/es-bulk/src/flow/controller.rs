@@ -3,8 +3,9 @@
 //!
 //! Nobody knows how many requests a cluster can work on at once, and it changes. So the limit
 //! is found by trying: it is raised as long as a raise pays in acknowledged bytes a second, and
-//! put back where it does not, as more requests then only wait in the server's queue. A gain that
-//! may be chance, or a server that warms up, is looked at from both sides before it counts. Refusals
+//! put back where it does not, as more requests then only wait in the server's queue. At first it
+//! is doubled as soon as it is seen that they do not wait. A gain that may be chance, or a server
+//! that warms up, is looked at from both sides before it counts. Refusals
 //! (429) lower it by a fifth each round, in proportion to the share that was refused, and are
 //! remembered as a ceiling for a while. Of an operating point where answers take longer a byte
 //! than they once did without more coming back, fewer requests are tried now and then.
@@ -17,7 +18,7 @@ use std::time::Duration;
 use crate::load::Concurrency;
 
 /// Requests under way when a load begins.
-const FIRST: f64 = 4.0;
+const FIRST: f64 = 2.0;
 /// How often each of the requests under way is answered before a throughput is judged.
 const ROUNDS_RISING: usize = 1;
 /// As [`ROUNDS_RISING`], once the limit has settled: a longer look for smaller differences.
@@ -30,6 +31,8 @@ const WORTH_HAVING: f64 = 0.02;
 const WORTH_DOUBLING: f64 = 0.05;
 /// The share of what a raise could bring from which on it surely brings something.
 const SURELY_PAYS: f64 = 0.4;
+/// As [`SURELY_PAYS`], where it is told by the first requests of a limit alone.
+const EASILY_PAYS: f64 = 0.6;
 /// The share of the throughput that fewer requests may cost.
 const WORTH_LOSING: f64 = 0.02;
 /// The share by which the limit falls in a round in which everything was refused.
@@ -74,15 +77,32 @@ enum Phase {
     Recovering,
 }
 
-/// One look at the throughput.
+/// Answers that are looked at together.
 #[derive(Clone, Copy, Debug, Default)]
-struct Look {
-    /// The time of the answer that it began with; that answer does not count.
-    began: Option<Duration>,
-    answers: usize,
+struct Answers {
+    number: usize,
     saturated: usize,
     bytes: u64,
     round_trips: Duration,
+}
+
+impl Answers {
+    fn add(&mut self, seen: &Observation) {
+        self.number += 1;
+        self.saturated += usize::from(seen.saturated);
+        self.bytes += seen.bytes;
+        self.round_trips += seen.round_trip;
+    }
+
+    /// Whether the limit was what held requests back: otherwise nothing is learned of the server.
+    fn are_saturated(&self) -> bool {
+        self.saturated * 10 >= self.number * 9
+    }
+
+    /// The seconds that a byte took, of all requests together.
+    fn seconds_a_byte(&self) -> f64 {
+        self.round_trips.as_secs_f64() / self.bytes.max(1) as f64
+    }
 }
 
 /// Decides how many requests may be under way.
@@ -92,7 +112,12 @@ pub(crate) struct Controller {
     most: f64,
     is_fixed: bool,
     phase: Phase,
-    look: Look,
+    /// The first answers at the limit, as many as it allows at once.
+    first: Answers,
+    /// The answers of a look at the throughput.
+    look: Answers,
+    /// The time of the answer that the look began with, which does not count.
+    began: Option<Duration>,
     /// Requests sent before this say nothing of the limit.
     changed: Duration,
     /// The best throughput of late, in bytes a second.
@@ -121,7 +146,9 @@ impl Controller {
             most,
             is_fixed,
             phase: Phase::Rising { before: None },
-            look: Look::default(),
+            first: Answers::default(),
+            look: Answers::default(),
+            began: None,
             changed: Duration::ZERO,
             best: 0.0,
             usual: 0.0,
@@ -148,24 +175,47 @@ impl Controller {
         if seen.refused > 0.0 {
             return self.fall(seen.now, seen.refused.min(1.0));
         }
-        let Some(began) = self.look.began else {
-            self.look = Look { began: Some(seen.now), ..Look::default() };
+        if self.first.number < self.limit() {
+            self.first.add(&seen);
+            if self.first.number == self.limit() && self.rises_easily(seen.now) {
+                return;
+            }
+        }
+        let Some(began) = self.began else {
+            self.began = Some(seen.now);
             return;
         };
-        self.look.answers += 1;
-        self.look.saturated += usize::from(seen.saturated);
-        self.look.bytes += seen.bytes;
-        self.look.round_trips += seen.round_trip;
+        self.look.add(&seen);
         let rounds =
             if matches!(self.phase, Phase::Rising { .. } | Phase::Recovering) { ROUNDS_RISING } else { ROUNDS_SETTLED };
         // Whole rounds: answers come in bunches of as many as are under way.
         let rounds = rounds.max(FEWEST_ANSWERS.div_ceil(self.limit()));
         let passed = seen.now.saturating_sub(began).as_secs_f64();
-        if self.look.answers < rounds * self.limit() || passed <= 0.0 {
+        if self.look.number < rounds * self.limit() || passed <= 0.0 {
             return;
         }
-        let look = std::mem::replace(&mut self.look, Look { began: Some(seen.now), ..Look::default() });
+        let look = std::mem::take(&mut self.look);
+        self.began = Some(seen.now);
         self.judge(seen.now, look, look.bytes as f64 / passed);
+    }
+
+    /// Doubles the limit when the first requests have hardly waited for each other. By Little's
+    /// law as many bytes come back in a second as are under way for each second that they take.
+    fn rises_easily(&mut self, now: Duration) -> bool {
+        let Phase::Rising { before } = self.phase else { return false };
+        if self.has_been_refused || !self.first.are_saturated() || self.first.round_trips.is_zero() {
+            return false;
+        }
+        let throughput = self.limit / self.first.seconds_a_byte();
+        let least = before.map_or(0.0, |(limit, had)| had * (1.0 + EASILY_PAYS * (self.limit / limit - 1.0)));
+        match self.higher() {
+            Some(higher) if throughput >= least => {
+                self.phase = Phase::Rising { before: Some((self.limit, throughput)) };
+                self.set(now, higher);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Lowers the limit after a refusal, once a round.
@@ -190,20 +240,19 @@ impl Controller {
     }
 
     /// Decides by the throughput of a look.
-    fn judge(&mut self, now: Duration, look: Look, throughput: f64) {
+    fn judge(&mut self, now: Duration, look: Answers, throughput: f64) {
         self.ceiling = match self.ceiling {
             Some((_, 0)) => None,
             Some((ceiling, looks)) => Some((ceiling, looks - 1)),
             None => None,
         };
-        if look.saturated * 10 < look.answers * 9 {
-            // The input is slower than the limit allows: nothing can be learned of the server.
+        if !look.are_saturated() {
             if let Phase::Trying { before } = self.phase {
                 self.stay(now, before.0);
             }
             return;
         }
-        let a_byte = look.round_trips.as_secs_f64() / (look.bytes.max(1)) as f64;
+        let a_byte = look.seconds_a_byte();
         // What once was may never come back, so it is slowly forgotten.
         self.quickest = (self.quickest * 1.003).min(a_byte);
         match self.phase {
@@ -353,7 +402,7 @@ impl Controller {
     fn set(&mut self, now: Duration, limit: f64) {
         self.limit = limit.clamp(1.0, self.most);
         self.changed = now;
-        self.look = Look::default();
+        (self.first, self.look, self.began) = (Answers::default(), Answers::default(), None);
     }
 }
 

@@ -219,6 +219,20 @@ fn a_server_that_more_requests_slow_down_is_not_sent_more() {
     }
 }
 
+#[test]
+fn a_load_of_a_few_requests_is_not_spent_on_trying() {
+    let crowded = Server { workers: 2, crowds: 3, ..SERVER };
+    // A wide server gets few rounds of few requests.
+    let table =
+        [("crowded", crowded, 0.94), ("four workers", SERVER, 0.9), ("ten", Server { workers: 10, ..SERVER }, 0.7)];
+    for (name, server, least) in table {
+        // Some forty requests for two workers.
+        let found = run(server, Concurrency::default(), 2);
+        let share = found.answered as f64 / best_fixed(server, 2).1 as f64;
+        assert!(share >= least, "{name}: {share:.3} of the best");
+    }
+}
+
 /// Answers at regular times, a round of them at a time.
 struct Regular {
     controller: Controller,
@@ -276,7 +290,7 @@ fn few_refused_items_lower_it_little() {
 fn it_does_not_rise_while_there_is_too_little_to_send() {
     let mut load = regular(Concurrency::default());
     load.rounds(200, 0.0, false);
-    assert_eq!(load.controller.limit(), 4);
+    assert_eq!(load.controller.limit(), 2);
     load.rounds(40, 0.0, true);
     assert_eq!(load.controller.limit(), 16);
 }

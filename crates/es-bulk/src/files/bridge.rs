@@ -26,9 +26,7 @@ impl Bridge {
         let mut writer = StreamWriter::try_new(&mut self.message, &batch.schema())?;
         writer.write(batch)?;
         writer.finish()?;
-        let mut frame = IpcStreamReader::new(Cursor::new(&self.message)).finish()?;
-        frame.rechunk_mut();
-        Ok(frame)
+        Ok(IpcStreamReader::new(Cursor::new(&self.message)).finish()?)
     }
 }
 
@@ -93,4 +91,43 @@ fn row_bytes(batch: &RecordBatch) -> Result<usize, Trouble> {
         bytes += column.to_data().get_slice_memory_size()?;
     }
     Ok(bytes.div_ceil(batch.num_rows().max(1)).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow_array::{ArrayRef, Int64Array, StringArray};
+
+    use super::*;
+
+    #[test]
+    fn a_batch_is_handed_out_in_parts() {
+        let texts: ArrayRef =
+            Arc::new(StringArray::from_iter((0..10).map(|row| (row % 3 > 0).then(|| row.to_string()))));
+        let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10));
+        let batch = RecordBatch::try_from_iter([("number", numbers), ("text", texts)]).unwrap();
+        let mut bridge = Bridge::default();
+        let whole = bridge.frame(&batch).unwrap();
+        // A row is 8 bytes of a number, an offset of 4, a bit and a digit of two rows in three.
+        for (piece_rows, piece_bytes, sizes) in
+            [(100, 1 << 20, vec![10]), (4, 1 << 20, vec![4, 4, 2]), (100, 50, vec![3, 3, 3, 1]), (0, 0, vec![1; 10])]
+        {
+            let mut parts = Parts::new(&ReadOptions { piece_rows, piece_bytes, ..ReadOptions::default() });
+            assert!(parts.is_empty() && parts.next().is_none());
+            parts.fill(batch.clone()).unwrap();
+            let mut from = 0;
+            for rows in &sizes {
+                let part = bridge.frame(&parts.next().unwrap()).unwrap();
+                assert!(
+                    part.equals_missing(&whole.slice(from, *rows)),
+                    "{piece_rows} rows, {piece_bytes} bytes: {part}"
+                );
+                from += *rows as i64;
+            }
+            assert!(parts.is_empty() && parts.next().is_none());
+            parts.fill(batch.slice(0, 0)).unwrap();
+            assert!(parts.is_empty());
+        }
+    }
 }

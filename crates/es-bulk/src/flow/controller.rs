@@ -321,19 +321,17 @@ impl Controller {
     fn confirm(&mut self, now: Duration, before: (f64, f64), tried: (f64, f64), throughput: f64) {
         let (limit, had) = before;
         self.note(throughput);
-        let is_more = tried.0 > limit;
-        let mean = (had + throughput) / 2.0;
+        let (mean, most) = ((had + throughput) / 2.0, had.max(throughput));
         // More has to be better than either look, as it costs memory and waiting.
-        if !pays(tried, limit, if is_more { had.max(throughput) } else { mean }) {
+        if !pays(tried, limit, if tried.0 > limit { most } else { mean }) {
             return self.keep(now, limit, mean);
         }
         (self.patience, self.usual) = (PATIENCE.0, tried.1);
-        if is_more {
+        if tried.0 > limit && tried.1 >= most * (1.0 + SURELY_PAYS * (tried.0 / limit - 1.0)) {
             self.phase = Phase::Rising { before: None };
-            self.set(now, tried.0);
-        } else {
-            self.stay(now, tried.0);
+            return self.set(now, tried.0);
         }
+        self.stay(now, tried.0);
     }
 
     /// Stays at a limit after another one was tried in vain, and waits longer for the next try.

@@ -4,6 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
+use tracing::debug;
 
 use super::controller::{Controller, Observation};
 use crate::load::Concurrency;
@@ -71,8 +72,13 @@ impl Passage<'_> {
         let now = self.gate.began.elapsed();
         let round_trip: Duration = self.sent.elapsed();
         let mut state = self.gate.lock();
-        let saturated = state.under_way >= state.controller.limit();
+        let before = state.controller.limit();
+        let saturated = state.under_way >= before;
         state.controller.observe(Observation { now, round_trip, bytes, refused, saturated });
+        let limit = state.controller.limit();
+        if limit != before {
+            debug!(limit, before, "another number of requests may be under way");
+        }
     }
 }
 

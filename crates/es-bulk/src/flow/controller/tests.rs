@@ -89,8 +89,12 @@ enum Event {
 /// Runs a load of batches without end for a while. Batches that wait for their retry hold the
 /// budget, which has room for `2 * limit` batches of the largest limit.
 fn run(server: Server, concurrency: Concurrency, seconds: u64) -> Outcome {
+    run_by_chance(server, concurrency, seconds, 7)
+}
+
+fn run_by_chance(server: Server, concurrency: Concurrency, seconds: u64, seed: u64) -> Outcome {
     let mut controller = Controller::new(concurrency);
-    let mut random = fastrand::Rng::with_seed(7);
+    let mut random = fastrand::Rng::with_seed(seed);
     let mut events: BinaryHeap<std::cmp::Reverse<(u64, u64, Event)>> = BinaryHeap::new();
     let (mut order, mut under_way, mut waiting, mut busy) = (0, 0, 0, 0);
     let mut queue: std::collections::VecDeque<u64> = std::collections::VecDeque::new();
@@ -211,10 +215,13 @@ fn a_server_that_more_requests_slow_down_is_not_sent_more() {
     ];
     for (name, server) in table {
         for seconds in [20, 90] {
-            let found = run(server, Concurrency::default(), seconds);
-            let share = found.answered as f64 / best_fixed(server, seconds).1 as f64;
-            let limit = found.mean_limit();
-            assert!(share >= 0.92 && limit < 7.0, "{name}, {seconds} s: {share:.3} of the best, {limit:.1} at once");
+            // A single run may have bad luck: a stall looks like the limit that was there.
+            let runs = |concurrency| (0..8).map(move |seed| run_by_chance(server, concurrency, seconds, seed));
+            let answered = |concurrency| runs(concurrency).map(|found| found.answered).sum::<u64>() as f64;
+            let best = (1..=8).map(|limit| answered(Concurrency::Fixed(limit))).fold(0.0, f64::max);
+            let share = answered(Concurrency::default()) / best;
+            let limit = runs(Concurrency::default()).map(|found| found.mean_limit()).sum::<f64>() / 8.0;
+            assert!(share >= 0.95 && limit < 4.5, "{name}, {seconds} s: {share:.3} of the best, {limit:.1} at once");
         }
     }
 }

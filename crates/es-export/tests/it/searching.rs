@@ -157,7 +157,8 @@ async fn pages_are_no_larger_than_the_index_and_the_client_take() {
     let heights: Vec<usize> = pages.iter().map(DataFrame::height).collect();
     assert_eq!(heights.iter().sum::<usize>(), 3_000);
     // The page after the first may have been asked for before the first was seen.
-    assert!(heights[0] == 1_000 && heights[2..].iter().all(|height| *height < 200), "{heights:?}");
+    assert!(heights[0] == 1_000 && (heights[1] == 1_000 || heights[1] < 200), "{heights:?}");
+    assert!(heights[2..].iter().all(|height| *height < 200), "{heights:?}");
     reader.close().await.unwrap();
 }
 

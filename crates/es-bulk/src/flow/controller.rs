@@ -207,7 +207,7 @@ impl Controller {
             return false;
         }
         let throughput = self.limit / self.first.seconds_a_byte();
-        let least = before.map_or(0.0, |(limit, had)| had * (1.0 + EASILY_PAYS * (self.limit / limit - 1.0)));
+        let least = before.map_or(0.0, |before| raised(before, self.limit, EASILY_PAYS));
         match self.higher() {
             Some(higher) if throughput >= least => {
                 self.phase = Phase::Rising { before: Some((self.limit, throughput)) };
@@ -271,7 +271,7 @@ impl Controller {
                 self.usual = had;
                 return self.stay(now, limit);
             }
-            if throughput < had * (1.0 + SURELY_PAYS * (self.limit / limit - 1.0)) {
+            if throughput < raised((limit, had), self.limit, SURELY_PAYS) {
                 return self.doubt(now, (limit, had), throughput);
             }
         }
@@ -327,7 +327,7 @@ impl Controller {
             return self.keep(now, limit, mean);
         }
         (self.patience, self.usual) = (PATIENCE.0, tried.1);
-        if tried.0 > limit && tried.1 >= most * (1.0 + SURELY_PAYS * (tried.0 / limit - 1.0)) {
+        if tried.0 > limit && tried.1 >= raised((limit, most), tried.0, SURELY_PAYS) {
             self.phase = Phase::Rising { before: None };
             return self.set(now, tried.0);
         }
@@ -402,6 +402,11 @@ impl Controller {
         self.changed = now;
         (self.first, self.look, self.began) = (Answers::default(), Answers::default(), None);
     }
+}
+
+/// What a limit with a throughput becomes by a raise that brings this share of what it could.
+fn raised((limit, had): (f64, f64), to: f64, share: f64) -> f64 {
+    had * (1.0 + share * (to / limit - 1.0))
 }
 
 /// Whether a limit with a throughput is better than another one.

@@ -76,6 +76,8 @@ impl Passage<'_> {
         let saturated = state.under_way >= before;
         state.controller.observe(Observation { now, round_trip, bytes, refused, saturated });
         let limit = state.controller.limit();
+        // Nobody waits for what is logged.
+        drop(state);
         if limit != before {
             debug!(limit, before, "another number of requests may be under way");
         }

@@ -22,10 +22,10 @@ pub struct ReadOptions {
     /// Rows of a piece, at most. Text formats keep to `piece_bytes` alone.
     pub piece_rows: usize,
     /// Bytes of a piece, about: of column data for Arrow IPC, of uncompressed text for CSV and
-    /// NDJSON; of Parquet a quarter of it by what its footer says, as values may turn out to be
-    /// larger. A single row that is larger makes a larger piece. Several times as much is in
-    /// memory while a piece is made, and of Parquet a page and a dictionary of every column
-    /// that is read.
+    /// NDJSON; of Parquet a quarter of it by what its footer says, and no more than 2 MiB, as
+    /// values may turn out to be larger. A single row that is larger makes a larger piece.
+    /// Several times as much is in memory while a piece is made, and of Parquet a page and a
+    /// dictionary of every column that is read.
     pub piece_bytes: usize,
     /// The columns that frames have; without it, all. Names that the file lacks are passed
     /// over. Parquet leaves the others unread.

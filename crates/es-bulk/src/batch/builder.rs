@@ -196,11 +196,6 @@ impl BatchBuilder {
         self.since?.checked_add(self.limits.age)
     }
 
-    /// Whether nothing is left to be finished.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty() && self.refused.is_empty() && self.ahead.is_empty()
-    }
-
     fn cut(&mut self) -> Option<Batch> {
         if self.places.is_empty() && self.refused.is_empty() {
             return None;

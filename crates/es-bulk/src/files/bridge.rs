@@ -7,7 +7,7 @@ use std::io::Cursor;
 
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::SchemaRef as ArrowSchemaRef;
+use arrow_schema::{ArrowError, SchemaRef as ArrowSchemaRef};
 use polars::prelude::{DataFrame, IpcStreamReader, SchemaRef, SerReader as _};
 
 use super::options::ReadOptions;
@@ -60,10 +60,17 @@ impl Parts {
         self.rest = None;
     }
 
-    /// Has a batch to hand out, in place of what is left.
-    pub(crate) fn fill(&mut self, batch: RecordBatch) -> Result<(), Trouble> {
-        self.rows = (self.most_bytes / row_bytes(&batch)?).clamp(1, self.most_rows);
-        self.rest = Some(batch).filter(|batch| batch.num_rows() > 0);
+    /// Takes the next batch that has rows, unless something is left. At the end nothing is.
+    pub(crate) fn fill(
+        &mut self,
+        batches: &mut impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    ) -> Result<(), Trouble> {
+        while self.is_empty()
+            && let Some(batch) = batches.next().transpose()?
+        {
+            self.rows = (self.most_bytes / row_bytes(&batch)?).clamp(1, self.most_rows);
+            self.rest = Some(batch).filter(|batch| batch.num_rows() > 0);
+        }
         Ok(())
     }
 
@@ -115,7 +122,9 @@ mod tests {
         {
             let mut parts = Parts::new(&ReadOptions { piece_rows, piece_bytes, ..ReadOptions::default() });
             assert!(parts.is_empty() && parts.next().is_none());
-            parts.fill(batch.clone()).unwrap();
+            // Batches without rows are passed over.
+            let mut batches = [batch.slice(0, 0), batch.clone(), batch.slice(0, 0)].map(Ok).into_iter();
+            parts.fill(&mut batches).unwrap();
             let mut from = 0;
             for rows in &sizes {
                 let part = bridge.frame(&parts.next().unwrap()).unwrap();
@@ -126,7 +135,7 @@ mod tests {
                 from += *rows as i64;
             }
             assert!(parts.is_empty() && parts.next().is_none());
-            parts.fill(batch.slice(0, 0)).unwrap();
+            parts.fill(&mut batches).unwrap();
             assert!(parts.is_empty());
         }
     }

@@ -40,16 +40,6 @@ impl Reader {
         let bytes = self.batches.get_mut();
         bytes.buffer().is_empty() && !bytes.get_mut().wait(Some(PATIENCE))
     }
-
-    /// Reads a batch if there is nothing left to hand out. At the end there is not, after that.
-    fn fill(&mut self) -> Result<(), Trouble> {
-        while self.parts.is_empty()
-            && let Some(batch) = self.batches.next().transpose()?
-        {
-            self.parts.fill(batch)?;
-        }
-        Ok(())
-    }
 }
 
 impl Format for Reader {
@@ -71,7 +61,7 @@ impl Format for Reader {
             return Err(Trouble::Place("the input cannot be read again".into()));
         }
         while self.next < place.rows {
-            self.fill()?;
+            self.parts.fill(&mut self.batches)?;
             let passed = self.parts.take(usize::try_from(place.rows - self.next).unwrap_or(usize::MAX));
             let Some(passed) = passed else {
                 return Err(Trouble::Place(format!("it has {} rows, not {}", self.next, place.rows)));
@@ -86,7 +76,7 @@ impl Format for Reader {
         if self.is_silent() {
             return Ok(Some(Piece::without_gaps(DataFrame::empty_with_schema(&self.schema), place)));
         }
-        self.fill()?;
+        self.parts.fill(&mut self.batches)?;
         let Some(batch) = self.parts.next() else { return Ok(None) };
         self.next += batch.num_rows() as u64;
         Ok(Some(Piece::without_gaps(self.bridge.frame(&batch)?, place)))

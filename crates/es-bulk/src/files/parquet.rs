@@ -113,11 +113,7 @@ impl Format for Reader {
             Some(batches) => batches,
             None => self.start()?,
         };
-        while self.parts.is_empty()
-            && let Some(batch) = batches.next().transpose()?
-        {
-            self.parts.fill(batch)?;
-        }
+        self.parts.fill(&mut batches)?;
         let Some(batch) = self.parts.next() else {
             return Err(Trouble::content(format!("it has fewer than the {} rows that it promises", self.rows)));
         };

@@ -33,6 +33,11 @@ impl Budget {
         Share { budget: self, permit }
     }
 
+    /// How many such shares there can be at once.
+    pub(crate) fn shares_of(&self, bytes: usize) -> usize {
+        self.units / self.units_of(bytes)
+    }
+
     fn units_of(&self, bytes: usize) -> usize {
         bytes.div_ceil(UNIT).clamp(1, self.units)
     }

@@ -109,7 +109,10 @@ impl Answers {
 #[derive(Debug)]
 pub(crate) struct Controller {
     limit: f64,
+    /// The most that the options allow.
     most: f64,
+    /// The most of these for which there is memory.
+    room: f64,
     is_fixed: bool,
     phase: Phase,
     /// The first answers at the limit, as many as it allows at once.
@@ -144,6 +147,7 @@ impl Controller {
         Self {
             limit,
             most,
+            room: most,
             is_fixed,
             phase: Phase::Rising { before: None },
             first: Answers::default(),
@@ -163,8 +167,16 @@ impl Controller {
 
     /// How many requests may be under way now.
     pub(crate) fn limit(&self) -> usize {
-        // A whole number of at least 1, and at most what the options say.
-        self.limit.max(1.0) as usize
+        // A whole number of at least 1.
+        self.limit.min(self.room).max(1.0) as usize
+    }
+
+    /// Says for how many requests there is memory. More would never be under way at once, and
+    /// nothing would be learned of a limit that allows them.
+    pub(crate) fn has_room_for(&mut self, requests: usize) {
+        if !self.is_fixed {
+            self.room = (requests.max(1) as f64).min(self.most);
+        }
     }
 
     /// Takes note of an answer.
@@ -174,6 +186,9 @@ impl Controller {
         }
         if seen.refused > 0.0 {
             return self.fall(seen.now, seen.refused.min(1.0));
+        }
+        if self.limit > self.room {
+            return self.set(seen.now, self.room);
         }
         if self.first.number < self.limit() {
             self.first.add(&seen);
@@ -378,7 +393,7 @@ impl Controller {
     fn higher(&self) -> Option<f64> {
         let is_first = matches!(self.phase, Phase::Rising { .. }) && !self.has_been_refused;
         let step = if is_first { self.limit } else { (self.limit / 4.0).max(1.0) };
-        let room = self.ceiling.map_or(self.most, |(ceiling, _)| (ceiling - 1.0).min(self.most));
+        let room = self.ceiling.map_or(self.room, |(ceiling, _)| (ceiling - 1.0).min(self.room));
         let higher = (self.limit + step).floor().min(room);
         (higher >= self.limit + 0.5).then_some(higher)
     }
@@ -398,7 +413,7 @@ impl Controller {
     }
 
     fn set(&mut self, now: Duration, limit: f64) {
-        self.limit = limit.clamp(1.0, self.most);
+        self.limit = limit.clamp(1.0, self.room);
         self.changed = now;
         (self.first, self.look, self.began) = (Answers::default(), Answers::default(), None);
     }

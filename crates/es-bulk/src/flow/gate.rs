@@ -54,6 +54,11 @@ impl Gate {
         Passage { gate: self, sent: Instant::now() }
     }
 
+    /// Says for how many requests there is memory.
+    pub(crate) fn has_room_for(&self, requests: usize) {
+        self.lock().controller.has_room_for(requests);
+    }
+
     /// The most requests that were under way at once, and how many may be now.
     pub(crate) fn reached(&self) -> (usize, usize) {
         let state = self.lock();

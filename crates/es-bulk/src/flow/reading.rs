@@ -9,14 +9,18 @@ use super::{Flow, Hold, Share};
 use crate::batch::Batch;
 use crate::error::Error;
 
+/// Of the largest batch one part in so many is forgotten with each smaller one: a single huge
+/// document is not to hold back all that come after it.
+const FORGOTTEN: usize = 32;
+
 /// The reading of the next batch. What was waited for is kept when the waiting is broken off.
 #[derive(Default)]
 pub(crate) struct Reading<'a> {
     ahead: Option<SemaphorePermit<'a>>,
     share: Option<Share<'a>>,
     batch: Option<Batch>,
-    /// The largest batch so far, which the next one is expected to be no larger than.
-    largest: usize,
+    /// What the next batch is expected to take at most.
+    expected: usize,
 }
 
 impl<'a> Reading<'a> {
@@ -31,17 +35,20 @@ impl<'a> Reading<'a> {
             self.ahead = flow.ahead.acquire().await.ok();
         }
         if self.share.is_none() {
-            self.share = Some(flow.budget.take(self.largest).await);
+            self.share = Some(flow.budget.take(self.expected).await);
         }
         if self.batch.is_none() {
             match batches.next().await {
-                Some(Ok(batch)) => self.batch = Some(batch),
+                Some(Ok(batch)) => {
+                    self.expected = batch.memory().max(self.expected - self.expected / FORGOTTEN);
+                    flow.gate.has_room_for(flow.budget.shares_of(self.expected));
+                    self.batch = Some(batch);
+                }
                 Some(Err(error)) => return Some(Err(error)),
                 None => return None,
             }
         }
         let memory = self.batch.as_ref().map_or(0, Batch::memory);
-        self.largest = self.largest.max(memory);
         // Only here a share grows, and one at a time: no two batches wait for each other.
         if let Some(share) = &mut self.share {
             share.resize(memory).await;
@@ -105,6 +112,20 @@ mod tests {
         assert_eq!(read.get(), 4);
         drop(alone);
         assert!(next(false).is_some());
+    }
+
+    #[test]
+    fn batches_that_fill_the_budget_bound_the_requests_and_are_forgotten() {
+        let flow = Flow::new(Concurrency::Adaptive { max: 2 }, 1 << 20);
+        let sizes = [10, 1 << 20].into_iter().chain(std::iter::repeat_n(10, 30));
+        let mut input = std::pin::pin!(stream::iter(sizes).map(|size| Ok(batch(size))));
+        let mut reading = Reading::default();
+        let mut limits = Vec::new();
+        while let Some(Some(found)) = reading.next(&flow, input.as_mut()).now_or_never() {
+            drop(found.unwrap());
+            limits.push(flow.gate.reached().1);
+        }
+        assert_eq!((limits.len(), limits[0], limits[1], limits[31]), (32, 2, 1, 2));
     }
 
     #[test]

@@ -303,8 +303,46 @@ fn it_does_not_rise_while_there_is_too_little_to_send() {
 }
 
 #[test]
+fn a_limit_is_no_larger_than_there_is_memory_for() {
+    let mut load = regular(Concurrency::default());
+    load.controller.has_room_for(5);
+    load.rounds(40, 0.0, true);
+    assert_eq!(load.controller.limit(), 5);
+    load.controller.has_room_for(3);
+    assert_eq!(load.controller.limit(), 3);
+    load.rounds(40, 0.0, true);
+    // A single large document does not keep it low for good.
+    load.controller.has_room_for(100);
+    assert_eq!(load.controller.limit(), 3);
+    load.rounds(400, 0.0, true);
+    assert_eq!(load.controller.limit(), 16);
+    load.controller.has_room_for(0);
+    assert_eq!(load.controller.limit(), 1);
+}
+
+#[test]
+fn where_memory_bounds_it_fewer_are_tried() {
+    // Of the two that it works on, more only wait.
+    let mut controller = Controller::new(Concurrency::default());
+    controller.has_room_for(4);
+    let mut now = Duration::ZERO;
+    let mut limits = Vec::new();
+    for _ in 0..200 {
+        let limit = controller.limit();
+        now += Regular::ROUND_TRIP * limit.div_ceil(2) as u32;
+        for _ in 0..limit {
+            let round_trip = Regular::ROUND_TRIP * limit.div_ceil(2) as u32;
+            controller.observe(Observation { now, round_trip, bytes: BODY, refused: 0.0, saturated: true });
+        }
+        limits.push(limit);
+    }
+    assert!(limits[100..].iter().all(|limit| *limit <= 3), "{limits:?}");
+}
+
+#[test]
 fn a_fixed_limit_stays_and_every_limit_is_at_least_one() {
     let mut load = regular(Concurrency::Fixed(3));
+    load.controller.has_room_for(1);
     load.rounds(50, 1.0, true);
     assert_eq!(load.controller.limit(), 3);
     assert_eq!(Controller::new(Concurrency::Fixed(0)).limit(), 1);

@@ -162,7 +162,11 @@ impl<'a> Cells<'a> {
     pub(crate) fn typical_size(&self) -> usize {
         match &self.values {
             Values::Null => 0,
-            Values::Boolean(_) | Values::Int8(_) | Values::UInt8(_) => 8,
+            Values::Boolean(_) | Values::Int8(_) | Values::UInt8(_) | Values::Int16(_) | Values::UInt16(_) => 6,
+            Values::Int32(_) | Values::UInt32(_) | Values::Date(_) => 12,
+            Values::Int64(_) | Values::UInt64(_) => 20,
+            Values::Float32(_) => 16,
+            Values::Float64(_) => 24,
             Values::Text(texts) => typical_text(texts.total_bytes_len(), texts.len()),
             Values::Binary(bytes) => 2 * typical_text(bytes.total_bytes_len(), bytes.len()),
             Values::List { offsets, child } => {
@@ -174,7 +178,6 @@ impl<'a> Cells<'a> {
             Values::Vector { width, .. } => 16 + 6 * width,
             Values::Struct(members) => members.typical_size(),
             Values::Int128(_) | Values::UInt128(_) | Values::Decimal { .. } => 48,
-            Values::Float32(_) => 16,
             _ => 32,
         }
     }

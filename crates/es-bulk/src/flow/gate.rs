@@ -56,13 +56,26 @@ impl Gate {
 
     /// Says for how many requests there is memory.
     pub(crate) fn has_room_for(&self, requests: usize) {
-        self.lock().controller.has_room_for(requests);
+        self.adapt(|state| state.controller.has_room_for(requests));
     }
 
     /// The most requests that were under way at once, and how many may be now.
     pub(crate) fn reached(&self) -> (usize, usize) {
         let state = self.lock();
         (state.highest, state.controller.limit())
+    }
+
+    /// Does what may change the limit, and tells if it did.
+    fn adapt(&self, to: impl FnOnce(&mut State)) {
+        let mut state = self.lock();
+        let before = state.controller.limit();
+        to(&mut state);
+        let limit = state.controller.limit();
+        // Nobody waits for what is logged.
+        drop(state);
+        if limit != before {
+            debug!(limit, before, "another number of requests may be under way");
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -76,16 +89,10 @@ impl Passage<'_> {
     pub(crate) fn answered(self, bytes: u64, refused: f64) {
         let now = self.gate.began.elapsed();
         let round_trip: Duration = self.sent.elapsed();
-        let mut state = self.gate.lock();
-        let before = state.controller.limit();
-        let saturated = state.under_way >= before;
-        state.controller.observe(Observation { now, round_trip, bytes, refused, saturated });
-        let limit = state.controller.limit();
-        // Nobody waits for what is logged.
-        drop(state);
-        if limit != before {
-            debug!(limit, before, "another number of requests may be under way");
-        }
+        self.gate.adapt(|state| {
+            let saturated = state.under_way >= state.controller.limit();
+            state.controller.observe(Observation { now, round_trip, bytes, refused, saturated });
+        });
     }
 }
 

@@ -251,16 +251,20 @@ impl Regular {
 
     fn rounds(&mut self, rounds: usize, refused: f64, saturated: bool) {
         for _ in 0..rounds {
-            self.now += Self::ROUND_TRIP;
-            for _ in 0..self.controller.limit() {
-                self.controller.observe(Observation {
-                    now: self.now,
-                    round_trip: Self::ROUND_TRIP,
-                    bytes: (BODY as f64 * (1.0 - refused)) as u64,
-                    refused,
-                    saturated,
-                });
-            }
+            self.round(Self::ROUND_TRIP, refused, saturated);
+        }
+    }
+
+    fn round(&mut self, round_trip: Duration, refused: f64, saturated: bool) {
+        self.now += round_trip;
+        for _ in 0..self.controller.limit() {
+            self.controller.observe(Observation {
+                now: self.now,
+                round_trip,
+                bytes: (BODY as f64 * (1.0 - refused)) as u64,
+                refused,
+                saturated,
+            });
         }
     }
 }
@@ -322,18 +326,13 @@ fn a_limit_is_no_larger_than_there_is_memory_for() {
 
 #[test]
 fn where_memory_bounds_it_fewer_are_tried() {
-    // Of the two that it works on, more only wait.
-    let mut controller = Controller::new(Concurrency::default());
-    controller.has_room_for(4);
-    let mut now = Duration::ZERO;
+    let mut load = regular(Concurrency::default());
+    load.controller.has_room_for(4);
     let mut limits = Vec::new();
     for _ in 0..200 {
-        let limit = controller.limit();
-        now += Regular::ROUND_TRIP * limit.div_ceil(2) as u32;
-        for _ in 0..limit {
-            let round_trip = Regular::ROUND_TRIP * limit.div_ceil(2) as u32;
-            controller.observe(Observation { now, round_trip, bytes: BODY, refused: 0.0, saturated: true });
-        }
+        let limit = load.controller.limit();
+        // It works on two, and more only wait.
+        load.round(Regular::ROUND_TRIP * limit.div_ceil(2) as u32, 0.0, true);
         limits.push(limit);
     }
     assert!(limits[100..].iter().all(|limit| *limit <= 3), "{limits:?}");

@@ -1,5 +1,5 @@
 //! Checks the tree of a file against the JSON Schema of the format, and reports every
-//! deviation with its place and a hint.
+//! deviation with its place and a help.
 //!
 //! It knows the part of JSON Schema that the types of this crate generate, and reads
 //! unions as their authors mean them: the branch is chosen by a key such as `kind`, or
@@ -16,9 +16,9 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{DiagnosticKind, Finding};
 use crate::key_path::KeyPath;
-use crate::suggest::{nearest, one_of, quoted_list, suggestion};
 use crate::value::format_named;
 use crate::yaml::{Content, Entry, Node};
+use es_values::{nearest, one_of, quoted_list, suggestion};
 use shape::{Alternatives, Shape, expectation, found};
 
 /// What the check of a file found.
@@ -84,12 +84,12 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn wrong_type(&mut self, node: &Node, place: &Place, expected: &str, hint: Option<String>) {
+    fn wrong_type(&mut self, node: &Node, place: &Place, expected: &str, help: Option<String>) {
         let span = self.span(node, place);
         let message = format!("expected {expected}, found {}", found(node));
         let finding = Finding::new(DiagnosticKind::WrongType, message, &place.path, span);
-        self.report(match hint {
-            Some(hint) => finding.hint(hint),
+        self.report(match help {
+            Some(help) => finding.help(help),
             None => finding,
         });
     }
@@ -108,8 +108,8 @@ impl<'a> Checker<'a> {
                 self.number(node, number, place, shape);
             }
             _ => {
-                let hint = shape.conversion_hint(node).or_else(|| shape.example_hint());
-                self.wrong_type(node, place, &expectation(shape), hint);
+                let help = shape.conversion_help(node).or_else(|| shape.example_help());
+                self.wrong_type(node, place, &expectation(shape), help);
             }
         }
     }
@@ -124,7 +124,7 @@ impl<'a> Checker<'a> {
         let span = self.span(node, place);
         let finding = Finding::new(DiagnosticKind::InvalidValue, message, &place.path, span);
         let is_quoted = node.as_str().is_some_and(|text| allowed.iter().any(|value| value == text));
-        self.report(if is_quoted { finding.hint("remove the quotes") } else { finding });
+        self.report(if is_quoted { finding.help("remove the quotes") } else { finding });
     }
 
     fn string(&mut self, node: &Node, text: &str, place: &Place, keywords: &Map<String, Value>) {
@@ -136,8 +136,8 @@ impl<'a> Checker<'a> {
         if let Err(error) = (format.check)(text) {
             let finding =
                 Finding::new(DiagnosticKind::InvalidValue, error.message, &place.path, self.span(node, place));
-            self.report(match error.hint {
-                Some(hint) => finding.hint(hint),
+            self.report(match error.help {
+                Some(help) => finding.help(help),
                 None => finding,
             });
         }
@@ -162,7 +162,7 @@ impl<'a> Checker<'a> {
             let span = self.span(node, place);
             self.report(
                 Finding::new(DiagnosticKind::InvalidValue, "the list is empty", &place.path, span)
-                    .hint("write at least one element"),
+                    .help("write at least one element"),
             );
         }
         let element = keywords.get("items");
@@ -177,7 +177,7 @@ impl<'a> Checker<'a> {
             if unique && seen.contains(&value) {
                 let message = format!("{} stands twice in the list", found(item));
                 let finding = Finding::new(DiagnosticKind::InvalidValue, message, &place.path, item.caret(self.text));
-                self.report(finding.hint("remove one of them"));
+                self.report(finding.help("remove one of them"));
             }
             seen.push(value);
         }
@@ -203,7 +203,7 @@ impl<'a> Checker<'a> {
             if let Some(Err(error)) = key_format.as_ref().map(|format| (format.check)(&entry.key)) {
                 let finding =
                     Finding::new(DiagnosticKind::InvalidValue, error.message, &inner.path, entry.key_span.clone());
-                self.report(finding.hint(error.hint.unwrap_or_default()));
+                self.report(finding.help(error.help.unwrap_or_default()));
             }
         }
         self.required_keys(node, place, keywords, properties);
@@ -215,28 +215,28 @@ impl<'a> Checker<'a> {
         let span = self.span(node, place);
         if bound("minProperties").is_some_and(|least| count < least) {
             let finding = Finding::new(DiagnosticKind::InvalidValue, "the mapping is empty", &place.path, span.clone());
-            self.report(finding.hint("write at least one key"));
+            self.report(finding.help("write at least one key"));
         }
         if bound("maxProperties").is_some_and(|most| count > most) {
             let names = quoted_list(node.entries().iter().map(|entry| entry.key.as_str()));
             let message = format!("a query has one key, and here are {count}: {names}");
             let finding = Finding::new(DiagnosticKind::InvalidValue, message, &place.path, span);
-            self.report(finding.hint("combine queries with `{ bool: { filter: [..] } }`"));
+            self.report(finding.help("combine queries with `{ bool: { filter: [..] } }`"));
         }
     }
 
     fn unknown_key(&mut self, entry: &Entry, inner: &Place, outer: &Place, properties: Option<&Map<String, Value>>) {
         let span = entry.key_span.clone();
-        if let Some((message, hint)) = unsupported::key(&outer.path, &entry.key) {
-            return self.report(Finding::new(DiagnosticKind::Unsupported, message, &inner.path, span).hint(hint));
+        if let Some((message, help)) = unsupported::key(&outer.path, &entry.key) {
+            return self.report(Finding::new(DiagnosticKind::Unsupported, message, &inner.path, span).help(help));
         }
         let known: Vec<&str> = properties.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
-        let hint = match known.is_empty() {
+        let help = match known.is_empty() {
             true => "nothing can be set here: write `{}`".to_owned(),
-            false => suggestion(&entry.key, "known keys", known.iter().copied()),
+            false => suggestion(&entry.key, "keys", known.iter().copied()),
         };
         let message = format!("unknown key `{}`", entry.key);
-        self.report(Finding::new(DiagnosticKind::UnknownKey, message, &inner.path, span).hint(hint));
+        self.report(Finding::new(DiagnosticKind::UnknownKey, message, &inner.path, span).help(help));
     }
 
     fn required_keys(
@@ -264,7 +264,7 @@ impl<'a> Checker<'a> {
                     Some(format!("`{key}`: {}", lower_first(&first)))
                 });
                 self.report(match about {
-                    Some(about) => finding.hint(about),
+                    Some(about) => finding.help(about),
                     None => finding,
                 });
             }
@@ -297,7 +297,7 @@ impl<'a> Checker<'a> {
         let message = format!("`{first}` and `{second}` exclude each other");
         let path = place.path.key(second);
         let finding = Finding::new(DiagnosticKind::ConflictingKeys, message, &path, entry.key_span.clone());
-        self.report(finding.hint("keep one of them"));
+        self.report(finding.help("keep one of them"));
     }
 
     fn constant(&mut self, node: &Node, place: &Place, shape: &Shape<'_>, constants: &[&str]) {
@@ -309,14 +309,14 @@ impl<'a> Checker<'a> {
             return;
         }
         let span = self.span(node, place);
-        if let Some((message, hint)) = shape.name.and_then(|name| unsupported::value(name, text)) {
+        if let Some((message, help)) = shape.name.and_then(|name| unsupported::value(name, text)) {
             let finding = Finding::new(DiagnosticKind::Unsupported, message, &place.path, span);
-            return self.report(finding.hint(hint));
+            return self.report(finding.help(help));
         }
         let message = format!("expected {expected}, found `{text}`");
         let finding = Finding::new(DiagnosticKind::InvalidValue, message, &place.path, span);
         self.report(match nearest(text, constants.iter().copied()) {
-            Some(name) => finding.hint(format!("did you mean `{name}`?")),
+            Some(name) => finding.help(format!("did you mean `{name}`?")),
             None => finding,
         });
     }
@@ -340,7 +340,7 @@ impl<'a> Checker<'a> {
                     Finding::new(DiagnosticKind::LiteralSecret, "a secret stands in the file", &place.path, span);
                 self.report(
                     finding
-                        .hint("refer to it: `{ env: NAME }` for an environment variable, `{ file: PATH }` for a file"),
+                        .help("refer to it: `{ env: NAME }` for an environment variable, `{ file: PATH }` for a file"),
                 );
                 false
             }

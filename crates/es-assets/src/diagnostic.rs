@@ -2,7 +2,7 @@
 //!
 //! This module only describes: it prints one plain line a problem. Drawing the
 //! source with carets is left to the caller, who has the byte range, the label, the
-//! hint and the source text for it.
+//! help and the source text for it.
 
 use std::fmt;
 use std::ops::Range;
@@ -87,7 +87,7 @@ pub struct Diagnostic {
     /// A few words to write beside the caret.
     pub label: Option<String>,
     /// What to do about it.
-    pub hint: Option<String>,
+    pub help: Option<String>,
 }
 
 /// A problem as the stages of parsing report it, before it is placed in the text.
@@ -98,20 +98,20 @@ pub(crate) struct Finding {
     pub(crate) path: KeyPath,
     span: Range<usize>,
     label: Option<String>,
-    hint: Option<String>,
+    help: Option<String>,
 }
 
 impl Finding {
     pub(crate) fn new(kind: DiagnosticKind, message: impl Into<String>, path: &KeyPath, span: Range<usize>) -> Self {
-        Self { kind, message: message.into(), path: path.clone(), span, label: None, hint: None }
+        Self { kind, message: message.into(), path: path.clone(), span, label: None, help: None }
     }
 
     pub(crate) fn label(self, label: impl Into<String>) -> Self {
         Self { label: Some(label.into()), ..self }
     }
 
-    pub(crate) fn hint(self, hint: impl Into<String>) -> Self {
-        Self { hint: Some(hint.into()), ..self }
+    pub(crate) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
     }
 
     fn place(self, text: &str) -> Diagnostic {
@@ -121,7 +121,7 @@ impl Finding {
             key_path: self.path.to_string(),
             location: Location::of(text, self.span),
             label: self.label,
-            hint: self.hint,
+            help: self.help,
         }
     }
 }
@@ -242,8 +242,8 @@ impl fmt::Display for Diagnostics {
             if !diagnostic.key_path.is_empty() {
                 write!(f, " (at {})", diagnostic.key_path)?;
             }
-            if let Some(hint) = &diagnostic.hint {
-                write!(f, "; {hint}")?;
+            if let Some(help) = &diagnostic.help {
+                write!(f, "; {help}")?;
             }
         }
         Ok(())

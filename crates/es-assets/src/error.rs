@@ -6,7 +6,7 @@
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    hint: Option<String>,
+    help: Option<String>,
 }
 
 /// What sort of problem an [`Error`] is.
@@ -26,8 +26,8 @@ pub enum ErrorKind {
 }
 
 impl Error {
-    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: Some(hint.into()) }
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>, help: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), help: Some(help.into()) }
     }
 
     /// What sort of problem it is.
@@ -38,7 +38,7 @@ impl Error {
 
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&str> {
-        self.hint.as_deref()
+    pub fn help(&self) -> Option<&str> {
+        self.help.as_deref()
     }
 }

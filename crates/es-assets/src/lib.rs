@@ -2,7 +2,7 @@
 //! what a run has to do.
 //!
 //! The crate reads a pipeline file ([`parse()`]) and reports all its mistakes at once, each
-//! with its place and a hint ([`Diagnostics`]). It selects assets ([`Selection`]), lists
+//! with its place and a help ([`Diagnostics`]). It selects assets ([`Selection`]), lists
 //! partitions ([`Partitions::declared`]), tells what of a definition affects results
 //! ([`Fingerprint`]), and plans a run from the pipeline and from what is published
 //! ([`plan()`]). It does no I/O and knows no Elasticsearch client: whoever runs the plan
@@ -59,13 +59,13 @@ mod partition;
 mod plan;
 mod selection;
 mod spec;
-mod suggest;
 mod validate;
 mod value;
 mod yaml;
 
 pub use diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Location};
 pub use error::{Error, ErrorKind};
+pub use es_values::{ByteSize, InvalidValue, Query, TimePoint, TimeSpan, TimeUnit, TimeZoneName, nearest};
 pub use fingerprint::{Changes, Effect, Fingerprint, effect};
 pub use graph::Graph;
 pub use key_path::KeyPath;
@@ -85,8 +85,4 @@ pub use spec::{
     RunSettings, Sample, Settings, Severity, Sniffing, Split, TimePart, Undeclared, Until, ValueSource, Values,
     VerifyCertificates, overlay, percentile_label, schema,
 };
-pub use suggest::nearest;
-pub use value::{
-    ByteSize, Cron, DailyWindow, InvalidValue, Query, RejectionLimit, SecretRef, TimePoint, TimeSpan, TimeUnit,
-    TimeZoneName,
-};
+pub use value::{Cron, DailyWindow, RejectionLimit, SecretRef};

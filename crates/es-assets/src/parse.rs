@@ -17,9 +17,9 @@ use crate::diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Finding, Locati
 use crate::graph::Graph;
 use crate::key_path::KeyPath;
 use crate::spec::{Asset, AssetKind, Settings, overlay, schema};
-use crate::suggest::suggestion;
 use crate::validate::{Draft, validate};
 use crate::yaml::{self, Content, Node};
+use es_values::suggestion;
 
 /// A pipeline file that has been read and found sound.
 #[derive(Debug, Clone)]
@@ -119,7 +119,7 @@ impl Pipeline {
     /// A problem found after parsing, placed at `key_path` or, where that is not in the
     /// file, at the nearest part of it that is.
     #[must_use]
-    pub fn diagnose(&self, key_path: &str, message: &str, hint: Option<&str>) -> Diagnostics {
+    pub fn diagnose(&self, key_path: &str, message: &str, help: Option<&str>) -> Diagnostics {
         let mut known = key_path;
         let location = loop {
             if let Some(location) = self.locate(known) {
@@ -136,7 +136,7 @@ impl Pipeline {
             key_path: key_path.to_owned(),
             location,
             label: None,
-            hint: hint.map(str::to_owned),
+            help: help.map(str::to_owned),
         };
         Diagnostics::of(&self.file, &self.source, diagnostic)
     }
@@ -163,12 +163,12 @@ static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
 /// let errors = es_assets::parse("pipeline.yaml", &text.replace("path", "pth"), None).unwrap_err();
 /// let first = errors.iter().next().unwrap();
 /// assert_eq!(first.key_path, "assets.observations.from.pth");
-/// assert_eq!(first.hint.as_deref(), Some("did you mean `path`?"));
+/// assert_eq!(first.help.as_deref(), Some("did you mean `path`?"));
 /// # Ok::<(), es_assets::Diagnostics>(())
 /// ```
 ///
 /// # Errors
-/// Everything that is wrong with the file, each problem with its place and a hint.
+/// Everything that is wrong with the file, each problem with its place and a help.
 pub fn parse(file: &str, text: &str, environment: Option<&str>) -> Result<Pipeline, Diagnostics> {
     let (root, faults) = yaml::read(text);
     let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
@@ -212,8 +212,8 @@ fn finding(fault: yaml::Fault) -> Finding {
     if let Some(label) = fault.label {
         finding = finding.label(label);
     }
-    match fault.hint {
-        Some(hint) => finding.hint(hint),
+    match fault.help {
+        Some(help) => finding.help(help),
         None => finding,
     }
 }
@@ -225,7 +225,7 @@ fn foreign_version(root: &Node, text: &str) -> Option<Finding> {
     (version.as_u64() != Some(1)).then(|| {
         let message = format!("version {version} of the format is not supported");
         Finding::new(DiagnosticKind::Unsupported, message, &KeyPath::root().key("version"), node.caret(text))
-            .hint("this program reads version 1")
+            .help("this program reads version 1")
     })
 }
 
@@ -280,10 +280,10 @@ fn settings(root: &Node, text: &str, environment: Option<&str>, findings: &mut V
             let entry = root.entry("environments");
             let span = entry.map_or_else(|| root.caret(text), |entry| entry.key_span.clone());
             let names: Vec<&str> = environments(root).collect();
-            let hint = if names.is_empty() {
+            let help = if names.is_empty() {
                 format!("the file has no environments: add `environments: {{ {name}: {{ .. }} }}`")
             } else {
-                suggestion(name, "the environments are", names.iter().copied())
+                suggestion(name, "environments", names.iter().copied())
             };
             findings.push(
                 Finding::new(
@@ -292,7 +292,7 @@ fn settings(root: &Node, text: &str, environment: Option<&str>, findings: &mut V
                     &KeyPath::root().key("environments"),
                     span,
                 )
-                .hint(hint),
+                .help(help),
             );
         }
     }

@@ -13,8 +13,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 use crate::spec::{Every, Partitions};
-use crate::suggest::nearest;
-use crate::value::TimePoint;
+use es_values::TimePoint;
+use es_values::nearest;
 
 /// More partitions than this are refused: each is an index of its own.
 pub(crate) const MAX_PARTITIONS: usize = 10_000;
@@ -127,11 +127,11 @@ impl PartitionFilter {
                     let keys = declared.iter().map(|partition| partition.key.as_str());
                     // `2013-5` lacks a zero, while `2014-05` is not a typo of a month of 2013.
                     let near = nearest(key.as_str(), keys).filter(|near| near.len() == key.0.len() + 1);
-                    let hint = match near {
+                    let help = match near {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => extent(&declared),
                     };
-                    Err(Error::new(ErrorKind::UnknownPartition, format!("there is no partition `{key}`"), hint))
+                    Err(Error::new(ErrorKind::UnknownPartition, format!("there is no partition `{key}`"), help))
                 }
             },
             Self::Range { from, to } => {
@@ -140,13 +140,13 @@ impl PartitionFilter {
                     point.map(|point| point.to_timestamp(zone)).transpose().map_err(|error| out_of_range(&error))
                 };
                 let (from, to) = (instant(*from)?, instant(*to)?);
-                let hint = extent(&declared);
+                let help = extent(&declared);
                 let is_meant = |partition: &Partition| {
                     from.is_none_or(|from| partition.end > from) && to.is_none_or(|to| partition.start < to)
                 };
                 let meant: Vec<Partition> = declared.into_iter().filter(is_meant).collect();
                 if meant.is_empty() {
-                    return Err(Error::new(ErrorKind::UnknownPartition, "there is no partition in this range", hint));
+                    return Err(Error::new(ErrorKind::UnknownPartition, "there is no partition in this range", help));
                 }
                 Ok(meant)
             }
@@ -186,7 +186,7 @@ fn bound(text: &str) -> Result<TimePoint, Error> {
         Error::new(
             ErrorKind::Syntax,
             format!("`{text}` is neither a time nor a partition"),
-            error.hint.unwrap_or_default(),
+            error.help.unwrap_or_default(),
         )
     })
 }
@@ -440,11 +440,11 @@ mod tests {
         }
         let error = range(Some("2014-01"), None).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnknownPartition);
-        assert_eq!(error.hint(), Some("the partitions are `2013-01` to `2013-12`"));
+        assert_eq!(error.help(), Some("the partitions are `2013-01` to `2013-12`"));
 
         let one = |key: &str| PartitionFilter::One(PartitionKey::from_text(key)).select(&year, NOW);
         assert_eq!(keys(&one("2013-05").unwrap()), ["2013-05"]);
-        assert_eq!(one("2013-5").unwrap_err().hint(), Some("did you mean `2013-05`?"));
+        assert_eq!(one("2013-5").unwrap_err().help(), Some("did you mean `2013-05`?"));
         assert_eq!(one("2014-05").unwrap_err().to_string(), "there is no partition `2014-05`");
         for text in ["", "june", "2013-13", "2013-W54", "2013-06-31"] {
             assert_eq!(PartitionFilter::range(Some(text), None).unwrap_err().kind(), ErrorKind::Syntax, "{text}");

@@ -14,7 +14,7 @@ use crate::fingerprint::Fingerprint;
 use crate::parse::Pipeline;
 use crate::partition::{Partition, PartitionFilter, PartitionKey};
 use crate::spec::{Asset, AssetKind, AssetSpec, CurrentWindow, Partitions, Until};
-use crate::value::TimeUnit;
+use es_values::TimeUnit;
 
 pub use reason::Reason;
 pub use state::{Inputs, PartitionState, PerPartition, Published};

@@ -7,7 +7,7 @@ use std::collections::HashSet;
 use crate::error::{Error, ErrorKind};
 use crate::parse::Pipeline;
 use crate::spec::AssetKind;
-use crate::suggest::{nearest, quoted_list, suggestion};
+use es_values::{nearest, quoted_list, suggestion};
 
 /// What a run or a plan may be limited to by `state:`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,7 +100,7 @@ impl Selection {
 }
 
 fn term(term: &str, text: &str) -> Result<Term, Error> {
-    let syntax = |message: String, hint: String| Error::new(ErrorKind::Syntax, message, hint);
+    let syntax = |message: String, help: String| Error::new(ErrorKind::Syntax, message, help);
     let examples = "write an asset's name, `+name`, `name+`, `kind:ingest`, `tag:x` or `state:changed`";
     let rest = term.strip_prefix('+').unwrap_or(term);
     let core = rest.strip_suffix('+').unwrap_or(rest);
@@ -113,18 +113,18 @@ fn term(term: &str, text: &str) -> Result<Term, Error> {
         None => Method::Name(name(core)?),
         Some(("kind", kind)) => Method::Kind(AssetKind::named(kind).ok_or_else(|| {
             let kinds = AssetKind::ALL.map(AssetKind::as_str);
-            syntax(format!("there is no kind `{kind}`"), suggestion(kind, "the kinds are", kinds))
+            syntax(format!("there is no kind `{kind}`"), suggestion(kind, "kinds", kinds))
         })?),
         Some(("tag", tag)) => Method::Tag(name(tag)?),
         Some(("state", "changed")) => Method::State(AssetState::Changed),
         Some(("state", "failed")) => Method::State(AssetState::Failed),
         Some(("state", state)) => {
-            let hint = suggestion(state, "the states are", ["changed", "failed"]);
-            return Err(syntax(format!("there is no state `{state}`"), hint));
+            let help = suggestion(state, "states", ["changed", "failed"]);
+            return Err(syntax(format!("there is no state `{state}`"), help));
         }
         Some((method, _)) => {
-            let hint = suggestion(method, "what can stand before the colon", METHODS);
-            return Err(syntax(format!("`{method}:` selects nothing"), hint));
+            let help = suggestion(method, "selectors", METHODS);
+            return Err(syntax(format!("`{method}:` selects nothing"), help));
         }
     };
     Ok(Term { text: core.to_owned(), with_upstream, with_downstream, method })
@@ -135,11 +135,11 @@ fn name(text: &str) -> Result<String, Error> {
     if is_name {
         return Ok(text.to_owned());
     }
-    let hint = match text.contains(char::is_whitespace) {
+    let help = match text.contains(char::is_whitespace) {
         true => "separate several selections with commas",
         false => "a name is made of `a-z`, `0-9` and `_`",
     };
-    Err(Error::new(ErrorKind::Syntax, format!("`{text}` is not a name"), hint))
+    Err(Error::new(ErrorKind::Syntax, format!("`{text}` is not a name"), help))
 }
 
 impl Term {
@@ -166,19 +166,19 @@ impl Term {
                     assets.values().flat_map(|asset| asset.tags.iter().map(String::as_str)).collect();
                 tags.sort_unstable();
                 tags.dedup();
-                let hint = match nearest(tag, tags.iter().copied()) {
+                let help = match nearest(tag, tags.iter().copied()) {
                     Some(near) => format!("did you mean `tag:{near}`?"),
                     None if tags.is_empty() => "no asset of the pipeline has tags".to_owned(),
                     None => format!("the tags are {}", quoted_list(tags)),
                 };
-                Err(Error::new(ErrorKind::UnknownTag, format!("no asset has the tag `{tag}`"), hint))
+                Err(Error::new(ErrorKind::UnknownTag, format!("no asset has the tag `{tag}`"), help))
             }
             Method::Name(name) => match order.iter().find(|known| *known == name) {
                 Some(known) => Ok(vec![known]),
                 None => {
-                    let hint = suggestion(name, "the assets are", order.iter().copied());
+                    let help = suggestion(name, "assets", order.iter().copied());
                     let message = format!("there is no asset `{}`", self.text);
-                    Err(Error::new(ErrorKind::UnknownAsset, message, hint))
+                    Err(Error::new(ErrorKind::UnknownAsset, message, help))
                 }
             },
         }
@@ -251,10 +251,10 @@ assets:
         for (text, kind, message) in cases {
             let error = select(text).unwrap_err();
             assert_eq!((error.kind(), error.to_string().as_str()), (kind, message), "{text}");
-            assert!(error.hint().is_some(), "{text}");
+            assert!(error.help().is_some(), "{text}");
         }
-        assert_eq!(select("kind:ingst").unwrap_err().hint(), Some("did you mean `ingest`?"));
-        assert_eq!(select("tag:rwa").unwrap_err().hint(), Some("did you mean `tag:raw`?"));
-        assert_eq!(select("zzz").unwrap_err().hint(), Some("the assets are: `a`, `b`, `f`, `e`"));
+        assert_eq!(select("kind:ingst").unwrap_err().help(), Some("did you mean `ingest`?"));
+        assert_eq!(select("tag:rwa").unwrap_err().help(), Some("did you mean `tag:raw`?"));
+        assert_eq!(select("zzz").unwrap_err().help(), Some("the assets are a, b, f, e"));
     }
 }

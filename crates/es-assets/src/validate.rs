@@ -41,13 +41,13 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
-    fn add(&mut self, kind: DiagnosticKind, path: &KeyPath, message: impl Into<String>, hint: impl Into<String>) {
+    fn add(&mut self, kind: DiagnosticKind, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
         let span = (self.locate)(path);
-        self.findings.push(Finding::new(kind, message, path, span).hint(hint));
+        self.findings.push(Finding::new(kind, message, path, span).help(help));
     }
 
-    fn invalid(&mut self, path: &KeyPath, message: impl Into<String>, hint: impl Into<String>) {
-        self.add(DiagnosticKind::InvalidValue, path, message, hint);
+    fn invalid(&mut self, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
+        self.add(DiagnosticKind::InvalidValue, path, message, help);
     }
 }
 

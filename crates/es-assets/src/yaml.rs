@@ -57,7 +57,7 @@ pub(crate) struct Fault {
     pub(crate) path: KeyPath,
     pub(crate) span: Range<usize>,
     pub(crate) label: Option<String>,
-    pub(crate) hint: Option<String>,
+    pub(crate) help: Option<String>,
 }
 
 impl Node {
@@ -164,7 +164,7 @@ pub(crate) fn read(text: &str) -> (Option<Node>, Vec<Fault>) {
             path: KeyPath::root(),
             span: 0..0,
             label: None,
-            hint: Some("a pipeline starts with `version: 1`, `name` and `assets`".to_owned()),
+            help: Some("a pipeline starts with `version: 1`, `name` and `assets`".to_owned()),
         });
     }
     (reader.root, reader.faults)
@@ -231,7 +231,7 @@ impl Reader<'_> {
                         path: KeyPath::root(),
                         span,
                         label: Some("a second document starts here".to_owned()),
-                        hint: Some("keep each pipeline in a file of its own".to_owned()),
+                        help: Some("keep each pipeline in a file of its own".to_owned()),
                     });
                 }
                 Ok(())
@@ -338,7 +338,7 @@ impl Reader<'_> {
                             path: self.open_path().key(&name),
                             span,
                             label: Some(format!("first written on line {line}")),
-                            hint: Some("remove one of them".to_owned()),
+                            help: Some("remove one of them".to_owned()),
                         };
                         self.faults.push(fault);
                     }
@@ -371,7 +371,7 @@ impl Reader<'_> {
                 path: KeyPath::root(),
                 span: line_start + tab..line_start + tab + 1,
                 label: Some("a tab".to_owned()),
-                hint: Some("indent with spaces".to_owned()),
+                help: Some("indent with spaces".to_owned()),
             };
         }
         // The parser notices what is not closed at the end of the file, and there is
@@ -387,13 +387,13 @@ impl Reader<'_> {
             let line = self.text[..open.start.start].matches('\n').count() + 1;
             Some(format!("`{bracket}` of line {line} is still open here"))
         });
-        fault.hint = Some(syntax_hint(error.info(), fault.label.is_some()).to_owned());
+        fault.help = Some(syntax_help(error.info(), fault.label.is_some()).to_owned());
         fault
     }
 }
 
 /// What to do about the parser's complaint.
-fn syntax_hint(complaint: &str, in_brackets: bool) -> &'static str {
+fn syntax_help(complaint: &str, in_brackets: bool) -> &'static str {
     if complaint.contains("quoted scalar") {
         "close the quote"
     } else if complaint.contains("mapping values are not allowed") {
@@ -406,7 +406,7 @@ fn syntax_hint(complaint: &str, in_brackets: bool) -> &'static str {
 }
 
 fn fault(message: impl Into<String>, span: Range<usize>) -> Fault {
-    Fault { duplicate: false, message: message.into(), path: KeyPath::root(), span, label: None, hint: None }
+    Fault { duplicate: false, message: message.into(), path: KeyPath::root(), span, label: None, help: None }
 }
 
 fn too_deep(span: Range<usize>) -> Fault {
@@ -415,7 +415,7 @@ fn too_deep(span: Range<usize>) -> Fault {
 
 fn complex_key(span: Range<usize>) -> Fault {
     Fault {
-        hint: Some("to use a text with brackets or braces as a key, quote it".to_owned()),
+        help: Some("to use a text with brackets or braces as a key, quote it".to_owned()),
         ..fault("a key must be a plain text, not a list or a mapping", span)
     }
 }
@@ -441,7 +441,7 @@ fn merge_sources(node: Node, key: Range<usize>) -> Result<Vec<Node>, Fault> {
         Ok(sources)
     } else {
         Err(Fault {
-            hint: Some("write `<<: *name`, where `&name` marks a mapping".to_owned()),
+            help: Some("write `<<: *name`, where `&name` marks a mapping".to_owned()),
             ..fault("the merge key `<<` takes a mapping or a list of mappings", key)
         })
     }

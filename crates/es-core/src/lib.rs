@@ -43,10 +43,12 @@
 mod client;
 mod cluster;
 mod connection;
+mod content_hash;
 mod data_streams;
 mod documents;
 mod error;
 mod esql;
+pub mod id;
 mod indices;
 mod lifecycle;
 mod mapping;
@@ -82,6 +84,7 @@ pub use connection::product::{ClusterInfo, Version};
 pub use connection::proxy::Proxy;
 pub use connection::retry::{Backoff, RetryPolicy};
 pub use connection::tls::{TlsConfig, Verification};
+pub use content_hash::ContentHash;
 pub use data_streams::{BackingIndex, DataLifecycle, DataStream, DataStreams, TimestampField};
 pub use documents::{Document, Documents, Precondition};
 pub use error::failed_shard::FailedShard;
@@ -89,6 +92,7 @@ pub use error::privilege::{MissingPrivilege, PrivilegeScope};
 pub use error::server_error::{RootCause, ServerError};
 pub use error::{Error, ErrorKind};
 pub use esql::{Esql, EsqlAnswer, TableFormat};
+pub use id::IdText;
 pub use indices::{
     AliasAction, AliasOptions, ForceMerge, IndexDescription, Indices, NewIndex, Rollover, RolloverConditions,
     RolloverMode, ShardCounts,

@@ -77,7 +77,7 @@ impl Error {
     pub(crate) fn no_column<'a>(name: &str, purpose: &str, columns: impl IntoIterator<Item = &'a PlSmallStr>) -> Self {
         let columns = columns.into_iter().map(|column| column.as_str());
         Self::new(ErrorKind::Column, format!("there is no column {name} {purpose}"))
-            .with_help(es_frame::suggestion(name, "columns", columns))
+            .with_help(es_values::suggestion(name, "columns", columns))
     }
 
     /// A file that could not be written, with the full disk told apart.

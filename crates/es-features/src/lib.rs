@@ -66,7 +66,6 @@ mod response;
 mod script;
 mod source;
 mod stream;
-mod suggest;
 
 pub use definition::{Cardinality, Feature, FeatureSet, Percentiles, RatioTerm, Script, Values, Window};
 pub use error::{DefinitionError, Error, ErrorKind, FieldProblem};

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use crate::definition::{Feature, FeatureSet, Percentiles, RatioTerm, Values};
 use crate::error::DefinitionError;
 use crate::grid::Step;
-use crate::suggest::nearest;
+use es_values::nearest;
 
 /// A field of a row that holds a feature.
 #[derive(Clone, Debug, PartialEq)]

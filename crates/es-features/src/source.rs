@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::definition::{Feature, FeatureSet, RatioTerm, Values};
 use crate::error::{Error, FieldProblem};
 use crate::key::KeyType;
-use crate::suggest::nearest;
+use es_values::nearest;
 
 /// An index behind the source, and its mapping.
 pub(crate) type IndexMapping = (String, Mapping);

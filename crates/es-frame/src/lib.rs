@@ -26,11 +26,8 @@ mod calendar;
 mod decode;
 mod encode;
 mod error;
-mod hash;
-mod id;
 mod infer;
 mod instants;
-mod suggest;
 mod table;
 
 pub use decode::{
@@ -39,9 +36,7 @@ pub use decode::{
 };
 pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
-pub use hash::ContentHash;
-pub use id::IdText;
+pub use es_core::{ContentHash, IdText};
 pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_with};
 pub use instants::instants;
-pub use suggest::{nearest, suggestion};
 pub use table::{SqlDecoder, Table};

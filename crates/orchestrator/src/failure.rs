@@ -128,7 +128,7 @@ impl From<Diagnostics> for Failure {
 
 impl From<es_assets::Error> for Failure {
     fn from(error: es_assets::Error) -> Self {
-        Self::usage(error.to_string()).with_help(error.hint())
+        Self::usage(error.to_string()).with_help(error.help())
     }
 }
 

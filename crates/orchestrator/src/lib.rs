@@ -70,7 +70,7 @@ fn report(failure: &Failure, reporter: &Reporter) {
                     "column": diagnostic.location.column,
                     "key": diagnostic.key_path,
                     "message": diagnostic.message,
-                    "help": diagnostic.hint,
+                    "help": diagnostic.help,
                 })
             };
             (None, diagnostics.iter().map(place).collect())

@@ -12,18 +12,29 @@ use crate::{process, workspace};
 /// Every arrow there may be: a crate, and what of the workspace it may depend on.
 ///
 /// ARCHITECTURE.md draws the same picture.
-const ARROWS: [(&str, &[&str]); 11] = [
-    ("es-core", &[]),
-    ("es-assets", &[]),
-    ("es-frame", &["es-core"]),
-    ("es-bulk", &["es-core", "es-frame"]),
-    ("es-features", &["es-core", "es-frame"]),
-    ("es-export", &["es-core", "es-frame"]),
-    ("es-monitor", &["es-core", "es-frame"]),
-    ("es-serving", &["es-core", "es-frame"]),
+const ARROWS: [(&str, &[&str]); 12] = [
+    ("es-values", &[]),
+    ("es-core", &["es-values"]),
+    ("es-assets", &["es-values"]),
+    ("es-frame", &["es-core", "es-values"]),
+    ("es-bulk", &["es-core", "es-frame", "es-values"]),
+    ("es-features", &["es-core", "es-frame", "es-values"]),
+    ("es-export", &["es-core", "es-frame", "es-values"]),
+    ("es-monitor", &["es-core", "es-frame", "es-values"]),
+    ("es-serving", &["es-core", "es-frame", "es-values"]),
     (
         "orchestrator",
-        &["es-core", "es-assets", "es-frame", "es-bulk", "es-features", "es-export", "es-monitor", "es-serving"],
+        &[
+            "es-core",
+            "es-assets",
+            "es-frame",
+            "es-bulk",
+            "es-features",
+            "es-export",
+            "es-monitor",
+            "es-serving",
+            "es-values",
+        ],
     ),
     (TEST_CRATE, &[]),
     ("xtask", &[]),

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value};
 
-use crate::suggest::one_of;
 use crate::value::format_named;
 use crate::yaml::{Content, Node};
+use es_values::one_of;
 
 /// A schema with its references followed.
 #[derive(Clone)]
@@ -118,7 +118,7 @@ impl<'a> Shape<'a> {
     }
 
     /// How to turn a value of the wrong type into one of the right type.
-    pub(super) fn conversion_hint(&self, node: &Node) -> Option<String> {
+    pub(super) fn conversion_help(&self, node: &Node) -> Option<String> {
         let accepts = |name: &str| self.types.contains(&name);
         match &node.content {
             Content::String(text) if accepts("array") && self.is_list_of_texts() => Some(format!("write `[{text}]`")),
@@ -145,7 +145,7 @@ impl<'a> Shape<'a> {
     }
 
     /// An example of the value, for those that are hard to describe.
-    pub(super) fn example_hint(&self) -> Option<String> {
+    pub(super) fn example_help(&self) -> Option<String> {
         let example = self.keywords.get("examples")?.get(0).filter(|example| example.is_object())?;
         Some(format!("write for example `{example}`"))
     }

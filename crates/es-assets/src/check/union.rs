@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::shape::{Shape, Tag};
 use super::{Checker, Place, names, unsupported};
 use crate::diagnostic::{DiagnosticKind, Finding};
-use crate::suggest::{nearest, one_of, suggestion};
 use crate::yaml::{Content, Node};
+use es_values::{nearest, one_of, suggestion};
 
 impl<'a> Checker<'a> {
     /// A union whose branches differ in the value of `key`, such as `kind`.
@@ -30,13 +30,13 @@ impl<'a> Checker<'a> {
         }
         let Some(entry) = node.entry(key) else {
             let mistyped = node.entries().iter().find(|entry| nearest(&entry.key, [key]).is_some());
-            let hint = match mistyped {
+            let help = match mistyped {
                 Some(entry) => format!("did you mean `{key}` by `{}`?", entry.key),
                 None => format!("`{key}` is one of {}", one_of(values.iter().copied())),
             };
             let span = mistyped.map_or_else(|| self.span(node, place), |entry| entry.key_span.clone());
             let finding = Finding::new(DiagnosticKind::MissingKey, format!("missing key `{key}`"), &place.path, span);
-            return self.report(finding.hint(hint));
+            return self.report(finding.help(help));
         };
         let inner = place.of_entry(entry);
         let chosen = entry.value.as_str();
@@ -49,9 +49,9 @@ impl<'a> Checker<'a> {
         if let Content::Mapping(entries) = &mut own.content {
             entries.retain(|entry| match foreign_key(key, value, &entry.key, shape, branches) {
                 None => true,
-                Some((kind, message, hint)) => {
+                Some((kind, message, help)) => {
                     let path = place.path.key(&entry.key);
-                    self.report(Finding::new(kind, message, &path, entry.key_span.clone()).hint(hint));
+                    self.report(Finding::new(kind, message, &path, entry.key_span.clone()).help(help));
                     false
                 }
             });
@@ -71,9 +71,9 @@ impl<'a> Checker<'a> {
             noun => (noun.to_owned(), format!("{noun}s")),
         };
         let finding = match unsupported::value(key, text) {
-            Some((message, hint)) => Finding::new(DiagnosticKind::Unsupported, message, &place.path, span).hint(hint),
+            Some((message, help)) => Finding::new(DiagnosticKind::Unsupported, message, &place.path, span).help(help),
             None => Finding::new(DiagnosticKind::InvalidValue, format!("unknown {one} `{text}`"), &place.path, span)
-                .hint(suggestion(text, &format!("the {all} are"), values.iter().copied())),
+                .help(suggestion(text, &all, values.iter().copied())),
         };
         self.report(finding);
     }
@@ -112,10 +112,10 @@ impl<'a> Checker<'a> {
                 }
                 None => {
                     let message = format!("unknown key `{}`", entry.key);
-                    let hint = suggestion(&entry.key, "known keys", keys.iter().copied());
+                    let help = suggestion(&entry.key, "keys", keys.iter().copied());
                     let finding =
                         Finding::new(DiagnosticKind::UnknownKey, message, &inner.path, entry.key_span.clone());
-                    self.report(finding.hint(hint));
+                    self.report(finding.help(help));
                 }
             }
         }
@@ -194,9 +194,9 @@ fn foreign_key(
     if owners.is_empty() {
         return None;
     }
-    let hint = match nearest(name, known.iter().map(String::as_str)) {
+    let help = match nearest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("it belongs to {key} {}", one_of(owners)),
     };
-    Some((DiagnosticKind::UnknownKey, format!("{key} `{value}` has no key `{name}`"), hint))
+    Some((DiagnosticKind::UnknownKey, format!("{key} `{value}` has no key `{name}`"), help))
 }

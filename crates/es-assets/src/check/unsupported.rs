@@ -3,9 +3,9 @@
 
 use crate::key_path::KeyPath;
 use crate::spec::AssetKind;
-use crate::suggest::quoted_list;
+use es_values::quoted_list;
 
-/// Message and hint for the key `name` of the mapping at `place`, if a later version
+/// Message and help for the key `name` of the mapping at `place`, if a later version
 /// will have it there.
 pub(super) fn key(place: &KeyPath, name: &str) -> Option<(String, String)> {
     if *place == KeyPath::root() && matches!(name, "models" | "triggers") {
@@ -14,7 +14,7 @@ pub(super) fn key(place: &KeyPath, name: &str) -> Option<(String, String)> {
     None
 }
 
-/// Message and hint for the text `value` of the definition or key `name`.
+/// Message and help for the text `value` of the definition or key `name`.
 pub(super) fn value(name: &str, value: &str) -> Option<(String, String)> {
     match (name, value) {
         ("kind", kind) if AssetKind::UNSUPPORTED.contains(&kind) => Some((

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::suggest::quoted_list;
+use es_values::quoted_list;
 
 /// Why an asset or partition is to be made anew.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,8 +8,8 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use super::lists::Names;
 use super::{Export, FeatureJoin, Features, Ingest, Monitor, Retries};
+use es_values::schema::Names;
 
 /// Something that is kept up to date.
 #[derive(Debug, Clone, PartialEq)]

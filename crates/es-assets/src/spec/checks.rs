@@ -3,8 +3,8 @@
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::exactly_one;
-use super::lists::FieldNames;
+use es_values::schema::FieldNames;
+use es_values::schema::exactly_one;
 
 /// What a failed check or monitor means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -9,8 +9,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::lists::FieldNames;
-use crate::value::{Query, TimeSpan};
+use es_values::schema::FieldNames;
+use es_values::{Query, TimeSpan};
 
 pub use cells::{Encoding, FieldOptions, Malformed, Missing, Values};
 pub use output::{Compression, ExportFormat, Output};

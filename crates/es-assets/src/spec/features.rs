@@ -4,9 +4,11 @@ use indexmap::IndexMap;
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-use super::lists::FieldNames;
-use super::{IndexSpec, exactly_one};
-use crate::value::{Cron, DailyWindow, Query, TimePoint, TimeSpan, TimeZoneName};
+use super::IndexSpec;
+use crate::value::{Cron, DailyWindow};
+use es_values::schema::FieldNames;
+use es_values::schema::exactly_one;
+use es_values::{Query, TimePoint, TimeSpan, TimeZoneName};
 
 /// An index with one row an entity and grid time. The row at time `t` says what was
 /// known at `t`: a window of length `w` covers `[t - w, t)`.

@@ -3,9 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::lists::FieldNames;
 use super::{Check, IndexSpec};
-use crate::value::{TimePoint, TimeZoneName};
+use es_values::schema::FieldNames;
+use es_values::{TimePoint, TimeZoneName};
 
 /// An index that is kept up to date with files.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,7 +8,6 @@ mod features;
 mod file;
 mod index;
 mod ingest;
-mod lists;
 mod monitor;
 mod settings;
 
@@ -32,14 +31,3 @@ pub use settings::{
     Backoff, BulkSettings, ClusterSettings, Defaults, ExportSettings, Retries, RunSettings, Settings, Sniffing,
     VerifyCertificates, overlay,
 };
-
-use schemars::Schema;
-use serde_json::json;
-
-/// Says in the schema that exactly one of `keys` must be there. A key without a value counts as
-/// absent, as it does when the file is read.
-pub(crate) fn exactly_one(schema: &mut Schema, keys: &[&str]) {
-    let is_set = |key: &&str| json!({ "required": [key], "properties": { *key: { "not": { "type": "null" } } } });
-    let branches: Vec<_> = keys.iter().map(is_set).collect();
-    schema.insert("oneOf".to_owned(), json!(branches));
-}

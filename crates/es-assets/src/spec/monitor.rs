@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Severity;
-use crate::value::{Query, TimePoint, TimeSpan, TimeZoneName};
+use es_values::{Query, TimePoint, TimeSpan, TimeZoneName};
 
 /// A comparison of the fields of an asset between two windows of time.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

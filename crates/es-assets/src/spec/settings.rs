@@ -7,8 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::lists::Hosts;
-use crate::value::{ByteSize, RejectionLimit, SecretRef, TimeSpan};
+use crate::value::{RejectionLimit, SecretRef};
+use es_values::schema::Hosts;
+use es_values::{ByteSize, TimeSpan};
 
 /// Every setting. `Settings::default()` holds all defaults; the layers above them are
 /// put on with [`overlay`].

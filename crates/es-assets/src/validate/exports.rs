@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use super::Report;
 use crate::key_path::KeyPath;
 use crate::spec::{Export, Split, TimePart};
-use crate::suggest::{nearest, quoted_list};
+use es_values::{nearest, quoted_list};
 
 pub(super) fn export(export: &Export, path: &KeyPath, report: &mut Report<'_>) {
     if let Some(split) = &export.split {
@@ -88,12 +88,12 @@ fn known(export: &Export, field: &str, path: &KeyPath, otherwise: &str, report: 
     let Some(columns) = export.columns.as_ref().filter(|columns| !columns.iter().any(|column| column == field)) else {
         return;
     };
-    let hint = match nearest(field, columns.iter().map(String::as_str)) {
+    let help = match nearest(field, columns.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => otherwise.to_owned(),
     };
     let columns = quoted_list(columns.iter().map(String::as_str));
-    report.invalid(path, format!("`{field}` is not among the columns {columns}"), hint);
+    report.invalid(path, format!("`{field}` is not among the columns {columns}"), help);
 }
 
 #[cfg(test)]

@@ -9,8 +9,8 @@ use crate::diagnostic::DiagnosticKind;
 use crate::key_path::KeyPath;
 use crate::partition::{self, MAX_PARTITIONS};
 use crate::spec::{Check, CurrentWindow, Feature, Features, FileFormat, Ingest, Monitor, Partitions, Rule};
-use crate::suggest::{nearest, quoted_list};
-use crate::value::TimePoint;
+use es_values::TimePoint;
+use es_values::{nearest, quoted_list};
 
 pub(super) fn ingest(ingest: &Ingest, path: &KeyPath, report: &mut Report<'_>) {
     let from = path.key("from").key("path");
@@ -136,21 +136,21 @@ fn derivative_of(features: &Features, name: &str, of: &str, path: &KeyPath, repo
         .filter(|(_, feature)| !matches!(feature, Feature::Percentiles(_) | Feature::Derivative(_)))
         .map(|(name, _)| name.as_str())
         .collect();
-    let hint = || match nearest(of, usable.iter().copied()) {
+    let help = || match nearest(of, usable.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None if usable.is_empty() => "add a feature with one value, such as an `avg`".to_owned(),
         None => format!("the features with one value are {}", quoted_list(usable.iter().copied())),
     };
     match features.features.get(of) {
         None => {
-            report.add(DiagnosticKind::UnknownReference, path, format!("unknown feature `{of}`"), hint());
+            report.add(DiagnosticKind::UnknownReference, path, format!("unknown feature `{of}`"), help());
         }
-        Some(_) if of == name => report.invalid(path, format!("`{name}` is derived from itself"), hint()),
+        Some(_) if of == name => report.invalid(path, format!("`{name}` is derived from itself"), help()),
         Some(Feature::Percentiles(_)) => {
-            report.invalid(path, format!("`{of}` has a value a percentile, and a derivative needs one"), hint());
+            report.invalid(path, format!("`{of}` has a value a percentile, and a derivative needs one"), help());
         }
         Some(Feature::Derivative(_)) => {
-            report.invalid(path, format!("`{of}` is a derivative itself"), hint());
+            report.invalid(path, format!("`{of}` is a derivative itself"), help());
         }
         Some(_) => {}
     }

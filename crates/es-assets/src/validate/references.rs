@@ -8,7 +8,7 @@ use crate::diagnostic::DiagnosticKind;
 use crate::graph::Graph;
 use crate::key_path::KeyPath;
 use crate::spec::{Asset, AssetKind, AssetSpec};
-use crate::suggest::{nearest, quoted_list};
+use es_values::{nearest, quoted_list};
 
 pub(super) fn validate(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>) {
     for (name, asset) in draft.assets {
@@ -81,16 +81,16 @@ fn reference(draft: &Draft<'_>, name: &str, path: &KeyPath, target: &str, is_rea
     match draft.kinds.get(target) {
         None => {
             let names = readable(name);
-            let hint = match nearest(target, names.iter().copied()) {
+            let help = match nearest(target, names.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None if names.is_empty() => "the file has no other asset to refer to".to_owned(),
                 None => format!("the assets to refer to are {}", quoted_list(names)),
             };
-            report.add(DiagnosticKind::UnknownReference, path, format!("unknown asset `{target}`"), hint);
+            report.add(DiagnosticKind::UnknownReference, path, format!("unknown asset `{target}`"), help);
         }
         Some(Some(kind)) if is_read && !kind.is_index() => {
             let names = readable(name);
-            let hint = match names.is_empty() {
+            let help = match names.is_empty() {
                 true => "refer to an asset of kind `ingest` or `features`".to_owned(),
                 false => format!("refer to one of {}", quoted_list(names)),
             };
@@ -98,7 +98,7 @@ fn reference(draft: &Draft<'_>, name: &str, path: &KeyPath, target: &str, is_rea
                 DiagnosticKind::WrongKind,
                 path,
                 format!("`{target}` is of kind `{kind}`, and has no documents to read"),
-                hint,
+                help,
             );
         }
         Some(_) => {}
@@ -113,7 +113,7 @@ fn has_feature_rows(draft: &Draft<'_>, target: &str, path: &KeyPath, report: &mu
     }
     let names = draft.kinds.iter().filter(|(_, kind)| **kind == Some(AssetKind::Features));
     let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
-    let hint = match names.is_empty() {
+    let help = match names.is_empty() {
         true => "add an asset of kind `features`".to_owned(),
         false => format!("refer to one of {}", quoted_list(names)),
     };
@@ -121,7 +121,7 @@ fn has_feature_rows(draft: &Draft<'_>, target: &str, path: &KeyPath, report: &mu
         DiagnosticKind::WrongKind,
         path,
         format!("`{target}` is of kind `{kind}`, and has no rows of entities and times to join"),
-        hint,
+        help,
     );
 }
 

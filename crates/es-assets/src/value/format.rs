@@ -1,72 +1,34 @@
 //! The table from the `format` names of the JSON Schema to the readers of the types.
 
-use crate::suggest::one_of;
+use es_values::{Format, InvalidValue, check_name};
 
-use super::{ByteSize, Cron, DailyWindow, InvalidValue, RejectionLimit, TimePoint, TimeSpan, TimeZoneName};
-
-/// A `format` of the JSON Schema that the checker knows how to test.
-pub(crate) struct Format {
-    /// What a value is called in a message, with its article.
-    pub(crate) noun: &'static str,
-    /// Tests a text.
-    pub(crate) check: Check,
-}
+use super::{Cron, DailyWindow, RejectionLimit};
 
 type Check = fn(&str) -> Result<(), InvalidValue>;
 
 /// The format called `name`; `None` for the formats of plain numbers and strings.
 pub(crate) fn format_named(name: &str) -> Option<Format> {
-    let (noun, check): (&str, Check) = match name {
-        "time-span" => ("a length of time such as `30s` or `7d`", |text| text.parse::<TimeSpan>().map(drop)),
-        "time-point" => ("a date such as `2013-01-31`", |text| text.parse::<TimePoint>().map(drop)),
-        "time-zone" => ("a time zone such as `America/New_York`", |text| text.parse::<TimeZoneName>().map(drop)),
-        "byte-size" => ("a size such as `8mb`", |text| text.parse::<ByteSize>().map(drop)),
-        "rejection-limit" => {
-            ("a count such as `100` or a share such as `1%`", |text| text.parse::<RejectionLimit>().map(drop))
+    let (name, noun, check): (&'static str, &'static str, Check) = match name {
+        "rejection-limit" => ("rejection-limit", "a count such as `100` or a share such as `1%`", |text| {
+            text.parse::<RejectionLimit>().map(drop)
+        }),
+        "cron" => ("cron", "a cron expression such as `0 2 * * *`", |text| text.parse::<Cron>().map(drop)),
+        "daily-window" => {
+            ("daily-window", "a time of day range such as `01:00-05:00`", |text| text.parse::<DailyWindow>().map(drop))
         }
-        "cron" => ("a cron expression such as `0 2 * * *`", |text| text.parse::<Cron>().map(drop)),
-        "daily-window" => ("a time of day range such as `01:00-05:00`", |text| text.parse::<DailyWindow>().map(drop)),
-        "name" => ("a name of `a-z`, `0-9` and `_`", check_name),
-        "pipeline-name" => ("a name of `a-z`, `0-9`, `_` and `-`", check_pipeline_name),
-        "index-prefix" => ("an index prefix such as `flights-`", check_index_prefix),
-        "host" => ("a URL such as `https://localhost:9200`", check_host),
-        "proxy" => ("a URL such as `http://proxy.example.org:3128`", check_proxy),
-        "header-name" => ("a name of an HTTP header", check_header_name),
-        "fingerprint" => ("a SHA-256 fingerprint in hexadecimal", check_certificate_fingerprint),
-        "text" => ("a text", check_text),
-        _ => return None,
+        "pipeline-name" => ("pipeline-name", "a name of `a-z`, `0-9`, `_` and `-`", check_pipeline_name),
+        "index-prefix" => ("index-prefix", "an index prefix such as `flights-`", check_index_prefix),
+        "host" => ("host", "a URL such as `https://localhost:9200`", check_host),
+        "proxy" => ("proxy", "a URL such as `http://proxy.example.org:3128`", check_proxy),
+        "header-name" => ("header-name", "a name of an HTTP header", check_header_name),
+        "fingerprint" => ("fingerprint", "a SHA-256 fingerprint in hexadecimal", check_certificate_fingerprint),
+        name => return Format::named(name),
     };
-    Some(Format { noun, check })
-}
-
-fn check_text(text: &str) -> Result<(), InvalidValue> {
-    if text.trim().is_empty() {
-        return Err(InvalidValue::new("the text is empty", "write a value or remove the key"));
-    }
-    Ok(())
-}
-
-fn only(text: &str, extra: &[char]) -> Result<(), InvalidValue> {
-    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || extra.contains(&c);
-    if !text.is_empty() && text.chars().all(allowed) {
-        return Ok(());
-    }
-    let mut alphabet = vec!["a-z".to_owned(), "0-9".to_owned(), "_".to_owned()];
-    alphabet.extend(extra.iter().map(char::to_string));
-    let alphabet = one_of(alphabet.iter().map(String::as_str)).replace(" or ", " and ");
-    let likely: String =
-        text.to_lowercase().chars().map(|c| if c == ' ' || c == '-' || c == '.' { '_' } else { c }).collect();
-    let is_name = !likely.is_empty() && likely.chars().all(allowed);
-    let example = if is_name { format!(", such as `{likely}`") } else { String::new() };
-    Err(InvalidValue::new(format!("`{text}` is not a name"), format!("a name is made of {alphabet}{example}")))
-}
-
-fn check_name(text: &str) -> Result<(), InvalidValue> {
-    only(text, &[])
+    Some(Format { name, noun, check })
 }
 
 fn check_pipeline_name(text: &str) -> Result<(), InvalidValue> {
-    only(text, &['-'])?;
+    check_name(text, &['-'])?;
     if text.starts_with(['-', '_']) {
         return Err(InvalidValue::new(
             format!("`{text}` starts with `{}`", &text[..1]),
@@ -165,7 +127,7 @@ mod tests {
     fn refusal(format: &str, text: &str) -> Option<String> {
         (format_named(format).unwrap().check)(text)
             .err()
-            .map(|error| format!("{}; {}", error.message, error.hint.unwrap_or_default()))
+            .map(|error| format!("{}; {}", error.message, error.help.unwrap_or_default()))
     }
 
     #[test]

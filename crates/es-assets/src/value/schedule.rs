@@ -9,7 +9,7 @@ use jiff::civil::Time;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::InvalidValue;
+use es_values::InvalidValue;
 
 /// A cron expression of five fields: minute, hour, day of month, month, day of week.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

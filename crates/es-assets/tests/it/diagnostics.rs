@@ -5,11 +5,11 @@ use es_assets::{Diagnostic, DiagnosticKind, Diagnostics, parse};
 
 use crate::fixture;
 
-/// A diagnostic as a terminal would show it: the line, the caret, the key path, the hint.
+/// A diagnostic as a terminal would show it: the line, the caret, the key path, the help.
 fn drawn(diagnostics: &Diagnostics) -> String {
     let mut text = String::new();
     for diagnostic in diagnostics {
-        let Diagnostic { kind, message, key_path, location, label, hint } = diagnostic;
+        let Diagnostic { kind, message, key_path, location, label, help } = diagnostic;
         let line = diagnostics.source_text().lines().nth(location.line - 1).unwrap_or_default();
         let underlined = &diagnostics.source_text()[location.range.clone()];
         let width = underlined.lines().next().unwrap_or_default().chars().count().max(1);
@@ -20,8 +20,8 @@ fn drawn(diagnostics: &Diagnostics) -> String {
         if !key_path.is_empty() {
             text.push_str(&format!("    at {key_path}\n"));
         }
-        if let Some(hint) = hint {
-            text.push_str(&format!("    hint: {hint}\n"));
+        if let Some(help) = help {
+            text.push_str(&format!("    help: {help}\n"));
         }
         text.push('\n');
     }
@@ -57,13 +57,13 @@ fn an_unknown_environment_is_a_mistake_among_the_others() {
             "    | environments:",
             "    | ^^^^^^^^^^^^",
             "    at environments",
-            "    hint: did you mean `dev`?",
+            "    help: did you mean `dev`?",
         ]
     );
     let among = errors("cycle", Some("prod"));
     assert_eq!(among.len(), 3);
     let unknown = among.iter().find(|one| one.kind == DiagnosticKind::UnknownReference).unwrap();
-    assert_eq!(unknown.hint.as_deref(), Some("the file has no environments: add `environments: { prod: { .. } }`"));
+    assert_eq!(unknown.help.as_deref(), Some("the file has no environments: add `environments: { prod: { .. } }`"));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! How documents are cut into batches, and what a batch knows of them.
 
 use futures::StreamExt as _;
-use polars::prelude::*;
+use polars::prelude::{DataFrame, df};
 
 use super::*;
 use es_frame::Operation;

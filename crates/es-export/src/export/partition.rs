@@ -188,7 +188,7 @@ fn escaped(value: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::*;
+    use polars::prelude::{DataFrame, df};
 
     fn folders(frame: DataFrame, columns: &[&str]) -> Result<Vec<(String, usize)>, Error> {
         let columns: Vec<String> = columns.iter().map(|name| (*name).to_owned()).collect();

@@ -19,9 +19,9 @@ mod value;
 use polars::prelude::{Column, DataFrame};
 
 use crate::error::{Error, ErrorKind};
-use crate::suggest::suggestion;
 use action::Actions;
 use cells::{Cells, Style};
+use es_values::suggestion;
 use line::Line;
 use members::Members;
 use value::Refusal;

@@ -7,7 +7,7 @@ use super::line::Line;
 use super::text::{needs_escape, write_inside};
 use super::value::{Time, signed, write_base64};
 use crate::error::{Error, ErrorKind};
-use crate::id::{SEPARATOR, is_special, shortened};
+use es_core::id::{SEPARATOR, is_special, shortened};
 
 /// The columns that a document's id is made of, with their names.
 pub(crate) struct IdColumns<'a> {

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::encode::{FieldNames, check_paths};
 use crate::error::{Error, ErrorKind};
-use crate::suggest::suggestion;
+use es_values::suggestion;
 use sample::Sample;
 
 /// The most dimensions that a `dense_vector` can have.

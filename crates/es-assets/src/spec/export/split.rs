@@ -4,8 +4,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::spec::lists::FieldNames;
-use crate::value::TimePoint;
+use es_values::TimePoint;
+use es_values::schema::FieldNames;
 
 /// How rows are divided into parts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

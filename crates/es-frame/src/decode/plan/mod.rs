@@ -17,8 +17,8 @@ use super::places::Places;
 use super::shape::{Shape, listed};
 use super::table::Table;
 use crate::error::{Error, ErrorKind};
-use crate::suggest::suggestion;
 use es_core::Mapping;
+use es_values::suggestion;
 use resolve::Candidate;
 
 /// From this many columns on, `_source` is read even where doc values give every column as it

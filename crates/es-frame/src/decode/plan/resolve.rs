@@ -9,7 +9,7 @@ use crate::decode::hit::Metadata;
 use crate::decode::options::{CellPolicy, DecodeOptions, Malformed, Values};
 use crate::decode::shape::{Member, Shape};
 use crate::error::{Error, ErrorKind};
-use crate::suggest::{nearest, suggestion};
+use es_values::{nearest, suggestion};
 
 /// Why several values are not read from doc values.
 pub(super) const ORDER: &str = "may have several values, whose order doc values do not keep";

@@ -143,3 +143,18 @@ fn every_operation_is_found_by_its_name() {
     }
     assert_eq!(Operation::from_name("Index"), None);
 }
+
+#[test]
+fn ids_of_rows_are_those_of_documents() {
+    for (text, number) in [("a|b\\c", 1), ("", -7), ("é\n\"", 0), (&"x".repeat(600), 3)] {
+        let frame = df!("t" => [text], "n" => [number]).unwrap();
+        let mut written = Vec::new();
+        DocumentWriter::new(&frame, &["t", "n"]).unwrap().write_id(0, &mut written).unwrap();
+        let mut id = es_core::IdText::default();
+        id.push_text(text);
+        id.push_plain(&number.to_string());
+        let expected: String = serde_json::from_slice(&written).unwrap();
+        assert_eq!(id.finish(), expected);
+        assert_eq!(id.finish(), "", "the next id starts empty");
+    }
+}

@@ -1,4 +1,5 @@
-//! The text of a document id that is made of several values.
+//! Document ids that are made of several values, and what they have in common wherever they are
+//! written: the separator, the escapes, and the hash of an id that would be too long.
 
 use std::borrow::Cow;
 
@@ -7,15 +8,14 @@ use xxhash_rust::xxh3::xxh3_128;
 /// Document ids longer than this are refused by Elasticsearch.
 const LONGEST_ID: usize = 512;
 
-/// What stands between the values of an id.
-pub(crate) const SEPARATOR: u8 = b'|';
+/// The separator between the values of an id.
+pub const SEPARATOR: u8 = b'|';
 
-/// Joins values to the id of a document, by the rules of
-/// [`DocumentWriter::write_id`](crate::DocumentWriter::write_id): for documents that are no
-/// rows of a frame and should have the same ids all the same.
+/// Joins several values into the id of a document. The same values give the same id, whether they
+/// come from a row of a data frame or from a JSON document.
 ///
 /// ```
-/// use es_frame::IdText;
+/// use es_core::IdText;
 /// let mut id = IdText::default();
 /// id.push_text("a|b");
 /// id.push_plain("7");
@@ -67,34 +67,32 @@ fn push_escaped(value: &str, id: &mut Vec<u8>) {
     }
 }
 
-/// Whether a byte of a text value has a `\` before it in an id.
-pub(crate) fn is_special(byte: u8) -> bool {
+/// Returns whether a byte of a text value is escaped with a `\` in an id.
+#[must_use]
+pub fn is_special(byte: u8) -> bool {
     matches!(byte, SEPARATOR | b'\\')
 }
 
 /// The id itself, or its hash if Elasticsearch would refuse it for its length.
-pub(crate) fn shortened(id: &[u8]) -> Cow<'_, [u8]> {
+#[must_use]
+pub fn shortened(id: &[u8]) -> Cow<'_, [u8]> {
     if id.len() > LONGEST_ID { Cow::Owned(format!("{:032x}", xxh3_128(id)).into_bytes()) } else { Cow::Borrowed(id) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DocumentWriter;
-    use polars::prelude::df;
 
     #[test]
-    fn ids_are_those_of_frames() {
-        for (text, number) in [("a|b\\c", 1), ("", -7), ("é\n\"", 0), (&"x".repeat(600), 3)] {
-            let frame = df!("t" => [text], "n" => [number]).unwrap();
-            let mut written = Vec::new();
-            DocumentWriter::new(&frame, &["t", "n"]).unwrap().write_id(0, &mut written).unwrap();
+    fn different_values_give_different_ids() {
+        let id = |values: &[&str]| {
             let mut id = IdText::default();
-            id.push_text(text);
-            id.push_plain(&number.to_string());
-            let expected: String = serde_json::from_slice(&written).unwrap();
-            assert_eq!(id.finish(), expected);
-            assert_eq!(id.finish(), "", "it begins anew");
-        }
+            values.iter().for_each(|value| id.push_text(value));
+            id.finish()
+        };
+        assert_eq!(id(&["a|b", "c"]), r"a\|b|c");
+        assert_ne!(id(&["a", "b|c"]), id(&["a|b", "c"]));
+        assert_ne!(id(&["a\\", "b"]), id(&["a", "\\b"]));
+        assert_eq!(id(&[&"x".repeat(600)]).len(), 32, "an id that is too long is hashed");
     }
 }

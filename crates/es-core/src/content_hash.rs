@@ -7,11 +7,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 /// A 128-bit fingerprint of a multiset of documents: the sum of the XXH3 hashes of each.
 /// It does not depend on their order, so it can be computed in parallel and stays the same
-/// when a file is written anew with other row groups. It tells changes apart; it is no
+/// when a file is written again with other row groups. It tells changes apart; it is no
 /// protection against somebody who makes collisions on purpose.
 ///
 /// ```
-/// use es_frame::ContentHash;
+/// use es_core::ContentHash;
 /// let (mut a, mut b) = (ContentHash::default(), ContentHash::default());
 /// a.add(b"1");
 /// a.add(b"2");

@@ -1,4 +1,4 @@
-//! Lengths of time as users write them: `30s`, `5m`, `7d`.
+//! Durations as users write them: `30s`, `5m`, `7d`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::InvalidValue;
+use crate::InvalidValue;
 
 /// The unit of a [`TimeSpan`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,18 +57,18 @@ impl TimeUnit {
     }
 }
 
-/// A positive length of time in one unit, such as `30s` or `7d`.
+/// A positive duration in one unit, such as `30s` or `7d`.
 ///
 /// It remembers the unit it was written in, because feature names carry it:
 /// `24h` and `1d` last equally long and are not equal.
 ///
 /// ```
-/// use es_assets::TimeSpan;
+/// use es_values::TimeSpan;
 ///
 /// let week: TimeSpan = "7d".parse()?;
 /// assert_eq!(week.to_string(), "7d");
 /// assert_eq!(week.to_duration().as_secs(), 7 * 24 * 60 * 60);
-/// # Ok::<(), es_assets::InvalidValue>(())
+/// # Ok::<(), es_values::InvalidValue>(())
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -86,13 +86,23 @@ impl TimeSpan {
         (count > 0 && milliseconds <= LONGEST_MILLISECONDS).then_some(Self { count, unit })
     }
 
-    /// `count` seconds, where the literal is known to be positive.
-    pub(crate) const fn seconds(count: u32) -> Self {
+    /// `count` seconds, for literals.
+    ///
+    /// # Panics
+    /// When `count` is zero; in a constant, that is an error of the compiler.
+    #[must_use]
+    pub const fn seconds(count: u32) -> Self {
+        assert!(count > 0);
         Self { count, unit: TimeUnit::Second }
     }
 
-    /// `count` minutes, where the literal is known to be positive.
-    pub(crate) const fn minutes(count: u32) -> Self {
+    /// `count` minutes, for literals.
+    ///
+    /// # Panics
+    /// When `count` is zero; in a constant, that is an error of the compiler.
+    #[must_use]
+    pub const fn minutes(count: u32) -> Self {
+        assert!(count > 0);
         Self { count, unit: TimeUnit::Minute }
     }
 
@@ -150,7 +160,7 @@ impl FromStr for TimeSpan {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let invalid = || {
             InvalidValue::new(
-                format!("`{text}` is not a length of time"),
+                format!("`{text}` is not a duration"),
                 "write a whole number and one unit of ms, s, m, h, d or w, such as `90m` or `7d`",
             )
         };
@@ -159,8 +169,8 @@ impl FromStr for TimeSpan {
         let unit = TimeUnit::ALL.into_iter().find(|unit| unit.suffix() == suffix).ok_or_else(invalid)?;
         if !count.is_empty() && count.bytes().all(|digit| digit == b'0') {
             return Err(InvalidValue::new(
-                format!("`{text}` is not longer than nothing"),
-                "write a positive length, such as `1s`",
+                format!("`{text}` must be greater than zero"),
+                "write a positive duration, such as `1s`",
             ));
         }
         count.parse().ok().and_then(|count| Self::new(count, unit)).ok_or_else(invalid)
@@ -191,7 +201,7 @@ impl JsonSchema for TimeSpan {
             "type": "string",
             "format": "time-span",
             "pattern": "^0*[1-9][0-9]*(ms|s|m|h|d|w)$",
-            "description": "A length of time: a whole number and one unit of ms, s, m, h, d or w.",
+            "description": "A duration: a whole number and one unit of ms, s, m, h, d or w.",
             "examples": ["30s", "7d"],
         })
     }
@@ -219,7 +229,7 @@ mod tests {
             assert!(text.parse::<TimeSpan>().is_err(), "{text}");
         }
         let zero = "0s".parse::<TimeSpan>().unwrap_err();
-        assert_eq!(zero.message, "`0s` is not longer than nothing");
+        assert_eq!(zero.message, "`0s` must be greater than zero");
     }
 
     #[test]

@@ -1,16 +1,19 @@
-//! The schemas of lists of texts. The values themselves are plain `Vec<String>`.
+//! Pieces of JSON Schema that several option types share.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
-/// Names of fields: at least one, each once.
-pub(super) struct FieldNames;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::json;
 
-/// Names of assets or tags, each once.
-pub(super) struct Names;
+/// The schema of a list of field names: at least one, each once. The values themselves are a plain
+/// `Vec<String>`, with `#[schemars(with = "FieldNames")]`.
+pub struct FieldNames;
 
-/// URLs of nodes: at least one, each once.
-pub(super) struct Hosts;
+/// The schema of a list of names of assets or tags, each once.
+pub struct Names;
+
+/// The schema of a list of URLs of nodes: at least one, each once.
+pub struct Hosts;
 
 impl JsonSchema for FieldNames {
     fn schema_name() -> Cow<'static, str> {
@@ -54,4 +57,12 @@ impl JsonSchema for Hosts {
             "uniqueItems": true,
         })
     }
+}
+
+/// Says in a schema that exactly one of `keys` must be there. A key without a value counts as
+/// absent, as it does when the value is read.
+pub fn exactly_one(schema: &mut Schema, keys: &[&str]) {
+    let is_set = |key: &&str| json!({ "required": [key], "properties": { *key: { "not": { "type": "null" } } } });
+    let branches: Vec<_> = keys.iter().map(is_set).collect();
+    schema.insert("oneOf".to_owned(), json!(branches));
 }

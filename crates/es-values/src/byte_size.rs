@@ -1,4 +1,4 @@
-//! Sizes in bytes, and limits on rejected documents.
+//! Sizes in bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::InvalidValue;
+use crate::{InvalidValue, text_or_number};
 
 /// The units of [`ByteSize`], of which the first of a size is the one printed.
 const UNITS: [(&str, u64); 8] = [
@@ -68,7 +68,10 @@ impl FromStr for ByteSize {
         let bytes = unit.zip(count.parse::<u64>().ok()).and_then(|((_, size), count)| count.checked_mul(*size));
         match bytes {
             Some(bytes) if bytes > 0 => Ok(Self(bytes)),
-            Some(_) => Err(InvalidValue::new(format!("`{text}` is no size"), "write a positive size, such as `8mb`")),
+            Some(_) => Err(InvalidValue::new(
+                format!("`{text}` must be greater than zero"),
+                "write a positive size, such as `8mb`",
+            )),
             None => Err(InvalidValue::new(
                 format!("`{text}` is not a size"),
                 "write a whole number and one unit of b, kb, mb or gb, such as `8mb`",
@@ -81,7 +84,7 @@ impl TryFrom<Value> for ByteSize {
     type Error = InvalidValue;
 
     fn try_from(value: Value) -> Result<Self, Self::Error> {
-        text_or_count(&value).parse()
+        text_or_number(&value).parse()
     }
 }
 
@@ -106,85 +109,6 @@ impl JsonSchema for ByteSize {
             "examples": ["512kb", "8mb"],
         })
     }
-}
-
-/// How many documents a bulk transfer may have rejected before it fails.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Value", into = "Value")]
-pub enum RejectionLimit {
-    /// At most so many documents.
-    Count(u64),
-    /// At most this share of all documents, from 0 to 1; written `1%`.
-    Share(f64),
-}
-
-impl fmt::Display for RejectionLimit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Count(count) => count.fmt(f),
-            Self::Share(share) => write!(f, "{}%", share * 100.0),
-        }
-    }
-}
-
-impl FromStr for RejectionLimit {
-    type Err = InvalidValue;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let limit = match text.strip_suffix('%') {
-            None => text.parse().ok().map(Self::Count),
-            Some(percent) => percent
-                .parse::<f64>()
-                .ok()
-                .filter(|percent| (0.0..=100.0).contains(percent))
-                .map(|percent| Self::Share(percent / 100.0)),
-        };
-        limit.ok_or_else(|| {
-            InvalidValue::new(
-                format!("`{text}` is not a limit on rejected documents"),
-                "write a count such as `100` or a share such as `1%`",
-            )
-        })
-    }
-}
-
-impl TryFrom<Value> for RejectionLimit {
-    type Error = InvalidValue;
-
-    fn try_from(value: Value) -> Result<Self, Self::Error> {
-        text_or_count(&value).parse()
-    }
-}
-
-impl From<RejectionLimit> for Value {
-    fn from(limit: RejectionLimit) -> Self {
-        match limit {
-            RejectionLimit::Count(count) => Value::from(count),
-            RejectionLimit::Share(_) => Value::from(limit.to_string()),
-        }
-    }
-}
-
-impl JsonSchema for RejectionLimit {
-    fn schema_name() -> Cow<'static, str> {
-        "RejectionLimit".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": ["string", "integer"],
-            "format": "rejection-limit",
-            "pattern": "^[0-9]+$|^[0-9]+(\\.[0-9]+)?%$",
-            "minimum": 0,
-            "description": "How many documents may be rejected: a count, or a share of all documents.",
-            "examples": [100, "1%"],
-        })
-    }
-}
-
-/// The text of a string; of another value, its JSON, which for a number is its digits.
-fn text_or_count(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 #[cfg(test)]
@@ -214,18 +138,5 @@ mod tests {
             assert!(text.parse::<ByteSize>().is_err(), "{text}");
         }
         assert!(serde_json::from_value::<ByteSize>(json!([1])).is_err());
-    }
-
-    #[test]
-    fn rejection_limits_count_or_divide() {
-        let count: RejectionLimit = serde_json::from_value(json!(5)).unwrap();
-        assert_eq!(count, RejectionLimit::Count(5));
-        let share: RejectionLimit = serde_json::from_value(json!("1%")).unwrap();
-        assert_eq!(share, RejectionLimit::Share(0.01));
-        assert_eq!(serde_json::to_value(share).unwrap(), json!("1%"));
-        assert_eq!(serde_json::to_value(count).unwrap(), json!(5));
-        for text in ["", "%", "101%", "-1", "-1%", "nan%", "many"] {
-            assert!(text.parse::<RejectionLimit>().is_err(), "{text}");
-        }
     }
 }

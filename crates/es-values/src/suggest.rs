@@ -1,4 +1,4 @@
-//! What is said of a name that is none of those that there are.
+//! Help for an unknown name: the nearest known one, or a list of those that exist.
 
 /// Names that a message lists; an index may have thousands of fields.
 const MOST_LISTED: usize = 20;
@@ -7,8 +7,8 @@ const MOST_LISTED: usize = 20;
 /// of its characters changed, inserted, removed or swapped.
 ///
 /// ```
-/// assert_eq!(es_frame::nearest("carier", ["carrier", "origin"]), Some("carrier"));
-/// assert_eq!(es_frame::nearest("weight", ["carrier", "origin"]), None);
+/// assert_eq!(es_values::nearest("carier", ["carrier", "origin"]), Some("carrier"));
+/// assert_eq!(es_values::nearest("weight", ["carrier", "origin"]), None);
 /// ```
 pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let typed = text.to_lowercase();
@@ -20,12 +20,12 @@ pub fn nearest<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     near.min().map(|(_, candidate)| candidate)
 }
 
-/// The help of an unknown name: the one that was most likely meant, else what there is.
+/// The help for an unknown name: the nearest known one, else a list of those that exist.
 ///
 /// ```
 /// let columns = ["carrier", "origin"];
-/// assert_eq!(es_frame::suggestion("carier", "columns", columns), "did you mean `carrier`?");
-/// assert_eq!(es_frame::suggestion("weight", "columns", columns), "the columns are carrier, origin");
+/// assert_eq!(es_values::suggestion("carier", "columns", columns), "did you mean `carrier`?");
+/// assert_eq!(es_values::suggestion("weight", "columns", columns), "the columns are carrier, origin");
 /// ```
 pub fn suggestion<'a>(text: &str, what: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
     let candidates: Vec<&str> = candidates.into_iter().collect();
@@ -37,6 +37,21 @@ pub fn suggestion<'a>(text: &str, what: &str, candidates: impl IntoIterator<Item
         0 => format!("there are no {what}"),
         all if all > MOST_LISTED => format!("the {what} are {listed} and {} more", all - MOST_LISTED),
         _ => format!("the {what} are {listed}"),
+    }
+}
+
+/// `` `a`, `b`, `c` ``
+pub fn quoted_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `` `a`, `b` or `c` ``
+pub fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.pop() {
+        None => String::new(),
+        Some(only) if names.is_empty() => only,
+        Some(last) => format!("{} or {last}", names.join(", ")),
     }
 }
 

@@ -9,7 +9,7 @@ use jiff::{Timestamp, civil};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::InvalidValue;
+use crate::InvalidValue;
 
 /// A point in time: `2013-01-31`, `2013-01-31T06:00` or `2013-01-31T06:00:00Z`.
 ///
@@ -110,11 +110,11 @@ fn no_such_date(text: &str) -> InvalidValue {
     let year = text.get(..4).and_then(|digits| digits.parse().ok());
     let month = text.get(5..7).and_then(|digits| digits.parse().ok());
     let month_start = year.zip(month).and_then(|(year, month)| civil::Date::new(year, month, 1).ok());
-    let hint = match month_start {
+    let help = match month_start {
         Some(start) => format!("{} has {} days", start.strftime("%B %Y"), start.days_in_month()),
         None => "write a date as year, month and day, such as `2013-01-31`".to_owned(),
     };
-    InvalidValue::new(format!("there is no date `{text}`"), hint)
+    InvalidValue::new(format!("there is no date `{text}`"), help)
 }
 
 impl TryFrom<String> for TimePoint {
@@ -174,7 +174,7 @@ mod tests {
     fn dates_that_do_not_exist_say_how_long_the_month_is() {
         let error = "2013-02-30".parse::<TimePoint>().unwrap_err();
         assert_eq!(error.message, "there is no date `2013-02-30`");
-        assert_eq!(error.hint.as_deref(), Some("February 2013 has 28 days"));
+        assert_eq!(error.help.as_deref(), Some("February 2013 has 28 days"));
         let error = "2013-13-01T00:00".parse::<TimePoint>().unwrap_err();
         assert_eq!(error.message, "there is no date `2013-13-01`");
     }

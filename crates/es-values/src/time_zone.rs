@@ -8,8 +8,8 @@ use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use super::InvalidValue;
-use crate::suggest::nearest;
+use crate::InvalidValue;
+use crate::nearest;
 
 /// A time zone of the IANA database, such as `America/New_York`; `UTC` by default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,11 +52,11 @@ impl FromStr for TimeZoneName {
         }
         TimeZone::get(text).map(Self).map_err(|_| {
             let names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
-            let hint = nearest(text, names.iter().map(String::as_str)).map_or_else(
+            let help = nearest(text, names.iter().map(String::as_str)).map_or_else(
                 || "write a name of the IANA database, such as `America/New_York`".to_owned(),
                 |name| format!("did you mean `{name}`?"),
             );
-            InvalidValue::new(format!("`{text}` is not a time zone"), hint)
+            InvalidValue::new(format!("`{text}` is not a time zone"), help)
         })
     }
 }
@@ -106,6 +106,6 @@ mod tests {
     fn a_typo_names_the_nearest_zone() {
         let error = "America/NewYork".parse::<TimeZoneName>().unwrap_err();
         assert_eq!(error.message, "`America/NewYork` is not a time zone");
-        assert_eq!(error.hint.as_deref(), Some("did you mean `America/New_York`?"));
+        assert_eq!(error.help.as_deref(), Some("did you mean `America/New_York`?"));
     }
 }

@@ -12,9 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::spec::{
-    Asset, AssetSpec, DottedNames, Export, Features, FieldOptions, IndexSpec, Ingest, Monitor, NonFinite,
-};
+use crate::asset::Asset;
 
 /// The hashes of the parts of an asset's definition, by the part's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,12 +50,7 @@ impl Fingerprint {
     #[must_use]
     pub fn of(asset: &Asset) -> Self {
         let mut parts = Parts::default();
-        match &asset.spec {
-            AssetSpec::Ingest(spec) => ingest(spec, &mut parts),
-            AssetSpec::Features(spec) => features(spec, &mut parts),
-            AssetSpec::Export(spec) => export(spec, &mut parts),
-            AssetSpec::Monitor(spec) => monitor(spec, &mut parts),
-        }
+        asset.definition().fingerprint(&mut parts);
         Self(parts.0)
     }
 
@@ -102,11 +95,18 @@ pub fn effect(part: &str) -> Effect {
     }
 }
 
-#[derive(Default)]
-struct Parts(BTreeMap<String, String>);
+/// The parts of a definition, as a kind lists them.
+#[derive(Debug, Default)]
+pub struct Parts(BTreeMap<String, String>);
 
 impl Parts {
-    fn add(&mut self, part: impl Into<String>, value: Value) {
+    /// Adds a part whose change asks for a new result. A value that says nothing (null, an empty
+    /// list or mapping) is left out, so that a key that a later version adds does not make
+    /// everything stale.
+    ///
+    /// A value that cannot be written as JSON counts as null; option types always can.
+    pub fn add(&mut self, part: impl Into<String>, value: impl Serialize) {
+        let value = serde_json::to_value(value).unwrap_or_default();
         let says_nothing = match &value {
             Value::Null => true,
             Value::Array(list) => list.is_empty(),
@@ -118,86 +118,15 @@ impl Parts {
         }
     }
 
-    fn index(&mut self, index: &IndexSpec) {
-        self.add("mappings", Value::Object(index.mappings.clone()));
-        self.add("settings", Value::Object(index.static_settings()));
-        for (name, value) in index.dynamic_settings() {
-            self.add(format!("{DYNAMIC_SETTING}{name}"), value);
-        }
+    /// Adds a setting that can be changed on the result as it is, by its name.
+    pub fn add_in_place(&mut self, setting: &str, value: impl Serialize) {
+        self.add(format!("{DYNAMIC_SETTING}{setting}"), value);
     }
-}
 
-fn ingest(spec: &Ingest, parts: &mut Parts) {
-    parts.add("source", json!(spec.from));
-    parts.add("id", json!(spec.id));
-    parts.add("routing", json!(spec.routing));
-    parts.add("time", json!(spec.time));
-    // What later versions added says nothing as long as it is left at its default.
-    if spec.dotted_names != DottedNames::default() {
-        parts.add("dotted_names", json!(spec.dotted_names));
+    /// Adds the checks, whose change asks for a new check of the result.
+    pub fn add_checks(&mut self, checks: impl Serialize) {
+        self.add(CHECKS, checks);
     }
-    if spec.non_finite != NonFinite::default() {
-        parts.add("non_finite", json!(spec.non_finite));
-    }
-    if let Some(partitions) = &spec.partitions {
-        parts.add("partitions", json!({ "every": partitions.every, "timezone": partitions.timezone }));
-    }
-    parts.index(&spec.index);
-    parts.add("undeclared", json!(spec.undeclared));
-    parts.add("mode", json!(spec.mode));
-    parts.add(CHECKS, json!(spec.checks));
-}
-
-fn features(spec: &Features, parts: &mut Parts) {
-    parts.add("from", json!(spec.from));
-    parts.add("entity", json!(spec.entity));
-    parts.add("time", json!(spec.time));
-    let grid = json!({ "every": spec.every, "timezone": spec.timezone, "start": spec.start, "end": spec.end });
-    parts.add("grid", grid);
-    parts.add("windows", json!(spec.windows));
-    parts.add("where", json!(spec.filter));
-    for (name, feature) in &spec.features {
-        parts.add(format!("features.{name}"), json!(feature));
-    }
-    parts.index(&spec.index);
-}
-
-fn export(spec: &Export, parts: &mut Parts) {
-    parts.add("from", json!(spec.from));
-    parts.add("where", json!(spec.filter));
-    if !spec.runtime.is_empty() {
-        parts.add("runtime", json!(spec.runtime));
-    }
-    parts.add("columns", json!(spec.columns));
-    if !spec.features.is_empty() {
-        parts.add("features", json!(spec.features));
-    }
-    if spec.cells != FieldOptions::default() {
-        parts.add("cells", json!(spec.cells));
-    }
-    for (name, field) in &spec.fields {
-        parts.add(format!("fields.{name}"), json!(field));
-    }
-    if let Some(sample) = &spec.sample {
-        parts.add("sample", json!(sample));
-    }
-    if let Some(limit) = spec.limit {
-        parts.add("limit", json!(limit));
-    }
-    parts.add("to", json!(spec.to));
-    parts.add("split", json!(spec.split));
-}
-
-fn monitor(spec: &Monitor, parts: &mut Parts) {
-    parts.add("of", json!(spec.of));
-    parts.add("time", json!(spec.time));
-    parts.add("reference", json!({ "window": spec.reference, "timezone": spec.timezone }));
-    parts.add("current", json!({ "window": spec.current, "timezone": spec.timezone }));
-    parts.add("where", json!(spec.filter));
-    for (name, field) in &spec.fields {
-        parts.add(format!("fields.{name}"), json!(field));
-    }
-    parts.add("severity", json!(spec.severity));
 }
 
 /// The first 64 bits of the 128-bit XXH3 hash of a value with its keys in order, in
@@ -229,101 +158,60 @@ fn sorted(value: &Value) -> Value {
 mod tests {
     use super::*;
 
-    fn ingest(change: impl FnOnce(&mut Value)) -> Fingerprint {
-        let mut asset = json!({
-            "kind": "ingest",
-            "description": "x",
-            "from": { "path": "a.csv" },
-            "id": ["a"],
-            "time": "t",
-            "partitions": { "every": "month", "start": "2013-01-01", "end": "2013-02-01" },
-            "index": { "settings": { "number_of_replicas": 0, "number_of_shards": 1 }, "mappings": { "properties": { "a": { "type": "keyword" } } } },
-            "checks": [{ "rows": { "min": 1 } }],
-        });
-        change(&mut asset);
-        Fingerprint::of(&serde_json::from_value(asset).unwrap())
-    }
-
-    fn change(change: impl FnOnce(&mut Value)) -> Changes {
-        ingest(change).changes_since(&ingest(|_| {}))
-    }
-
-    #[test]
-    fn what_does_not_affect_results_does_not_matter() {
-        let none = Changes::default();
-        assert_eq!(change(|_| {}), none);
-        assert_eq!(change(|asset| asset["description"] = json!("y")), none);
-        assert_eq!(change(|asset| asset["tags"] = json!(["z"])), none);
-        assert_eq!(change(|asset| asset["deps"] = json!(["z"])), none);
-        assert_eq!(change(|asset| asset["retries"] = json!({ "max": 9 })), none);
-        assert_eq!(change(|asset| asset["partitions"]["end"] = json!("2013-05-01")), none);
-        assert_eq!(change(|asset| asset["partitions"]["timezone"] = json!("UTC")), none);
-        let reordered = json!({ "number_of_shards": 1, "index": { "number_of_replicas": 0 } });
-        assert_eq!(change(|asset| asset["index"]["settings"] = reordered), none);
+    fn fingerprint(parts: impl FnOnce(&mut Parts)) -> Fingerprint {
+        let mut all = Parts::default();
+        all.add("from", "a");
+        all.add("where", Value::Null);
+        parts(&mut all);
+        Fingerprint(all.0)
     }
 
     #[test]
     fn changes_are_named_with_their_effect() {
-        let rebuild = |parts: &[&str]| Changes {
-            rebuild: parts.iter().map(|part| (*part).to_owned()).collect(),
-            ..Changes::default()
+        let before = fingerprint(|parts| {
+            parts.add("id", json!(["a"]));
+            parts.add_in_place("number_of_replicas", 0);
+            parts.add_checks(json!([1]));
+        });
+        let changes = |parts: fn(&mut Parts)| fingerprint(parts).changes_since(&before);
+        let same: fn(&mut Parts) = |parts| {
+            parts.add("id", json!(["a"]));
+            parts.add_in_place("number_of_replicas", 0.0);
+            parts.add_checks(json!([1]));
+            parts.add("later", json!({}));
         };
-        assert_eq!(change(|asset| asset["from"]["path"] = json!("b.csv")), rebuild(&["source"]));
-        assert_eq!(change(|asset| asset["id"] = json!(["b"])), rebuild(&["id"]));
-        assert_eq!(change(|asset| asset["partitions"]["timezone"] = json!("Asia/Tokyo")), rebuild(&["partitions"]));
-        assert_eq!(change(|asset| asset["undeclared"] = json!("reject")), rebuild(&["undeclared"]));
-        let mapping = |asset: &mut Value| asset["index"]["mappings"]["properties"]["a"]["type"] = json!("text");
-        assert_eq!(change(mapping), rebuild(&["mappings"]));
-        assert_eq!(change(|asset| asset["index"]["settings"]["number_of_shards"] = json!(2)), rebuild(&["settings"]));
-
-        let in_place = |names: &[&str]| Changes {
-            in_place: names.iter().map(|name| (*name).to_owned()).collect(),
-            ..Changes::default()
+        assert_eq!(changes(same), Changes::default());
+        let other: fn(&mut Parts) = |parts| {
+            parts.add("id", json!(["b"]));
+            parts.add_in_place("refresh_interval", "30s");
         };
-        let replicas = |asset: &mut Value| asset["index"]["settings"]["number_of_replicas"] = json!(1);
-        assert_eq!(change(replicas), in_place(&["number_of_replicas"]));
-        let other = json!({ "number_of_shards": 1, "refresh_interval": "30s" });
-        let settings = |asset: &mut Value| asset["index"]["settings"] = other;
-        assert_eq!(change(settings), in_place(&["number_of_replicas", "refresh_interval"]));
-
-        let recheck = Changes { recheck: true, ..Changes::default() };
-        assert_eq!(change(|asset| asset["checks"] = json!([])), recheck);
+        let expected = Changes {
+            rebuild: vec!["id".to_owned()],
+            in_place: vec!["number_of_replicas".to_owned(), "refresh_interval".to_owned()],
+            recheck: true,
+        };
+        assert_eq!(changes(other), expected);
     }
 
     #[test]
     fn the_content_hash_follows_what_the_result_holds() {
-        let plain = ingest(|_| {}).content_hash();
-        assert_eq!(ingest(|asset| asset["checks"] = json!([])).content_hash(), plain);
-        assert_eq!(ingest(|asset| asset["index"]["settings"]["number_of_replicas"] = json!(3)).content_hash(), plain);
-        assert_ne!(ingest(|asset| asset["id"] = json!(["b"])).content_hash(), plain);
+        let plain = fingerprint(|_| {}).content_hash();
+        assert_eq!(fingerprint(|parts| parts.add_checks(json!([1]))).content_hash(), plain);
+        assert_eq!(fingerprint(|parts| parts.add_in_place("number_of_replicas", 3)).content_hash(), plain);
+        assert_ne!(fingerprint(|parts| parts.add("id", json!(["b"]))).content_hash(), plain);
     }
 
     #[test]
     fn hashes_do_not_change_between_versions() {
-        // Stored fingerprints are compared with new ones: were this to fail, every asset
-        // would be rebuilt after an upgrade.
-        let fingerprint = ingest(|_| {});
-        let parts: Vec<String> = fingerprint.parts().map(|(part, hash)| format!("{part} {hash}")).collect();
-        assert_eq!(parts, EXPECTED_PARTS);
+        // Stored fingerprints are compared with new ones: were this to fail, every asset would be
+        // rebuilt after an upgrade.
         assert_eq!(hash(&json!({ "b": [1, 2.5], "a": "x", "c": null })), hash(&json!({ "a": "x", "b": [1.0, 2.5] })));
+        assert_eq!(hash(&json!(["a"])), "96490348c0c123ca");
     }
-
-    const EXPECTED_PARTS: [&str; 10] = [
-        "checks 6602e3ea5516353c",
-        "id 96490348c0c123ca",
-        "mappings 3d375e5fc1659f81",
-        "mode 6a05148b1eda1c77",
-        "partitions 745ad67c36d9658b",
-        "setting.number_of_replicas 95bd6de763b5bb43",
-        "settings eac2620fd0bdfe5f",
-        "source 7d92d050cd2b4f76",
-        "time 4533254ba19f13a9",
-        "undeclared 518dec956cda02a8",
-    ];
 
     #[test]
     fn fingerprints_survive_storage() {
-        let fingerprint = ingest(|_| {});
+        let fingerprint = fingerprint(|parts| parts.add_checks(json!([1])));
         let stored = serde_json::to_string(&fingerprint).unwrap();
         assert_eq!(serde_json::from_str::<Fingerprint>(&stored).unwrap(), fingerprint);
     }

@@ -4,8 +4,8 @@
 use std::fmt;
 
 /// One step of a [`KeyPath`].
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Segment {
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Segment {
     Key(String),
     Index(usize),
 }
@@ -47,6 +47,27 @@ impl KeyPath {
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
         self.0.starts_with(&ancestor.0)
+    }
+
+    /// The path of the value at `inner`, a path from this value on.
+    #[must_use]
+    pub fn join(&self, inner: &Self) -> Self {
+        Self(self.0.iter().chain(&inner.0).cloned().collect())
+    }
+
+    /// The path of a value that serde could not read, from the value on that was read.
+    pub(crate) fn from_serde(path: &serde_path_to_error::Path) -> Self {
+        use serde_path_to_error::Segment as At;
+        let segment = |segment: &At| match segment {
+            At::Map { key } => Some(Segment::Key(key.clone())),
+            At::Seq { index } => Some(Segment::Index(*index)),
+            At::Enum { .. } | At::Unknown => None,
+        };
+        Self(path.iter().map_while(segment).collect())
+    }
+
+    pub(crate) fn segments(&self) -> &[Segment] {
+        &self.0
     }
 
     fn with(&self, segment: Segment) -> Self {

@@ -7,7 +7,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::LazyLock;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
@@ -15,9 +14,11 @@ use serde_json::{Map, Value};
 use crate::check::{self, Checked};
 use crate::diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Finding, Location};
 use crate::graph::Graph;
+use crate::kind::Output;
+use crate::asset::Asset;
+use crate::format::PipelineFormat;
 use crate::key_path::KeyPath;
-use crate::spec::{Asset, AssetKind, Settings, overlay, schema};
-use crate::validate::{Draft, validate};
+use crate::validate::{Draft, Report, validate};
 use crate::yaml::{self, Content, Node};
 use es_values::suggestion;
 
@@ -30,6 +31,7 @@ pub struct Pipeline {
     graph: Graph,
     environment: Option<String>,
     environments: Vec<String>,
+    kinds: Vec<&'static str>,
     settings: Value,
     file: String,
     source: String,
@@ -79,21 +81,17 @@ impl Pipeline {
         &self.environments
     }
 
-    /// The settings that stand in the file, those of the chosen environment put over
-    /// them. Defaults are not in it: it is one layer of several, to be put over
-    /// [`Settings::default`] with [`overlay`].
+    /// The sections of settings of the file, with those of the chosen environment over them.
+    /// Defaults are not in it: it is one layer of several.
     #[must_use]
     pub fn settings_json(&self) -> &Value {
         &self.settings
     }
 
-    /// The settings of the file, those of the chosen environment put over them, with the
-    /// defaults for the rest.
-    ///
-    /// # Errors
-    /// Never for a file that [`parse()`] accepted; the error is that of the deserialization.
-    pub fn settings(&self) -> Result<Settings, serde_json::Error> {
-        serde_json::from_value(self.settings.clone())
+    /// The names of the kinds that the format has.
+    #[must_use]
+    pub fn kinds(&self) -> &[&'static str] {
+        &self.kinds
     }
 
     /// The name of the file, as it was given to [`parse()`].
@@ -142,68 +140,136 @@ impl Pipeline {
     }
 }
 
-/// The schema, generated once.
-static SCHEMA: LazyLock<Value> = LazyLock::new(schema);
+impl PipelineFormat {
+    /// Reads the pipeline file called `file`, whose content is `text`, with the settings of
+    /// `environment` if one is chosen.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the file, each problem with its place and a help.
+    pub fn parse(&self, file: &str, text: &str, environment: Option<&str>) -> Result<Pipeline, Diagnostics> {
+        let (root, faults) = yaml::read(text);
+        let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
+        let Some(root) = root else {
+            return Err(Diagnostics::new(file, text, &[], findings));
+        };
+        if let Some(foreign) = foreign_version(&root, text) {
+            return Err(Diagnostics::new(file, text, &[], vec![foreign]));
+        }
+        let Checked { findings: deviations, secrets } = check::check(&root, text, self);
+        findings.extend(deviations);
 
-/// Reads the pipeline file called `file`, whose content is `text`, with the settings of
-/// `environment` if one is chosen.
-///
-/// ```
-/// let text = "
-/// version: 1
-/// name: weather
-/// assets:
-///   observations:
-///     kind: ingest
-///     from: { path: data/*.parquet }
-/// ";
-/// let pipeline = es_assets::parse("pipeline.yaml", text, None)?;
-/// assert_eq!(pipeline.assets().len(), 1);
-///
-/// let errors = es_assets::parse("pipeline.yaml", &text.replace("path", "pth"), None).unwrap_err();
-/// let first = errors.iter().next().unwrap();
-/// assert_eq!(first.key_path, "assets.observations.from.pth");
-/// assert_eq!(first.help.as_deref(), Some("did you mean `path`?"));
-/// # Ok::<(), es_assets::Diagnostics>(())
-/// ```
-///
-/// # Errors
-/// Everything that is wrong with the file, each problem with its place and a help.
-pub fn parse(file: &str, text: &str, environment: Option<&str>) -> Result<Pipeline, Diagnostics> {
-    let (root, faults) = yaml::read(text);
-    let mut findings: Vec<Finding> = faults.into_iter().map(finding).collect();
-    let Some(root) = root else {
-        return Err(Diagnostics::new(file, text, &[], findings));
+        let assets = self.assets(&root, text, &mut findings);
+        let names: Vec<String> = entries(&root, "assets").map(str::to_owned).collect();
+        let locations = Locations::new(&root, text, environment);
+        let locate = |path: &KeyPath| locations.span(path);
+        let settings = self.settings(&root, text, environment, &mut findings);
+        let mut report = Report::new(&locate);
+        self.validate_settings(&root, &settings, &mut report);
+        let readable_kinds = self.readable_kinds(&assets);
+        let draft = Draft { assets: &assets, names: &names, readable_kinds: &readable_kinds };
+        validate(&draft, &mut report);
+        findings.extend(report.into_findings());
+
+        if !findings.is_empty() {
+            return Err(Diagnostics::new(file, text, &secrets, findings));
+        }
+        let text_of = |key: &str| root.get(key).and_then(Node::as_str).map(str::to_owned);
+        Ok(Pipeline {
+            name: text_of("name").unwrap_or_default(),
+            description: text_of("description"),
+            graph: Graph::new(&assets),
+            assets,
+            environment: environment.map(str::to_owned),
+            environments: entries(&root, "environments").map(str::to_owned).collect(),
+            kinds: self.kinds(),
+            settings,
+            file: file.to_owned(),
+            source: text.to_owned(),
+            locations: locations.into_map(text),
+        })
+    }
+
+    /// The assets that are sound so far.
+    fn assets(&self, root: &Node, text: &str, findings: &mut Vec<Finding>) -> IndexMap<String, Asset> {
+        let mut assets = IndexMap::new();
+        let all = KeyPath::root().key("assets");
+        for entry in root.get("assets").map_or(&[][..], Node::entries) {
+            let path = all.key(&entry.key);
+            let kind = entry.value.get("kind").and_then(Node::as_str).and_then(|name| self.kind(name));
+            let (Some(kind), Value::Object(mut keys)) = (kind, entry.value.to_json()) else { continue };
+            if findings.iter().any(|finding| finding.path.is_within(&path)) {
+                continue;
+            }
+            keys.shift_remove("kind");
+            match Asset::read(kind, keys) {
+                Ok(asset) => {
+                    assets.insert(entry.key.clone(), asset);
+                }
+                Err(error) => {
+                    let place = entry.value.at(&error.path).unwrap_or(&entry.value);
+                    let (path, span) = (path.join(&error.path), place.caret(text));
+                    findings.push(Finding::new(DiagnosticKind::InvalidValue, error.message, &path, span));
+                }
+            }
+        }
+        assets
+    }
+
+    /// The settings of the file with those of `environment` over them.
+    fn settings(&self, root: &Node, text: &str, environment: Option<&str>, findings: &mut Vec<Finding>) -> Value {
+        let mut settings = self.sections(root);
+        let Some(name) = environment else { return settings };
+        match root.get("environments").and_then(|environments| environments.get(name)) {
+            Some(chosen) => (self.settings.overlay)(&mut settings, self.sections(chosen)),
+            None => findings.push(unknown_environment(root, text, name)),
+        }
+        settings
+    }
+
+    /// The sections that stand at one place.
+    fn sections(&self, node: &Node) -> Value {
+        let present = self.settings.sections.iter().filter_map(|section| {
+            let value = node.get(section.name())?.to_json();
+            (!value.is_null()).then(|| (section.name().to_owned(), value))
+        });
+        Value::Object(present.collect::<Map<_, _>>())
+    }
+
+    fn validate_settings(&self, root: &Node, settings: &Value, report: &mut Report<'_>) {
+        let validate = self.settings.validate_layer;
+        validate(&self.sections(root), &KeyPath::root(), report);
+        let environments = KeyPath::root().key("environments");
+        for entry in root.get("environments").map_or(&[][..], Node::entries) {
+            validate(&self.sections(&entry.value), &environments.key(&entry.key), report);
+        }
+        (self.settings.validate)(settings, report);
+    }
+
+    /// The kinds of the assets of the file that others can read, or where there is none, all kinds.
+    fn readable_kinds(&self, assets: &IndexMap<String, Asset>) -> Vec<&'static str> {
+        let is_read = |kind: &&str| {
+            let mut of_kind = assets.values().filter(|asset| asset.kind() == *kind).peekable();
+            of_kind.peek().is_none() || of_kind.any(|asset| asset.output() == Output::Documents)
+        };
+        self.kinds().into_iter().filter(is_read).collect()
+    }
+}
+
+fn entries<'a>(root: &'a Node, key: &str) -> impl Iterator<Item = &'a str> {
+    root.get(key).map_or(&[][..], Node::entries).iter().map(|entry| entry.key.as_str())
+}
+
+fn unknown_environment(root: &Node, text: &str, name: &str) -> Finding {
+    let entry = root.entry("environments");
+    let span = entry.map_or_else(|| root.caret(text), |entry| entry.key_span.clone());
+    let names: Vec<&str> = entries(root, "environments").collect();
+    let help = if names.is_empty() {
+        format!("the file has no environments: add `environments: {{ {name}: {{ .. }} }}`")
+    } else {
+        suggestion(name, "environments", names)
     };
-    if let Some(foreign) = foreign_version(&root, text) {
-        return Err(Diagnostics::new(file, text, &[], vec![foreign]));
-    }
-    let Checked { findings: deviations, secrets } = check::check(&root, text, &SCHEMA);
-    findings.extend(deviations);
-
-    let (assets, kinds) = assets(&root, text, &mut findings);
-    let settings = settings(&root, text, environment, &mut findings);
-    let locations = Locations::new(&root, text, environment);
-    let locate = |path: &KeyPath| locations.span(path);
-    let draft = Draft { assets: &assets, kinds: &kinds, root: &root, settings: &settings };
-    findings.extend(validate(&draft, &locate));
-
-    if !findings.is_empty() {
-        return Err(Diagnostics::new(file, text, &secrets, findings));
-    }
-    let text_of = |key: &str| root.get(key).and_then(Node::as_str).map(str::to_owned);
-    Ok(Pipeline {
-        name: text_of("name").unwrap_or_default(),
-        description: text_of("description"),
-        graph: Graph::new(&assets),
-        assets,
-        environment: environment.map(str::to_owned),
-        environments: environments(&root).map(str::to_owned).collect(),
-        settings,
-        file: file.to_owned(),
-        source: text.to_owned(),
-        locations: locations.into_map(text),
-    })
+    let path = KeyPath::root().key("environments");
+    Finding::new(DiagnosticKind::UnknownReference, format!("unknown environment `{name}`"), &path, span).help(help)
 }
 
 fn finding(fault: yaml::Fault) -> Finding {
@@ -227,76 +293,6 @@ fn foreign_version(root: &Node, text: &str) -> Option<Finding> {
         Finding::new(DiagnosticKind::Unsupported, message, &KeyPath::root().key("version"), node.caret(text))
             .help("this program reads version 1")
     })
-}
-
-fn environments(root: &Node) -> impl Iterator<Item = &str> {
-    let entries = root.get("environments").map_or(&[][..], Node::entries);
-    entries.iter().map(|entry| entry.key.as_str())
-}
-
-/// The assets that are sound so far, and the kind of every asset whose kind is known.
-fn assets(
-    root: &Node,
-    text: &str,
-    findings: &mut Vec<Finding>,
-) -> (IndexMap<String, Asset>, IndexMap<String, Option<AssetKind>>) {
-    let mut assets = IndexMap::new();
-    let mut kinds = IndexMap::new();
-    let all = KeyPath::root().key("assets");
-    for entry in root.get("assets").map_or(&[][..], Node::entries) {
-        let kind = entry.value.get("kind").and_then(Node::as_str).and_then(AssetKind::named);
-        kinds.insert(entry.key.clone(), kind);
-        let path = all.key(&entry.key);
-        if findings.iter().any(|finding| finding.path.is_within(&path)) {
-            continue;
-        }
-        match serde_json::from_value::<Asset>(entry.value.to_json()) {
-            Ok(asset) => {
-                assets.insert(entry.key.clone(), asset);
-            }
-            Err(error) => {
-                let span = entry.value.caret(text);
-                findings.push(Finding::new(DiagnosticKind::InvalidValue, error.to_string(), &path, span));
-            }
-        }
-    }
-    (assets, kinds)
-}
-
-/// The settings of the file with those of `environment` over them.
-fn settings(root: &Node, text: &str, environment: Option<&str>, findings: &mut Vec<Finding>) -> Value {
-    let sections = |node: &Node| {
-        let present = Settings::SECTIONS.iter().filter_map(|section| {
-            let value = node.get(section)?.to_json();
-            (!value.is_null()).then(|| ((*section).to_owned(), value))
-        });
-        Value::Object(present.collect::<Map<_, _>>())
-    };
-    let mut settings = sections(root);
-    let Some(name) = environment else { return settings };
-    match root.get("environments").and_then(|environments| environments.get(name)) {
-        Some(chosen) => overlay(&mut settings, sections(chosen)),
-        None => {
-            let entry = root.entry("environments");
-            let span = entry.map_or_else(|| root.caret(text), |entry| entry.key_span.clone());
-            let names: Vec<&str> = environments(root).collect();
-            let help = if names.is_empty() {
-                format!("the file has no environments: add `environments: {{ {name}: {{ .. }} }}`")
-            } else {
-                suggestion(name, "environments", names.iter().copied())
-            };
-            findings.push(
-                Finding::new(
-                    DiagnosticKind::UnknownReference,
-                    format!("unknown environment `{name}`"),
-                    &KeyPath::root().key("environments"),
-                    span,
-                )
-                .help(help),
-            );
-        }
-    }
-    settings
 }
 
 /// The bytes of every value of the file, by key path.

@@ -1,12 +1,11 @@
 //! Selections of assets: `name`, `+name` (with what it needs), `name+` (with what needs
-//! it), `kind:features`, `tag:x`, `state:changed`, `state:failed`, and a comma between
+//! it), `kind:export`, `tag:x`, `state:changed`, `state:failed`, and a comma between
 //! those that are meant together.
 
 use std::collections::HashSet;
 
 use crate::error::{Error, ErrorKind};
 use crate::parse::Pipeline;
-use crate::spec::AssetKind;
 use es_values::{nearest, quoted_list, suggestion};
 
 /// What a run or a plan may be limited to by `state:`.
@@ -36,7 +35,7 @@ struct Term {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Method {
     Name(String),
-    Kind(AssetKind),
+    Kind(String),
     Tag(String),
     State(AssetState),
 }
@@ -71,8 +70,8 @@ impl Selection {
     /// says whether an asset is in a state.
     ///
     /// # Errors
-    /// When a name or a tag is not in the pipeline. A kind or a state that no asset has
-    /// selects nothing.
+    /// When a name or a tag is not in the pipeline, or there is no such kind. A kind or a state that
+    /// no asset has selects nothing.
     pub fn select<'p>(
         &self,
         pipeline: &'p Pipeline,
@@ -101,7 +100,7 @@ impl Selection {
 
 fn term(term: &str, text: &str) -> Result<Term, Error> {
     let syntax = |message: String, help: String| Error::new(ErrorKind::Syntax, message, help);
-    let examples = "write an asset's name, `+name`, `name+`, `kind:ingest`, `tag:x` or `state:changed`";
+    let examples = "write an asset's name, `+name`, `name+`, `kind:export`, `tag:x` or `state:changed`";
     let rest = term.strip_prefix('+').unwrap_or(term);
     let core = rest.strip_suffix('+').unwrap_or(rest);
     let (with_upstream, with_downstream) = (rest.len() < term.len(), core.len() < rest.len());
@@ -111,10 +110,7 @@ fn term(term: &str, text: &str) -> Result<Term, Error> {
     }
     let method = match core.split_once(':') {
         None => Method::Name(name(core)?),
-        Some(("kind", kind)) => Method::Kind(AssetKind::named(kind).ok_or_else(|| {
-            let kinds = AssetKind::ALL.map(AssetKind::as_str);
-            syntax(format!("there is no kind `{kind}`"), suggestion(kind, "kinds", kinds))
-        })?),
+        Some(("kind", kind)) => Method::Kind(kind.to_owned()),
         Some(("tag", tag)) => Method::Tag(name(tag)?),
         Some(("state", "changed")) => Method::State(AssetState::Changed),
         Some(("state", "failed")) => Method::State(AssetState::Failed),
@@ -155,7 +151,14 @@ impl Term {
         };
         let tagged = |name: &str, tag: &String| assets.get(name).is_some_and(|asset| asset.tags.contains(tag));
         match &self.method {
-            Method::Kind(kind) => Ok(filter(&|name| pipeline.graph().kind(name) == Some(*kind))),
+            Method::Kind(kind) => {
+                let kinds = pipeline.kinds();
+                if !kinds.contains(&kind.as_str()) {
+                    let help = suggestion(kind, "kinds", kinds.iter().copied());
+                    return Err(Error::new(ErrorKind::Syntax, format!("there is no kind `{kind}`"), help));
+                }
+                Ok(filter(&|name| pipeline.graph().kind(name) == Some(kind.as_str())))
+            }
             Method::State(state) => Ok(filter(&|name| has_state(name, *state))),
             Method::Tag(tag) => {
                 let matches = filter(&|name| tagged(name, tag));
@@ -188,20 +191,20 @@ impl Term {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::parse;
+    use crate::testing::parse;
 
     const PIPELINE: &str = "
 version: 1
 name: p
 assets:
-  a: { kind: ingest, from: { path: a.csv }, tags: [raw] }
-  b: { kind: ingest, from: { path: b.csv }, tags: [raw, slow] }
-  f: { kind: features, from: a, entity: [x], time: t, every: 1d, windows: [1d], features: { n: { count: {} } } }
-  e: { kind: export, from: f, deps: [b], to: { path: out } }
+  a: { kind: table, tags: [raw] }
+  b: { kind: table, tags: [raw, slow] }
+  f: { kind: table, from: a }
+  e: { kind: files, from: f, deps: [b], to: out }
 ";
 
     fn select(text: &str) -> Result<Vec<String>, Error> {
-        let pipeline = parse("p.yaml", PIPELINE, None).unwrap();
+        let pipeline = parse(PIPELINE).unwrap();
         let state = |name: &str, state: AssetState| match state {
             AssetState::Changed => name == "f",
             AssetState::Failed => false,
@@ -218,10 +221,10 @@ assets:
             ("a+", &["a", "f", "e"]),
             ("+f+", &["a", "f", "e"]),
             ("f, b", &["b", "f"]),
-            ("kind:ingest", &["a", "b"]),
-            ("kind:monitor", &[]),
+            ("kind:table", &["a", "b", "f"]),
+            ("kind:verdict", &[]),
             ("tag:slow+", &["b", "e"]),
-            ("+kind:export", &["a", "b", "f", "e"]),
+            ("+kind:files", &["a", "b", "f", "e"]),
             ("state:changed", &["f"]),
             ("state:changed+", &["f", "e"]),
             ("state:failed", &[]),
@@ -231,7 +234,7 @@ assets:
         }
         assert!(Selection::parse("a,state:failed").unwrap().needs_state());
         assert!(!Selection::parse("a").unwrap().needs_state());
-        let pipeline = parse("p.yaml", PIPELINE, None).unwrap();
+        let pipeline = parse(PIPELINE).unwrap();
         assert_eq!(Selection::all().select(&pipeline, &|_, _| false).unwrap().len(), 4);
     }
 
@@ -242,7 +245,7 @@ assets:
             ("a,,b", ErrorKind::Syntax, "a part of the selection is empty: `a,,b`"),
             ("+", ErrorKind::Syntax, "a part of the selection is empty: `+`"),
             ("a b", ErrorKind::Syntax, "`a b` is not a name"),
-            ("kind:ingst", ErrorKind::Syntax, "there is no kind `ingst`"),
+            ("kind:tabel", ErrorKind::Syntax, "there is no kind `tabel`"),
             ("state:new", ErrorKind::Syntax, "there is no state `new`"),
             ("path:x", ErrorKind::Syntax, "`path:` selects nothing"),
             ("tag:rwa", ErrorKind::UnknownTag, "no asset has the tag `rwa`"),
@@ -253,7 +256,7 @@ assets:
             assert_eq!((error.kind(), error.to_string().as_str()), (kind, message), "{text}");
             assert!(error.help().is_some(), "{text}");
         }
-        assert_eq!(select("kind:ingst").unwrap_err().help(), Some("did you mean `ingest`?"));
+        assert_eq!(select("kind:tabel").unwrap_err().help(), Some("did you mean `table`?"));
         assert_eq!(select("tag:rwa").unwrap_err().help(), Some("did you mean `tag:raw`?"));
         assert_eq!(select("zzz").unwrap_err().help(), Some("the assets are a, b, f, e"));
     }

@@ -2,14 +2,14 @@
 
 use serde_json::{Map, Value};
 
-use crate::value::format_named;
+use crate::format::PipelineFormat;
 use crate::yaml::{Content, Node};
 use es_values::one_of;
 
 /// A schema with its references followed.
 #[derive(Clone)]
 pub(super) struct Shape<'a> {
-    root: &'a Value,
+    format: &'a PipelineFormat,
     /// The name of the definition it comes from.
     pub(super) name: Option<&'a str>,
     /// Its keywords.
@@ -40,8 +40,9 @@ pub(super) struct Tag<'a> {
 }
 
 impl<'a> Shape<'a> {
-    /// What `schema`, a part of `root`, says.
-    pub(super) fn resolve(root: &'a Value, schema: &'a Value) -> Self {
+    /// Reads `schema`, a part of the schema of `format`.
+    pub(super) fn resolve(format: &'a PipelineFormat, schema: &'a Value) -> Self {
+        let root = format.schema();
         let mut name = None;
         let mut nullable = false;
         let mut current = schema;
@@ -71,7 +72,7 @@ impl<'a> Shape<'a> {
         };
         nullable |= types.contains(&"null");
         Self {
-            root,
+            format,
             name,
             keywords: current.as_object().unwrap_or(&EMPTY),
             types: types.into_iter().filter(|name| *name != "null").collect(),
@@ -91,7 +92,7 @@ impl<'a> Shape<'a> {
         if let Some(constants) = constants {
             return Some(Alternatives::Constants(constants));
         }
-        let shapes: Vec<Self> = branches.iter().map(|branch| Self::resolve(self.root, branch)).collect();
+        let shapes: Vec<Self> = branches.iter().map(|branch| Self::resolve(self.format, branch)).collect();
         if let Some((key, branches)) = discriminator(&shapes) {
             return Some(Alternatives::Discriminated { key, branches });
         }
@@ -157,7 +158,7 @@ impl<'a> Shape<'a> {
     }
 
     fn is_list_of_texts(&self) -> bool {
-        let element = self.keywords.get("items").map(|element| Self::resolve(self.root, element));
+        let element = self.keywords.get("items").map(|element| Self::resolve(self.format, element));
         element.is_some_and(|element| element.types == ["string"])
     }
 
@@ -203,7 +204,7 @@ fn tag(branch: &Value) -> Option<Tag<'_>> {
 
 /// What a shape expects, in words.
 pub(super) fn expectation(shape: &Shape<'_>) -> String {
-    let format = shape.keywords.get("format").and_then(Value::as_str).and_then(format_named);
+    let format = shape.keywords.get("format").and_then(Value::as_str).and_then(|name| shape.format.text_format(name));
     if let Some(format) = format {
         return format.noun.to_owned();
     }

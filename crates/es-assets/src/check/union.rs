@@ -70,7 +70,7 @@ impl<'a> Checker<'a> {
             "by" => ("way to split".to_owned(), "ways to split".to_owned()),
             noun => (noun.to_owned(), format!("{noun}s")),
         };
-        let finding = match unsupported::value(key, text) {
+        let finding = match unsupported::value(self.format, key, text) {
             Some((message, help)) => Finding::new(DiagnosticKind::Unsupported, message, &place.path, span).help(help),
             None => Finding::new(DiagnosticKind::InvalidValue, format!("unknown {one} `{text}`"), &place.path, span)
                 .help(suggestion(text, &all, values.iter().copied())),
@@ -94,7 +94,7 @@ impl<'a> Checker<'a> {
             let meant =
                 nearest(text, constants.iter().copied()).map(|name| format!("did you mean `{name}`?")).or_else(|| {
                     let schema = tags.iter().find(|tag| tag.name == text)?.schema?;
-                    let inside = Shape::resolve(self.schema, schema).empty_or_dots();
+                    let inside = Shape::resolve(self.format, schema).empty_or_dots();
                     Some(format!("write `{{ {text}: {inside} }}`"))
                 });
             return self.wrong_type(node, place, &expected, meant);

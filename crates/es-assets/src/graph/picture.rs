@@ -32,7 +32,7 @@ impl Graph {
     ) {
         let children = self.needed_by(name);
         let is_repeated = !drawn.insert(name) && !children.is_empty();
-        let kind = self.kind(name).map_or("", |kind| kind.as_str());
+        let kind = self.kind(name).unwrap_or_default();
         text.push_str(&format!("{connector}{name} ({kind}){}\n", if is_repeated { ", see above" } else { "" }));
         if is_repeated {
             return;
@@ -86,7 +86,7 @@ impl Graph {
             .map(|vertex| {
                 json!({
                     "name": vertex.name,
-                    "kind": vertex.kind.as_str(),
+                    "kind": vertex.kind,
                     "needs": self.needs(&vertex.name),
                 })
             })
@@ -113,23 +113,23 @@ mod tests {
         assert_eq!(
             graph.to_text(),
             "\
-a (ingest)
-├── b (ingest)
-│   └── c (ingest)
-│       └── d (ingest)
-└── c (ingest), see above
-x (ingest)
+a (table)
+├── b (table)
+│   └── c (table)
+│       └── d (table)
+└── c (table), see above
+x (table)
 "
         );
         assert_eq!(
             graph.to_mermaid(),
             "\
 flowchart LR
-    asset_a[\"a<br/>ingest\"]
-    asset_b[\"b<br/>ingest\"]
-    asset_c[\"c<br/>ingest\"]
-    asset_d[\"d<br/>ingest\"]
-    asset_x[\"x<br/>ingest\"]
+    asset_a[\"a<br/>table\"]
+    asset_b[\"b<br/>table\"]
+    asset_c[\"c<br/>table\"]
+    asset_d[\"d<br/>table\"]
+    asset_x[\"x<br/>table\"]
     asset_a --> asset_b
     asset_a --> asset_c
     asset_b --> asset_c
@@ -138,6 +138,6 @@ flowchart LR
         );
         let dot = graph.to_dot();
         assert!(dot.starts_with("digraph pipeline {\n") && dot.ends_with("    \"c\" -> \"d\";\n}\n"), "{dot}");
-        assert_eq!(graph.to_json()["assets"][2], json!({ "name": "c", "kind": "ingest", "needs": ["a", "b"] }));
+        assert_eq!(graph.to_json()["assets"][2], json!({ "name": "c", "kind": "table", "needs": ["a", "b"] }));
     }
 }

@@ -1,22 +1,20 @@
-//! References between assets: to assets that exist, of a kind that can be read, and in
-//! no circle.
+//! References between assets: to assets that exist, that have what is taken from them, and in no
+//! circle.
 
 use std::collections::HashMap;
+
+use es_values::{nearest, quoted_list, suggestion};
 
 use super::{Draft, Report};
 use crate::diagnostic::DiagnosticKind;
 use crate::graph::Graph;
 use crate::key_path::KeyPath;
-use crate::spec::{Asset, AssetKind, AssetSpec};
-use es_values::{nearest, quoted_list};
+use crate::kind::{Output, Reference, Takes};
 
 pub(super) fn validate(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>) {
     for (name, asset) in draft.assets {
-        for (path, target, is_read) in references(asset, &all.key(name)) {
-            reference(draft, name, &path, target, is_read, report);
-        }
-        for (index, join) in asset.joins().iter().enumerate() {
-            has_feature_rows(draft, &join.from, &all.key(name).key("features").index(index).key("from"), report);
+        for reference in asset.references() {
+            self::reference(draft, name, &reference, &all.key(name).join(&reference.path), report);
         }
     }
     same_output(draft, all, report);
@@ -27,14 +25,9 @@ pub(super) fn validate(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>
         if first == second {
             continue;
         }
-        let path = draft
-            .assets
-            .get(*first)
-            .and_then(|asset| {
-                let uses = references(asset, &all.key(first));
-                uses.into_iter().find(|(_, target, _)| target == second).map(|(path, _, _)| path)
-            })
-            .unwrap_or_else(|| all.key(first));
+        let uses = draft.assets.get(*first).map(crate::asset::Asset::references).unwrap_or_default();
+        let place = uses.into_iter().find(|reference| reference.asset == **second).map(|reference| reference.path);
+        let path = all.key(first).join(&place.unwrap_or_default());
         let mut round = cycle.clone();
         round.push(first);
         report.add(
@@ -46,94 +39,54 @@ pub(super) fn validate(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>
     }
 }
 
-/// The references of an asset: where each stands, to whom, and whether the documents of
-/// the other asset are read.
-fn references<'a>(asset: &'a Asset, path: &KeyPath) -> Vec<(KeyPath, &'a str, bool)> {
-    let key = match asset.spec {
-        AssetSpec::Monitor(_) => "of",
-        AssetSpec::Ingest(_) | AssetSpec::Features(_) | AssetSpec::Export(_) => "from",
-    };
-    let mut references: Vec<_> = asset.reads().map(|target| (path.key(key), target, true)).into_iter().collect();
-    let joins = path.key("features");
-    let joined = asset.joins().iter().enumerate();
-    references.extend(joined.map(|(index, join)| (joins.index(index).key("from"), join.from.as_str(), true)));
-    let deps = path.key("deps");
-    references.extend(asset.deps.iter().enumerate().map(|(index, target)| (deps.index(index), target.as_str(), false)));
-    references
-}
-
-fn reference(draft: &Draft<'_>, name: &str, path: &KeyPath, target: &str, is_read: bool, report: &mut Report<'_>) {
-    let readable = |except: &str| -> Vec<&str> {
-        let kinds = draft.kinds.iter();
-        let usable = kinds
-            .filter(|(other, kind)| other.as_str() != except && (!is_read || kind.is_some_and(|kind| kind.is_index())));
-        usable.map(|(other, _)| other.as_str()).collect()
-    };
+fn reference(draft: &Draft<'_>, name: &str, reference: &Reference, path: &KeyPath, report: &mut Report<'_>) {
+    let (target, takes) = (reference.asset.as_str(), reference.takes);
     if target == name {
         report.add(
             DiagnosticKind::Cycle,
             path,
             format!("`{name}` refers to itself"),
-            if is_read { "name the asset whose documents it reads" } else { "remove the reference" },
+            if takes == Takes::Order { "remove the reference" } else { "name the asset whose documents it reads" },
         );
         return;
     }
-    match draft.kinds.get(target) {
-        None => {
-            let names = readable(name);
-            let help = match nearest(target, names.iter().copied()) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None if names.is_empty() => "the file has no other asset to refer to".to_owned(),
-                None => format!("the assets to refer to are {}", quoted_list(names)),
-            };
-            report.add(DiagnosticKind::UnknownReference, path, format!("unknown asset `{target}`"), help);
-        }
-        Some(Some(kind)) if is_read && !kind.is_index() => {
-            let names = readable(name);
-            let help = match names.is_empty() {
-                true => "refer to an asset of kind `ingest` or `features`".to_owned(),
-                false => format!("refer to one of {}", quoted_list(names)),
-            };
-            report.add(
-                DiagnosticKind::WrongKind,
-                path,
-                format!("`{target}` is of kind `{kind}`, and has no documents to read"),
-                help,
-            );
-        }
-        Some(_) => {}
-    }
-}
-
-/// Only rows of entities and times can be joined as of a time.
-fn has_feature_rows(draft: &Draft<'_>, target: &str, path: &KeyPath, report: &mut Report<'_>) {
-    let Some(Some(kind)) = draft.kinds.get(target) else { return };
-    if !kind.is_index() || *kind == AssetKind::Features {
+    let usable = || -> Vec<&str> {
+        let fits = |other: &str| draft.assets.get(other).is_none_or(|asset| takes.is_given_by(asset.output()));
+        draft.names.iter().map(String::as_str).filter(|other| *other != name && fits(other)).collect()
+    };
+    if !draft.names.iter().any(|other| other == target) {
+        let names = usable();
+        let help = match nearest(target, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None if names.is_empty() => "the file has no other asset to refer to".to_owned(),
+            None => suggestion(target, "assets to refer to", names),
+        };
+        report.add(DiagnosticKind::UnknownReference, path, format!("unknown asset `{target}`"), help);
         return;
     }
-    let names = draft.kinds.iter().filter(|(_, kind)| **kind == Some(AssetKind::Features));
-    let names: Vec<&str> = names.map(|(name, _)| name.as_str()).collect();
+    // An asset with problems of its own is not compared.
+    let Some(other) = draft.assets.get(target).filter(|other| !takes.is_given_by(other.output())) else { return };
+    let names = usable();
     let help = match names.is_empty() {
-        true => "add an asset of kind `features`".to_owned(),
+        true => format!("refer to an asset of kind {}", es_values::one_of(draft.readable_kinds.iter().copied())),
         false => format!("refer to one of {}", quoted_list(names)),
     };
-    report.add(
-        DiagnosticKind::WrongKind,
-        path,
-        format!("`{target}` is of kind `{kind}`, and has no rows of entities and times to join"),
-        help,
-    );
+    let lacks = match other.output() {
+        Output::Files if takes == Takes::Documents => "writes files, and has no documents to read",
+        _ => "has no documents to read",
+    };
+    report.add(DiagnosticKind::WrongKind, path, format!("`{target}` is of kind `{}`, and {lacks}", other.kind()), help);
 }
 
 fn same_output(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>) {
     let mut writers: HashMap<&str, &str> = HashMap::new();
     for (name, asset) in draft.assets {
-        let AssetSpec::Export(export) = &asset.spec else { continue };
-        if let Some(other) = writers.insert(export.to.path.trim_end_matches('/'), name) {
+        let Some((place, path)) = asset.definition().writes() else { continue };
+        if let Some(other) = writers.insert(path.trim_end_matches('/'), name) {
             report.invalid(
-                &all.key(name).key("to").key("path"),
-                format!("`{other}` writes to `{}` too", export.to.path),
-                "give each export a folder of its own",
+                &all.key(name).join(&place),
+                format!("`{other}` writes to `{path}` too"),
+                "give each asset a folder of its own",
             );
         }
     }

@@ -7,14 +7,13 @@ mod state;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiff::tz::TimeZone;
 
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
 use crate::parse::Pipeline;
 use crate::partition::{Partition, PartitionFilter, PartitionKey};
-use crate::spec::{Asset, AssetKind, AssetSpec, CurrentWindow, Partitions, Until};
-use es_values::TimeUnit;
+use crate::asset::Asset;
+use crate::kind::Output;
 
 pub use reason::Reason;
 pub use state::{Inputs, PartitionState, PerPartition, Published};
@@ -166,7 +165,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
 fn check_filter(request: &PlanRequest<'_>, selected: &BTreeSet<&str>) -> Result<(), Error> {
     let mut first_error = None;
     for name in selected {
-        let Some(partitions) = request.pipeline.asset(name).and_then(partitions_of) else { continue };
+        let Some(partitions) = request.pipeline.asset(name).and_then(Asset::partitions) else { continue };
         match request.partitions.select(partitions, request.now) {
             Ok(_) => return Ok(()),
             Err(error) => first_error = first_error.or(Some(error)),
@@ -175,23 +174,20 @@ fn check_filter(request: &PlanRequest<'_>, selected: &BTreeSet<&str>) -> Result<
     first_error.map_or(Ok(()), Err)
 }
 
-fn partitions_of(asset: &Asset) -> Option<&Partitions> {
-    match &asset.spec {
-        AssetSpec::Ingest(ingest) => ingest.partitions.as_ref(),
-        AssetSpec::Features(_) | AssetSpec::Export(_) | AssetSpec::Monitor(_) => None,
-    }
-}
-
-/// The assets whose content goes into `asset`. A monitor has none to give: to depend on
-/// one is to come after it.
-fn data_upstream<'a>(pipeline: &'a Pipeline, asset: &'a Asset) -> impl Iterator<Item = &'a str> {
-    let graph = pipeline.graph();
-    asset.upstream().into_iter().filter(|name| graph.kind(name) != Some(AssetKind::Monitor))
+/// The assets whose content goes into `asset`. One that only gives a verdict has no content: to
+/// depend on it is to come after it.
+fn data_upstream<'a>(pipeline: &'a Pipeline, asset: &Asset) -> impl Iterator<Item = &'a str> {
+    let has_content = |asset: &Asset| asset.output() != Output::Verdict;
+    let names = asset.upstream().into_iter();
+    names.filter_map(move |name| {
+        let (name, asset) = pipeline.assets().get_key_value(&name)?;
+        has_content(asset).then_some(name.as_str())
+    })
 }
 
 fn asset_steps(request: &PlanRequest<'_>, name: &str, asset: &Asset, will_change: &[&str]) -> Result<Vec<Step>, Error> {
     let definition = Fingerprint::of(asset);
-    let parts = match partitions_of(asset) {
+    let parts = match asset.partitions() {
         None => Parts { declared: vec![None], to_do: vec![None] },
         Some(partitions) => {
             let key = |partition: Partition| Some(partition.key);
@@ -215,9 +211,9 @@ fn asset_steps(request: &PlanRequest<'_>, name: &str, asset: &Asset, will_change
         }
         let step = |action| Step { asset: name.to_owned(), partition: part.clone(), action };
         if !reasons.is_empty() {
-            steps.push(step(match asset.kind() {
-                AssetKind::Monitor => Action::Evaluate { reasons },
-                AssetKind::Ingest | AssetKind::Features | AssetKind::Export => Action::Build { reasons },
+            steps.push(step(match asset.output() {
+                Output::Verdict => Action::Evaluate { reasons },
+                Output::Documents | Output::Files => Action::Build { reasons },
             }));
             continue;
         }
@@ -250,8 +246,7 @@ struct Parts {
 
 /// The versions of everything that an asset or partition is made of: external inputs
 /// under their own names, each published part of another asset as `asset` or
-/// `asset/partition`, and for a monitor whose window ends at the present moment the
-/// moment itself under `now`, which moves once a unit of the window's length.
+/// `asset/partition`, and what follows from the present moment alone, as the kind says it.
 ///
 /// This is what a run records when it has built the part, as
 /// [`Published::inputs`]; taken at that time, and not when the run was planned.
@@ -276,25 +271,8 @@ pub fn inputs(
             inputs.insert(name, published.version.clone());
         }
     }
-    if let AssetSpec::Monitor(monitor) = &definition.spec
-        && let CurrentWindow::Last { last, until: Until::Now } = monitor.current
-    {
-        inputs.insert("now".to_owned(), whole_units(now, last.unit(), monitor.timezone.time_zone()));
-    }
+    inputs.extend(definition.definition().inputs_at(now));
     inputs
-}
-
-/// `now` without what is smaller than `unit`.
-fn whole_units(now: Timestamp, unit: TimeUnit, zone: &TimeZone) -> String {
-    let reading = zone.to_datetime(now);
-    let format = match unit {
-        TimeUnit::Millisecond | TimeUnit::Second => "%Y-%m-%dT%H:%M:%S",
-        TimeUnit::Minute => "%Y-%m-%dT%H:%M",
-        TimeUnit::Hour => "%Y-%m-%dT%H",
-        TimeUnit::Day => "%Y-%m-%d",
-        TimeUnit::Week => "%G-W%V",
-    };
-    reading.strftime(format).to_string()
 }
 
 /// Why an asset or partition is to be made anew: none, and it is up to date.
@@ -324,5 +302,3 @@ pub fn is_stale(observed: Option<&PartitionState>, definition: &Fingerprint, inp
     reasons
 }
 
-#[cfg(test)]
-mod tests;

@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 
 use crate::diagnostic::{DiagnosticKind, Finding};
 use crate::key_path::KeyPath;
-use crate::value::format_named;
+use crate::format::PipelineFormat;
 use crate::yaml::{Content, Entry, Node};
 use es_values::{nearest, one_of, quoted_list, suggestion};
 use shape::{Alternatives, Shape, expectation, found};
@@ -28,9 +28,10 @@ pub(crate) struct Checked {
     pub(crate) secrets: Vec<Range<usize>>,
 }
 
-/// Checks the file `root` with the source `text` against `schema`.
-pub(crate) fn check(root: &Node, text: &str, schema: &Value) -> Checked {
-    let mut checker = Checker { schema, text, checked: Checked { findings: Vec::new(), secrets: Vec::new() } };
+/// Checks the file `root` with the source `text` against the schema of `format`.
+pub(crate) fn check(root: &Node, text: &str, format: &PipelineFormat) -> Checked {
+    let schema = format.schema();
+    let mut checker = Checker { format, text, checked: Checked { findings: Vec::new(), secrets: Vec::new() } };
     let place = Place { path: KeyPath::root(), key: None };
     checker.value(root, &place, schema);
     checker.checked
@@ -49,7 +50,7 @@ impl Place {
 }
 
 struct Checker<'a> {
-    schema: &'a Value,
+    format: &'a PipelineFormat,
     text: &'a str,
     checked: Checked,
 }
@@ -68,7 +69,7 @@ impl<'a> Checker<'a> {
     }
 
     fn value(&mut self, node: &Node, place: &Place, schema: &'a Value) {
-        let shape = Shape::resolve(self.schema, schema);
+        let shape = Shape::resolve(self.format, schema);
         if matches!(node.content, Content::Null) && shape.nullable {
             return;
         }
@@ -76,7 +77,7 @@ impl<'a> Checker<'a> {
             return;
         }
         match shape.alternatives() {
-            Some(Alternatives::Constants(constants)) => self.constant(node, place, &shape, &constants),
+            Some(Alternatives::Constants(constants)) => self.constant(node, place, &constants),
             Some(Alternatives::Discriminated { key, branches }) => self.discriminated(node, place, key, &branches),
             Some(Alternatives::Tagged(tags)) => self.tagged(node, place, &tags),
             Some(Alternatives::Shapes(branches)) => self.nearest_shape(node, place, &branches),
@@ -132,7 +133,7 @@ impl<'a> Checker<'a> {
         if matches!(format, Some("host" | "proxy")) && text.contains('@') {
             self.checked.secrets.push(node.span.clone());
         }
-        let Some(format) = format.and_then(format_named) else { return };
+        let Some(format) = format.and_then(|name| self.format.text_format(name)) else { return };
         if let Err(error) = (format.check)(text) {
             let finding =
                 Finding::new(DiagnosticKind::InvalidValue, error.message, &place.path, self.span(node, place));
@@ -188,7 +189,7 @@ impl<'a> Checker<'a> {
         let properties = keywords.get("properties").and_then(Value::as_object);
         let others = keywords.get("additionalProperties");
         let key_format =
-            keywords.get("propertyNames").and_then(|names| names["format"].as_str()).and_then(format_named);
+            keywords.get("propertyNames").and_then(|names| names["format"].as_str()).and_then(|name| self.format.text_format(name));
         for entry in node.entries() {
             let inner = place.of_entry(entry);
             if let Some(schema) = properties.and_then(|properties| properties.get(&entry.key)) {
@@ -227,7 +228,7 @@ impl<'a> Checker<'a> {
 
     fn unknown_key(&mut self, entry: &Entry, inner: &Place, outer: &Place, properties: Option<&Map<String, Value>>) {
         let span = entry.key_span.clone();
-        if let Some((message, help)) = unsupported::key(&outer.path, &entry.key) {
+        if let Some((message, help)) = unsupported::key(self.format, &outer.path, &entry.key) {
             return self.report(Finding::new(DiagnosticKind::Unsupported, message, &inner.path, span).help(help));
         }
         let known: Vec<&str> = properties.into_iter().flat_map(|known| known.keys().map(String::as_str)).collect();
@@ -300,7 +301,7 @@ impl<'a> Checker<'a> {
         self.report(finding.help("keep one of them"));
     }
 
-    fn constant(&mut self, node: &Node, place: &Place, shape: &Shape<'_>, constants: &[&str]) {
+    fn constant(&mut self, node: &Node, place: &Place, constants: &[&str]) {
         let expected = one_of(constants.iter().copied());
         let Some(text) = node.as_str() else {
             return self.wrong_type(node, place, &expected, None);
@@ -309,10 +310,6 @@ impl<'a> Checker<'a> {
             return;
         }
         let span = self.span(node, place);
-        if let Some((message, help)) = shape.name.and_then(|name| unsupported::value(name, text)) {
-            let finding = Finding::new(DiagnosticKind::Unsupported, message, &place.path, span);
-            return self.report(finding.help(help));
-        }
         let message = format!("expected {expected}, found `{text}`");
         let finding = Finding::new(DiagnosticKind::InvalidValue, message, &place.path, span);
         self.report(match nearest(text, constants.iter().copied()) {
@@ -363,5 +360,3 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-#[cfg(test)]
-mod tests;

@@ -10,7 +10,7 @@ use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, DfsPostOrder, Reversed};
 
-use crate::spec::{Asset, AssetKind};
+use crate::asset::Asset;
 
 /// The graph of the assets of a pipeline. An edge leads from an asset to one that needs
 /// it.
@@ -24,7 +24,7 @@ pub struct Graph {
 #[derive(Debug, Clone)]
 struct Vertex {
     name: String,
-    kind: AssetKind,
+    kind: &'static str,
 }
 
 impl Graph {
@@ -39,7 +39,7 @@ impl Graph {
         }
         for (name, asset) in assets {
             for upstream in asset.upstream() {
-                if let Some((from, to)) = by_name.get(upstream).zip(by_name.get(name)) {
+                if let Some((from, to)) = by_name.get(&upstream).zip(by_name.get(name)) {
                     edges.add_edge(*from, *to, ());
                 }
             }
@@ -70,7 +70,7 @@ impl Graph {
 
     /// The kind of the asset called `name`.
     #[must_use]
-    pub fn kind(&self, name: &str) -> Option<AssetKind> {
+    pub fn kind(&self, name: &str) -> Option<&'static str> {
         self.by_name.get(name).map(|node| self.edges[*node].kind)
     }
 
@@ -177,17 +177,11 @@ impl Graph {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use serde_json::json;
 
     /// Assets that each name those they need.
     pub(crate) fn graph(needs: &[(&str, &[&str])]) -> Graph {
-        let assets = needs
-            .iter()
-            .map(|(name, deps)| {
-                let asset = json!({ "kind": "ingest", "from": { "path": "x.csv" }, "deps": deps });
-                ((*name).to_owned(), serde_json::from_value(asset).unwrap())
-            })
-            .collect();
+        let asset = |deps: &[&str]| crate::testing::table(serde_json::json!({ "deps": deps }));
+        let assets = needs.iter().map(|(name, deps)| ((*name).to_owned(), asset(deps))).collect();
         Graph::new(&assets)
     }
 

@@ -4,6 +4,8 @@
 //! 23 or 25 hours long when the clocks change. Partitions tile their range: every
 //! instant in it is in exactly one.
 
+mod definition;
+
 use std::fmt;
 
 use jiff::civil::{Date, DateTime, ISOWeekDate, Time, Weekday};
@@ -12,12 +14,13 @@ use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
-use crate::spec::{Every, Partitions};
 use es_values::TimePoint;
 use es_values::nearest;
 
+pub use definition::{Every, Outside, Partitions};
+
 /// More partitions than this are refused: each is an index of its own.
-pub(crate) const MAX_PARTITIONS: usize = 10_000;
+const MAX_PARTITIONS: usize = 10_000;
 
 /// The name of a partition: `2013`, `2013-01`, `2013-W05`, `2013-01-01` or
 /// `2013-01-01T05`.
@@ -217,7 +220,7 @@ impl Partitions {
 }
 
 /// Whether there are more than `limit` partitions before `end`.
-pub(crate) fn count_exceeds(partitions: &Partitions, end: TimePoint, limit: usize) -> bool {
+fn count_exceeds(partitions: &Partitions, end: TimePoint, limit: usize) -> bool {
     end.to_timestamp(partitions.timezone.time_zone())
         .and_then(|end| tiles(partitions, end, limit + 1))
         .is_ok_and(|tiles| tiles.len() > limit)
@@ -225,7 +228,7 @@ pub(crate) fn count_exceeds(partitions: &Partitions, end: TimePoint, limit: usiz
 
 /// Where the partition that `point` is inside of begins; `None` when `point` is itself
 /// the beginning of a partition.
-pub(crate) fn boundary_before(partitions: &Partitions, point: TimePoint) -> Option<TimePoint> {
+fn boundary_before(partitions: &Partitions, point: TimePoint) -> Option<TimePoint> {
     let zone = partitions.timezone.time_zone();
     let reading = point.to_civil(zone);
     if partitions.every == Every::Hour {

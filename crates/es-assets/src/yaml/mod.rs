@@ -14,7 +14,7 @@ use std::ops::Range;
 use saphyr_parser::{Event, Parser, ScanError, Span};
 use serde_json::{Map, Number, Value};
 
-use crate::key_path::KeyPath;
+use crate::key_path::{KeyPath, Segment};
 use scalar::{refuse_tag, scalar};
 
 /// More nodes than this, aliases expanded, and a file is refused.
@@ -77,6 +77,15 @@ impl Node {
     /// The value of a mapping under `key`.
     pub(crate) fn get(&self, key: &str) -> Option<&Node> {
         self.entry(key).map(|entry| &entry.value)
+    }
+
+    /// The value at `path`, from this one on.
+    pub(crate) fn at(&self, path: &KeyPath) -> Option<&Node> {
+        path.segments().iter().try_fold(self, |node, segment| match (segment, &node.content) {
+            (Segment::Key(key), _) => node.get(key),
+            (Segment::Index(index), Content::Sequence(items)) => items.get(*index),
+            (Segment::Index(_), _) => None,
+        })
     }
 
     /// The text of a string.

@@ -115,6 +115,12 @@ pub trait Definition: Any + fmt::Debug + Send + Sync {
     /// What other assets can take from this one.
     fn output(&self) -> Output;
 
+    /// Returns whether the asset is evaluated instead of built: it gives a verdict about what others
+    /// wrote, and its own work changes nothing that can be read.
+    fn is_evaluated(&self) -> bool {
+        self.output() == Output::Verdict
+    }
+
     /// The folder or file that the asset writes, and the place where it is named, if it writes one.
     fn writes(&self) -> Option<(KeyPath, &str)> {
         None

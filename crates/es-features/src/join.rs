@@ -193,7 +193,7 @@ impl<'a> Keys<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use polars::prelude::*;
+    use polars::prelude::{DataFrame, DataType, df};
     use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 
     fn options(max_age: Option<u64>) -> JoinOptions {

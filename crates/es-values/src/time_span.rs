@@ -106,6 +106,16 @@ impl TimeSpan {
         Self { count, unit: TimeUnit::Minute }
     }
 
+    /// `count` days, for literals.
+    ///
+    /// # Panics
+    /// When `count` is zero; in a constant, that is an error of the compiler.
+    #[must_use]
+    pub const fn days(count: u32) -> Self {
+        assert!(count > 0);
+        Self { count, unit: TimeUnit::Day }
+    }
+
     /// How many units it lasts.
     #[must_use]
     pub fn count(self) -> u32 {

@@ -4,17 +4,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use es_assets::{RejectionLimit, Settings};
+use crate::settings::{RejectionLimit, Settings};
 use es_bulk::{Batch, BulkLoader, BulkOptions, Concurrency, DeadLetter, MaxRejected, Summary};
 use es_core::Client;
 use futures::{Stream, StreamExt as _};
 use tokio_util::sync::CancellationToken;
 
-use crate::failure::{Exit, Failure};
+use crate::error::{Error, ErrorKind};
 use crate::feed::{self, Outlet};
 use crate::project::beside_pipeline;
 use crate::store::loads::{Keeper, Reached};
-use crate::terminal::reporter::StepProgress;
+use crate::engine::progress::Progress;
 
 /// The folder of dead letters, beside the pipeline.
 const REJECTED: &str = ".orchestrator/rejected";
@@ -47,7 +47,7 @@ pub struct Delivered {
     /// What became of the documents.
     pub summary: Summary,
     /// Why it did not end well.
-    pub failure: Option<Failure>,
+    pub failure: Option<Error>,
 }
 
 /// The path of the dead letter of a run, without an extension.
@@ -66,13 +66,12 @@ impl Delivery<'_> {
     /// Sends all batches that a thread of its own reads.
     pub async fn run_reading(
         self,
-        read: impl FnOnce(&Outlet) -> Result<(), Failure> + Send + 'static,
-        progress: StepProgress,
+        read: impl FnOnce(&Outlet) -> Result<(), Error> + Send + 'static,
+        progress: Progress,
     ) -> Delivered {
         let index = self.index;
         let (batches, reader) = feed::in_background(read);
-        let mut delivered = self.run(batches, progress.clone()).await;
-        progress.finish();
+        let mut delivered = self.run(batches, progress).await;
         if let Err(defect) = feed::ended(reader, index).await {
             delivered.failure.get_or_insert(defect);
         }
@@ -82,8 +81,8 @@ impl Delivery<'_> {
     /// Sends all batches.
     pub async fn run(
         self,
-        batches: impl Stream<Item = Result<Batch, Failure>> + Send,
-        progress: StepProgress,
+        batches: impl Stream<Item = Result<Batch, Error>> + Send,
+        progress: Progress,
     ) -> Delivered {
         let letter = match self.before.summary.read {
             0 => DeadLetter::new(&self.letter),
@@ -113,7 +112,7 @@ impl Delivery<'_> {
                     Ok(batch)
                 }
                 Err(failure) => {
-                    let message = failure.summary();
+                    let message = failure.to_string();
                     input_failure.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(failure);
                     Err(es_bulk::Error::new(es_bulk::ErrorKind::Input, message))
                 }
@@ -122,11 +121,11 @@ impl Delivery<'_> {
         let loaded = loader.load(input).await;
         let (summary, failure) = match loaded {
             Ok(summary) if summary.interrupted => {
-                let failure = Failure::new(Exit::Interrupted, format!("interrupted after {summary}"));
+                let failure = Error::new(ErrorKind::Interrupted, format!("interrupted after {summary}"));
                 (summary, Some(failure))
             }
             Ok(summary) => (summary, None),
-            Err(error) => (error.summary().cloned().unwrap_or_default(), Some(Failure::from(error))),
+            Err(error) => (error.summary().cloned().unwrap_or_default(), Some(Error::from(error))),
         };
         let of_input = input_failure.lock().unwrap_or_else(PoisonError::into_inner).take();
         Delivered { summary, failure: of_input.or(failure) }

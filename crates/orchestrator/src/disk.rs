@@ -5,38 +5,36 @@ use std::time::Duration;
 use es_core::{Client, DiskGate, DiskShortage};
 use tracing::warn;
 
-use crate::failure::{Exit, Failure};
-use crate::terminal::reporter::Reporter;
+use crate::error::{Error, Result};
 use crate::terminal::table::size;
 
 /// Asking takes no longer than this: a run is not held up by what only protects it.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Refuses to write documents where they would have no place, and warns where the room is short.
-/// That the disks cannot be looked at, as by a user without the privilege `monitor`, is
-/// a warning.
+/// Refuses to write documents where they would have no place, and warns where the room is short, or
+/// where the disks cannot be inspected, as by a user without the privilege `monitor`.
 ///
 /// # Errors
 /// Names the node, its free space and the watermark.
-pub(crate) async fn require_room(client: &Client, reporter: &Reporter) -> Result<(), Failure> {
+pub(crate) async fn require_room(client: &Client, warn_user: impl Fn(&str)) -> Result<()> {
     let cluster = client.cluster().limited_to(LIMIT);
     let asked = tokio::time::timeout(LIMIT, cluster.disk_gate()).await;
     let unknown = |why: &str| {
         let text = format!("whether the disks have room is not known: {why}");
         warn!("{text}");
-        reporter.note(&format!("warning: {text}"));
+        warn_user(&text);
     };
     match asked {
         Ok(Ok(DiskGate::Ok)) => {}
         Ok(Ok(DiskGate::Warned(shortage))) => {
             let text = told(&shortage);
             warn!("{text}");
-            reporter.note(&format!("warning: {text}"));
+            warn_user(&text);
         }
         Ok(Ok(DiskGate::Refused(shortage))) => {
             let help = "free disk space or add a data node; `orchestrator doctor` shows every node, and \
                 `run.disk_check: false` runs all the same";
-            return Err(Failure::new(Exit::Failed, told(&shortage)).with_help(Some(help)));
+            return Err(Error::failed(told(&shortage)).with_help(Some(help)));
         }
         Ok(Err(error)) => unknown(&error.to_string()),
         Err(_) => unknown("no answer came in time"),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// Variables by name.
 #[derive(Clone, Debug, Default)]
@@ -44,16 +44,16 @@ impl Environment {
     ///
     /// # Errors
     /// When the `.env` file cannot be read.
-    pub fn load(folder: &Path) -> Result<Self, Failure> {
+    pub fn load(folder: &Path) -> Result<Self, Error> {
         let path = folder.join(".env");
         let mut variables = BTreeMap::new();
         if path.is_file() {
             let wrong = |error: dotenvy::Error| match error {
                 // The line itself may hold a secret.
                 dotenvy::Error::LineParse(_, at) => {
-                    Failure::usage(format!("{} has a line that is no NAME=value, near its column {at}", path.display()))
+                    Error::config(format!("{} has a line that is no NAME=value, near its column {at}", path.display()))
                 }
-                other => Failure::usage(format!("{} cannot be read: {other}", path.display())),
+                other => Error::config(format!("{} cannot be read: {other}", path.display())),
             };
             for entry in dotenvy::from_path_iter(&path).map_err(wrong)? {
                 let (name, value) = entry.map_err(wrong)?;
@@ -96,6 +96,6 @@ mod tests {
         assert_ne!(environment.get("PATH"), Some("/nowhere"));
         std::fs::write(&file, "ELASTICSEARCH_PASSWORD 'canary\n").unwrap();
         let failure = Environment::load(folder.path()).unwrap_err();
-        assert!(!failure.summary().contains("canary"), "{failure}");
+        assert!(!failure.to_string().contains("canary"), "{failure}");
     }
 }

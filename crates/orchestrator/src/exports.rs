@@ -2,7 +2,8 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use es_assets::{ExportFormat, ExportSettings, FieldOptions};
+use crate::kinds::spec::{ExportFormat, FieldOptions};
+use crate::settings::ExportSettings;
 use es_export::{
     Compression, Encoding, ExportOptions, Format, MissingTimes, ParquetOptions, ReadOptions, Split, TimePart,
 };
@@ -10,8 +11,8 @@ use es_frame::{CellPolicy, Malformed, Missing, Values};
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
-use crate::failure::Failure;
-use crate::terminal::reporter::StepProgress;
+use crate::error::Error;
+use crate::engine::progress::Progress;
 
 /// The limits of reading.
 pub fn read_options(settings: &ExportSettings) -> ReadOptions {
@@ -39,7 +40,7 @@ pub fn export_options(settings: &ExportSettings, restart: bool) -> ExportOptions
 ///
 /// # Errors
 /// When the format has no such compression.
-pub fn format(mut format: Format, compression: Option<Compression>, row_group_rows: u32) -> Result<Format, Failure> {
+pub fn format(mut format: Format, compression: Option<Compression>, row_group_rows: u32) -> Result<Format, Error> {
     if let Format::Parquet(options) = &mut format {
         options.row_group_rows = row_group_rows as usize;
     }
@@ -53,7 +54,7 @@ pub fn format(mut format: Format, compression: Option<Compression>, row_group_ro
 ///
 /// # Errors
 /// As [`format()`].
-pub fn format_of(to: &es_assets::Output, settings: &ExportSettings) -> Result<Format, Failure> {
+pub fn format_of(to: &crate::kinds::spec::Output, settings: &ExportSettings) -> Result<Format, Error> {
     let named = match to.format {
         ExportFormat::Parquet => Format::Parquet(ParquetOptions::default()),
         ExportFormat::Ipc => Format::Ipc { compression: Compression::Uncompressed },
@@ -67,11 +68,11 @@ pub fn format_of(to: &es_assets::Output, settings: &ExportSettings) -> Result<Fo
         ExportFormat::Tfrecord => Format::TfRecord,
     };
     let compression = to.compression.map(|compression| match compression {
-        es_assets::Compression::Zstd => Compression::Zstd,
-        es_assets::Compression::Snappy => Compression::Snappy,
-        es_assets::Compression::Lz4 => Compression::Lz4,
-        es_assets::Compression::Deflate => Compression::Deflate,
-        es_assets::Compression::None => Compression::Uncompressed,
+        crate::kinds::spec::Compression::Zstd => Compression::Zstd,
+        crate::kinds::spec::Compression::Snappy => Compression::Snappy,
+        crate::kinds::spec::Compression::Lz4 => Compression::Lz4,
+        crate::kinds::spec::Compression::Deflate => Compression::Deflate,
+        crate::kinds::spec::Compression::None => Compression::Uncompressed,
     });
     format(named, compression, settings.row_group_rows)
 }
@@ -80,21 +81,21 @@ pub fn format_of(to: &es_assets::Output, settings: &ExportSettings) -> Result<Fo
 ///
 /// # Errors
 /// When the shares do not add up, or the times do not rise.
-pub fn split_of(split: &es_assets::Split) -> Result<Split, Failure> {
+pub fn split_of(split: &crate::kinds::spec::Split) -> Result<Split, Error> {
     let shares = |parts: &IndexMap<String, f64>| parts.iter().map(|(name, share)| (name.clone(), *share)).collect();
     Ok(match split {
-        es_assets::Split::Hash { key, seed, parts } => Split::by_hash(key.clone(), *seed, shares(parts))?,
-        es_assets::Split::Group { key, seed, parts } => Split::by_group(key.clone(), *seed, shares(parts))?,
-        es_assets::Split::Stratified { key, strata, seed, parts } => {
+        crate::kinds::spec::Split::Hash { key, seed, parts } => Split::by_hash(key.clone(), *seed, shares(parts))?,
+        crate::kinds::spec::Split::Group { key, seed, parts } => Split::by_group(key.clone(), *seed, shares(parts))?,
+        crate::kinds::spec::Split::Stratified { key, strata, seed, parts } => {
             Split::stratified(strata.clone(), key.clone(), *seed, shares(parts))?
         }
-        es_assets::Split::Time { field, parts } => {
-            let part = |(name, part): (&String, &es_assets::TimePart)| {
+        crate::kinds::spec::Split::Time { field, parts } => {
+            let part = |(name, part): (&String, &crate::kinds::spec::TimePart)| {
                 let until = part.until.map(|until| until.to_timestamp(&TimeZone::UTC)).transpose();
-                let until = until.map_err(|error| Failure::usage(format!("where {name} ends: {error}")))?;
+                let until = until.map_err(|error| Error::config(format!("where {name} ends: {error}")))?;
                 Ok(TimePart { name: name.clone(), until })
             };
-            let parts = parts.iter().map(part).collect::<Result<_, Failure>>()?;
+            let parts = parts.iter().map(part).collect::<Result<_, Error>>()?;
             Split::by_time(field, parts, MissingTimes::Refuse)?
         }
     })
@@ -118,10 +119,10 @@ impl Cells {
         let policies = single.iter().map(|(name, options)| (name.clone(), over(policy, options))).collect();
         let encoding = |(name, options): (&String, &FieldOptions)| {
             let encoding = match options.encode? {
-                es_assets::Encoding::Numeric => Encoding::Numeric,
-                es_assets::Encoding::Codes => Encoding::Codes,
-                es_assets::Encoding::OneHot => Encoding::OneHot,
-                es_assets::Encoding::Standard => Encoding::Standard,
+                crate::kinds::spec::Encoding::Numeric => Encoding::Numeric,
+                crate::kinds::spec::Encoding::Codes => Encoding::Codes,
+                crate::kinds::spec::Encoding::OneHot => Encoding::OneHot,
+                crate::kinds::spec::Encoding::Standard => Encoding::Standard,
             };
             Some((name.clone(), encoding))
         };
@@ -138,24 +139,24 @@ impl Cells {
 fn over(policy: CellPolicy, options: &FieldOptions) -> CellPolicy {
     CellPolicy {
         values: options.values.map_or(policy.values, |values| match values {
-            es_assets::Values::One => Values::One,
-            es_assets::Values::List => Values::List,
-            es_assets::Values::First => Values::First,
-            es_assets::Values::Last => Values::Last,
+            crate::kinds::spec::Values::One => Values::One,
+            crate::kinds::spec::Values::List => Values::List,
+            crate::kinds::spec::Values::First => Values::First,
+            crate::kinds::spec::Values::Last => Values::Last,
         }),
         malformed: options.malformed.map_or(policy.malformed, |malformed| match malformed {
-            es_assets::Malformed::Error => Malformed::Error,
-            es_assets::Malformed::Null => Malformed::Null,
+            crate::kinds::spec::Malformed::Error => Malformed::Error,
+            crate::kinds::spec::Malformed::Null => Malformed::Null,
         }),
         missing: options.missing.map_or(policy.missing, |missing| match missing {
-            es_assets::Missing::Null => Missing::Null,
-            es_assets::Missing::Error => Missing::Error,
+            crate::kinds::spec::Missing::Null => Missing::Null,
+            crate::kinds::spec::Missing::Error => Missing::Error,
         }),
     }
 }
 
-/// Tells of the steps of an export.
-pub fn tell(progress: &StepProgress) -> impl Fn(es_export::Progress) + '_ {
+/// Sends the progress of an export on.
+pub fn report_to(progress: &Progress) -> impl Fn(es_export::Progress) + '_ {
     let phase = Mutex::new(None);
     move |step| {
         if let Some(total) = step.total {
@@ -163,7 +164,7 @@ pub fn tell(progress: &StepProgress) -> impl Fn(es_export::Progress) + '_ {
         }
         let before = phase.lock().unwrap_or_else(PoisonError::into_inner).replace(step.phase);
         if before.is_some_and(|before| before != step.phase) {
-            progress.begin_again(match step.phase {
+            progress.restart(match step.phase {
                 es_export::Phase::Counting => "counting",
                 es_export::Phase::Reading => "reading",
                 es_export::Phase::Encoding => "encoding",

@@ -12,11 +12,11 @@ use polars::prelude::DataFrame;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
 
 /// Where batches go.
 pub struct Outlet {
-    sender: mpsc::Sender<Result<Batch, Failure>>,
+    sender: mpsc::Sender<Result<Batch, Error>>,
 }
 
 impl Outlet {
@@ -38,8 +38,8 @@ impl Outlet {
 /// Reads in a thread of its own. One batch waits while others are sent, so that reading never
 /// falls behind and memory stays bounded.
 pub fn in_background(
-    read: impl FnOnce(&Outlet) -> Result<(), Failure> + Send + 'static,
-) -> (impl Stream<Item = Result<Batch, Failure>> + Send, JoinHandle<()>) {
+    read: impl FnOnce(&Outlet) -> Result<(), Error> + Send + 'static,
+) -> (impl Stream<Item = Result<Batch, Error>> + Send, JoinHandle<()>) {
     let (sender, receiver) = mpsc::channel(1);
     let reader = tokio::task::spawn_blocking(move || {
         let outlet = Outlet { sender };
@@ -58,8 +58,8 @@ pub fn in_background(
 ///
 /// # Errors
 /// When it ended in a defect of this program.
-pub async fn ended(reader: JoinHandle<()>, what: &str) -> Result<(), Failure> {
-    reader.await.map_err(|error| Failure::new(Exit::Failed, format!("reading the files of {what} failed: {error}")))
+pub async fn ended(reader: JoinHandle<()>, what: &str) -> Result<(), Error> {
+    reader.await.map_err(|error| Error::failed(format!("reading the files of {what} failed: {error}")))
 }
 
 /// The files that an earlier process has not read to their end, with the place to go on from
@@ -129,8 +129,8 @@ pub fn each_piece<R: Pieces>(
     paths: &[PathBuf],
     from: Option<&Checkpoint>,
     open: impl Fn(&Path) -> Result<R, es_bulk::Error>,
-    mut visit: impl FnMut(&Arc<str>, u64, R::Piece) -> Result<bool, Failure>,
-) -> Result<bool, Failure> {
+    mut visit: impl FnMut(&Arc<str>, u64, R::Piece) -> Result<bool, Error>,
+) -> Result<bool, Error> {
     for (path, from) in remaining(paths, from) {
         let mut reader = open(path)?;
         let (label, settled) = (label(path), from.as_ref().map_or(0, |from| from.row));
@@ -152,8 +152,8 @@ pub fn each_piece<R: Pieces>(
 pub fn rest<R: Pieces>(
     reader: &mut R,
     first: Option<R::Piece>,
-    mut visit: impl FnMut(R::Piece) -> Result<bool, Failure>,
-) -> Result<bool, Failure> {
+    mut visit: impl FnMut(R::Piece) -> Result<bool, Error>,
+) -> Result<bool, Error> {
     let mut next = match first {
         Some(first) => Some(first),
         None => reader.next_piece()?,
@@ -192,7 +192,7 @@ pub fn push_rows(
     options: &WriterOptions,
     rows: &Rows<'_>,
     outlet: &Outlet,
-) -> Result<bool, Failure> {
+) -> Result<bool, Error> {
     if rows.numbers.is_empty() && rows.refused.is_empty() {
         return Ok(outlet.take_old(builder));
     }
@@ -218,6 +218,6 @@ pub fn refuse(builder: &mut BatchBuilder, settled: u64, refused: &[RefusedLine])
 }
 
 /// The error of a row, which is counted from 1.
-pub fn in_row(error: es_bulk::Error, number: u64) -> Failure {
-    Failure::from(error).within(&format!("row {number}"))
+pub fn in_row(error: es_bulk::Error, number: u64) -> Error {
+    Error::from(error).within(&format!("row {number}"))
 }

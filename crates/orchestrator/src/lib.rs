@@ -1,31 +1,50 @@
 //! Keeps machine learning assets on Elasticsearch up to date.
 //!
-//! This crate is the wiring between the others: `es-assets` says what is to be done and
-//! why, the crates of each capability do it, and what is published is kept in Elasticsearch
-//! itself. [`planning`] looks, [`run`] does, [`kinds`] has a module a kind of asset,
-//! [`store`] knows generations and history, [`terminal`] talks to the person.
+//! This crate is the wiring between the others: `es-assets` decides what is to be done and why, the
+//! crates of each capability do it, and what is published is kept in Elasticsearch itself.
+//! [`engine`] plans and runs, [`kinds`] has a module a kind of asset, [`store`] knows generations,
+//! history and leases, [`commands`] and [`terminal`] talk to the person.
 //!
 //! The binary calls [`start`]. A program that wants one capability takes its crate.
 //!
+//! # Running a pipeline from a program
+//!
+//! ```no_run
+//! use std::path::Path;
+//! use std::sync::Arc;
+//!
+//! use orchestrator::engine::{Engine, RunOptions, Scope};
+//! use orchestrator::project::Project;
+//! use tokio_util::sync::CancellationToken;
+//!
+//! # async fn example() -> orchestrator::error::Result<()> {
+//! let project = Project::load(Path::new("."), Path::new("pipeline.yaml"), None)?;
+//! let engine = Engine::connect(Arc::new(project)).await?;
+//! let cancel = CancellationToken::new();
+//! let planned = engine.plan(&Scope::of(Some("+training_set".to_owned())), &cancel).await?;
+//! let end = engine.run(planned, RunOptions { cancel, sinks: Vec::new() }).await?;
+//! println!("run {}: {} steps in {:?}", end.run, end.steps.len(), end.took);
+//! # Ok(())
+//! # }
 //! ```
-//! use orchestrator::failure::Exit;
-//! assert_eq!(Exit::Done.and(Exit::CheckFailed).code(), 3);
-//! ```
+//!
+//! # A kind of your own
+//!
+//! [`Kind`](kinds::Kind) has the trait, and `examples/own_kind.rs` a whole program.
 
 pub mod cli;
 pub mod commands;
-pub mod context;
 pub mod delivery;
 mod disk;
 pub mod doctor;
+pub mod engine;
 pub mod environment;
+pub mod error;
+pub mod exit;
 pub mod exports;
-pub mod failure;
 pub mod feed;
 pub mod kinds;
-pub mod planning;
 pub mod project;
-pub mod run;
 pub mod settings;
 pub mod store;
 pub mod terminal;
@@ -35,9 +54,10 @@ use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use cli::Cli;
-use failure::{Failure, What};
-use terminal::event::Event;
+use error::Error;
+use exit::Exit;
 use terminal::reporter::{Reporter, Style};
+use terminal::results::CommandResult;
 use terminal::{diagnostics, logging};
 
 /// Runs the program on the command line of the process.
@@ -52,38 +72,35 @@ pub fn start() -> ExitCode {
     let reporter = Reporter::new(style);
     match commands::dispatch(cli, &reporter) {
         Ok(exit) => ExitCode::from(exit.code()),
-        Err(failure) => {
-            report(&failure, &reporter);
-            ExitCode::from(failure.exit.code())
+        Err(error) => {
+            report(&error, &reporter);
+            ExitCode::from(Exit::from(&error).code())
         }
     }
 }
 
-fn report(failure: &Failure, reporter: &Reporter) {
-    let (help, places) = match &failure.what {
-        What::Message { help, .. } => (help.clone(), Vec::new()),
-        What::Diagnostics(diagnostics) => {
-            let place = |diagnostic: &es_assets::Diagnostic| {
-                serde_json::json!({
-                    "file": diagnostics.file(),
-                    "line": diagnostic.location.line,
-                    "column": diagnostic.location.column,
-                    "key": diagnostic.key_path,
-                    "message": diagnostic.message,
-                    "help": diagnostic.help,
-                })
-            };
-            (None, diagnostics.iter().map(place).collect())
-        }
-    };
-    reporter.event(&Event::Failed {
-        exit_code: failure.exit.code(),
-        error: failure.summary(),
-        help,
-        diagnostics: places,
+fn report(error: &Error, reporter: &Reporter) {
+    let places = error.diagnostics().map(|diagnostics| {
+        let place = |diagnostic: &es_assets::Diagnostic| {
+            serde_json::json!({
+                "file": diagnostics.file(),
+                "line": diagnostic.location.line,
+                "column": diagnostic.location.column,
+                "key": diagnostic.key_path,
+                "message": diagnostic.message,
+                "help": diagnostic.help,
+            })
+        };
+        diagnostics.iter().map(place).collect()
+    });
+    reporter.json(&CommandResult::Failed {
+        exit_code: Exit::from(error).code(),
+        error: error.to_string(),
+        help: error.help().map(str::to_owned),
+        diagnostics: places.unwrap_or_default(),
     });
     if !reporter.is_json() {
         let colour = logging::colour(std::io::stderr().is_terminal());
-        eprint!("{}", diagnostics::render(failure, colour, true));
+        eprint!("{}", diagnostics::render(error, colour, true));
     }
 }

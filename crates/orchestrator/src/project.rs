@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use es_assets::{Pipeline, Settings};
+use es_assets::Pipeline;
 use es_core::{Client, ErrorKind};
 
 use crate::environment::Environment;
-use crate::failure::Failure;
-use crate::settings;
+use crate::error::{Error, Result};
+use crate::kinds::Kinds;
+use crate::settings::{self, Settings};
 
 /// The name of the pipeline file, unless another is given.
 pub const PIPELINE_FILE: &str = "pipeline.yaml";
@@ -23,41 +24,61 @@ pub struct Project {
     pub environment: Environment,
     /// The settings in force.
     pub settings: Settings,
-    /// What the names of all indices and aliases start with.
+    /// The prefix of the names of all indices and aliases.
     pub prefix: String,
+    /// The kinds that its assets are of.
+    pub kinds: Kinds,
 }
 
 impl Project {
-    /// Reads the pipeline file of a folder, offline.
+    /// Reads the pipeline file of a folder, offline, with the kinds of this program.
     ///
     /// # Errors
     /// Everything that is wrong with the file, the environment or the settings.
-    pub fn load(folder: &Path, file: &Path, environment_name: Option<&str>) -> Result<Self, Failure> {
+    pub fn load(folder: &Path, file: &Path, environment_name: Option<&str>) -> Result<Self> {
+        Self::load_with(Kinds::builtin(), folder, file, environment_name)
+    }
+
+    /// Reads the pipeline file of a folder, offline, with assets of these kinds.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub fn load_with(kinds: Kinds, folder: &Path, file: &Path, environment_name: Option<&str>) -> Result<Self> {
         // `.` says nothing that a message should repeat.
         let path = if folder == Path::new(".") { file.to_owned() } else { folder.join(file) };
         let text = std::fs::read_to_string(&path).map_err(|error| {
-            Failure::usage(format!("the pipeline file {} cannot be read: {error}", path.display()))
+            Error::config(format!("the pipeline file {} cannot be read: {error}", path.display()))
                 .with_help(Some("name it with -f, or its folder with -C; `orchestrator init` writes a first one"))
         })?;
         let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")).to_owned();
-        let pipeline = es_assets::parse(&path.display().to_string(), &text, environment_name)?;
+        let pipeline = kinds.format().parse(&path.display().to_string(), &text, environment_name)?;
         let environment = Environment::load(&folder)?;
         let settings = settings::load(&pipeline, &environment)?;
         let prefix = settings::index_prefix(&pipeline, &settings);
-        Ok(Self { pipeline, folder, environment, settings, prefix })
+        Ok(Self { pipeline, folder, environment, settings, prefix, kinds })
     }
 
     /// Connects to the cluster of the settings.
     ///
     /// # Errors
     /// Where the address, a certificate or the credentials are wrong, or nothing answers.
-    pub async fn connect(&self) -> Result<Client, Failure> {
+    pub async fn connect(&self) -> Result<Client> {
         connect(&self.settings, &self.environment, &self.folder).await
     }
 
     /// The alias that readers of an index asset use.
     pub fn alias(&self, asset: &str) -> String {
         format!("{}{asset}", self.prefix)
+    }
+
+    /// The index, alias or pattern where the documents of an asset are read.
+    ///
+    /// # Errors
+    /// When there is no such asset, or it has no documents.
+    pub fn index_of(&self, name: &str) -> Result<String> {
+        let asset = self.pipeline.asset(name).ok_or_else(|| Error::config(format!("there is no asset `{name}`")))?;
+        let index = self.kinds.of(asset)?.index(self, name, asset);
+        index.ok_or_else(|| Error::config(format!("the asset `{name}` has no documents to read")))
     }
 
     /// How many superseded generations of an index are kept.
@@ -89,7 +110,7 @@ impl Workplace {
     ///
     /// # Errors
     /// As [`Project::load`].
-    pub fn load(folder: &Path, file: &Path, environment_name: Option<&str>) -> Result<Self, Failure> {
+    pub fn load(folder: &Path, file: &Path, environment_name: Option<&str>) -> Result<Self> {
         if has_pipeline(folder, file, environment_name) {
             let Project { folder, environment, settings, .. } = Project::load(folder, file, environment_name)?;
             return Ok(Self { folder, environment, settings });
@@ -103,7 +124,7 @@ impl Workplace {
     ///
     /// # Errors
     /// As [`Project::connect`].
-    pub async fn connect(&self) -> Result<Client, Failure> {
+    pub async fn connect(&self) -> Result<Client> {
         connect(&self.settings, &self.environment, &self.folder).await
     }
 }
@@ -120,7 +141,7 @@ pub fn has_pipeline(folder: &Path, file: &Path, environment_name: Option<&str>) 
     is_named || folder.join(file).is_file()
 }
 
-async fn connect(settings: &Settings, environment: &Environment, folder: &Path) -> Result<Client, Failure> {
+async fn connect(settings: &Settings, environment: &Environment, folder: &Path) -> Result<Client> {
     let config = settings::cluster_config(&settings.cluster, environment, folder)?;
     let is_direct = config.proxy.is_none();
     Client::connect(config).await.map_err(|error| {
@@ -133,6 +154,18 @@ async fn connect(settings: &Settings, environment: &Environment, folder: &Path) 
             }
             _ => None,
         };
-        Failure::from(error).with_help(help)
+        Error::from(error).with_help(help)
     })
+}
+
+#[cfg(test)]
+impl Project {
+    /// A pipeline file with this text, under a prefix.
+    pub(crate) fn of_text(text: &str, prefix: &str) -> Self {
+        let kinds = Kinds::builtin();
+        let pipeline = kinds.format().parse("p.yaml", text, None).unwrap_or_else(|error| panic!("{error}"));
+        let environment = Environment::of([]);
+        let settings = settings::load(&pipeline, &environment).unwrap();
+        Self { pipeline, folder: PathBuf::from("."), environment, settings, prefix: prefix.to_owned(), kinds }
+    }
 }

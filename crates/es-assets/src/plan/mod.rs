@@ -211,9 +211,9 @@ fn asset_steps(request: &PlanRequest<'_>, name: &str, asset: &Asset, will_change
         }
         let step = |action| Step { asset: name.to_owned(), partition: part.clone(), action };
         if !reasons.is_empty() {
-            steps.push(step(match asset.output() {
-                Output::Verdict => Action::Evaluate { reasons },
-                Output::Documents | Output::Files => Action::Build { reasons },
+            steps.push(step(match asset.definition().is_evaluated() {
+                true => Action::Evaluate { reasons },
+                false => Action::Build { reasons },
             }));
             continue;
         }

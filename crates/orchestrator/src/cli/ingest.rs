@@ -62,7 +62,7 @@ pub struct IngestArgs {
     /// How many documents may be rejected before the load fails: a number, or a share such as
     /// 1%. `bulk.max_rejected` without it.
     #[arg(long, value_name = "LIMIT")]
-    pub max_rejected: Option<es_assets::RejectionLimit>,
+    pub max_rejected: Option<crate::settings::RejectionLimit>,
 
     /// Segments that each shard of a new index is merged into after the load.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -3,7 +3,7 @@
 use std::io::IsTerminal as _;
 use std::path::Path;
 
-use es_assets::{ClusterSettings, Pipeline};
+use es_assets::Pipeline;
 
 use crate::cli::Cli;
 use crate::doctor::collect::Target;
@@ -11,10 +11,11 @@ use crate::doctor::finding::{Counts, Finding};
 use crate::doctor::needs::Needs;
 use crate::doctor::{examine, has_failed, role, text};
 use crate::environment::Environment;
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::project::{Project, has_pipeline};
-use crate::settings;
-use crate::terminal::event::Event;
+use crate::settings::{self, ClusterSettings};
+use crate::terminal::results::CommandResult;
 use crate::terminal::logging::colour;
 use crate::terminal::reporter::Reporter;
 
@@ -27,7 +28,7 @@ pub(super) enum Start {
 impl Start {
     /// Reads the pipeline of the command line. That there is none is no error, unless one was
     /// named.
-    pub(super) fn load(cli: &Cli) -> Result<Self, Failure> {
+    pub(super) fn load(cli: &Cli) -> Result<Self, Error> {
         if has_pipeline(&cli.directory, &cli.file, cli.environment.as_deref()) {
             let project = Project::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
             return Ok(Self::Pipeline(Box::new(project)));
@@ -44,6 +45,13 @@ impl Start {
         }
     }
 
+    fn project(&self) -> Option<&Project> {
+        match self {
+            Self::Pipeline(project) => Some(project),
+            Self::Environment { .. } => None,
+        }
+    }
+
     fn prefix(&self) -> Option<String> {
         match self {
             Self::Pipeline(project) => Some(project.prefix.clone()),
@@ -52,7 +60,7 @@ impl Start {
     }
 
     fn needs(&self, sources: &[String]) -> Needs {
-        Needs::of(self.pipeline(), self.prefix().as_deref(), sources)
+        Needs::of(self.project(), self.prefix().as_deref(), sources)
     }
 }
 
@@ -62,7 +70,7 @@ pub(super) async fn doctor(
     start: Start,
     sources: &[String],
     reporter: &Reporter,
-) -> Result<Exit, Failure> {
+) -> Result<Exit, Error> {
     let config = match &start {
         Start::Pipeline(project) => {
             settings::cluster_config(&project.settings.cluster, &project.environment, &project.folder)?
@@ -78,10 +86,10 @@ pub(super) async fn doctor(
 
 fn show(findings: &[Finding], exit: Exit, reporter: &Reporter) {
     for finding in findings {
-        reporter.event(&Event::Checked { finding: Box::new(finding.clone()) });
+        reporter.json(&CommandResult::Checked { finding: serde_json::json!(finding) });
     }
     let counts = Counts::of(findings);
-    reporter.event(&Event::DoctorFinished {
+    reporter.json(&CommandResult::DoctorFinished {
         exit_code: exit.code(),
         passed: counts.passed,
         warned: counts.warned,
@@ -93,9 +101,9 @@ fn show(findings: &[Finding], exit: Exit, reporter: &Reporter) {
 
 /// Prints the least-privileged role, offline: the role itself on standard output, what to do with
 /// it on standard error.
-pub(super) fn print_role(start: &Start, sources: &[String], reporter: &Reporter) -> Result<Exit, Failure> {
+pub(super) fn print_role(start: &Start, sources: &[String], reporter: &Reporter) -> Result<Exit, Error> {
     if start.prefix().is_none() && sources.is_empty() {
-        return Err(Failure::usage("no pipeline says which indices the role is for").with_help(Some(
+        return Err(Error::config("no pipeline says which indices the role is for").with_help(Some(
             "name its folder with -C, or set ELASTICSEARCH_INDEX_PREFIX, or name indices with --source",
         )));
     }
@@ -103,6 +111,6 @@ pub(super) fn print_role(start: &Start, sources: &[String], reporter: &Reporter)
     let body = role::body(&start.needs(sources));
     reporter.result(&format!("{body:#}\n"));
     reporter.note(role::commands(&name).trim_end());
-    reporter.event(&Event::Role { name, role: body });
+    reporter.json(&CommandResult::Role { name, role: body });
     Ok(Exit::Done)
 }

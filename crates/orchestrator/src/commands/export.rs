@@ -9,12 +9,14 @@ use es_export::{Export, Format, IndexReader, Manifest, Origin, ReadBy, ReadReque
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::run::listen_for_interrupts;
+use super::with_progress;
 use crate::cli::ExportArgs;
 use crate::exports;
-use crate::failure::{Exit, Failure};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::project::Workplace;
-use crate::terminal::event::{Event, ExportColumn, StepName};
+use crate::engine::StepName;
+use crate::terminal::results::{CommandResult, ExportColumn};
 use crate::terminal::reporter::Reporter;
 use crate::terminal::table::{Align, Table, count, counted, size, took};
 
@@ -22,15 +24,19 @@ mod order;
 
 use order::{Order, Target};
 
-pub(super) async fn export(work: Workplace, args: ExportArgs, reporter: &Reporter) -> Result<Exit, Failure> {
+pub(super) async fn export(
+    work: Workplace,
+    args: ExportArgs,
+    reporter: &Reporter,
+    cancel: CancellationToken,
+) -> Result<Exit> {
     let order = Order::of(&args, &work)?;
     if reporter.is_json() && matches!(order.target, Target::Standard(_)) && !args.dry_run {
-        return Err(Failure::usage("standard output can hold the rows or the events of --json, not both"));
+        return Err(Error::config("standard output can hold the rows or the events of --json, not both"));
     }
-    let cancel = listen_for_interrupts(reporter);
     let client = tokio::select! {
         client = work.connect() => client?,
-        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
+        () = cancel.cancelled() => return Err(Error::interrupted_early()),
     };
     if args.dry_run {
         return look(&client, order, reporter).await;
@@ -64,11 +70,12 @@ async fn write(
     name: &str,
     cancel: &CancellationToken,
     reporter: &Reporter,
-) -> Result<Exit, Failure> {
+) -> Result<Exit> {
     let started = Instant::now();
-    let progress = reporter.step(step(name), None);
-    let outcome = export.run(client, cancel, exports::tell(&progress)).await;
-    progress.finish();
+    let outcome = with_progress(reporter, step(name), async |progress| {
+        export.run(client, cancel, exports::report_to(&progress)).await
+    })
+    .await;
     finish(path, &outcome?, started.elapsed(), reporter);
     Ok(Exit::Done)
 }
@@ -81,15 +88,16 @@ async fn stream(
     name: &str,
     cancel: &CancellationToken,
     reporter: &Reporter,
-) -> Result<Exit, Failure> {
+) -> Result<Exit> {
     if io::stdout().is_terminal() && matches!(format, Format::IpcStream { .. }) {
-        return Err(Failure::usage("the bytes of an Arrow stream are nothing for a terminal")
+        return Err(Error::config("the bytes of an Arrow stream are nothing for a terminal")
             .with_help(Some("send them to a program or a file, or choose --format ndjson or csv")));
     }
     let started = Instant::now();
-    let progress = reporter.step(step(name), None);
-    let outcome = es_export::stream(client, request, format, io::stdout(), cancel, exports::tell(&progress)).await;
-    progress.finish();
+    let outcome = with_progress(reporter, step(name), async |progress| {
+        es_export::stream(client, request, format, io::stdout(), cancel, exports::report_to(&progress)).await
+    })
+    .await;
     let Streamed { rows, bytes, .. } = match outcome {
         Ok(streamed) => streamed,
         // Whoever reads has seen enough, as `head` has.
@@ -112,7 +120,7 @@ fn step(name: &str) -> StepName {
 }
 
 /// Opens what would be read, says how, and closes it.
-async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit, Failure> {
+async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit> {
     let reader = IndexReader::open(client, order.request).await?;
     let schema = reader.schema();
     let columns: Vec<ExportColumn> = schema
@@ -130,7 +138,7 @@ async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit
         Target::Standard(format) | Target::Files(_, format) => format,
     };
     format.check(&schema)?;
-    reporter.event(&Event::ExportPlanned {
+    reporter.json(&CommandResult::ExportPlanned {
         index: origin.index.clone(),
         rows,
         columns: columns.clone(),
@@ -167,7 +175,7 @@ fn how(origin: &Origin) -> String {
 fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter) {
     let files = manifest.files().count();
     let bytes: u64 = manifest.files().map(|file| file.bytes).sum();
-    reporter.event(&Event::ExportFinished {
+    reporter.json(&CommandResult::ExportFinished {
         path: path.display().to_string(),
         rows: manifest.rows,
         bytes,

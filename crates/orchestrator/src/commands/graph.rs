@@ -1,11 +1,12 @@
 //! `graph`: which asset needs which.
 
 use crate::cli::GraphFormat;
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::project::Project;
 use crate::terminal::reporter::print_out;
 
-pub(super) fn graph(project: &Project, format: GraphFormat) -> Result<Exit, Failure> {
+pub(super) fn graph(project: &Project, format: GraphFormat) -> Result<Exit, Error> {
     let graph = project.pipeline.graph();
     let text = match format {
         GraphFormat::Text => graph.to_text(),

@@ -2,18 +2,21 @@
 
 use std::path::Path;
 
-use es_assets::Undeclared;
 use es_bulk::Summary;
 use es_bulk::files::{FileFormat, expand};
 use es_core::Client;
+use tokio_util::sync::CancellationToken;
 use es_frame::{FieldNames, NonFinite, Operation, WriterOptions};
 
-use super::run::listen_for_interrupts;
+use super::with_progress;
 use crate::cli::{DottedNamesArg, FormatArg, IngestArgs, NonFiniteArg, OperationArg, UndeclaredArg};
 use crate::disk;
-use crate::failure::{Exit, Failure};
+use crate::kinds::spec::Undeclared;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::project::Workplace;
-use crate::terminal::event::{Event, StepName};
+use crate::engine::StepName;
+use crate::terminal::results::CommandResult;
 use crate::terminal::reporter::Reporter;
 use crate::terminal::table::{count, counted, size, took};
 use crate::transfer::ingest::{self, Ending, Order, Prospect};
@@ -21,12 +24,16 @@ use crate::transfer::replay;
 use crate::transfer::source::{Making, Place};
 use crate::transfer::target::Declared;
 
-pub(super) async fn ingest(work: Workplace, args: IngestArgs, reporter: &Reporter) -> Result<Exit, Failure> {
-    let cancel = listen_for_interrupts(reporter);
+pub(super) async fn ingest(
+    work: Workplace,
+    args: IngestArgs,
+    reporter: &Reporter,
+    cancel: CancellationToken,
+) -> Result<Exit> {
     let order = order(&args)?;
     let client = tokio::select! {
         client = prepared(&work, args.dry_run, reporter) => client?,
-        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
+        () = cancel.cancelled() => return Err(Error::interrupted_early()),
     };
     let step = StepName { asset: args.to.clone(), partition: None, kind: "ingest" };
     let ending = match (order, &args.replay) {
@@ -34,44 +41,49 @@ pub(super) async fn ingest(work: Workplace, args: IngestArgs, reporter: &Reporte
             show_prospect(&args.to, &ingest::look(&client, order, &cancel).await?, reporter);
             return Ok(Exit::Done);
         }
-        (Some(order), _) => ingest::load(&work, &client, order, &cancel, |rows| reporter.step(step, rows)).await?,
-        (None, Some(file)) => {
-            let progress = reporter.step(step, None);
-            replay::replay(&work, &client, &args, file, &cancel, progress).await?
+        (Some(order), _) => {
+            with_progress(reporter, step, async |progress| ingest::load(&work, &client, order, &cancel, progress).await)
+                .await?
         }
-        (None, None) => return Err(Failure::usage("there is nothing to load")),
+        (None, Some(file)) => {
+            with_progress(reporter, step, async |progress| {
+                replay::replay(&work, &client, &args, file, &cancel, progress).await
+            })
+            .await?
+        }
+        (None, None) => return Err(Error::config("there is nothing to load")),
     };
     finish(&args, ending, reporter)
 }
 
 /// A connection to a cluster that has room.
-async fn prepared(work: &Workplace, only_looks: bool, reporter: &Reporter) -> Result<Client, Failure> {
+async fn prepared(work: &Workplace, only_looks: bool, reporter: &Reporter) -> Result<Client, Error> {
     let client = work.connect().await?;
     if work.settings.run.disk_check && !only_looks {
-        disk::require_room(&client, reporter).await?;
+        disk::require_room(&client, |warning| reporter.note(&format!("warning: {warning}"))).await?;
     }
     Ok(client)
 }
 
 /// What the command line asks for; none where a dead letter is sent again.
-fn order(args: &IngestArgs) -> Result<Option<Order>, Failure> {
+fn order(args: &IngestArgs) -> Result<Option<Order>, Error> {
     if args.replay.is_some() {
         return Ok(None);
     }
     let place = match args.files.as_slice() {
         [one] if one == "-" => Place::Standard,
         files if files.iter().any(|file| file == "-") => {
-            return Err(Failure::usage("standard input cannot be loaded together with files"));
+            return Err(Error::config("standard input cannot be loaded together with files"));
         }
         files => Place::Files(expand(files)?),
     };
     let operation = operation(args.op);
     if args.id.is_empty() && operation.needs_id() {
-        return Err(Failure::usage(format!("--op {} needs --id", operation.as_str()))
+        return Err(Error::config(format!("--op {} needs --id", operation.as_str()))
             .with_help(Some("name the columns that make up the ids of the documents to change")));
     }
     if args.version.is_some() && !operation.takes_version() {
-        return Err(Failure::usage("--document-version goes with --op index and delete"));
+        return Err(Error::config("--document-version goes with --op index and delete"));
     }
     let writer = WriterOptions {
         id: args.id.clone(),
@@ -128,7 +140,7 @@ fn format(format: FormatArg) -> FileFormat {
 }
 
 fn show_prospect(index: &str, prospect: &Prospect, reporter: &Reporter) {
-    reporter.event(&Event::IngestPlanned {
+    reporter.json(&CommandResult::IngestPlanned {
         index: index.to_owned(),
         exists: prospect.exists,
         files: prospect.files.clone(),
@@ -149,11 +161,11 @@ fn show_prospect(index: &str, prospect: &Prospect, reporter: &Reporter) {
 }
 
 /// Shows what a load did, and says how the program ends.
-fn finish(args: &IngestArgs, ending: Ending, reporter: &Reporter) -> Result<Exit, Failure> {
+fn finish(args: &IngestArgs, ending: Ending, reporter: &Reporter) -> Result<Exit> {
     let Ending { whole, here, dead_letter, failure } = ending;
-    let exit = failure.as_ref().map_or(Exit::Done, |failure| failure.exit);
+    let exit = failure.as_ref().map_or(Exit::Done, Exit::from);
     let letter = dead_letter.as_ref().map(|path| path.display().to_string());
-    reporter.event(&Event::IngestFinished {
+    reporter.json(&CommandResult::IngestFinished {
         index: args.to.clone(),
         exit_code: exit.code(),
         summary: serde_json::json!(whole),
@@ -169,8 +181,8 @@ fn finish(args: &IngestArgs, ending: Ending, reporter: &Reporter) -> Result<Exit
     match failure {
         None => Ok(exit),
         Some(failure) => {
-            let carries_on = args.replay.is_none() && !args.id.is_empty() && args.files != ["-"];
-            let help = (exit == Exit::Interrupted && carries_on).then_some("the same command carries it on");
+            let can_be_resumed = args.replay.is_none() && !args.id.is_empty() && args.files != ["-"];
+            let help = (exit == Exit::Interrupted && can_be_resumed).then_some("the same command resumes it");
             Err(failure.with_help(help))
         }
     }
@@ -213,10 +225,10 @@ fn text(index: &str, whole: &Summary, here: &Summary, letter: Option<&str>) -> S
 }
 
 /// Writes the numbers for a collector of metrics, in one step.
-fn write_metrics(path: &Path, summary: &Summary, index: &str) -> Result<(), Failure> {
+fn write_metrics(path: &Path, summary: &Summary, index: &str) -> Result<(), Error> {
     let text = summary.to_prometheus(&[("index", index)]);
     let beside = path.with_extension("prom.new");
     std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
-        Failure::new(Exit::Failed, format!("the metrics file {} cannot be written: {error}", path.display()))
+        Error::failed(format!("the metrics file {} cannot be written: {error}", path.display()))
     })
 }

@@ -5,14 +5,15 @@ use std::io::Write as _;
 use std::path::Path;
 
 use super::reference;
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
+use crate::exit::Exit;
 use crate::terminal::reporter::Reporter;
 
 const PIPELINE: &str = include_str!("init/pipeline.yaml");
 const COMPOSE: &str = include_str!("init/compose.yaml");
 const DATA: &str = include_str!("init/measurements.csv");
 
-pub(super) fn init(folder: &Path, reporter: &Reporter) -> Result<Exit, Failure> {
+pub(super) fn init(folder: &Path, reporter: &Reporter) -> Result<Exit, Error> {
     let files = [
         ("pipeline.yaml", PIPELINE.to_owned()),
         ("compose.yaml", COMPOSE.to_owned()),
@@ -20,7 +21,7 @@ pub(super) fn init(folder: &Path, reporter: &Reporter) -> Result<Exit, Failure> 
         ("data/measurements.csv", DATA.to_owned()),
     ];
     if let Some((name, _)) = files.iter().find(|(name, _)| folder.join(name).exists()) {
-        return Err(Failure::usage(format!("{} exists already and is not overwritten", folder.join(name).display()))
+        return Err(Error::config(format!("{} exists already and is not overwritten", folder.join(name).display()))
             .with_help(Some("name another folder: orchestrator init DIR")));
     }
     for (name, text) in files {
@@ -33,10 +34,10 @@ pub(super) fn init(folder: &Path, reporter: &Reporter) -> Result<Exit, Failure> 
     Ok(Exit::Done)
 }
 
-fn write(path: &Path, text: &str) -> Result<(), Failure> {
+fn write(path: &Path, text: &str) -> Result<(), Error> {
     let written = path
         .parent()
         .map_or(Ok(()), fs::create_dir_all)
         .and_then(|()| OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes()));
-    written.map_err(|error| Failure::new(Exit::Failed, format!("{} cannot be written: {error}", path.display())))
+    written.map_err(|error| Error::failed(format!("{} cannot be written: {error}", path.display())))
 }

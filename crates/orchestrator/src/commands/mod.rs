@@ -6,6 +6,7 @@ mod export;
 mod graph;
 mod ingest;
 mod init;
+mod interrupts;
 mod plan;
 mod reference;
 mod run;
@@ -19,16 +20,20 @@ use std::sync::Arc;
 use clap::CommandFactory as _;
 
 use crate::cli::{Cli, Command, ScopeArgs};
-use crate::failure::{Exit, Failure};
-use crate::planning::{Scope, partition_filter};
+use crate::engine::plan::partition_filter;
+use crate::engine::progress::Progress;
+use crate::engine::{Bus, Scope, StepName};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::project::{Project, Workplace};
 use crate::terminal::reporter::{Reporter, print_out};
+use interrupts::interruptible;
 
 /// Does what the command line says.
 ///
 /// # Errors
 /// What ended the command, to be shown.
-pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit, Failure> {
+pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
     let load = || Project::load(&cli.directory, &cli.file, cli.environment.as_deref()).map(Arc::new);
     match &cli.command {
         Command::Init { dir } => init::init(&init_folder(&cli.directory, dir), reporter),
@@ -42,16 +47,28 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit, Failure> {
         }
         Command::Ingest(args) => {
             let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
-            block_on(ingest::ingest(work, args.clone(), reporter))
+            block_on(interruptible(reporter, |cancel| ingest::ingest(work, args.clone(), reporter, cancel)))
         }
         Command::Export(args) => {
             let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
-            block_on(export::export(work, (**args).clone(), reporter))
+            block_on(interruptible(reporter, |cancel| export::export(work, (**args).clone(), reporter, cancel)))
         }
-        Command::Plan(scope) => block_on(plan::plan(load()?, scope_of(scope)?, reporter)),
-        Command::Run(scope) => block_on(run::run(load()?, scope_of(scope)?, reporter)),
-        Command::Check { select } => block_on(check::check(load()?, select.clone(), reporter)),
-        Command::Status { select } => block_on(status::status(load()?, select.clone(), reporter)),
+        Command::Plan(scope) => {
+            let (project, scope) = (load()?, scope_of(scope)?);
+            block_on(interruptible(reporter, |cancel| plan::plan(project, scope, reporter, cancel)))
+        }
+        Command::Run(scope) => {
+            let (project, scope) = (load()?, scope_of(scope)?);
+            block_on(interruptible(reporter, |cancel| run::run(project, scope, reporter, cancel)))
+        }
+        Command::Check { select } => {
+            let project = load()?;
+            block_on(interruptible(reporter, |cancel| check::check(project, select.clone(), reporter, cancel)))
+        }
+        Command::Status { select } => {
+            let project = load()?;
+            block_on(interruptible(reporter, |cancel| status::status(project, select.clone(), reporter, cancel)))
+        }
         Command::Runs { id, limit } => block_on(runs::runs(load()?, id.as_deref(), *limit, reporter)),
         Command::Graph { format } => graph::graph(&*load()?, *format),
         Command::Schema => reference::schema(),
@@ -70,7 +87,7 @@ fn init_folder(directory: &Path, dir: &Path) -> PathBuf {
     if directory == Path::new(".") { dir.to_owned() } else { directory.join(dir) }
 }
 
-fn scope_of(scope: &ScopeArgs) -> Result<Scope, Failure> {
+fn scope_of(scope: &ScopeArgs) -> Result<Scope> {
     Ok(Scope {
         select: scope.select.clone(),
         partitions: partition_filter(scope.partition.as_deref(), scope.from.as_deref(), scope.to.as_deref())?,
@@ -78,13 +95,21 @@ fn scope_of(scope: &ScopeArgs) -> Result<Scope, Failure> {
     })
 }
 
-fn block_on(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+fn block_on(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failed, format!("the program cannot start its threads: {error}")))?;
+        .map_err(|error| Error::failed(format!("the program cannot start its threads: {error}")))?;
     let outcome = runtime.block_on(command);
     // Closing requests that were sent in the background get a moment.
     runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    outcome
+}
+
+/// Runs some work outside of a run, and shows its progress as that of one step.
+async fn with_progress<T>(reporter: &Reporter, step: StepName, work: impl AsyncFnOnce(Progress) -> T) -> T {
+    let (bus, draining) = Bus::to(reporter.sinks());
+    let outcome = work(Progress::new(bus, step, None)).await;
+    draining.finish().await;
     outcome
 }

@@ -6,23 +6,33 @@ use es_assets::{Action, Step};
 use es_core::{Mapping, Property};
 use serde_json::json;
 
-use crate::failure::{Exit, Failure};
-use crate::planning::{Planned, Scope, action_name, make_plan, mapping_changes, reasons, refuse_unmet, step_name};
+use tokio_util::sync::CancellationToken;
+
+use super::run::connect;
+use crate::engine::plan::{action_name, mapping_changes, reasons, refuse_unmet, step_name};
+use crate::engine::{Planned, Scope};
+use crate::error::Result;
+use crate::exit::Exit;
 use crate::project::Project;
-use crate::terminal::event::Event;
-use crate::terminal::reporter::{Reporter, label};
+use crate::terminal::reporter::Reporter;
+use crate::terminal::results::CommandResult;
 use crate::terminal::table::{Align, Table, count, counted};
 
-pub(super) async fn plan(project: Arc<Project>, scope: Scope, reporter: &Reporter) -> Result<Exit, Failure> {
-    let client = project.connect().await?;
-    let planned = make_plan(&project, &client, &scope).await?;
+pub(super) async fn plan(
+    project: Arc<Project>,
+    scope: Scope,
+    reporter: &Reporter,
+    cancel: CancellationToken,
+) -> Result<Exit> {
+    let engine = connect(project.clone(), &cancel).await?;
+    let planned = engine.plan(&scope, &cancel).await?;
     refuse_unmet(&planned.plan)?;
     for step in &planned.plan.steps {
-        reporter.event(&Event::StepPlanned {
+        reporter.json(&CommandResult::StepPlanned {
             step: step_name(&project, step),
             action: action_name(&step.action),
-            reasons: explained(&planned, &project, step),
-            rows: planned.prepared.rows(&step.asset, step.partition.as_ref()),
+            reasons: explained(&planned, step),
+            rows: rows_of(&planned, step),
             mapping: new_mapping(&planned, step).map(|mapping| json!(mapping)),
         });
     }
@@ -33,7 +43,12 @@ pub(super) async fn plan(project: Arc<Project>, scope: Scope, reporter: &Reporte
 /// The mapping that an index would be made with, of files.
 fn new_mapping<'a>(planned: &'a Planned, step: &Step) -> Option<&'a Mapping> {
     let is_build = matches!(step.action, Action::Build { .. });
-    planned.prepared.files.get(&step.asset).filter(|_| is_build).map(|files| &files.mapping)
+    planned.prepared.get(&step.asset).filter(|_| is_build).and_then(|prepared| prepared.mapping.as_ref())
+}
+
+/// The rows that a part will have, where that is known.
+fn rows_of(planned: &Planned, step: &Step) -> Option<u64> {
+    planned.prepared.get(&step.asset)?.rows_of(step.partition.as_ref())
 }
 
 /// The fields of a mapping, in a line.
@@ -44,12 +59,12 @@ fn fields(mapping: &Mapping) -> String {
 }
 
 /// The reasons, with the differences of the mapping where the mapping is one.
-fn explained(planned: &Planned, project: &Project, step: &Step) -> Vec<String> {
+fn explained(planned: &Planned, step: &Step) -> Vec<String> {
     let mut reasons = reasons(&step.action);
     let Action::Build { reasons: why } = &step.action else { return reasons };
     let is_mapping = |reason: &es_assets::Reason| matches!(reason, es_assets::Reason::DefinitionChanged { parts } if parts.iter().any(|part| part == "mappings"));
     if why.iter().any(is_mapping) {
-        reasons.extend(mapping_changes(planned, project, step).into_iter().map(|change| format!("{change} (reindex)")));
+        reasons.extend(mapping_changes(planned, step).into_iter().map(|change| format!("{change} (reindex)")));
     }
     reasons
 }
@@ -68,15 +83,20 @@ fn text(planned: &Planned, project: &Project) -> String {
     let mut table =
         Table::new(&[("part", Align::Left), ("action", Align::Left), ("rows", Align::Right), ("why", Align::Left)]);
     for step in &pending {
-        let rows = planned.prepared.rows(&step.asset, step.partition.as_ref());
+        let rows = rows_of(planned, step);
         table.row([
-            label(&step_name(project, step)),
+            step_name(project, step).label(),
             action_name(&step.action).replace('_', " "),
             rows.map(count).unwrap_or_default(),
-            explained(planned, project, step).join("; "),
+            explained(planned, step).join("; "),
         ]);
     }
     text.push_str(&table.to_string());
+    for (name, prepared) in &planned.prepared {
+        for note in &prepared.notes {
+            text.push_str(&format!("note: {name}: {note}\n"));
+        }
+    }
     let mut shown: Vec<&str> = Vec::new();
     for step in &pending {
         let Some(mapping) = new_mapping(planned, step).filter(|_| !shown.contains(&step.asset.as_str())) else {

@@ -3,20 +3,22 @@
 use std::fmt::Write as _;
 
 use clap::{Command as ClapCommand, CommandFactory as _};
-use es_assets::Settings;
 use serde_json::{Value, json};
 
 use crate::cli::{Cli, ReferencePage};
 use crate::environment;
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
+use crate::exit::Exit;
+use crate::kinds::Kinds;
+use crate::settings::Settings;
 use crate::terminal::reporter::print_out;
 
-pub(super) fn schema() -> Result<Exit, Failure> {
-    print_out(&format!("{:#}\n", es_assets::schema()));
+pub(super) fn schema() -> Result<Exit, Error> {
+    print_out(&format!("{:#}\n", Kinds::builtin().format().schema()));
     Ok(Exit::Done)
 }
 
-pub(super) fn page(which: ReferencePage) -> Result<Exit, Failure> {
+pub(super) fn page(which: ReferencePage) -> Result<Exit, Error> {
     let text = match which {
         ReferencePage::Cli => cli_page(),
         ReferencePage::Environment => environment_page(),
@@ -96,7 +98,7 @@ fn settings_page() -> String {
          | setting | default | meaning |\n|---|---|---|\n",
     );
     let defaults = json!(Settings::default());
-    let schema = json!(es_assets::schema());
+    let schema = Kinds::builtin().format().schema().clone();
     let definitions = schema.get("$defs").cloned().unwrap_or_default();
     for section in Settings::SECTIONS {
         let properties = section_properties(&schema, &definitions, section);

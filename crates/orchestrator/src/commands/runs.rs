@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::failure::{Exit, Failure};
+use crate::error::{Error, Result};
+use crate::exit::Exit;
 use crate::project::Project;
-use crate::store::runs::RunStore;
-use crate::terminal::event::Event;
+use crate::store::history::History;
+use crate::terminal::results::CommandResult;
 use crate::terminal::reporter::Reporter;
 use crate::terminal::table::{Align, Table, took};
 
@@ -14,10 +15,10 @@ pub(super) async fn runs(
     id: Option<&str>,
     limit: usize,
     reporter: &Reporter,
-) -> Result<Exit, Failure> {
+) -> Result<Exit> {
     let client = project.connect().await?;
-    let store = RunStore::new(client, &project.prefix, project.pipeline.name());
-    let records = store.list(id, limit).await?;
+    let store = History::new(client, &project.prefix, project.pipeline.name());
+    let records = store.steps(id, limit).await?;
     let mut table = Table::new(&[
         ("run", Align::Left),
         ("part", Align::Left),
@@ -37,9 +38,9 @@ pub(super) async fn runs(
             duration.map(took).unwrap_or_default(),
             detail,
         ]);
-        reporter.event(&Event::RunRecord {
+        reporter.json(&CommandResult::RunRecord {
             run: record.run.clone(),
-            part: record.part.clone(),
+            part: Some(record.part.clone()),
             status: record.status,
             started: record.started.to_string(),
             error: record.error.clone(),
@@ -47,7 +48,7 @@ pub(super) async fn runs(
         });
     }
     match (records.is_empty(), id) {
-        (true, Some(id)) => Err(Failure::usage(format!("there is no run {id}")).with_help(Some("`runs` lists them"))),
+        (true, Some(id)) => Err(Error::config(format!("there is no run {id}")).with_help(Some("`runs` lists them"))),
         (true, None) => {
             reporter.result("no runs yet\n");
             Ok(Exit::Done)

@@ -2,24 +2,29 @@
 
 use std::sync::Arc;
 
-use es_assets::{Action, AssetKind};
+use es_assets::Action;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
-use super::run::monitor_text;
-use crate::failure::{Exit, Failure};
-use crate::planning::{Planned, Scope, make_plan, reasons};
+use super::run::{connect, report_text};
+use crate::engine::plan::reasons;
+use crate::engine::{Planned, Scope};
+use crate::error::Result;
+use crate::exit::Exit;
 use crate::project::Project;
-use crate::store::runs::RunRecord;
-use crate::terminal::event::Event;
+use crate::store::history::StepRecord;
 use crate::terminal::reporter::Reporter;
+use crate::terminal::results::CommandResult;
 use crate::terminal::table::{Align, Table, count};
 
 pub(super) async fn status(
     project: Arc<Project>,
     select: Option<String>,
     reporter: &Reporter,
-) -> Result<Exit, Failure> {
-    let client = project.connect().await?;
-    let planned = make_plan(&project, &client, &Scope { select, ..Scope::default() }).await?;
+    cancel: CancellationToken,
+) -> Result<Exit> {
+    let engine = connect(project.clone(), &cancel).await?;
+    let planned = engine.plan(&Scope::of(select), &cancel).await?;
     let mut names: Vec<&str> = planned.plan.steps.iter().map(|step| step.asset.as_str()).collect();
     names.dedup();
     let mut table = Table::new(&[
@@ -33,7 +38,7 @@ pub(super) async fn status(
     ]);
     let mut reports = String::new();
     for name in names {
-        let status = of(&project, &planned, name);
+        let status = status_of(&project, &planned, name);
         table.row([
             name.to_owned(),
             status.kind.to_owned(),
@@ -43,10 +48,10 @@ pub(super) async fn status(
             status.last_made.clone().unwrap_or_default(),
             status.reasons.first().cloned().unwrap_or_default(),
         ]);
-        if let Some(report) = &status.report {
-            reports.push_str(&monitor_text(name, report));
+        if let Some(text) = status.report.as_ref().and_then(|report| report_text(&project, name, report)) {
+            reports.push_str(&format!("\n{name}: {text}"));
         }
-        reporter.event(&Event::AssetStatus {
+        reporter.json(&CommandResult::AssetStatus {
             asset: name.to_owned(),
             kind: status.kind,
             published: status.published,
@@ -71,10 +76,10 @@ struct Status {
     state: &'static str,
     reasons: Vec<String>,
     last_made: Option<String>,
-    report: Option<Box<es_monitor::Report>>,
+    report: Option<Value>,
 }
 
-fn of(project: &Project, planned: &Planned, name: &str) -> Status {
+fn status_of(project: &Project, planned: &Planned, name: &str) -> Status {
     let states: Vec<_> = planned.observed.states.of(name).map(|(_, state)| state).collect();
     let published = states.iter().filter(|state| state.published.is_some()).count();
     let steps: Vec<_> = planned.plan.steps.iter().filter(|step| step.asset == name).collect();
@@ -84,10 +89,10 @@ fn of(project: &Project, planned: &Planned, name: &str) -> Status {
     reasons.dedup();
     let is_current = steps.iter().all(|step| step.action == Action::Unchanged);
     let has_failed = states.iter().any(|state| state.failure.is_some());
-    let newest: Option<&RunRecord> =
+    let newest: Option<&StepRecord> =
         planned.observed.successes.iter().filter(|record| record.asset == name).max_by_key(|record| record.started);
     Status {
-        kind: project.pipeline.graph().kind(name).map_or("", AssetKind::as_str),
+        kind: project.pipeline.graph().kind(name).unwrap_or_default(),
         published,
         declared: steps.iter().filter(|step| step.action != Action::Retire).count(),
         rows: (!rows.is_empty()).then(|| rows.iter().sum()),

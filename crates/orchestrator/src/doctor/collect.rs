@@ -13,7 +13,6 @@ use es_core::{
 use super::checks::Asked;
 use super::checks::indices::Examined;
 use super::needs::Needs;
-use crate::failure::Failure;
 use crate::store::generation::Generation;
 
 /// Each stage of the gathering takes no longer than this, whatever a node does: see
@@ -99,7 +98,7 @@ fn impatient(config: &ClusterConfig) -> ClusterConfig {
 ///
 /// # Errors
 /// When the configuration itself cannot be used.
-pub async fn reach(target: &Target) -> Result<Reached, Failure> {
+pub async fn reach(target: &Target) -> Result<Reached, Error> {
     let config = impatient(&target.config);
     let limit = config.request_timeout;
     let probes = async {

@@ -14,7 +14,7 @@ pub mod text;
 use es_core::Credentials;
 use jiff::Timestamp;
 
-use crate::failure::Failure;
+use crate::error::Error;
 use checks::{access, cluster, health, indices, nodes, reachability, shards, skipped};
 use collect::{Gathered, Reached, Target};
 use finding::{Finding, Group, Status};
@@ -48,7 +48,7 @@ const AFTER_THE_CONNECTION: [(Group, &str); 18] = [
 ///
 /// # Errors
 /// When the configuration itself cannot be used. What is wrong with the cluster is a finding.
-pub async fn examine(target: &Target) -> Result<Vec<Finding>, Failure> {
+pub async fn examine(target: &Target) -> Result<Vec<Finding>, Error> {
     let reached = collect::reach(target).await?;
     let mut findings = way(target, &reached);
     match &reached.client {

@@ -3,8 +3,11 @@
 //! The privileges are those of the requests that this program sends, and no more. A new request
 //! gets its line here; the test `a_user_with_exactly_the_role_runs_the_pipeline` fails without it.
 
-use es_assets::{Asset, AssetSpec, Feature, Pipeline, RatioTerm, Rule, ValueSource};
+use es_assets::Output;
 use es_core::{Capability, IndexPrivileges, PrivilegeRequest};
+
+use crate::error::Result;
+use crate::project::Project;
 
 /// What a privilege is on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,11 +66,12 @@ pub struct Needs {
     pub exports: Vec<ExportNeed>,
 }
 
-const ANY_PIPELINE: [(&str, &str, bool); 5] = [
+const ANY_PIPELINE: [(&str, &str, bool); 6] = [
     ("view_index_metadata", "to look up what is published, and its mappings", true),
     ("read", "to read documents and the history of runs", true),
     ("create_index", "to make indices, that of the history among them", true),
-    ("index", "to write documents and the history of runs", true),
+    ("index", "to write documents, the history of runs and leases", true),
+    ("delete", "to remove records of the history that are too old", true),
     ("monitor", "to look at the sizes of shards, which only `doctor` does", false),
 ];
 
@@ -88,7 +92,7 @@ const SOURCE: [(&str, &str, bool); 2] = [
 impl Needs {
     /// What a pipeline under a prefix needs, with sources outside the prefix. Without a
     /// pipeline, what any pipeline under the prefix does.
-    pub fn of(pipeline: Option<&Pipeline>, prefix: Option<&str>, sources: &[String]) -> Self {
+    pub fn of(project: Option<&Project>, prefix: Option<&str>, sources: &[String]) -> Self {
         let mut needs = Self::default();
         let mut add = |on: &On, list: &[(&'static str, &'static str, bool)]| {
             needs.privileges.extend(list.iter().map(|(privilege, purpose, required)| Need {
@@ -102,60 +106,51 @@ impl Needs {
         if let Some(prefix) = prefix {
             let under = On::Indices(format!("{prefix}*"));
             add(&under, &ANY_PIPELINE);
-            let makes_indices =
-                |pipeline: &Pipeline| pipeline.assets().iter().any(|(_, asset)| asset.kind().is_index());
-            if pipeline.is_none_or(makes_indices) {
+            let makes_indices = |project: &Project| {
+                let mut assets = project.pipeline.assets().values();
+                assets.any(|asset| asset.output() == Output::Documents && !asset.definition().is_evaluated())
+            };
+            if project.is_none_or(makes_indices) {
                 add(&under, &INDEX_ASSETS);
             }
         }
         for source in sources {
             add(&On::Indices(source.clone()), &SOURCE);
         }
-        if let (Some(pipeline), Some(prefix)) = (pipeline, prefix) {
-            for (name, asset) in pipeline.assets() {
-                needs.add_asset(name, asset, prefix);
+        if let Some(project) = project {
+            for (name, asset) in project.pipeline.assets() {
+                if let Ok(kind) = project.kinds.of(asset) {
+                    kind.needs(project, name, asset, &mut needs);
+                }
             }
         }
         needs
     }
 
-    fn add_asset(&mut self, name: &str, asset: &Asset, prefix: &str) {
-        let index = format!("{prefix}{}", asset.reads().unwrap_or(name));
-        let mut fields: Vec<String> = Vec::new();
-        let mut has_script = false;
-        match &asset.spec {
-            AssetSpec::Ingest(ingest) => {
-                for check in &ingest.checks {
-                    if let Rule::Unique(columns) = &check.rule {
-                        fields.extend(columns.iter().cloned());
-                    }
-                }
-            }
-            AssetSpec::Features(features) => {
-                fields.push(features.time.clone());
-                fields.extend(features.entity.iter().cloned());
-                for feature in features.features.values() {
-                    match values_of(feature) {
-                        Values::Fields(found) => fields.extend(found),
-                        Values::Script => has_script = true,
-                    }
-                }
-            }
-            AssetSpec::Export(export) => self.exports.push(ExportNeed {
-                asset: name.to_owned(),
-                index: index.clone(),
-                columns: export.columns.clone(),
-            }),
-            AssetSpec::Monitor(monitor) => {
-                fields.push(monitor.time.clone());
-                fields.extend(monitor.fields.keys().cloned());
-            }
+    /// Adds an index that others write, which an asset reads.
+    pub fn reads_source(&mut self, index: &str) {
+        let on = On::Indices(index.to_owned());
+        if self.privileges.iter().any(|need| need.on == on) {
+            return;
         }
-        if has_script {
-            self.capabilities.push((Capability::Scripting, name.to_owned()));
-        }
+        self.privileges.extend(SOURCE.iter().map(|(privilege, purpose, required)| Need {
+            privilege,
+            on: on.clone(),
+            purpose,
+            required: *required,
+        }));
+    }
+
+    /// Adds a feature of the cluster that an asset uses.
+    pub fn capability(&mut self, capability: Capability, asset: &str) {
+        self.capabilities.push((capability, asset.to_owned()));
+    }
+
+    /// Adds fields of an index whose values an asset groups, counts or computes with.
+    pub fn aggregates(&mut self, asset: &str, index: Result<String>, fields: impl IntoIterator<Item = String>) {
+        let Ok(index) = index else { return };
         for field in fields {
-            let need = FieldNeed { asset: name.to_owned(), index: index.clone(), field };
+            let need = FieldNeed { asset: asset.to_owned(), index: index.clone(), field };
             if !self.fields.contains(&need) {
                 self.fields.push(need);
             }
@@ -180,47 +175,6 @@ impl Needs {
             }
         }
         request
-    }
-}
-
-/// Where a feature's values come from.
-enum Values {
-    Fields(Vec<String>),
-    Script,
-}
-
-fn values_of(feature: &Feature) -> Values {
-    let of = |source: &ValueSource| match source {
-        ValueSource::Field(field) => Values::Fields(vec![field.clone()]),
-        ValueSource::Script(_) => Values::Script,
-    };
-    match feature {
-        Feature::Sum(metric)
-        | Feature::Avg(metric)
-        | Feature::Min(metric)
-        | Feature::Max(metric)
-        | Feature::SumOfSquares(metric)
-        | Feature::StdDeviation(metric)
-        | Feature::Variance(metric)
-        | Feature::ValueCount(metric) => of(&metric.values),
-        Feature::Percentiles(percentiles) => of(&percentiles.values),
-        Feature::Cardinality(cardinality) => Values::Fields(vec![cardinality.field.clone()]),
-        Feature::Ratio(ratio) => {
-            let terms = [&ratio.of, &ratio.to].map(|term| match term {
-                RatioTerm::ValueCount(metric) | RatioTerm::Sum(metric) => of(&metric.values),
-                RatioTerm::Count(_) | RatioTerm::Filter(_) | RatioTerm::Missing(_) => Values::Fields(Vec::new()),
-            });
-            let mut fields = Vec::new();
-            for term in terms {
-                match term {
-                    Values::Fields(found) => fields.extend(found),
-                    Values::Script => return Values::Script,
-                }
-            }
-            Values::Fields(fields)
-        }
-        // Whether a field has a value is known without its values.
-        Feature::Count(_) | Feature::Missing(_) | Feature::Derivative(_) => Values::Fields(Vec::new()),
     }
 }
 
@@ -261,8 +215,8 @@ assets:
 
     #[test]
     fn what_each_kind_needs() {
-        let pipeline = es_assets::parse("p.yaml", PIPELINE, None).unwrap();
-        let needs = Needs::of(Some(&pipeline), Some("x-"), &["logs-*".to_owned()]);
+        let project = Project::of_text(PIPELINE, "x-");
+        let needs = Needs::of(Some(&project), Some("x-"), &["logs-*".to_owned()]);
         let fields: Vec<(&str, &str)> =
             needs.fields.iter().map(|need| (need.asset.as_str(), need.field.as_str())).collect();
         let expected =
@@ -285,7 +239,7 @@ assets:
         let start = PIPELINE.find("  a: {").unwrap();
         let end = PIPELINE.find("  f:\n").unwrap();
         let text = format!("{}{}", &PIPELINE[..start], &PIPELINE[start..end]);
-        let with_index = es_assets::parse("p.yaml", &text, None).unwrap();
+        let with_index = Project::of_text(&text, "x-");
         let makes = Needs::of(Some(&with_index), Some("x-"), &[]);
         assert!(privileges(&makes, &On::Indices("x-*".into())).contains(&"delete_index"));
         let any = Needs::of(None, Some("x-"), &[]);

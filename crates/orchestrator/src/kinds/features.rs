@@ -1,71 +1,121 @@
 //! `features`: entity × time features, computed by Elasticsearch, into an index.
 
+use std::collections::HashMap;
 use std::num::NonZeroU32;
 
-use es_assets::{Feature, Features, Fingerprint, Metric, RatioTerm, TimeUnit, ValueSource};
+use async_trait::async_trait;
+use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Parts, Reference, Report, Siblings};
 use es_bulk::{Batch, BatchBuilder, BatchLimits};
-use es_core::Mapping;
+use es_core::{Capability, Mapping};
 use es_features::{FeatureSet, FeatureStream, Grid, Script, Settings, Step, Values, Window};
 use es_frame::DocumentWriter;
+use es_values::{TimeUnit, nearest, quoted_list};
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use polars::prelude::DataFrame;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::Done;
-use super::generation::{NewGeneration, write};
-use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use super::index::{self, IndexRequest};
+use super::spec::{Feature, Features, Metric, RatioTerm, ValueSource};
+use super::{Built, Kind, Subject, Work};
+use crate::doctor::needs::Needs;
+use crate::error::{Error, Result};
 use crate::settings::batch_limits;
-use crate::terminal::reporter::StepProgress;
 use crate::terminal::table::counted;
 
-/// Computes all rows anew.
-///
-/// # Errors
-/// When the definition does not fit the source, or Elasticsearch fails; and as [`write()`].
-pub async fn build(
-    context: &Context,
-    asset: &str,
-    features: &Features,
-    fingerprint: Fingerprint,
-    progress: StepProgress,
-) -> Result<Done, Failure> {
-    let set = feature_set(features)?;
-    let source = context.project.alias(&features.from);
-    let inputs = context.inputs(asset, None);
-    let stream = FeatureStream::open(&context.client, &source, &set, Settings::default()).await?;
-    let described = context.client.indices().describe(&source).await?;
-    let source_mapping = described.first().map(|index| index.mapping.clone()).unwrap_or_default();
-    let declared: Mapping = serde_json::from_value(Value::Object(features.index.mappings.clone()))
-        .map_err(|error| Failure::usage(format!("the mappings of {asset} cannot be read: {error}")))?;
-    let mut mapping = set.mapping(&source_mapping)?;
-    mapping.parameters.insert("dynamic".to_owned(), json!("strict"));
-    let id: Vec<String> = set.id_fields().into_iter().map(str::to_owned).collect();
-    let new = NewGeneration {
-        asset,
-        partition: None,
-        fingerprint,
-        mapping: mapping.overridden_by(&declared),
-        settings: features.index.flat_settings(),
-        id: &id,
-        checks: &[],
-        files: Vec::new(),
-    };
-    let instants = stream.grid_instants();
-    let limits = batch_limits(&context.project.settings.bulk);
-    let batches = batches(stream.map_err(Failure::from), id.clone(), limits);
-    let mut done = write(context, new, |_| batches.boxed(), |_| inputs, progress).await?;
-    done.detail = format!("{}, {}", counted(instants as u64, "grid time"), done.detail);
-    done.summary["grid_instants"] = json!(instants);
-    Ok(done)
+/// Features into an index.
+pub struct FeaturesKind;
+
+impl Definition for Features {
+    fn reads(&self) -> Vec<Reference> {
+        vec![Reference::documents("from", &self.from)]
+    }
+
+    fn output(&self) -> Output {
+        Output::Documents
+    }
+
+    fn validate(&self, path: &KeyPath, _: &Siblings<'_>, report: &mut Report<'_>) {
+        validate(self, path, report);
+    }
+
+    fn fingerprint(&self, parts: &mut Parts) {
+        parts.add("from", &self.from);
+        parts.add("entity", &self.entity);
+        parts.add("time", &self.time);
+        let grid = json!({ "every": self.every, "timezone": self.timezone, "start": self.start, "end": self.end });
+        parts.add("grid", grid);
+        parts.add("windows", &self.windows);
+        parts.add("where", &self.filter);
+        for (name, feature) in &self.features {
+            parts.add(format!("features.{name}"), feature);
+        }
+        self.index.fingerprint(parts);
+    }
+}
+
+#[async_trait]
+impl Kind for FeaturesKind {
+    type Definition = Features;
+    const NAME: &'static str = "features";
+
+    async fn build(&self, asset: &Subject<'_, Features>, work: &Work<'_>) -> Result<Built> {
+        let features = asset.definition;
+        let set = feature_set(features)?;
+        let source = work.index_of(&features.from)?;
+        let inputs = work.inputs();
+        let stream = FeatureStream::open(work.client, &source, &set, Settings::default()).await?;
+        let described = work.client.indices().describe(&source).await?;
+        let source_mapping = described.first().map(|index| index.mapping.clone()).unwrap_or_default();
+        let declared: Mapping = serde_json::from_value(Value::Object(features.index.mappings.clone()))
+            .map_err(|error| Error::config(format!("the mappings of {} cannot be read: {error}", asset.name)))?;
+        let mut mapping = set.mapping(&source_mapping)?;
+        mapping.parameters.insert("dynamic".to_owned(), json!("strict"));
+        let id: Vec<String> = set.id_fields().into_iter().map(str::to_owned).collect();
+        let new = IndexRequest {
+            mapping: mapping.overridden_by(&declared),
+            settings: features.index.flat_settings(),
+            id: &id,
+            checks: &[],
+            files: Vec::new(),
+            inputs: Some(inputs),
+        };
+        let instants = stream.grid_instants();
+        let limits = batch_limits(&work.project.settings.bulk);
+        let batches = batches(stream.map_err(Error::from), id.clone(), limits);
+        let mut built = index::write(work, new, |_| batches.boxed()).await?;
+        built.detail = format!("{}, {}", counted(instants as u64, "grid time"), built.detail);
+        built.summary["grid_instants"] = json!(instants);
+        Ok(built)
+    }
+
+    fn index_settings(&self, definition: &Features) -> Map<String, Value> {
+        definition.index.flat_settings()
+    }
+
+    fn needs(&self, asset: &Subject<'_, Features>, needs: &mut Needs) {
+        let features = asset.definition;
+        let mut fields = vec![features.time.clone()];
+        fields.extend(features.entity.iter().cloned());
+        let mut has_script = false;
+        for feature in features.features.values() {
+            match values_of(feature) {
+                Aggregated::Fields(found) => fields.extend(found),
+                Aggregated::Script => has_script = true,
+            }
+        }
+        if has_script {
+            needs.capability(Capability::Scripting, asset.name);
+        }
+        needs.aggregates(asset.name, asset.project.index_of(&features.from), fields);
+    }
 }
 
 /// Rows as batches, encoded off the asynchronous threads.
 fn batches(
-    frames: impl Stream<Item = Result<DataFrame, Failure>> + Send,
+    frames: impl Stream<Item = Result<DataFrame>> + Send,
     id: Vec<String>,
     limits: BatchLimits,
-) -> impl Stream<Item = Result<Batch, Failure>> + Send {
+) -> impl Stream<Item = Result<Batch>> + Send {
     frames
         .then(move |frame| {
             let id = id.clone();
@@ -73,14 +123,14 @@ fn batches(
                 let frame = frame?;
                 tokio::task::spawn_blocking(move || encode(frame, &id, limits))
                     .await
-                    .map_err(|error| Failure::new(Exit::Failed, format!("writing feature rows failed: {error}")))?
+                    .map_err(|error| Error::failed(format!("writing feature rows failed: {error}")))?
             }
         })
         .map_ok(|batches| futures::stream::iter(batches.into_iter().map(Ok)))
         .try_flatten()
 }
 
-fn encode(mut frame: DataFrame, id: &[String], limits: BatchLimits) -> Result<Vec<Batch>, Failure> {
+fn encode(mut frame: DataFrame, id: &[String], limits: BatchLimits) -> Result<Vec<Batch>> {
     frame.rechunk_mut();
     let writer = DocumentWriter::new(&frame, id)?;
     let mut builder = BatchBuilder::new(limits);
@@ -90,13 +140,13 @@ fn encode(mut frame: DataFrame, id: &[String], limits: BatchLimits) -> Result<Ve
 }
 
 /// The definition in the terms of the crate that computes.
-fn feature_set(features: &Features) -> Result<FeatureSet, Failure> {
+fn feature_set(features: &Features) -> Result<FeatureSet> {
     let zone = features.timezone.time_zone();
-    let instant = |point: Option<es_assets::TimePoint>| {
+    let instant = |point: Option<es_values::TimePoint>| {
         point
             .map(|point| point.to_timestamp(zone))
             .transpose()
-            .map_err(|error| Failure::usage(format!("a grid time is out of range: {error}")))
+            .map_err(|error| Error::config(format!("a grid time is out of range: {error}")))
     };
     let count = NonZeroU32::new(features.every.count()).unwrap_or(NonZeroU32::MIN);
     let every = match features.every.unit() {
@@ -113,7 +163,7 @@ fn feature_set(features: &Features) -> Result<FeatureSet, Failure> {
             .iter()
             .map(|window| Window { name: window.to_string(), length: window.to_duration() })
             .collect(),
-        query: features.filter.as_ref().map(es_assets::Query::to_value),
+        query: features.filter.as_ref().map(es_values::Query::to_value),
         features: features.features.iter().map(|(name, feature)| (name.clone(), of(feature))).collect(),
     })
 }
@@ -164,6 +214,127 @@ fn source(values: &ValueSource) -> Values {
     match values {
         ValueSource::Field(field) => Values::Field(field.clone()),
         ValueSource::Script(script) => Values::Script(Script::new(script.clone())),
+    }
+}
+
+/// Where a feature's values come from.
+enum Aggregated {
+    Fields(Vec<String>),
+    Script,
+}
+
+fn values_of(feature: &Feature) -> Aggregated {
+    let of = |source: &ValueSource| match source {
+        ValueSource::Field(field) => Aggregated::Fields(vec![field.clone()]),
+        ValueSource::Script(_) => Aggregated::Script,
+    };
+    match feature {
+        Feature::Sum(metric)
+        | Feature::Avg(metric)
+        | Feature::Min(metric)
+        | Feature::Max(metric)
+        | Feature::SumOfSquares(metric)
+        | Feature::StdDeviation(metric)
+        | Feature::Variance(metric)
+        | Feature::ValueCount(metric) => of(&metric.values),
+        Feature::Percentiles(percentiles) => of(&percentiles.values),
+        Feature::Cardinality(cardinality) => Aggregated::Fields(vec![cardinality.field.clone()]),
+        Feature::Ratio(ratio) => {
+            let terms = [&ratio.of, &ratio.to].map(|term| match term {
+                RatioTerm::ValueCount(metric) | RatioTerm::Sum(metric) => of(&metric.values),
+                RatioTerm::Count(_) | RatioTerm::Filter(_) | RatioTerm::Missing(_) => Aggregated::Fields(Vec::new()),
+            });
+            let mut fields = Vec::new();
+            for term in terms {
+                match term {
+                    Aggregated::Fields(found) => fields.extend(found),
+                    Aggregated::Script => return Aggregated::Script,
+                }
+            }
+            Aggregated::Fields(fields)
+        }
+        // Whether a field has a value is known without its values.
+        Feature::Count(_) | Feature::Missing(_) | Feature::Derivative(_) => Aggregated::Fields(Vec::new()),
+    }
+}
+
+fn validate(features: &Features, path: &KeyPath, report: &mut Report<'_>) {
+    let zone = features.timezone.time_zone();
+    report.interval(features.start, features.end, zone, path, ("start", "end"));
+    if let Some(index) = features.entity.iter().position(|field| *field == features.time) {
+        report.invalid(
+            &path.key("entity").index(index),
+            format!("`{}` is the time, and cannot name an entity too", features.time),
+            "remove it from `entity`",
+        );
+    }
+    for (index, window) in features.windows.iter().enumerate() {
+        let earlier = &features.windows[..index];
+        if let Some(same) = earlier.iter().find(|other| other.milliseconds() == window.milliseconds()) {
+            let message = match same == window {
+                true => format!("window `{window}` stands twice"),
+                false => format!("window `{window}` is as long as `{same}`"),
+            };
+            report.invalid(&path.key("windows").index(index), message, "remove one of them");
+        }
+    }
+    let path = path.key("features");
+    for (name, feature) in &features.features {
+        if let Feature::Derivative(derivative) = feature {
+            let path = path.key(name).key("derivative").key("of");
+            derivative_of(features, name, &derivative.of, &path, report);
+        }
+    }
+    field_names(features, &path, report);
+}
+
+fn derivative_of(features: &Features, name: &str, of: &str, path: &KeyPath, report: &mut Report<'_>) {
+    let usable: Vec<&str> = features
+        .features
+        .iter()
+        .filter(|(_, feature)| !matches!(feature, Feature::Percentiles(_) | Feature::Derivative(_)))
+        .map(|(name, _)| name.as_str())
+        .collect();
+    let help = || match nearest(of, usable.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if usable.is_empty() => "add a feature with one value, such as an `avg`".to_owned(),
+        None => format!("the features with one value are {}", quoted_list(usable.iter().copied())),
+    };
+    match features.features.get(of) {
+        None => {
+            report.add(DiagnosticKind::UnknownReference, path, format!("unknown feature `{of}`"), help());
+        }
+        Some(_) if of == name => report.invalid(path, format!("`{name}` is derived from itself"), help()),
+        Some(Feature::Percentiles(_)) => {
+            report.invalid(path, format!("`{of}` has a value a percentile, and a derivative needs one"), help());
+        }
+        Some(Feature::Derivative(_)) => {
+            report.invalid(path, format!("`{of}` is a derivative itself"), help());
+        }
+        Some(_) => {}
+    }
+}
+
+/// Every field of a row has a name of its own.
+fn field_names(features: &Features, path: &KeyPath, report: &mut Report<'_>) {
+    let mut owners: HashMap<String, String> = features
+        .entity
+        .iter()
+        .map(|field| (field.clone(), "the entity".to_owned()))
+        .chain([(features.time.clone(), "the time".to_owned())])
+        .collect();
+    for (name, feature) in &features.features {
+        let fields = features.windows.iter().flat_map(|window| feature.fields(name, *window));
+        // Equal windows are reported as such, and would repeat every field here.
+        let mut mine: Vec<String> = fields.map(|field| field.field).collect();
+        mine.sort();
+        mine.dedup();
+        let taken = mine.iter().find_map(|field| Some((field, owners.get(field)?)));
+        if let Some((field, owner)) = taken {
+            let message = format!("field `{field}` of `{name}` is also a field of {owner}");
+            report.invalid(&path.key(name), message, "rename the feature");
+        }
+        owners.extend(mine.into_iter().map(|field| (field, format!("`{name}`"))));
     }
 }
 

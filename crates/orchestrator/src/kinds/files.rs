@@ -6,7 +6,7 @@ mod definition;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use es_assets::{FileFormat, Ingest, Outside, Partition, PartitionKey};
+use es_assets::{Outside, Partition, PartitionKey};
 use es_bulk::files::{FileIdentity, FilePlace, FileReader, Piece, ReadOptions, same_schema};
 use es_bulk::{BatchBuilder, BatchLimits, Checkpoint};
 use es_core::Mapping;
@@ -14,9 +14,10 @@ use es_frame::{ContentHash, DocumentWriter, VectorForm, WriterOptions, instants}
 use jiff::Timestamp;
 use polars::prelude::{BooleanChunked, DataFrame, NewChunkedArray as _, Schema, SchemaRef};
 
-use crate::failure::{Exit, Failure};
+use super::Subject;
+use super::spec::{FileFormat, Ingest};
+use crate::error::{Error, Result};
 use crate::feed::{self, Outlet, Rows, in_row};
-use crate::project::Project;
 use crate::store::loads::Reached;
 use crate::terminal::table::counted;
 use definition::{columns, identity, mapping, paths, writer};
@@ -98,7 +99,8 @@ impl Files {
     ///
     /// # Errors
     /// Points into the pipeline file at what does not fit: no file, a missing column.
-    pub fn find(project: &Project, asset: &str, ingest: &Ingest, now: Timestamp) -> Result<Self, Failure> {
+    pub fn find(subject: &Subject<'_, Ingest>, now: Timestamp) -> Result<Self> {
+        let (project, asset, ingest) = (subject.project, subject.name, subject.definition);
         let paths = paths(project, asset, ingest)?;
         let format = ingest.from.format.map(|format| match format {
             FileFormat::Parquet => es_bulk::files::FileFormat::Parquet,
@@ -152,7 +154,7 @@ impl Files {
     ///
     /// # Errors
     /// When a file is damaged, or a row cannot become a document.
-    pub fn survey(&self, depth: Depth) -> Result<Survey, Failure> {
+    pub fn survey(&self, depth: Depth) -> Result<Survey> {
         let mut survey = Survey::default();
         if depth == Depth::Rows && self.partitions.is_none() && self.rows.is_some() {
             survey.rows.insert(None, self.rows.unwrap_or(0));
@@ -192,7 +194,7 @@ impl Files {
         Ok(survey)
     }
 
-    fn add_content(&self, piece: &Piece, places: &[Place], parts: &mut [Part]) -> Result<(), Failure> {
+    fn add_content(&self, piece: &Piece, places: &[Place], parts: &mut [Part]) -> Result<()> {
         let frame = self.select(&piece.frame)?;
         let writer = DocumentWriter::with_options(&frame, &self.writer)?;
         let mut builder = BatchBuilder::new(BatchLimits { bytes: 1, documents: 1, ..BatchLimits::default() });
@@ -208,13 +210,13 @@ impl Files {
 
     /// A line that is no document has no time either, and so no partition that it could be
     /// rejected of.
-    fn refuse_lines(&self, piece: &Piece) -> Result<(), Failure> {
+    fn refuse_lines(&self, piece: &Piece) -> Result<()> {
         match piece.refused.first().filter(|_| self.partitions.is_some()) {
             None => Ok(()),
             Some(line) => {
                 let message = format!("line {} is no document: {}", line.row, line.reason);
                 let help = "mend the file; without `partitions`, such lines are rejected one by one";
-                Err(Failure::new(Exit::Failed, message).with_help(Some(help)))
+                Err(Error::failed(message).with_help(Some(help)))
             }
         }
     }
@@ -223,7 +225,7 @@ impl Files {
     ///
     /// # Errors
     /// Points at the partitions, with how many rows there are.
-    pub fn check_places(&self, project: &Project, survey: &Survey) -> Result<(), Failure> {
+    pub fn check_places(&self, subject: &Subject<'_, Ingest>, survey: &Survey) -> Result<()> {
         let (outside, without) = (survey.outside, survey.without_time);
         if self.outside == Outside::Skip || outside + without == 0 {
             return Ok(());
@@ -235,14 +237,8 @@ impl Files {
         if without > 0 {
             parts.push(format!("the time is missing in {} of the files", counted(without, "row")));
         }
-        Err(project
-            .pipeline
-            .diagnose(
-                &format!("assets.{}.partitions", self.asset),
-                &parts.join(" and "),
-                Some("widen `start` and `end`, check `timezone`, or set `outside: skip` to leave them out"),
-            )
-            .into())
+        let help = "widen `start` and `end`, check `timezone`, or set `outside: skip` to leave them out";
+        Err(subject.error_at("partitions", &parts.join(" and "), Some(help)))
     }
 
     /// Makes the batches of one part and hands them over, from a place on and until
@@ -258,7 +254,7 @@ impl Files {
         limits: BatchLimits,
         from: &Reached,
         outlet: &Outlet,
-    ) -> Result<(), Failure> {
+    ) -> Result<()> {
         let writer = WriterOptions { vectors, ..self.writer.clone() };
         let read = self.read_options(None);
         let mut builder = BatchBuilder::new(limits).numbered_from(from.documents);
@@ -318,12 +314,12 @@ impl Files {
         ReadOptions { format: self.format, columns, ..ReadOptions::default() }
     }
 
-    fn select(&self, frame: &DataFrame) -> Result<DataFrame, Failure> {
+    fn select(&self, frame: &DataFrame) -> Result<DataFrame> {
         Ok(frame.select(self.columns.iter().map(String::as_str)).map_err(es_bulk::Error::from)?)
     }
 
     /// Which part each row belongs to.
-    fn places(&self, frame: &DataFrame) -> Result<Vec<Place>, Failure> {
+    fn places(&self, frame: &DataFrame) -> Result<Vec<Place>> {
         let (Some(partitions), Some(time)) = (&self.partitions, &self.time) else {
             return Ok(vec![Place::In(0); frame.height()]);
         };

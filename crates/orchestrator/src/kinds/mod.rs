@@ -1,27 +1,161 @@
-//! How each kind of asset is made: the wiring from definitions to the crates that do the
-//! work.
+//! Kinds of assets. A kind is one module: its definition (the keys with their schema, what it
+//! reads, its partitions, its validation with positions, which part of it makes what stale) and its
+//! work ([`Kind`]: observe, prepare, build, and what that needs of the cluster). [`Kinds::builtin`]
+//! lists them; a program can add its own.
+//!
+//! The step runner ([`engine`](crate::engine)) is the only one who publishes and who notes what is
+//! published: a kind hands it what it built.
 
 pub mod checks;
+pub mod command;
 pub mod export;
 pub mod features;
 pub mod files;
-pub mod generation;
+pub mod index;
 pub mod ingest;
 pub mod monitor;
+pub mod source;
+pub mod spec;
+pub mod sql;
+mod table;
+pub mod work;
 
-use serde_json::Value;
+use std::fmt;
 
-/// What a step did.
-#[derive(Clone, Debug, Default)]
-pub struct Done {
-    /// Rows written, where the kind writes rows.
-    pub rows: Option<u64>,
-    /// The numbers, for the history and for `--json`.
-    pub summary: Value,
-    /// The most important numbers in a few words, for a person.
-    pub detail: String,
-    /// What a monitor found.
-    pub report: Option<Box<es_monitor::Report>>,
-    /// Checks of severity `warn` that failed, in words.
-    pub warnings: Vec<String>,
+use async_trait::async_trait;
+use es_assets::{Definition, Inputs, Output};
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::doctor::needs::Needs;
+use crate::error::{Error, Result};
+use crate::project::Project;
+pub use table::{AnyKind, Kinds};
+pub use work::{Built, Observation, Outcome, Part, Preparation, Prepared, Verdict, Work};
+
+/// A kind of asset: the definition and the work.
+///
+/// See `examples/own_kind.rs` for a kind that is added from outside.
+#[async_trait]
+pub trait Kind: Send + Sync + 'static {
+    /// The keys of an asset of this kind.
+    type Definition: Definition + DeserializeOwned + JsonSchema;
+
+    /// The name that users write after `kind:`.
+    const NAME: &'static str;
+
+    /// How many steps of this kind run at once, and how its partitions follow each other.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    /// The index, alias or pattern that readers of the asset use, if it has documents.
+    fn index(&self, asset: &Subject<'_, Self::Definition>) -> Option<String> {
+        (asset.definition.output() == Output::Documents).then(|| asset.project.alias(asset.name))
+    }
+
+    /// Returns what is published of the asset, part by part. The default is right for assets whose
+    /// parts are generations of an index.
+    ///
+    /// # Errors
+    /// When Elasticsearch or the place of the result cannot be read.
+    async fn observe(&self, asset: &Subject<'_, Self::Definition>, around: &Observation<'_>) -> Result<Vec<Part>> {
+        let _ = asset;
+        Ok(around.published_generations())
+    }
+
+    /// Inspects what the asset is made of and no other asset gives, such as files, and changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// When it is missing or damaged, or does not fit the definition.
+    async fn prepare(&self, asset: &Subject<'_, Self::Definition>, around: &Preparation<'_>) -> Result<Prepared> {
+        let _ = (asset, around);
+        Ok(Prepared::default())
+    }
+
+    /// Builds or evaluates one part. What it returns is not visible to readers yet, unless it is
+    /// [`Outcome::Published`].
+    ///
+    /// # Errors
+    /// Whatever goes wrong, readers see what they saw before. A build that is cancelled fails with
+    /// [`ErrorKind::Interrupted`](crate::error::ErrorKind::Interrupted).
+    async fn build(&self, asset: &Subject<'_, Self::Definition>, work: &Work<'_>) -> Result<Built>;
+
+    /// The checks that the documents must pass.
+    fn checks<'a>(&self, definition: &'a Self::Definition) -> &'a [checks::Check] {
+        let _ = definition;
+        &[]
+    }
+
+    /// The columns that make up a document's id.
+    fn id(&self, definition: &Self::Definition) -> Vec<String> {
+        let _ = definition;
+        Vec::new()
+    }
+
+    /// The settings that the definition gives the index, under their dotted names.
+    fn index_settings(&self, definition: &Self::Definition) -> Map<String, Value> {
+        let _ = definition;
+        Map::new()
+    }
+
+    /// Adds what an asset of this kind needs of the cluster, beyond what every index needs.
+    fn needs(&self, asset: &Subject<'_, Self::Definition>, needs: &mut Needs) {
+        let _ = (asset, needs);
+    }
+
+    /// The report of a build as lines for a person, if the kind makes reports.
+    fn report(&self, report: &Value) -> Option<String> {
+        let _ = report;
+        None
+    }
+}
+
+/// An asset as its kind sees it.
+pub struct Subject<'a, D> {
+    /// The name of the asset.
+    pub name: &'a str,
+    /// Its definition.
+    pub definition: &'a D,
+    /// The pipeline that it belongs to.
+    pub project: &'a Project,
+}
+
+impl<D> Subject<'_, D> {
+    /// An error that points at a key of the asset in the pipeline file.
+    pub fn error_at(&self, key: &str, message: &str, help: Option<&str>) -> Error {
+        let path = format!("assets.{}.{key}", self.name);
+        self.project.pipeline.diagnose(&path, message, help).into()
+    }
+}
+
+impl<D> Clone for Subject<'_, D> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<D> Copy for Subject<'_, D> {}
+
+impl<D: fmt::Debug> fmt::Debug for Subject<'_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Subject").field("name", &self.name).field("definition", &self.definition).finish()
+    }
+}
+
+/// How many steps of a kind run at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// The most steps of this kind at once, in all runs of a process; without it, the limit of all
+    /// steps alone.
+    pub steps: Option<usize>,
+    /// Whether the partitions of one asset follow each other.
+    pub one_partition_at_a_time: bool,
+}
+
+/// The version of an input that is not another asset, under the one name that a kind gives it.
+pub fn version_of(name: &str, version: &str) -> Inputs {
+    Inputs::from([(name.to_owned(), version.to_owned())])
 }

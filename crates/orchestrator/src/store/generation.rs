@@ -7,14 +7,13 @@
 
 use std::collections::BTreeMap;
 
-use es_assets::{Fingerprint, Inputs, PartitionKey};
+use es_assets::{Fingerprint, Inputs, PartitionKey, Published};
 use es_core::{AliasAction, ChangeKind, Client, ErrorKind, IndexDescription, Mapping, NewIndex};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use tracing::{debug, info};
 
-use super::owner::Owner;
-use crate::failure::{Exit, Failure};
+use crate::error::{Error, Result};
 
 /// The key of what this program notes in `_meta`.
 const META: &str = "orchestrator";
@@ -36,8 +35,9 @@ pub struct GenerationMeta {
     pub fingerprint: Fingerprint,
     /// The run that wrote it.
     pub run: String,
-    /// The process that wrote it.
-    pub owner: Owner,
+    /// The fencing number of the lease that it was written under.
+    #[serde(default)]
+    pub fence: u64,
     /// What is known once everything is written and checked; only then may it be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<Completion>,
@@ -82,6 +82,18 @@ impl Generation {
         Some(Self { index: index.name, meta, is_published, mapping: index.mapping, settings: index.settings })
     }
 
+    /// The generation as the plan knows it, once it is complete.
+    pub fn published(&self) -> Option<Published> {
+        let complete = self.meta.complete.as_ref()?;
+        Some(Published {
+            fingerprint: self.meta.fingerprint.clone(),
+            inputs: complete.inputs.clone(),
+            version: complete.version.clone(),
+            generation: Some(self.index.clone()),
+            rows: Some(complete.rows),
+        })
+    }
+
     /// The number at the end of its name.
     fn number(&self) -> u32 {
         self.index.rsplit('-').next().and_then(|number| number.parse().ok()).unwrap_or(0)
@@ -92,8 +104,22 @@ impl Generation {
 ///
 /// # Errors
 /// Where Elasticsearch cannot be asked.
-pub async fn list(client: &Client, prefix: &str, pipeline: &str) -> Result<Vec<Generation>, Failure> {
-    let indices = client.indices().describe(&format!("{prefix}*")).await?;
+pub async fn list(client: &Client, prefix: &str, pipeline: &str) -> Result<Vec<Generation>> {
+    describe(client, prefix, &format!("{prefix}*"), pipeline).await
+}
+
+/// The generations of one asset.
+///
+/// # Errors
+/// When Elasticsearch cannot be asked.
+pub async fn list_asset(client: &Client, prefix: &str, pipeline: &str, asset: &str) -> Result<Vec<Generation>> {
+    let mut found = describe(client, prefix, &format!("{prefix}{asset}-*"), pipeline).await?;
+    found.retain(|generation| generation.meta.asset == asset);
+    Ok(found)
+}
+
+async fn describe(client: &Client, prefix: &str, pattern: &str, pipeline: &str) -> Result<Vec<Generation>> {
+    let indices = client.indices().describe(pattern).await?;
     Ok(indices
         .into_iter()
         .filter_map(|index| Generation::of(index, prefix))
@@ -120,7 +146,7 @@ pub async fn create(
     meta: &GenerationMeta,
     mut index: NewIndex,
     existing: &[Generation],
-) -> Result<String, Failure> {
+) -> Result<String, Error> {
     let base = base_name(prefix, &meta.asset, meta.partition.as_ref());
     index.mapping.meta.insert(META.to_owned(), json!(meta));
     let newest =
@@ -135,7 +161,7 @@ pub async fn create(
             }
             Err(error) if error.kind() == ErrorKind::Conflict => number += 1,
             Err(error) => {
-                let failure = Failure::from(error).within(&format!("the index {name} cannot be created"));
+                let failure = Error::from(error).within(&format!("the index {name} cannot be created"));
                 return Err(failure.with_help(Some("check `index.mappings` and `index.settings` of the asset")));
             }
         }
@@ -146,26 +172,21 @@ fn is_same_part(one: &GenerationMeta, other: &GenerationMeta) -> bool {
     one.asset == other.asset && one.partition == other.partition
 }
 
-/// What dead processes left unfinished of a part, the newest first.
-pub fn unfinished<'a>(
-    existing: &'a [Generation],
-    part: &GenerationMeta,
-    this: &Owner,
-) -> impl Iterator<Item = &'a Generation> {
-    let is_left = |generation: &&Generation| {
-        let is_free = generation.meta.owner == *this || generation.meta.owner.is_gone(this);
-        is_same_part(&generation.meta, part) && generation.meta.complete.is_none() && is_free
-    };
+/// The unfinished generations of a part, the newest first. Whoever holds the lease of the part knows
+/// that nobody writes them any more.
+pub fn unfinished<'a>(existing: &'a [Generation], part: &GenerationMeta) -> Vec<&'a Generation> {
+    let is_left =
+        |generation: &&Generation| is_same_part(&generation.meta, part) && generation.meta.complete.is_none();
     let mut left: Vec<&Generation> = existing.iter().filter(is_left).collect();
     left.sort_by_key(|generation| std::cmp::Reverse(generation.number()));
-    left.into_iter()
+    left
 }
 
 /// Notes what a generation is, and when it is whole, what it was made of.
 ///
 /// # Errors
 /// Where Elasticsearch cannot be asked.
-pub async fn complete(client: &Client, index: &str, meta: &GenerationMeta) -> Result<(), Failure> {
+pub async fn complete(client: &Client, index: &str, meta: &GenerationMeta) -> Result<(), Error> {
     let mut mapping = Mapping::default();
     mapping.meta.insert(META.to_owned(), json!(meta));
     Ok(client.indices().put_mapping(index, &mapping).await?)
@@ -176,7 +197,7 @@ pub async fn complete(client: &Client, index: &str, meta: &GenerationMeta) -> Re
 ///
 /// # Errors
 /// When an index that is not this pipeline's has the alias' name or bears the alias.
-pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &GenerationMeta) -> Result<(), Failure> {
+pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &GenerationMeta) -> Result<(), Error> {
     let alias = format!("{prefix}{}", meta.asset);
     let mut tries = 0;
     loop {
@@ -220,58 +241,55 @@ pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &Generati
 ///
 /// # Errors
 /// Where Elasticsearch cannot be asked.
-pub async fn retire(client: &Client, prefix: &str, generation: &Generation) -> Result<(), Failure> {
+pub async fn retire(client: &Client, prefix: &str, generation: &Generation) -> Result<(), Error> {
     let alias = format!("{prefix}{}", generation.meta.asset);
     let action = AliasAction::Remove { index: generation.index.clone(), alias };
     Ok(client.indices().update_aliases(&[action]).await?)
 }
 
-/// Removes, by exact name, what nobody needs of a part: superseded generations beyond the
-/// newest `keep`, and what dead processes left unfinished.
+/// Removes, by exact name, what nobody needs of a part: superseded generations beyond the newest
+/// `keep`, and unfinished ones, except those that `is_wanted` keeps. Only the holder of the part's
+/// lease may call it.
 ///
 /// # Errors
-/// Where Elasticsearch cannot be asked.
+/// When Elasticsearch cannot be asked.
 pub async fn clean_up(
     client: &Client,
-    prefix: &str,
-    part: &GenerationMeta,
+    of_part: &[Generation],
     keep: usize,
-    this: &Owner,
-) -> Result<Vec<String>, Failure> {
-    let all = list(client, prefix, &part.pipeline).await?;
-    let of_part: Vec<Generation> = all.into_iter().filter(|generation| is_same_part(&generation.meta, part)).collect();
-    let needless = needless(&of_part, keep, this);
+    is_wanted: impl Fn(&Generation) -> bool,
+) -> Result<Vec<String>> {
+    let needless = needless(of_part, keep, is_wanted);
     remove(client, &needless).await?;
     Ok(needless)
 }
 
-/// As [`clean_up`], of every part of the given generations: a process that was killed after
-/// it published, and before it cleaned up, leaves something to a part that is up to date.
-/// What `is_wanted` says will be carried on, stays.
+/// The generations of the part that `meta` is of.
 ///
 /// # Errors
-/// Where Elasticsearch cannot be asked.
-pub async fn clean_up_all(
-    client: &Client,
+/// When Elasticsearch cannot be asked.
+pub async fn list_part(client: &Client, prefix: &str, meta: &GenerationMeta) -> Result<Vec<Generation>> {
+    let base = base_name(prefix, &meta.asset, meta.partition.as_ref());
+    let found = describe(client, prefix, &format!("{base}-*"), &meta.pipeline).await?;
+    Ok(found.into_iter().filter(|generation| is_same_part(&generation.meta, meta)).collect())
+}
+
+/// The generations by part, of those parts that hold something nobody needs.
+pub fn parts_to_clean(
     generations: &[Generation],
     keep: usize,
-    this: &Owner,
-    is_wanted: impl Fn(&Generation) -> bool,
-) -> Result<(), Failure> {
+    is_wanted: impl Fn(&Generation) -> bool + Copy,
+) -> Vec<GenerationMeta> {
     let mut parts: BTreeMap<(&str, Option<&PartitionKey>), Vec<Generation>> = BTreeMap::new();
-    for generation in
-        generations.iter().filter(|generation| generation.meta.complete.is_some() || !is_wanted(generation))
-    {
+    for generation in generations {
         let part = (generation.meta.asset.as_str(), generation.meta.partition.as_ref());
         parts.entry(part).or_default().push(generation.clone());
     }
-    for of_part in parts.values() {
-        remove(client, &needless(of_part, keep, this)).await?;
-    }
-    Ok(())
+    let has_needless = |of_part: &Vec<Generation>| !needless(of_part, keep, is_wanted).is_empty();
+    parts.into_values().filter(has_needless).filter_map(|of_part| Some(of_part.first()?.meta.clone())).collect()
 }
 
-async fn remove(client: &Client, indices: &[String]) -> Result<(), Failure> {
+async fn remove(client: &Client, indices: &[String]) -> Result<(), Error> {
     for index in indices {
         match client.indices().delete(index).await {
             Ok(()) => debug!(index, "removed"),
@@ -284,18 +302,12 @@ async fn remove(client: &Client, indices: &[String]) -> Result<(), Failure> {
 }
 
 /// The generations of one part that can go.
-fn needless(of_part: &[Generation], keep: usize, this: &Owner) -> Vec<String> {
-    let published = of_part.iter().filter(|generation| generation.is_published).map(Generation::number).max();
-    let is_superseded = |generation: &&Generation| {
-        // A newer one of a living process is about to be published.
-        let is_older = published.is_some_and(|published| generation.number() < published);
-        let is_settled = is_older || generation.meta.owner.is_gone(this);
-        generation.meta.complete.is_some() && !generation.is_published && is_settled
-    };
+fn needless(of_part: &[Generation], keep: usize, is_wanted: impl Fn(&Generation) -> bool) -> Vec<String> {
+    let is_superseded = |generation: &&Generation| generation.meta.complete.is_some() && !generation.is_published;
     let mut superseded: Vec<&Generation> = of_part.iter().filter(is_superseded).collect();
     superseded.sort_by_key(|generation| std::cmp::Reverse(generation.number()));
     let unfinished =
-        of_part.iter().filter(|generation| generation.meta.complete.is_none() && generation.meta.owner.is_gone(this));
+        of_part.iter().filter(|generation| generation.meta.complete.is_none() && !is_wanted(generation));
     superseded.into_iter().skip(keep).chain(unfinished).map(|generation| generation.index.clone()).collect()
 }
 
@@ -309,7 +321,7 @@ pub async fn refuse_foreign(
     alias: &str,
     ours: &[Generation],
     wanted: Option<&Mapping>,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     for index in client.indices().describe(alias).await? {
         if ours.iter().any(|generation| generation.index == index.name) {
             continue;
@@ -329,7 +341,7 @@ pub async fn refuse_foreign(
             Some(change) => format!("{taken}, and its mapping is another one: {change}"),
             None => taken,
         };
-        return Err(Failure::new(Exit::Failed, message)
+        return Err(Error::failed(message)
             .with_help(Some("nothing was changed: rename or remove it, or choose another `cluster.index_prefix`")));
     }
     Ok(())
@@ -338,11 +350,8 @@ pub async fn refuse_foreign(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use jiff::Timestamp;
 
-    fn generation(number: u32, complete: bool, is_published: bool, pid: u32) -> Generation {
-        let mut owner = Owner::this(Timestamp::now());
-        owner.pid = pid;
+    fn generation(number: u32, complete: bool, is_published: bool) -> Generation {
         let completion = Completion { inputs: Inputs::new(), version: String::new(), rows: 0, files: vec![] };
         Generation {
             index: format!("p-a-2013-01-{number:06}"),
@@ -352,7 +361,7 @@ mod tests {
                 partition: None,
                 fingerprint: Fingerprint::default(),
                 run: String::new(),
-                owner,
+                fence: 1,
                 complete: complete.then_some(completion),
             },
             is_published,
@@ -362,26 +371,22 @@ mod tests {
     }
 
     #[test]
-    fn superseded_and_abandoned_generations_go_and_nothing_else() {
-        let dead = i32::MAX as u32;
+    fn superseded_and_unfinished_generations_go_and_nothing_else() {
         let all = [
-            generation(1, true, false, dead),
-            generation(2, true, false, dead),
-            generation(3, false, false, dead),
-            generation(4, true, true, dead),
-            generation(5, false, false, 1),
-            generation(10, true, false, dead),
+            generation(1, true, false),
+            generation(2, true, false),
+            generation(3, false, false),
+            generation(4, true, true),
+            generation(5, false, false),
+            generation(10, true, false),
         ];
-        let this = Owner::this(Timestamp::now());
-        let names = |keep| -> Vec<u32> {
-            let gone = needless(&all, keep, &this);
+        let names = |keep, wanted: &[u32]| -> Vec<u32> {
+            let gone = needless(&all, keep, |generation| wanted.contains(&generation.number()));
             all.iter().filter(|generation| gone.contains(&generation.index)).map(Generation::number).collect()
         };
-        assert_eq!(names(1), [1, 2, 3]);
-        assert_eq!(names(0), [1, 2, 3, 10]);
-        assert_eq!(names(9), [3]);
-        // What a living process has written and not yet published is not superseded.
-        let all = [generation(4, true, true, dead), generation(6, true, false, 1), generation(7, true, false, dead)];
-        assert_eq!(needless(&all, 0, &this), ["p-a-2013-01-000007"]);
+        assert_eq!(names(1, &[]), [1, 2, 3, 5]);
+        assert_eq!(names(0, &[]), [1, 2, 3, 5, 10]);
+        assert_eq!(names(9, &[]), [3, 5]);
+        assert_eq!(names(9, &[5]), [3], "a load that can be resumed is kept");
     }
 }

@@ -17,8 +17,7 @@ use es_frame::ContentHash;
 use serde::{Deserialize, Serialize};
 use tracing::warn;
 
-use super::owner::Owner;
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
 
 /// The folder of these files, from the folder of the pipeline.
 const FOLDER: &str = ".orchestrator/loads";
@@ -28,7 +27,6 @@ const EVERY: Duration = Duration::from_millis(500);
 
 /// A load, and how far it got.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SavedLoad {
     /// The index that is written to.
     pub index: String,
@@ -39,8 +37,6 @@ pub struct SavedLoad {
     pub definition: String,
     /// What the files looked like from outside.
     pub files: Vec<FileIdentity>,
-    /// The process that loads, or did.
-    pub owner: Owner,
     /// The run that began it, which its dead letter is named after.
     pub run: String,
     /// Whether documents that are sent twice end as one.
@@ -95,7 +91,7 @@ impl LoadFile {
     ///
     /// # Errors
     /// When the file is there and cannot be read.
-    pub fn read(&self) -> Result<Option<SavedLoad>, Failure> {
+    pub fn read(&self) -> Result<Option<SavedLoad>, Error> {
         let text = match std::fs::read(&self.path) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -114,7 +110,7 @@ impl LoadFile {
     ///
     /// # Errors
     /// When the folder cannot be written to.
-    pub fn write(&self, load: &SavedLoad) -> Result<(), Failure> {
+    pub fn write(&self, load: &SavedLoad) -> Result<(), Error> {
         self.replace(load).map_err(|error| self.failed("written", &error))
     }
 
@@ -127,6 +123,27 @@ impl LoadFile {
         file.write_all(&serde_json::to_vec_pretty(load)?)?;
         file.sync_all()?;
         std::fs::rename(&beside, &self.path)
+    }
+
+    /// Locks the load for this process until the lock is dropped or the process ends, however it
+    /// ends. None when another process has it.
+    ///
+    /// # Errors
+    /// When the folder cannot be written to.
+    pub fn lock(&self) -> Result<Option<File>, Error> {
+        let path = self.path.with_extension("lock");
+        let locked = (|| {
+            if let Some(folder) = path.parent() {
+                std::fs::create_dir_all(folder)?;
+            }
+            let file = File::create(&path)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(file)),
+                Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+                Err(std::fs::TryLockError::Error(error)) => Err(error),
+            }
+        })();
+        locked.map_err(|error: std::io::Error| self.failed("locked", &error))
     }
 
     /// Takes it from every other process: of several that try, it is one that has it.
@@ -146,8 +163,8 @@ impl LoadFile {
         }
     }
 
-    fn failed(&self, what: &str, error: &std::io::Error) -> Failure {
-        Failure::new(Exit::Failed, format!("{} cannot be {what}: {error}", self.path.display()))
+    fn failed(&self, what: &str, error: &std::io::Error) -> Error {
+        Error::failed(format!("{} cannot be {what}: {error}", self.path.display()))
             .with_help(Some("it holds how far a load got; check who may write to the folder"))
     }
 }
@@ -179,7 +196,7 @@ impl Keeper {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn start(file: LoadFile, load: SavedLoad, hashes: bool) -> Result<Self, Failure> {
+    pub fn start(file: LoadFile, load: SavedLoad, hashes: bool) -> Result<Self, Error> {
         file.write(&load)?;
         Ok(Self::new(Some(file), load, hashes))
     }

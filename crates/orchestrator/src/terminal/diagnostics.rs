@@ -1,4 +1,4 @@
-//! Failures as a person reads them: one short message with the next step, and for a mistake
+//! Errors as a person reads them: one short message with the next step, and for a mistake
 //! in the pipeline file the line with a caret.
 
 use std::fmt;
@@ -6,21 +6,19 @@ use std::fmt;
 use es_assets::{Diagnostic, Diagnostics};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
 
-use crate::failure::{Failure, What};
+use crate::error::Error;
 
-/// A failure as text for standard error.
-pub fn render(failure: &Failure, colour: bool, unicode: bool) -> String {
-    match &failure.what {
-        What::Message { message, help } => {
-            let (red, cyan, off) = if colour { ("\x1b[31;1m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
-            let mut text = format!("{red}error{off}: {message}\n");
-            if let Some(help) = help {
-                text.push_str(&format!("  {cyan}help{off}: {help}\n"));
-            }
-            text
-        }
-        What::Diagnostics(diagnostics) => render_diagnostics(diagnostics, colour, unicode),
+/// An error as text for standard error.
+pub fn render(error: &Error, colour: bool, unicode: bool) -> String {
+    if let Some(diagnostics) = error.diagnostics() {
+        return render_diagnostics(diagnostics, colour, unicode);
     }
+    let (red, cyan, off) = if colour { ("\x1b[31;1m", "\x1b[36m", "\x1b[0m") } else { ("", "", "") };
+    let mut text = format!("{red}error{off}: {error}\n");
+    if let Some(help) = error.help() {
+        text.push_str(&format!("  {cyan}help{off}: {help}\n"));
+    }
+    text
 }
 
 fn render_diagnostics(diagnostics: &Diagnostics, colour: bool, unicode: bool) -> String {
@@ -72,7 +70,7 @@ impl miette::Diagnostic for Placed<'_> {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.diagnostic.help.as_ref().map(|hint| Box::new(hint) as Box<dyn fmt::Display>)
+        self.diagnostic.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {

@@ -2,7 +2,8 @@
 //! at the end.
 
 pub mod diagnostics;
-pub mod event;
 pub mod logging;
 pub mod reporter;
+pub mod results;
+pub mod sinks;
 pub mod table;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use es_assets::RejectionLimit;
+use crate::settings::RejectionLimit;
 use es_bulk::files::{FileFormat, FileIdentity};
 use es_bulk::{Finish, InitialLoad, InitialLoadOptions, Summary};
 use es_core::{Client, NewIndex};
@@ -16,14 +16,12 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::source::{Making, Place, Source};
 use super::target::{Target, body_json};
 use crate::delivery::{self, Delivered, Delivery};
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
 use crate::feed::Outlet;
 use crate::project::Workplace;
-use crate::run::run_name;
 use crate::settings::batch_limits;
 use crate::store::loads::{Keeper, LoadFile, SavedLoad};
-use crate::store::owner::Owner;
-use crate::terminal::reporter::StepProgress;
+use crate::engine::progress::Progress;
 use crate::terminal::table::counted;
 
 /// What is asked for.
@@ -70,14 +68,14 @@ pub struct Ending {
     /// Where the rejected ones are.
     pub dead_letter: Option<PathBuf>,
     /// Why it did not end well.
-    pub failure: Option<Failure>,
+    pub failure: Option<Error>,
 }
 
 /// Looks at everything, and changes nothing.
 ///
 /// # Errors
 /// What a load would fail with before its first document.
-pub async fn look(client: &Client, order: Order, cancel: &CancellationToken) -> Result<Prospect, Failure> {
+pub async fn look(client: &Client, order: Order, cancel: &CancellationToken) -> Result<Prospect, Error> {
     let target = Target::look(client, &order.to).await?;
     let source = open(&order, cancel).await?;
     let body = if target.exists() { Value::Null } else { body_json(&body(&source, &order)?) };
@@ -93,9 +91,8 @@ pub async fn load(
     client: &Client,
     mut order: Order,
     cancel: &CancellationToken,
-    progress: impl FnOnce(Option<u64>) -> StepProgress,
-) -> Result<Ending, Failure> {
-    let this = Owner::this(Timestamp::now());
+    progress: Progress,
+) -> Result<Ending, Error> {
     order.making.writer.vectors = VectorForm::best_for(client.info().version);
     let mut target = Target::look(client, &order.to).await?;
     let source = open(&order, cancel).await?;
@@ -104,11 +101,14 @@ pub async fn load(
     target.takes(order.making.writer.operation)?;
 
     let file = LoadFile::new(&work.folder, &load_name(&order.to, &source.identities));
+    let Some(_lock) = file.lock()? else {
+        let message = format!("another process is loading these files into {}", order.to);
+        return Err(Error::config(message).with_help(Some("wait for its end, or stop it")));
+    };
     let definition = definition(&order);
     // An index that was made anew since has nothing of an earlier load.
     let earlier = file.read()?.filter(|earlier| target.exists() && earlier.index_uuid == target.uuid());
     if let Some(earlier) = &earlier {
-        refuse_while_running(earlier, &this)?;
         if !order.restart {
             refuse_to_carry_on(earlier, &definition, &source.identities)?;
         }
@@ -126,13 +126,12 @@ pub async fn load(
         None => None,
     };
     let earlier = earlier.filter(|_| !order.restart);
-    let run = earlier.as_ref().map_or_else(|| run_name(this.since), |earlier| earlier.run.clone());
+    let run = earlier.as_ref().map_or_else(|| uuid::Uuid::now_v7().to_string(), |earlier| earlier.run.clone());
     let saved = SavedLoad {
         index: order.to.clone(),
         index_uuid: target.uuid(),
         definition,
         files: source.identities.clone(),
-        owner: this,
         run: run.clone(),
         repeatable: !order.making.writer.id.is_empty(),
         settings: initial.as_ref().map(|initial| initial.original().clone()),
@@ -147,8 +146,10 @@ pub async fn load(
         initial.begin().await?;
     }
 
-    let progress = progress(source.rows);
-    progress.carry_on_after(before.summary.read);
+    if let Some(rows) = source.rows {
+        progress.set_total(rows);
+    }
+    progress.resume_after(before.summary.read);
     let delivery = Delivery {
         client,
         settings: &work.settings,
@@ -186,32 +187,32 @@ async fn make_searchable(
     initial: Option<InitialLoad>,
     force_merge: Option<u32>,
     is_whole: bool,
-) -> Result<(), Failure> {
+) -> Result<(), Error> {
     let finish = Finish { force_merge, ..Finish::default() };
     match initial {
         Some(initial) if is_whole => {
-            initial.finish(&finish).await.map_err(|error| Failure::from(error).within("after the load"))
+            initial.finish(&finish).await.map_err(|error| Error::from(error).within("after the load"))
         }
         Some(initial) => {
             let put_back = initial.put_back().await;
-            put_back.map_err(|error| Failure::from(error).within("the settings of the index cannot be put back"))
+            put_back.map_err(|error| Error::from(error).within("the settings of the index cannot be put back"))
         }
         None => Ok(client.with_retry(finish.retry).indices().refresh(index).await?),
     }
 }
 
 /// Looks at the beginning of the files. That of standard input may never come.
-async fn open(order: &Order, cancel: &CancellationToken) -> Result<Source, Failure> {
+async fn open(order: &Order, cancel: &CancellationToken) -> Result<Source, Error> {
     let (place, format, writer) = (order.place.clone(), order.format, order.making.writer.clone());
     let opened = tokio::select! {
         opened = tokio::task::spawn_blocking(move || Source::open(place, format, &writer)) => opened,
-        () = cancel.cancelled() => return Err(Failure::interrupted_early()),
+        () = cancel.cancelled() => return Err(Error::interrupted_early()),
     };
-    opened.map_err(|error| Failure::new(Exit::Failed, format!("looking at the files failed: {error}")))?
+    opened.map_err(|error| Error::failed(format!("looking at the files failed: {error}")))?
 }
 
 /// What the index is created with.
-fn body(source: &Source, order: &Order) -> Result<NewIndex, Failure> {
+fn body(source: &Source, order: &Order) -> Result<NewIndex, Error> {
     let mapping = source.mapping(&order.making)?;
     let settings = order.making.declared.as_ref().map(|declared| declared.settings.clone()).unwrap_or_default();
     Ok(NewIndex { mapping, settings })
@@ -235,20 +236,10 @@ fn definition(order: &Order) -> String {
     format!("{:016x}", xxh3_64(text.to_string().as_bytes()))
 }
 
-/// Refuses what another process is at.
-fn refuse_while_running(earlier: &SavedLoad, this: &Owner) -> Result<(), Failure> {
-    let SavedLoad { index, owner, .. } = earlier;
-    if owner.is_gone(this) {
-        return Ok(());
-    }
-    Err(Failure::usage(format!("process {} on {} is loading these files into {index}", owner.pid, owner.host))
-        .with_help(Some("wait for its end, or stop it")))
-}
-
 /// Refuses to carry on what an earlier process began, where that would not come to the end that
 /// it would have come to.
-fn refuse_to_carry_on(earlier: &SavedLoad, definition: &str, files: &[FileIdentity]) -> Result<(), Failure> {
-    let refused = |why: String, help: &str| Err(Failure::usage(why).with_help(Some(help)));
+fn refuse_to_carry_on(earlier: &SavedLoad, definition: &str, files: &[FileIdentity]) -> Result<(), Error> {
+    let refused = |why: String, help: &str| Err(Error::config(why).with_help(Some(help)));
     let SavedLoad { index, reached, .. } = earlier;
     let rows = counted(reached.summary.read, "row");
     let so_far = format!("an earlier load of these files into {index} was cut off after {rows}");
@@ -286,7 +277,6 @@ mod tests {
             index_uuid: "u".into(),
             definition: "d".into(),
             files: vec![FileIdentity { path: "a.csv".into(), bytes: 1, modified }],
-            owner: Owner { pid: i32::MAX as u32, ..Owner::this(modified) },
             run: "r".into(),
             repeatable: true,
             settings: None,
@@ -302,7 +292,7 @@ mod tests {
     fn only_the_same_load_of_a_process_that_is_gone_is_carried_on() {
         let saved = saved();
         let refusal = |saved: &SavedLoad, definition: &str, files: &[FileIdentity]| {
-            refuse_to_carry_on(saved, definition, files).err().map(|failure| failure.summary())
+            refuse_to_carry_on(saved, definition, files).err().map(|failure| failure.to_string())
         };
         let files = saved.files.clone();
         assert_eq!(refusal(&saved, "d", &files), None);
@@ -317,11 +307,6 @@ mod tests {
         assert!(refusal(&without_ids, "d", &files).unwrap().starts_with(&format!("{so_far}; without ids")));
         let nothing_yet = SavedLoad { reached: Reached::default(), ..saved.clone() };
         assert_eq!(refusal(&nothing_yet, "d", &[larger]), None);
-
-        let this = Owner::this(Timestamp::now());
-        refuse_while_running(&saved, &this).unwrap();
-        let alive = SavedLoad { owner: Owner { pid: 1, ..this.clone() }, ..saved };
-        assert!(refuse_while_running(&alive, &this).unwrap_err().summary().starts_with("process 1 on "));
     }
 
     #[test]

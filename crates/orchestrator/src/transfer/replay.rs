@@ -3,20 +3,18 @@
 use std::path::Path;
 
 use es_core::Client;
-use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::ingest::Ending;
 use super::target::Target;
 use crate::cli::IngestArgs;
 use crate::delivery::{self, Delivered, Delivery};
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
 use crate::feed::Outlet;
 use crate::project::Workplace;
-use crate::run::run_name;
 use crate::settings::batch_limits;
 use crate::store::loads::Reached;
-use crate::terminal::reporter::StepProgress;
+use crate::engine::progress::Progress;
 
 /// Sends the documents of a file that is a bulk body. What is rejected again goes to a dead
 /// letter of its own.
@@ -29,15 +27,15 @@ pub async fn replay(
     args: &IngestArgs,
     file: &Path,
     cancel: &CancellationToken,
-    progress: StepProgress,
-) -> Result<Ending, Failure> {
+    progress: Progress,
+) -> Result<Ending, Error> {
     if !Target::look(client, &args.to).await?.exists() {
-        return Err(Failure::new(Exit::Failed, format!("there is no index {}", args.to))
+        return Err(Error::failed(format!("there is no index {}", args.to))
             .with_help(Some("name the one that the documents were rejected by, or create it first")));
     }
     let opened = es_bulk::replay(file, batch_limits(&work.settings.bulk))?;
     let before = Reached::default();
-    let letter = delivery::letter(&work.folder, &args.to, &run_name(Timestamp::now()));
+    let letter = delivery::letter(&work.folder, &args.to, &uuid::Uuid::now_v7().to_string());
     let delivery = Delivery {
         client,
         settings: &work.settings,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use es_assets::Undeclared;
+use crate::kinds::spec::Undeclared;
 use es_bulk::files::{
     FileFormat, FileIdentity, FileReader, Piece, RawLines, RawOptions, RawPiece, ReadOptions, same_schema,
 };
@@ -14,7 +14,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::target::Declared;
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
 use crate::feed::{self, Outlet, Rows};
 use crate::store::loads::Reached;
 
@@ -64,14 +64,14 @@ impl Source {
     ///
     /// # Errors
     /// When a file is missing or damaged, or the files do not go together.
-    pub fn open(place: Place, format: Option<FileFormat>, writer: &WriterOptions) -> Result<Self, Failure> {
+    pub fn open(place: Place, format: Option<FileFormat>, writer: &WriterOptions) -> Result<Self, Error> {
         match place {
             Place::Files(paths) => Self::of_files(paths, format),
             Place::Standard => Self::of_standard_input(format, writer),
         }
     }
 
-    fn of_files(paths: Vec<PathBuf>, format: Option<FileFormat>) -> Result<Self, Failure> {
+    fn of_files(paths: Vec<PathBuf>, format: Option<FileFormat>) -> Result<Self, Error> {
         let format = one_format(&paths, format)?;
         let read = ReadOptions { format: Some(format), ..ReadOptions::default() };
         let identities = paths
@@ -126,9 +126,9 @@ impl Source {
         }
     }
 
-    fn of_standard_input(format: Option<FileFormat>, writer: &WriterOptions) -> Result<Self, Failure> {
+    fn of_standard_input(format: Option<FileFormat>, writer: &WriterOptions) -> Result<Self, Error> {
         let Some(format) = format else {
-            return Err(Failure::usage("the format of standard input is not known")
+            return Err(Error::config("the format of standard input is not known")
                 .with_help(Some("give it with --format: csv, ndjson or ipc-stream")));
         };
         let read = ReadOptions { format: Some(format), ..ReadOptions::default() };
@@ -170,7 +170,7 @@ impl Source {
     ///
     /// # Errors
     /// When a column has a type that Elasticsearch has no type for.
-    pub fn mapping(&self, making: &Making) -> Result<Mapping, Failure> {
+    pub fn mapping(&self, making: &Making) -> Result<Mapping, Error> {
         let options = MappingOptions {
             names: making.writer.names,
             dates_in_text: matches!(self.format, FileFormat::Csv | FileFormat::Ndjson),
@@ -200,7 +200,7 @@ impl Source {
 
     /// The columns that become fields. Of lines that are sent as they are, all do; what is not
     /// declared is for the index to ignore or to refuse.
-    fn columns(&self, making: &Making, schema: &Schema) -> Result<Vec<String>, Failure> {
+    fn columns(&self, making: &Making, schema: &Schema) -> Result<Vec<String>, Error> {
         let writer = &making.writer;
         let used = |name: &str| {
             let named = [&writer.routing, &writer.version, &writer.operation_column, &writer.pipeline];
@@ -220,7 +220,7 @@ impl Source {
             Undeclared::Reject if !self.is_raw() => match all().find(|name| !known(name)) {
                 None => Ok(all().map(str::to_owned).collect()),
                 Some(name) => {
-                    Err(Failure::usage(format!("column `{name}` is in the files and not in the mapping file"))
+                    Err(Error::config(format!("column `{name}` is in the files and not in the mapping file"))
                         .with_help(Some("declare it there, or give --undeclared infer or ignore")))
                 }
             },
@@ -232,7 +232,7 @@ impl Source {
     ///
     /// # Errors
     /// When a file is damaged, or a row cannot become a document.
-    pub fn read(self, making: &Making, limits: BatchLimits, from: &Reached, outlet: &Outlet) -> Result<(), Failure> {
+    pub fn read(self, making: &Making, limits: BatchLimits, from: &Reached, outlet: &Outlet) -> Result<(), Error> {
         let columns = match &self.schema {
             Some(schema) if !self.is_raw() => self.columns(making, schema)?,
             _ => Vec::new(),
@@ -284,14 +284,14 @@ struct Documents<'a> {
 }
 
 impl Documents<'_> {
-    fn of_frame(&mut self, file: &std::sync::Arc<str>, settled: u64, piece: Piece) -> Result<bool, Failure> {
+    fn of_frame(&mut self, file: &std::sync::Arc<str>, settled: u64, piece: Piece) -> Result<bool, Error> {
         let numbers: Vec<u64> = (0..piece.frame.height()).map(|row| piece.number(row)).collect();
         let frame = piece.frame.select(self.columns.iter().map(String::as_str)).map_err(es_bulk::Error::from)?;
         let rows = Rows { file, place: piece.place, numbers: &numbers, settled, refused: &piece.refused };
         feed::push_rows(self.builder, &frame, &self.making.writer, &rows, self.outlet)
     }
 
-    fn of_lines(&mut self, file: &std::sync::Arc<str>, settled: u64, piece: RawPiece) -> Result<bool, Failure> {
+    fn of_lines(&mut self, file: &std::sync::Arc<str>, settled: u64, piece: RawPiece) -> Result<bool, Error> {
         if piece.lines().len() == 0 && piece.refused.is_empty() {
             return Ok(self.outlet.take_old(self.builder));
         }
@@ -321,7 +321,7 @@ fn raw_options(writer: &WriterOptions, read: ReadOptions) -> RawOptions {
 }
 
 /// The format of all files.
-fn one_format(paths: &[PathBuf], format: Option<FileFormat>) -> Result<FileFormat, Failure> {
+fn one_format(paths: &[PathBuf], format: Option<FileFormat>) -> Result<FileFormat, Error> {
     if let Some(format) = format {
         return Ok(format);
     }
@@ -330,7 +330,7 @@ fn one_format(paths: &[PathBuf], format: Option<FileFormat>) -> Result<FileForma
         let format = FileFormat::of_name(path)?;
         match first {
             Some((other, known)) if known != format => {
-                return Err(Failure::usage(format!(
+                return Err(Error::config(format!(
                     "{} and {} have different formats: {known} and {format}",
                     other.display(),
                     path.display()
@@ -342,15 +342,15 @@ fn one_format(paths: &[PathBuf], format: Option<FileFormat>) -> Result<FileForma
     }
     match first {
         Some((_, format)) => Ok(format),
-        None => Err(Failure::new(Exit::Failed, "there is no file to load")),
+        None => Err(Error::failed("there is no file to load")),
     }
 }
 
-fn no_column(name: &str, schema: &Schema) -> Failure {
+fn no_column(name: &str, schema: &Schema) -> Error {
     let present: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
-    let help = match es_assets::nearest(name, present.iter().copied()) {
+    let help = match es_values::nearest(name, present.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
         None => format!("the columns are {}", present.join(", ")),
     };
-    Failure::usage(format!("the files have no column `{name}`")).with_help(Some(help))
+    Error::config(format!("the files have no column `{name}`")).with_help(Some(help))
 }

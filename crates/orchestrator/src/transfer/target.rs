@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use es_assets::IndexSpec;
+use crate::kinds::index::IndexSpec;
 use es_core::{Client, ErrorKind, IndexDescription, Mapping, NewIndex};
 use es_frame::Operation;
 use serde_json::{Map, Value, json};
 use tracing::info;
 
-use crate::failure::{Exit, Failure};
+use crate::error::Error;
 
 /// What a person said about the index, in the file of `--mapping`.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -24,8 +24,8 @@ impl Declared {
     ///
     /// # Errors
     /// When the file cannot be read, or holds something else.
-    pub fn read(path: &Path) -> Result<Self, Failure> {
-        let wrong = |why: String| Failure::usage(format!("the mapping file {} {why}", path.display()));
+    pub fn read(path: &Path) -> Result<Self, Error> {
+        let wrong = |why: String| Error::config(format!("the mapping file {} {why}", path.display()));
         let text = std::fs::read_to_string(path).map_err(|error| wrong(format!("cannot be read: {error}")))?;
         let value: Value = serde_json::from_str(&text).map_err(|error| wrong(format!("is no JSON: {error}")))?;
         Self::of(value).map_err(|why| {
@@ -72,9 +72,9 @@ impl Target {
     ///
     /// # Errors
     /// For a pattern, and where Elasticsearch cannot be asked.
-    pub async fn look(client: &Client, name: &str) -> Result<Self, Failure> {
+    pub async fn look(client: &Client, name: &str) -> Result<Self, Error> {
         if name.contains(['*', '?', ',']) {
-            return Err(Failure::usage(format!("`{name}` is a pattern, and documents go into one index"))
+            return Err(Error::config(format!("`{name}` is a pattern, and documents go into one index"))
                 .with_help(Some("give --to the whole name of an index, an alias or a data stream")));
         }
         let indices = client.indices().describe(name).await?;
@@ -91,15 +91,15 @@ impl Target {
     /// # Errors
     /// For changes of documents where there are none, and for anything but `create` into a data
     /// stream.
-    pub fn takes(&self, operation: Operation) -> Result<(), Failure> {
+    pub fn takes(&self, operation: Operation) -> Result<(), Error> {
         if !self.exists() && matches!(operation, Operation::Update | Operation::Delete) {
-            return Err(Failure::usage(format!("there is no index {} whose documents could be changed", self.name))
+            return Err(Error::config(format!("there is no index {} whose documents could be changed", self.name))
                 .with_help(Some("check the name; --op index or upsert writes documents that are not there")));
         }
         let is_data_stream =
             !self.indices.is_empty() && self.indices.iter().all(|index| index.name.starts_with(".ds-"));
         if is_data_stream && operation != Operation::Create {
-            return Err(Failure::usage(format!("{} is a data stream, which takes new documents only", self.name))
+            return Err(Error::config(format!("{} is a data stream, which takes new documents only", self.name))
                 .with_help(Some("give --op create")));
         }
         Ok(())
@@ -115,7 +115,7 @@ impl Target {
     ///
     /// # Errors
     /// When the mapping or a setting is refused, or somebody else was quicker.
-    pub async fn create(&mut self, client: &Client, body: &NewIndex) -> Result<(), Failure> {
+    pub async fn create(&mut self, client: &Client, body: &NewIndex) -> Result<(), Error> {
         client.indices().create(&self.name, body).await.map_err(|error| {
             let is_bad_name = error.server().is_some_and(|server| server.error_type == "invalid_index_name_exception");
             let help = match error.kind() {
@@ -123,7 +123,7 @@ impl Target {
                 ErrorKind::Conflict => "somebody else has just made it: run again to write into it",
                 _ => "check the mapping file, and the types of the columns with --dry-run",
             };
-            Failure::from(error).within(&format!("the index {} cannot be created", self.name)).with_help(Some(help))
+            Error::from(error).within(&format!("the index {} cannot be created", self.name)).with_help(Some(help))
         })?;
         info!(index = self.name, fields = body.mapping.properties.len(), "created");
         *self = Self::look(client, &self.name).await?;
@@ -134,15 +134,14 @@ impl Target {
     ///
     /// # Errors
     /// When a field is there already and of another type, which only a new index can change.
-    pub async fn extend(&self, client: &Client, declared: &Declared) -> Result<(), Failure> {
+    pub async fn extend(&self, client: &Client, declared: &Declared) -> Result<(), Error> {
         for index in &self.indices {
             let wanted = index.mapping.clone().overridden_by(&declared.mapping);
             let diff = index.mapping.diff(&wanted);
             if diff.needs_reindex() {
                 let differs = diff.changes.iter().find(|change| change.kind == es_core::ChangeKind::Reindex);
                 let why = differs.map(ToString::to_string).unwrap_or_default();
-                return Err(Failure::new(
-                    Exit::Failed,
+                return Err(Error::failed(
                     format!("{} exists, and its mapping is another one: {why}", index.name),
                 )
                 .with_help(Some("nothing was changed: load into a new index, or correct the mapping file")));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
-use es_assets::TimePoint;
+use es_values::TimePoint;
 use es_export::{
     Compression, Destination, Encoding, Esql, Format, MissingTimes, ReadFrom, ReadRequest, Sample, Search, Split, Sql,
     TimePart,
@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::{ExportArgs, ReadFromArg, SplitByArg};
 use crate::exports::{self, Cells};
-use crate::failure::Failure;
+use crate::error::Error;
 use crate::project::Workplace;
 
 /// An export, as the command line says it.
@@ -37,7 +37,7 @@ pub(super) enum Target {
 }
 
 impl Order {
-    pub(super) fn of(args: &ExportArgs, work: &Workplace) -> Result<Self, Failure> {
+    pub(super) fn of(args: &ExportArgs, work: &Workplace) -> Result<Self, Error> {
         let cells = cells(args)?;
         let mut options = exports::read_options(&work.settings.export);
         options.slices = args.slices.map(|slices| slices as usize).or(options.slices);
@@ -47,7 +47,7 @@ impl Order {
             (Some(query), ..) => ("esql".to_owned(), ReadFrom::Esql(Esql { filter, ..Esql::new(query) })),
             (_, Some(query), _) => ("sql".to_owned(), ReadFrom::Sql(Sql { filter, ..Sql::new(query) })),
             (.., Some(index)) => (index.clone(), ReadFrom::Search(search(args, index, filter, &cells)?)),
-            (None, None, None) => return Err(Failure::usage("there is nothing to read: name an index")),
+            (None, None, None) => return Err(Error::config("there is nothing to read: name an index")),
         };
         let target = target(args, work.settings.export.row_group_rows)?;
         if matches!(target, Target::Standard(_)) {
@@ -58,7 +58,7 @@ impl Order {
                 ("--restart", args.restart),
             ];
             if let Some((option, _)) = only_files.iter().find(|(_, is_given)| *is_given) {
-                return Err(Failure::usage(format!("{option} is for files, and not for standard output")));
+                return Err(Error::config(format!("{option} is for files, and not for standard output")));
             }
         }
         Ok(Self {
@@ -71,7 +71,7 @@ impl Order {
     }
 }
 
-fn search(args: &ExportArgs, index: &str, filter: Option<Value>, cells: &Cells) -> Result<Search, Failure> {
+fn search(args: &ExportArgs, index: &str, filter: Option<Value>, cells: &Cells) -> Result<Search, Error> {
     let mut search = Search::new(index);
     search.query = filter.unwrap_or(search.query);
     if !args.columns.is_empty() {
@@ -82,7 +82,7 @@ fn search(args: &ExportArgs, index: &str, filter: Option<Value>, cells: &Cells) 
     search.limit = args.limit;
     if let Some(share) = args.sample {
         if !(share > 0.0 && share < 1.0) {
-            return Err(Failure::usage(format!("--sample takes a share between 0 and 1, not {share}")));
+            return Err(Error::config(format!("--sample takes a share between 0 and 1, not {share}")));
         }
         search.sample = Some(Sample { share, seed: args.sample_seed });
     }
@@ -104,23 +104,23 @@ fn sort_of(text: &str) -> Value {
 }
 
 /// JSON that stands in an option, or in the file that it names.
-fn json_of(option: &str, text: &str) -> Result<Value, Failure> {
+fn json_of(option: &str, text: &str) -> Result<Value, Error> {
     let (text, place) = if text.trim_start().starts_with('{') {
         (text.to_owned(), option.to_owned())
     } else {
         let content = std::fs::read_to_string(text).map_err(|error| {
-            Failure::usage(format!("{option}: {text} cannot be read: {error}"))
+            Error::config(format!("{option}: {text} cannot be read: {error}"))
                 .with_help(Some("give JSON that begins with `{`, or the path of a file with it"))
         })?;
         (content, text.to_owned())
     };
-    serde_json::from_str(&text).map_err(|error| Failure::usage(format!("{place} is not JSON: {error}")))
+    serde_json::from_str(&text).map_err(|error| Error::config(format!("{place} is not JSON: {error}")))
 }
 
-fn object_of(option: &str, text: &str) -> Result<Map<String, Value>, Failure> {
+fn object_of(option: &str, text: &str) -> Result<Map<String, Value>, Error> {
     match json_of(option, text)? {
         Value::Object(object) => Ok(object),
-        _ => Err(Failure::usage(format!("{option} takes a JSON object"))),
+        _ => Err(Error::config(format!("{option} takes a JSON object"))),
     }
 }
 
@@ -129,7 +129,7 @@ const VALUES: [(&str, Values); 4] =
 const MALFORMED: [(&str, Malformed); 2] = [("error", Malformed::Error), ("null", Malformed::Null)];
 const MISSING: [(&str, Missing); 2] = [("null", Missing::Null), ("error", Missing::Error)];
 
-fn cells(args: &ExportArgs) -> Result<Cells, Failure> {
+fn cells(args: &ExportArgs) -> Result<Cells, Error> {
     let (values, values_of) = policies("--values", &args.values, &VALUES)?;
     let (malformed, malformed_of) = policies("--malformed", &args.malformed, &MALFORMED)?;
     let (missing, missing_of) = policies("--missing", &args.missing, &MISSING)?;
@@ -149,7 +149,7 @@ fn cells(args: &ExportArgs) -> Result<Cells, Failure> {
     let encodings = Encoding::ALL.map(|encoding| (encoding.as_str(), encoding));
     let (all, encodings) = policies("--encode", &args.encode, &encodings)?;
     if all.is_some() {
-        return Err(Failure::usage("--encode takes the field too, as carrier=codes"));
+        return Err(Error::config("--encode takes the field too, as carrier=codes"));
     }
     cells.encodings = encodings.into_iter().collect();
     Ok(cells)
@@ -158,7 +158,7 @@ fn cells(args: &ExportArgs) -> Result<Cells, Failure> {
 type Policies<P> = (Option<P>, Vec<(String, P)>);
 
 /// What is said of all columns, and of single ones.
-fn policies<P: Copy>(option: &str, texts: &[String], known: &[(&str, P)]) -> Result<Policies<P>, Failure> {
+fn policies<P: Copy>(option: &str, texts: &[String], known: &[(&str, P)]) -> Result<Policies<P>, Error> {
     let (mut all, mut single) = (None, Vec::new());
     for text in texts {
         let (column, name) = match text.rsplit_once('=') {
@@ -167,7 +167,7 @@ fn policies<P: Copy>(option: &str, texts: &[String], known: &[(&str, P)]) -> Res
         };
         let Some((_, policy)) = known.iter().find(|(known, _)| *known == name) else {
             let names: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
-            return Err(Failure::usage(format!("{option} {text}: `{name}` is none of {}", names.join(", "))));
+            return Err(Error::config(format!("{option} {text}: `{name}` is none of {}", names.join(", "))));
         };
         match column {
             Some(column) => single.push((column.to_owned(), *policy)),
@@ -177,18 +177,18 @@ fn policies<P: Copy>(option: &str, texts: &[String], known: &[(&str, P)]) -> Res
     Ok((all, single))
 }
 
-fn target(args: &ExportArgs, row_group_rows: u32) -> Result<Target, Failure> {
+fn target(args: &ExportArgs, row_group_rows: u32) -> Result<Target, Error> {
     let compression = args.compression.as_deref().and_then(Compression::from_name);
     let row_group_rows = args.row_group_rows.unwrap_or(row_group_rows);
     let made = |format: Format| exports::format(format, compression, row_group_rows);
     let given = args.format.as_deref().and_then(Format::from_name);
     if args.to == "-" {
         let format = given.ok_or_else(|| {
-            Failure::usage("the format of standard output is not known")
+            Error::config("the format of standard output is not known")
                 .with_help(Some("give it with --format: ipc-stream, csv or ndjson"))
         })?;
         if !format.is_stream() {
-            return Err(Failure::usage(format!("{} cannot be written to standard output", format.name()))
+            return Err(Error::config(format!("{} cannot be written to standard output", format.name()))
                 .with_help(Some("choose ipc-stream, csv or ndjson, or name a folder or file with --to")));
         }
         return Ok(Target::Standard(made(format)?));
@@ -210,7 +210,7 @@ fn format_of_name(path: &Path) -> Option<Format> {
     Format::NAMES.iter().filter_map(|name| Format::from_name(name)).find(|format| format.extension() == ending)
 }
 
-fn split(args: &ExportArgs) -> Result<Option<Split>, Failure> {
+fn split(args: &ExportArgs) -> Result<Option<Split>, Error> {
     if args.split.is_empty() {
         return Ok(None);
     }
@@ -222,7 +222,7 @@ fn split(args: &ExportArgs) -> Result<Option<Split>, Failure> {
         SplitByArg::Stratified => Split::stratified(args.split_strata.clone(), key, seed, shares(&args.split)?)?,
         SplitByArg::Time => {
             let [field] = key.as_slice() else {
-                return Err(Failure::usage("a split by time goes by one field: name it with --split-key"));
+                return Err(Error::config("a split by time goes by one field: name it with --split-key"));
             };
             let parts = args.split.iter().map(|text| time_part(text)).collect::<Result<_, _>>()?;
             Split::by_time(field, parts, MissingTimes::Refuse)?
@@ -231,21 +231,21 @@ fn split(args: &ExportArgs) -> Result<Option<Split>, Failure> {
 }
 
 /// `train=0.8`, `test=0.2`.
-fn shares(parts: &[String]) -> Result<Vec<(String, f64)>, Failure> {
+fn shares(parts: &[String]) -> Result<Vec<(String, f64)>, Error> {
     let share = |text: &String| {
         let pair = text.split_once('=').and_then(|(name, share)| Some((name.to_owned(), share.parse().ok()?)));
-        pair.ok_or_else(|| Failure::usage(format!("--split {text}: a part is its name and its share, as train=0.8")))
+        pair.ok_or_else(|| Error::config(format!("--split {text}: a part is its name and its share, as train=0.8")))
     };
     parts.iter().map(share).collect()
 }
 
 /// `train=2013-09-01`, or `test` for the last part.
-fn time_part(text: &str) -> Result<TimePart, Failure> {
+fn time_part(text: &str) -> Result<TimePart, Error> {
     let Some((name, until)) = text.split_once('=') else {
         return Ok(TimePart { name: text.to_owned(), until: None });
     };
-    let point = TimePoint::from_str(until).map_err(|error| Failure::usage(format!("--split {text}: {error}")))?;
+    let point = TimePoint::from_str(until).map_err(|error| Error::config(format!("--split {text}: {error}")))?;
     let instant = point.to_timestamp(&TimeZone::UTC);
-    let until = instant.map_err(|error| Failure::usage(format!("--split {text}: {error}")))?;
+    let until = instant.map_err(|error| Error::config(format!("--split {text}: {error}")))?;
     Ok(TimePart { name: name.to_owned(), until: Some(until) })
 }

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use es_assets::{AssetSpec, Export, FeatureJoin, Features};
 use es_export::{AddedColumn, IndexReader, Origin, ReadFrom, ReadRequest, Search, Transform};
 use es_features::{JoinOptions, PointInTimeJoin};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
-use crate::context::Context;
 use crate::exports;
-use crate::failure::{Exit, Failure};
+use crate::kinds::Work;
+use crate::kinds::spec::{Export, FeatureJoin, Features};
+use crate::error::{Error, Result};
 use crate::terminal::table::count;
 
 /// What is joined, one asset after the other.
@@ -28,29 +28,29 @@ struct Joined {
 ///
 /// # Errors
 /// When they cannot be read, or are more than the settings allow.
-pub(super) async fn read(context: &Context, export: &Export) -> Result<Option<Arc<dyn Transform>>, Failure> {
+pub(super) async fn read(work: &Work<'_>, export: &Export) -> Result<Option<Arc<dyn Transform>>> {
     let mut joins = Vec::new();
     for wanted in &export.features {
-        let asset = context.project.pipeline.asset(&wanted.from).map(|asset| &asset.spec);
+        let asset = work.project.pipeline.asset(&wanted.from);
         // The file was checked: it is an asset of this kind.
-        let Some(AssetSpec::Features(features)) = asset else { continue };
-        let joined = joined(context, wanted, features).await;
+        let Some(features) = asset.and_then(|asset| asset.definition_as::<Features>()) else { continue };
+        let joined = joined(work, wanted, features).await;
         joins.push(joined.map_err(|failure| failure.within(&format!("features of {}", wanted.from)))?);
     }
     Ok(if joins.is_empty() { None } else { Some(Arc::new(Joins(joins))) })
 }
 
-async fn joined(context: &Context, wanted: &FeatureJoin, features: &Features) -> Result<Joined, Failure> {
-    let settings = &context.project.settings.export;
+async fn joined(work: &Work<'_>, wanted: &FeatureJoin, features: &Features) -> Result<Joined> {
+    let settings = &work.project.settings.export;
     let request = ReadRequest {
-        from: ReadFrom::Search(Search::new(context.project.alias(&wanted.from))),
+        from: ReadFrom::Search(Search::new(work.index_of(&wanted.from)?)),
         options: exports::read_options(settings),
     };
-    let reader = IndexReader::open(&context.client, request).await?;
+    let reader = IndexReader::open(work.client, request).await?;
     let (rows, most) = (reader.count().unwrap_or_default(), u64::from(settings.feature_rows));
     if rows > most {
         let message = format!("there are {} rows, and at most {} are held in memory", count(rows), count(most));
-        return Err(Failure::new(Exit::Failed, message)
+        return Err(Error::failed(message)
             .with_help(Some("raise `export.feature_rows`, or give the features a shorter grid")));
     }
     let (origin, types) = (reader.origin().clone(), reader.field_types().to_vec());

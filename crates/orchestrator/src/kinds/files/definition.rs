@@ -3,17 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use es_assets::{DottedNames, Ingest, NonFinite, Undeclared};
 use es_bulk::files::FileIdentity;
 use es_core::Mapping;
 use es_frame::{FieldNames, MappingOptions, WriterOptions, infer_mapping_with};
 use polars::prelude::{DataType, Schema};
 use serde_json::{Value, json};
 
-use crate::failure::Failure;
+use crate::error::Error;
+use crate::kinds::spec::{DottedNames, Ingest, NonFinite, Undeclared};
 use crate::project::Project;
 
-pub(super) fn paths(project: &Project, asset: &str, ingest: &Ingest) -> Result<Vec<PathBuf>, Failure> {
+pub(super) fn paths(project: &Project, asset: &str, ingest: &Ingest) -> Result<Vec<PathBuf>, Error> {
     let key = format!("assets.{asset}.from.path");
     let pattern = project.path(&ingest.from.path);
     let text = pattern.to_string_lossy();
@@ -41,10 +41,10 @@ fn nearest_file(path: &Path) -> Option<String> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = std::fs::read_dir(folder).ok()?;
     let names: Vec<String> = folder.flatten().filter_map(|entry| entry.file_name().into_string().ok()).collect();
-    es_assets::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
+    es_values::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
-pub(super) fn identity(project: &Project, path: &Path) -> Result<FileIdentity, Failure> {
+pub(super) fn identity(project: &Project, path: &Path) -> Result<FileIdentity, Error> {
     let name = path.strip_prefix(&project.folder).unwrap_or(path).display().to_string();
     Ok(FileIdentity::of(path, name)?)
 }
@@ -56,14 +56,14 @@ pub(super) fn columns(
     ingest: &Ingest,
     schema: &Schema,
     file: &Path,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<String>, Error> {
     let present: Vec<&str> = schema.iter_names().map(|name| name.as_str()).collect();
-    let require = |name: &str, key: String| -> Result<(), Failure> {
+    let require = |name: &str, key: String| -> Result<(), Error> {
         if schema.contains(name) {
             return Ok(());
         }
         let file = file.strip_prefix(&project.folder).unwrap_or(file).display();
-        let hint = match es_assets::nearest(name, present.iter().copied()) {
+        let hint = match es_values::nearest(name, present.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("its columns are {}", present.join(", ")),
         };
@@ -125,7 +125,7 @@ pub(super) fn writer(ingest: &Ingest) -> WriterOptions {
 
 /// The mapping of the documents. Fields that are neither in the files nor declared are
 /// refused by the server, unless the definition sets `dynamic` itself.
-pub(super) fn mapping(ingest: &Ingest, schema: &Schema, columns: &[String]) -> Result<Mapping, Failure> {
+pub(super) fn mapping(ingest: &Ingest, schema: &Schema, columns: &[String]) -> Result<Mapping, Error> {
     let used: Schema = columns
         .iter()
         .filter_map(|name| schema.get_full(name).map(|(_, name, dtype)| (name.clone(), dtype.clone())))
@@ -137,6 +137,6 @@ pub(super) fn mapping(ingest: &Ingest, schema: &Schema, columns: &[String]) -> R
     }
     inferred.parameters.insert("dynamic".to_owned(), json!("strict"));
     let declared: Mapping = serde_json::from_value(Value::Object(ingest.index.mappings.clone()))
-        .map_err(|error| Failure::usage(format!("the mappings cannot be read: {error}")))?;
+        .map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
     Ok(inferred.overridden_by(&declared))
 }

@@ -1,13 +1,16 @@
-//! Settings in layers: defaults, the pipeline file with its environment, environment
-//! variables, flags. Each layer goes over the one before.
+//! Settings in layers: defaults, the pipeline file with its environment, environment variables,
+//! flags. Each layer goes over the one before.
+
+mod formats;
+mod rejection;
+mod rules;
+mod sections;
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use es_assets::{
-    Backoff, BulkSettings, ClusterSettings, Pipeline, Retries, SecretRef, Settings, VerifyCertificates, overlay,
-};
+use es_assets::{Backoff, Defaults, Pipeline, Retries, SecretRef, Section, SettingsFormat};
 use es_bulk::BatchLimits;
 use es_core::{ClusterConfig, Credentials, Endpoint, KeepAlive, Proxy, RetryPolicy, Secret, Sniffing, Verification};
 use figment::Figment;
@@ -15,16 +18,38 @@ use figment::providers::Serialized;
 use serde_json::Value;
 
 use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::error::{Error, Result};
+
+pub use formats::text_formats;
+pub use rejection::RejectionLimit;
+pub use sections::{
+    BulkSettings, ClusterSettings, ExportSettings, RunSettings, Settings, VerifyCertificates, overlay,
+};
 
 const PREFIX: &str = "ORCHESTRATOR_";
+
+/// The sections of settings of a pipeline file, and their rules.
+pub fn format() -> SettingsFormat {
+    SettingsFormat {
+        sections: vec![
+            Section::of::<ClusterSettings>("cluster", "How to reach Elasticsearch."),
+            Section::of::<RunSettings>("run", "How runs go about their work."),
+            Section::of::<BulkSettings>("bulk", "How documents are indexed."),
+            Section::of::<ExportSettings>("export", "How documents are read."),
+            Section::of::<Defaults>("defaults", "What assets do unless they say otherwise."),
+        ],
+        overlay,
+        validate_layer: rules::validate_layer,
+        validate: rules::validate,
+    }
+}
 
 /// The settings in force.
 ///
 /// # Errors
 /// When an environment variable names no setting, or has a value that its setting does not
 /// take.
-pub fn load(pipeline: &Pipeline, environment: &Environment) -> Result<Settings, Failure> {
+pub fn load(pipeline: &Pipeline, environment: &Environment) -> Result<Settings> {
     over(pipeline.settings_json().clone(), environment)
 }
 
@@ -32,11 +57,11 @@ pub fn load(pipeline: &Pipeline, environment: &Environment) -> Result<Settings, 
 ///
 /// # Errors
 /// As [`load`].
-pub fn of_environment(environment: &Environment) -> Result<Settings, Failure> {
+pub fn of_environment(environment: &Environment) -> Result<Settings> {
     over(serde_json::json!({}), environment)
 }
 
-fn over(mut layers: Value, environment: &Environment) -> Result<Settings, Failure> {
+fn over(mut layers: Value, environment: &Environment) -> Result<Settings> {
     overlay(&mut layers, from_variables(environment)?);
     if let Some(prefix) = environment.get("ELASTICSEARCH_INDEX_PREFIX") {
         overlay(&mut layers, serde_json::json!({"cluster": {"index_prefix": prefix}}));
@@ -44,12 +69,12 @@ fn over(mut layers: Value, environment: &Environment) -> Result<Settings, Failur
     Figment::from(Serialized::defaults(Settings::default()))
         .merge(Serialized::globals(layers))
         .extract()
-        .map_err(|error| Failure::usage(format!("the settings are wrong: {error}")))
+        .map_err(|error| Error::config(format!("the settings are wrong: {error}")))
 }
 
 /// The `ORCHESTRATOR_SECTION__KEY` variables as a layer. Each is tried by itself, so that a
 /// wrong one can be named.
-fn from_variables(environment: &Environment) -> Result<Value, Failure> {
+fn from_variables(environment: &Environment) -> Result<Value> {
     let mut layer = serde_json::json!({});
     for (name, text) in environment.with_prefix(PREFIX) {
         let variable = format!("{PREFIX}{name}");
@@ -66,15 +91,15 @@ fn from_variables(environment: &Environment) -> Result<Value, Failure> {
     Ok(layer)
 }
 
-fn wrong_variable(variable: &str, error: &figment::Error) -> Failure {
+fn wrong_variable(variable: &str, error: &figment::Error) -> Error {
     use figment::error::Kind;
     match &error.kind {
-        Kind::UnknownField(_, known) => Failure::usage(format!("the environment variable {variable} names no setting"))
+        Kind::UnknownField(_, known) => Error::config(format!("the environment variable {variable} names no setting"))
             .with_help(Some(format!("where it goes wrong, the settings are {}", known.join(", ")))),
         Kind::Message(why) => {
-            Failure::usage(format!("the environment variable {variable} has a value it cannot have: {why}"))
+            Error::config(format!("the environment variable {variable} has a value it cannot have: {why}"))
         }
-        kind => Failure::usage(format!("the environment variable {variable} has a value it cannot have: {kind}")),
+        kind => Error::config(format!("the environment variable {variable} has a value it cannot have: {kind}")),
     }
 }
 
@@ -92,7 +117,7 @@ pub fn cluster_config(
     settings: &ClusterSettings,
     environment: &Environment,
     folder: &Path,
-) -> Result<ClusterConfig, Failure> {
+) -> Result<ClusterConfig> {
     let mut config = ClusterConfig {
         connect_timeout: settings.connect_timeout.to_duration(),
         request_timeout: settings.request_timeout.to_duration(),
@@ -104,9 +129,9 @@ pub fn cluster_config(
         },
         max_response_size: usize::try_from(settings.max_response_size.as_bytes()).unwrap_or(usize::MAX),
         sniffing: match settings.sniffing {
-            es_assets::Sniffing::Never => Sniffing::Off,
-            es_assets::Sniffing::AtStart => Sniffing::AtStart,
-            es_assets::Sniffing::Continuous => Sniffing::Continuous { every: settings.sniff_every.to_duration() },
+            sections::Sniffing::Never => Sniffing::Off,
+            sections::Sniffing::AtStart => Sniffing::AtStart,
+            sections::Sniffing::Continuous => Sniffing::Continuous { every: settings.sniff_every.to_duration() },
         },
         ..ClusterConfig::default()
     };
@@ -125,7 +150,7 @@ pub fn cluster_config(
         config.credentials = Credentials::ServiceToken(secret(token)?);
     } else if let Some(user) = &settings.user {
         let password = settings.password.as_ref().ok_or_else(|| {
-            Failure::usage("cluster.user is set without cluster.password")
+            Error::config("cluster.user is set without cluster.password")
                 .with_help(Some("add password: { env: ELASTICSEARCH_PASSWORD }"))
         })?;
         config.credentials = Credentials::Basic { user: user.clone(), password: secret(password)? };
@@ -156,8 +181,8 @@ pub fn cluster_config(
     Ok(config.overlaid(|name| environment.get(name).map(str::to_owned))?)
 }
 
-fn half_a_proxy_user(set: &str, missing: &str) -> Failure {
-    Failure::usage(format!("cluster.{set} is set without cluster.{missing}"))
+fn half_a_proxy_user(set: &str, missing: &str) -> Error {
+    Error::config(format!("cluster.{set} is set without cluster.{missing}"))
         .with_help(Some("a proxy is asked with proxy, proxy_user and proxy_password together"))
 }
 
@@ -181,17 +206,17 @@ pub fn retry_policy(retries: Retries) -> RetryPolicy {
     }
 }
 
-fn resolve(reference: &SecretRef, environment: &Environment, folder: &Path) -> Result<Secret, Failure> {
+fn resolve(reference: &SecretRef, environment: &Environment, folder: &Path) -> Result<Secret> {
     match reference {
         SecretRef::Env(name) => environment.get(name).map(Secret::new).ok_or_else(|| {
-            Failure::usage(format!("the environment variable {name}, which holds a secret, is not set"))
+            Error::config(format!("the environment variable {name}, which holds a secret, is not set"))
                 .with_help(Some("set it, or put it in the file .env beside the pipeline"))
         }),
         SecretRef::File(path) => {
             let path = folder.join(path);
             std::fs::read_to_string(&path).map(|text| Secret::new(text.trim_end_matches(['\r', '\n']))).map_err(
                 |error| {
-                    Failure::usage(format!(
+                    Error::config(format!(
                         "the file {}, which holds a secret, cannot be read: {error}",
                         path.display()
                     ))
@@ -213,8 +238,8 @@ mod tests {
         Environment::of(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
     }
 
-    fn load_with(variables: &[(&str, &str)]) -> Result<Settings, Failure> {
-        load(&es_assets::parse("p.yaml", PIPELINE, None).unwrap(), &environment(variables))
+    fn load_with(variables: &[(&str, &str)]) -> Result<Settings> {
+        load(&crate::kinds::Kinds::builtin().format().parse("p.yaml", PIPELINE, None).unwrap(), &environment(variables))
     }
 
     #[test]
@@ -237,7 +262,7 @@ mod tests {
             ("ORCHESTRATOR_NOTHING__KEEP", "1"),
         ] {
             let failure = load_with(&[(name, value)]).unwrap_err();
-            assert!(failure.summary().contains(name), "{failure}");
+            assert!(failure.to_string().contains(name), "{failure}");
         }
     }
 
@@ -246,7 +271,7 @@ mod tests {
         let settings = load_with(&[]).unwrap();
         let config =
             |variables: &[(&str, &str)]| cluster_config(&settings.cluster, &environment(variables), Path::new("."));
-        assert!(config(&[]).unwrap_err().summary().contains("PW"));
+        assert!(config(&[]).unwrap_err().to_string().contains("PW"));
         let found = config(&[("PW", "canary")]).unwrap();
         assert_eq!(found.credentials, Credentials::Basic { user: "u".into(), password: Secret::new("canary") });
         assert!(!format!("{found:?}").contains("canary"));
@@ -260,7 +285,7 @@ mod tests {
             proxy_user: u\n  proxy_password: { env: PW }\n  headers: { X-Gateway: { env: GATEWAY } }\n  \
             sniffing: continuous\n  sniff_every: 1m\n  tcp_keep_alive: 20s\n  idle_timeout: 30s\n  \
             max_response_size: 64mb\nassets:\n  a: { kind: ingest, from: { path: a.csv } }\n";
-        let pipeline = es_assets::parse("p.yaml", file, None).unwrap();
+        let pipeline = crate::kinds::Kinds::builtin().format().parse("p.yaml", file, None).unwrap();
         let variables = environment(&[("TOKEN", "canary1"), ("PW", "canary2"), ("GATEWAY", "canary3")]);
         let settings = load(&pipeline, &variables).unwrap();
         let config = cluster_config(&settings.cluster, &variables, Path::new(".")).unwrap();
@@ -287,7 +312,7 @@ mod tests {
         let with = |variables: &[(&str, &str)]| {
             let settings = load_with(variables).unwrap();
             let environment = environment(&[("PW", "canary")]);
-            cluster_config(&settings.cluster, &environment, Path::new(".")).unwrap_err().summary().to_owned()
+            cluster_config(&settings.cluster, &environment, Path::new(".")).unwrap_err().to_string().to_owned()
         };
         let (proxy, user) = (("ORCHESTRATOR_CLUSTER__PROXY", "http://p:1"), ("ORCHESTRATOR_CLUSTER__PROXY_USER", "u"));
         assert_eq!(with(&[proxy, user]), "cluster.proxy_user is set without cluster.proxy_password");

@@ -1,14 +1,14 @@
-//! The events of `--json`: one JSON object a line on standard output.
+//! The results of commands, as `--json` writes them: one JSON object a line on standard output,
+//! beside the events of a run ([`engine::event`](crate::engine::event)).
 //!
-//! Every event has `event`, which names it, and `time`, in UTC. Keys may be added in later
+//! Every result has `event`, which names it, and `time`, in UTC. Keys may be added in later
 //! versions; those that are here keep their meaning.
 
-use es_monitor::Report;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::doctor::finding::Finding;
-use crate::store::runs::RunStatus;
+use crate::engine::StepName;
+use crate::store::history::RunStatus;
 
 /// A column of an export.
 #[derive(Clone, Debug, Serialize)]
@@ -21,31 +21,10 @@ pub struct ExportColumn {
     pub polars: String,
 }
 
-/// A part of an asset, and what is done with it.
-#[derive(Clone, Debug, Serialize)]
-pub struct StepName {
-    /// The asset.
-    pub asset: String,
-    /// The partition, of an asset that has partitions.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub partition: Option<String>,
-    /// The asset's kind.
-    pub kind: &'static str,
-}
-
-/// Something that happened.
+/// The result of a command.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Event {
-    /// A run begins.
-    RunStarted {
-        /// The run.
-        run: String,
-        /// The pipeline.
-        pipeline: String,
-        /// The steps that will do something.
-        steps: usize,
-    },
+pub enum CommandResult {
     /// A step of a plan, with what a run would do.
     StepPlanned {
         /// The part.
@@ -61,64 +40,6 @@ pub enum Event {
         /// The mapping that the index would have, of a part that is made of files.
         #[serde(skip_serializing_if = "Option::is_none")]
         mapping: Option<Value>,
-    },
-    /// A step begins.
-    StepStarted {
-        /// The part.
-        #[serde(flatten)]
-        step: StepName,
-        /// What is done.
-        action: &'static str,
-        /// Why.
-        reasons: Vec<String>,
-    },
-    /// A step goes on; at most one a second for each step.
-    StepProgress {
-        /// The part.
-        #[serde(flatten)]
-        step: StepName,
-        /// Rows done.
-        done: u64,
-        /// Rows in all, where that is known.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        total: Option<u64>,
-        /// Bytes written, of an export.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        bytes: Option<u64>,
-    },
-    /// A step ended well.
-    StepFinished {
-        /// The part.
-        #[serde(flatten)]
-        step: StepName,
-        /// What was done; `unchanged` when it turned out that nothing was to be done.
-        action: &'static str,
-        /// Rows written, where the kind writes rows.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        rows: Option<u64>,
-        /// How long it took, in milliseconds.
-        took_ms: u64,
-        /// Checks of severity `warn` that failed.
-        #[serde(skip_serializing_if = "Vec::is_empty")]
-        warnings: Vec<String>,
-        /// The numbers of the kind.
-        summary: Value,
-        /// What a monitor found.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        report: Option<Box<Report>>,
-    },
-    /// A step failed, was interrupted, or was left out because one that it needs failed.
-    StepFailed {
-        /// The part.
-        #[serde(flatten)]
-        step: StepName,
-        /// `failed`, `interrupted` or `skipped`.
-        status: &'static str,
-        /// Why.
-        error: String,
-        /// The next step for a person.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        help: Option<String>,
     },
     /// A run ended.
     RunFinished {
@@ -222,14 +143,15 @@ pub enum Event {
         last_made: Option<String>,
         /// What a monitor found last.
         #[serde(skip_serializing_if = "Option::is_none")]
-        report: Option<Box<Report>>,
+        report: Option<Value>,
     },
     /// A record of the history.
     RunRecord {
         /// The run.
         run: String,
-        /// The part.
-        part: String,
+        /// The part; absent in the record of the run itself.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        part: Option<String>,
         /// What became of it.
         status: RunStatus,
         /// When it began, in UTC.
@@ -259,7 +181,7 @@ pub enum Event {
     Checked {
         /// The finding.
         #[serde(flatten)]
-        finding: Box<Finding>,
+        finding: Value,
     },
     /// `doctor` ended.
     DoctorFinished {

@@ -1,14 +1,16 @@
 //! Checks of the documents of one index.
 
-use es_assets::{Check, FieldRange, RowCount, Rule, Severity};
+mod definition;
+
 use es_core::{Client, Method, Request, paths};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use tracing::warn;
 
-use crate::context::Context;
-use crate::failure::{Exit, Failure};
+use crate::error::{Error, ErrorKind, Result};
 use crate::terminal::table::counted;
+
+pub use definition::{Check, FieldRange, RowCount, Rule, Severity, aggregated_fields, validate};
 
 /// Combinations of values that one page of a uniqueness check returns.
 const PAGE: usize = 10_000;
@@ -17,12 +19,12 @@ const PAGE: usize = 10_000;
 /// Returns the failed ones of severity `warn`, in words.
 ///
 /// # Errors
-/// [`Exit::CheckFailed`] names the first failed check; else where Elasticsearch cannot be asked.
-pub async fn enforce(context: &Context, index: &str, id: &[String], checks: &[Check]) -> Result<Vec<String>, Failure> {
+/// [`ErrorKind::CheckFailed`] names the first failed check; else where Elasticsearch cannot be asked.
+pub async fn enforce(client: &Client, index: &str, id: &[String], checks: &[Check]) -> Result<Vec<String>> {
     let mut warnings = Vec::new();
     let mut failures = Vec::new();
     for check in checks {
-        let Some(breach) = breach(&context.client, index, id, &check.rule).await? else { continue };
+        let Some(breach) = breach(client, index, id, &check.rule).await? else { continue };
         let text = format!("check `{}` failed: {breach}", check.rule.describe());
         warn!(index, "{text}");
         match check.severity {
@@ -36,13 +38,13 @@ pub async fn enforce(context: &Context, index: &str, id: &[String], checks: &[Ch
     };
     match failures.first() {
         None => Ok(warnings),
-        Some(first) => Err(Failure::new(Exit::CheckFailed, format!("{first}{more}"))
-            .with_help(Some("readers still see what was published before; mend the data or the check, and run again"))),
+        Some(first) => Err(Error::new(ErrorKind::CheckFailed, format!("{first}{more}"))
+            .with_help(Some("readers still see what was published before; fix the data or the check, and run again"))),
     }
 }
 
 /// How the documents break a rule; `None` when they keep it.
-async fn breach(client: &Client, index: &str, id: &[String], rule: &Rule) -> Result<Option<String>, Failure> {
+async fn breach(client: &Client, index: &str, id: &[String], rule: &Rule) -> Result<Option<String>> {
     match rule {
         Rule::Rows(rows) => {
             let count = client.indices().count(index).await?;
@@ -107,7 +109,7 @@ struct Bucket {
 }
 
 /// The first combination of values that several documents share.
-async fn repeated(client: &Client, index: &str, fields: &[String]) -> Result<Option<String>, Failure> {
+async fn repeated(client: &Client, index: &str, fields: &[String]) -> Result<Option<String>> {
     let sources: Vec<Value> =
         fields.iter().map(|field| json!({field: {"terms": {"field": field, "missing_bucket": true}}})).collect();
     let mut after: Option<Value> = None;

@@ -1,0 +1,194 @@
+//! `export`: a training set as files.
+
+mod joins;
+mod rules;
+
+use async_trait::async_trait;
+use es_assets::{Definition, DiagnosticKind, Fingerprint, Inputs, KeyPath, Output, Parts, Published, Reference, Report};
+use es_assets::{Siblings, Takes};
+use es_export::{Destination, Manifest, ReadFrom, ReadRequest, Sample, Search};
+use es_frame::{ColumnRequest, ContentHash};
+use es_values::quoted_list;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::spec::{Export, Features, FieldOptions};
+use super::{Built, Kind, Observation, Outcome, Part, Subject, Work};
+use crate::doctor::needs::{ExportNeed, Needs};
+use crate::error::Result;
+use crate::exports::{self, Cells};
+use crate::terminal::table::size;
+
+/// A training set as files.
+pub struct ExportKind;
+
+/// What an export notes in its manifest.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Notes {
+    pipeline: String,
+    asset: String,
+    run: String,
+    fingerprint: Fingerprint,
+    inputs: Inputs,
+}
+
+impl Definition for Export {
+    fn reads(&self) -> Vec<Reference> {
+        let joins = KeyPath::root().key("features");
+        let joined = self.features.iter().enumerate().map(|(index, join)| Reference {
+            path: joins.index(index).key("from"),
+            asset: join.from.clone(),
+            takes: Takes::Documents,
+        });
+        [Reference::documents("from", &self.from)].into_iter().chain(joined).collect()
+    }
+
+    fn output(&self) -> Output {
+        Output::Files
+    }
+
+    fn writes(&self) -> Option<(KeyPath, &str)> {
+        Some((KeyPath::root().key("to").key("path"), &self.to.path))
+    }
+
+    fn validate(&self, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
+        rules::validate(self, path, report);
+        for (index, join) in self.features.iter().enumerate() {
+            let path = path.key("features").index(index).key("from");
+            has_feature_rows(&join.from, &path, siblings, report);
+        }
+    }
+
+    fn fingerprint(&self, parts: &mut Parts) {
+        parts.add("from", &self.from);
+        parts.add("where", &self.filter);
+        parts.add("runtime", &self.runtime);
+        parts.add("columns", &self.columns);
+        parts.add("features", &self.features);
+        if self.cells != FieldOptions::default() {
+            parts.add("cells", self.cells);
+        }
+        for (name, field) in &self.fields {
+            parts.add(format!("fields.{name}"), field);
+        }
+        parts.add("sample", self.sample);
+        parts.add("limit", self.limit);
+        parts.add("to", &self.to);
+        parts.add("split", &self.split);
+    }
+}
+
+/// Only rows of entities and times can be joined as of a time.
+fn has_feature_rows(target: &str, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
+    let Some(asset) = siblings.get(target).filter(|asset| asset.output() == Output::Documents) else { return };
+    if asset.definition_as::<Features>().is_some() {
+        return;
+    }
+    let names = siblings.named_by_definition::<Features>();
+    let help = match names.is_empty() {
+        true => "add an asset of kind `features`".to_owned(),
+        false => format!("refer to one of {}", quoted_list(names)),
+    };
+    let message = format!("`{target}` is of kind `{}`, and has no rows of entities and times to join", asset.kind());
+    report.add(DiagnosticKind::WrongKind, path, message, help);
+}
+
+#[async_trait]
+impl Kind for ExportKind {
+    type Definition = Export;
+    const NAME: &'static str = "export";
+
+    async fn observe(&self, asset: &Subject<'_, Export>, _: &Observation<'_>) -> Result<Vec<Part>> {
+        let folder = asset.project.path(&asset.definition.to.path);
+        let manifest = Manifest::read(&folder)?.filter(|manifest| manifest.files_are_there(&folder));
+        let published = manifest.and_then(|manifest| published(asset.project.pipeline.name(), asset.name, &manifest));
+        Ok(published.map(|published| (None, published)).into_iter().collect())
+    }
+
+    /// Writes the files again. Whatever goes wrong, the folder stays as it was.
+    async fn build(&self, asset: &Subject<'_, Export>, work: &Work<'_>) -> Result<Built> {
+        let (export, settings) = (asset.definition, &work.project.settings.export);
+        let cells = Cells::of(&export.cells, &export.fields);
+        let notes = Notes {
+            pipeline: work.project.pipeline.name().to_owned(),
+            asset: asset.name.to_owned(),
+            run: work.run.to_owned(),
+            fingerprint: work.fingerprint.clone(),
+            inputs: work.inputs(),
+        };
+        let request = es_export::Export {
+            request: ReadRequest {
+                from: ReadFrom::Search(search(work.index_of(&export.from)?, export, &cells)),
+                options: exports::read_options(settings),
+            },
+            destination: Destination::Folder(work.project.path(&export.to.path)),
+            format: exports::format_of(&export.to, settings)?,
+            transform: joins::read(work, export).await?,
+            split: export.split.as_ref().map(exports::split_of).transpose()?,
+            partition_by: export.to.partition_by.clone(),
+            encodings: cells.encodings,
+            options: exports::export_options(settings, false),
+            notes: json!(notes),
+        };
+        let manifest = request.run(work.client, work.cancel, exports::report_to(work.progress)).await?;
+        let published = published(work.project.pipeline.name(), asset.name, &manifest);
+        Ok(built(&export.to.path, &manifest, published))
+    }
+
+    fn needs(&self, asset: &Subject<'_, Export>, needs: &mut Needs) {
+        if let Ok(index) = asset.project.index_of(&asset.definition.from) {
+            let columns = asset.definition.columns.clone();
+            needs.exports.push(ExportNeed { asset: asset.name.to_owned(), index, columns });
+        }
+    }
+}
+
+fn search(index: String, export: &Export, cells: &Cells) -> Search {
+    let mut search = Search::new(index);
+    if let Some(query) = &export.filter {
+        search.query = query.to_value();
+    }
+    if let Some(columns) = &export.columns {
+        search.columns = ColumnRequest::Named(columns.clone());
+    }
+    search.runtime = export.runtime.iter().map(|(name, field)| (name.clone(), field.clone())).collect();
+    search.sample = export.sample.map(|sample| Sample { share: sample.share, seed: sample.seed });
+    search.limit = export.limit;
+    (search.policy, search.policies) = (cells.policy, cells.policies.clone());
+    search
+}
+
+fn built(path: &str, manifest: &Manifest, published: Option<Published>) -> Built {
+    let parts: Vec<String> = manifest.parts.iter().map(|part| format!("{} {}", part.name, part.rows)).collect();
+    let bytes: u64 = manifest.files().map(|file| file.bytes).sum();
+    Built {
+        rows: Some(manifest.rows),
+        detail: format!("{path}: {} ({})", parts.join(", "), size(bytes)),
+        summary: json!({
+            "path": path, "rows": manifest.rows, "bytes": bytes, "matched": manifest.source.matched,
+            "parts": manifest.parts,
+        }),
+        outcome: published.map_or(Outcome::Evaluated, |published| Outcome::Published(Box::new(published))),
+        ..Built::default()
+    }
+}
+
+/// The export as something published; `None` when another asset wrote it.
+fn published(pipeline: &str, asset: &str, manifest: &Manifest) -> Option<Published> {
+    let notes: Notes = serde_json::from_value(manifest.notes.clone()).ok()?;
+    (notes.asset == asset && notes.pipeline == pipeline).then(|| Published {
+        fingerprint: notes.fingerprint,
+        inputs: notes.inputs,
+        version: version(manifest),
+        generation: None,
+        rows: Some(manifest.rows),
+    })
+}
+
+/// The version of an export's content: the checksums of its files.
+fn version(manifest: &Manifest) -> String {
+    let sums: Vec<Value> = manifest.files().map(|file| json!(file.sha256)).collect();
+    let mut hash = ContentHash::default();
+    hash.add(json!(sums).to_string().as_bytes());
+    hash.to_string()
+}

@@ -1,0 +1,207 @@
+//! What a kind is given for its work, and what it hands back.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use es_assets::{Fingerprint, Inputs, PartitionKey, Published};
+use es_core::{Client, Mapping};
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::known::Known;
+use crate::engine::progress::Progress;
+use crate::error::Result;
+use crate::project::Project;
+use crate::store::generation::Generation;
+use crate::store::history::StepRecord;
+use crate::store::lease::HeldLease;
+
+/// A published part of an asset.
+pub type Part = (Option<PartitionKey>, Published);
+
+/// What is there when a kind observes what is published of an asset.
+pub struct Observation<'a> {
+    /// The connection.
+    pub client: &'a Client,
+    /// The generations of the asset, published or not.
+    pub generations: &'a [Generation],
+    /// The newest success of each part of the asset.
+    pub successes: &'a [StepRecord],
+    /// The moment taken for the present.
+    pub now: Timestamp,
+}
+
+impl Observation<'_> {
+    /// The published generations, as parts.
+    pub fn published_generations(&self) -> Vec<Part> {
+        let published = self.generations.iter().filter(|generation| generation.is_published);
+        published.filter_map(|one| Some((one.meta.partition.clone(), one.published()?))).collect()
+    }
+
+    /// The newest evaluation, as the one part of an asset that only gives a verdict.
+    pub fn newest_evaluation(&self) -> Vec<Part> {
+        self.successes.iter().map(|record| (record.partition.clone(), record.published())).collect()
+    }
+}
+
+/// What is there when a kind inspects what an asset is made of.
+pub struct Preparation<'a> {
+    /// The connection.
+    pub client: &'a Client,
+    /// The published generations of the asset.
+    pub published: &'a [Generation],
+    /// The newest success of each part of the asset.
+    pub successes: &'a [StepRecord],
+    /// The definition as it is now.
+    pub fingerprint: &'a Fingerprint,
+    /// The moment taken for the present.
+    pub now: Timestamp,
+    /// Cancelled when nobody waits for the result any more.
+    pub cancel: &'a CancellationToken,
+}
+
+/// What a kind found out before a build.
+#[derive(Clone, Default)]
+pub struct Prepared {
+    /// The versions of what no asset gives, by part.
+    pub inputs: BTreeMap<Option<PartitionKey>, Inputs>,
+    /// The rows that each part will have, where that is known.
+    pub rows: Option<BTreeMap<Option<PartitionKey>, u64>>,
+    /// The mapping that a new index will have.
+    pub mapping: Option<Mapping>,
+    /// What a plan should say of the asset.
+    pub notes: Vec<String>,
+    /// Whatever the build of the same kind needs of it.
+    pub state: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Prepared {
+    /// How many rows a part will have, where that is known.
+    pub fn rows_of(&self, partition: Option<&PartitionKey>) -> Option<u64> {
+        let rows = self.rows.as_ref()?;
+        Some(rows.get(&partition.cloned()).copied().unwrap_or(0))
+    }
+
+    /// The state that the same kind left.
+    pub fn state_as<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        Arc::downcast(self.state.clone()?).ok()
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Prepared").field("inputs", &self.inputs).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// One step as the kind sees it.
+pub struct Work<'a> {
+    /// The connection.
+    pub client: &'a Client,
+    /// The pipeline.
+    pub project: &'a Project,
+    /// The run.
+    pub run: &'a str,
+    /// The asset.
+    pub asset: &'a str,
+    /// The partition, of an asset that has partitions.
+    pub partition: Option<&'a PartitionKey>,
+    /// The definition as it is now.
+    pub fingerprint: &'a Fingerprint,
+    /// The moment that the run takes for the present.
+    pub now: Timestamp,
+    /// Cancelled when the step is to stop: the run was stopped, or the lease was lost.
+    pub cancel: &'a CancellationToken,
+    /// Where progress goes.
+    pub progress: &'a Progress,
+    /// The lease of the part.
+    pub lease: &'a HeldLease,
+    /// What the same kind found out before.
+    pub prepared: &'a Prepared,
+    pub(crate) known: &'a Known,
+}
+
+impl Work<'_> {
+    /// The versions of everything that the part is made of, as they are now.
+    pub fn inputs(&self) -> Inputs {
+        self.known.inputs(self.project, self.asset, self.partition, self.now)
+    }
+
+    /// The index, alias or pattern where the documents of another asset are read.
+    ///
+    /// # Errors
+    /// When there is no such asset, or it has no documents.
+    pub fn index_of(&self, asset: &str) -> Result<String> {
+        self.project.index_of(asset)
+    }
+}
+
+/// What a step did.
+#[derive(Debug, Default)]
+pub struct Built {
+    /// What is to be published.
+    pub outcome: Outcome,
+    /// Rows written, where the kind writes rows.
+    pub rows: Option<u64>,
+    /// The numbers, for the history and for `--json`.
+    pub summary: Value,
+    /// The most important numbers in a few words, for a person.
+    pub detail: String,
+    /// Checks of severity `warn` that failed, in words.
+    pub warnings: Vec<String>,
+    /// The verdict of an evaluation.
+    pub verdict: Verdict,
+    /// The report of an evaluation.
+    pub report: Option<Value>,
+    /// The versions of what no asset gives, where the build found others than the preparation.
+    pub external: Option<Inputs>,
+}
+
+/// What a build leaves for the step runner.
+#[derive(Debug, Default)]
+pub enum Outcome {
+    /// Nothing to publish: the history says that it was evaluated.
+    #[default]
+    Evaluated,
+    /// An index whose documents are complete and checked, and which no reader sees yet.
+    Generation(Box<NewGeneration>),
+    /// A result that became visible in one step at the end of the build, such as a folder of files.
+    Published(Box<Published>),
+}
+
+/// An index whose documents are complete and checked, and which no reader sees yet.
+pub struct NewGeneration {
+    /// The index.
+    pub index: String,
+    /// The version of its content.
+    pub version: String,
+    /// Its documents.
+    pub rows: u64,
+    /// The versions of what it was made of, taken before it was read; without them, those at the
+    /// end of the build.
+    pub inputs: Option<Inputs>,
+    /// The files that it was made of, as they look from outside.
+    pub files: Vec<es_bulk::files::FileIdentity>,
+    /// Called once it is published.
+    pub on_published: Option<Box<dyn FnOnce() + Send + Sync>>,
+}
+
+impl std::fmt::Debug for NewGeneration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewGeneration").field("index", &self.index).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// The verdict of an evaluation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verdict {
+    /// Nothing is wrong, or what is wrong is of severity `warn`.
+    #[default]
+    Passed,
+    /// Something of severity `error` is wrong.
+    Failed,
+    /// Something of severity `error` could not be measured.
+    NotMeasured,
+}

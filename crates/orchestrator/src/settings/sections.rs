@@ -1,0 +1,442 @@
+//! Settings: what may be set in the file, in an environment of the file, in
+//! environment variables and by flags. Their defaults are written here and nowhere
+//! else.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use es_assets::{Defaults, Retries, SecretRef, merge};
+use es_values::schema::Hosts;
+use es_values::{ByteSize, TimeSpan};
+
+use super::rejection::RejectionLimit;
+
+/// Every setting. `Settings::default()` holds all defaults; the layers above them are
+/// put on with [`overlay`].
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How to reach Elasticsearch.
+    pub cluster: ClusterSettings,
+    /// How runs go about their work.
+    pub run: RunSettings,
+    /// How documents are indexed.
+    pub bulk: BulkSettings,
+    /// How documents are read.
+    pub export: ExportSettings,
+    /// What assets do unless they say otherwise.
+    pub defaults: Defaults,
+}
+
+impl Settings {
+    /// The top-level keys of a pipeline file that hold settings.
+    pub const SECTIONS: [&str; 5] = ["cluster", "run", "bulk", "export", "defaults"];
+}
+
+/// How to reach Elasticsearch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ClusterSettings {
+    /// The nodes to talk to; without them and a `cloud_id`, `http://localhost:9200`.
+    /// Excludes `cloud_id`.
+    #[schemars(with = "Option<Hosts>")]
+    pub hosts: Option<Vec<String>>,
+    /// The deployment on Elastic Cloud to talk to. Excludes `hosts`.
+    #[schemars(extend("format" = "text"))]
+    pub cloud_id: Option<String>,
+    /// What the names of all indices and aliases start with; without it, the name of
+    /// the pipeline and a hyphen.
+    #[schemars(extend("format" = "index-prefix", "pattern" = "^([a-z0-9][^A-Z\\s\\\\/*?\"<>|,#:]*)?$"))]
+    pub index_prefix: Option<String>,
+    /// An API key, encoded or as `id:key`.
+    pub api_key: Option<SecretRef>,
+    /// The user for basic authentication.
+    #[schemars(extend("format" = "text"))]
+    pub user: Option<String>,
+    /// The password of `user`.
+    pub password: Option<SecretRef>,
+    /// A bearer token.
+    pub bearer_token: Option<SecretRef>,
+    /// The token of a service account.
+    pub service_token: Option<SecretRef>,
+    /// The path of a PEM file with the certificate authorities to trust.
+    #[schemars(extend("format" = "text"))]
+    pub ca_cert: Option<String>,
+    /// The SHA-256 fingerprint of the certificate authority to trust, in hexadecimal.
+    #[schemars(extend("format" = "fingerprint", "pattern" = "^([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}$"))]
+    pub ca_fingerprint: Option<String>,
+    /// The path of a PEM file with the client's certificate.
+    #[schemars(extend("format" = "text"))]
+    pub client_cert: Option<String>,
+    /// The path of a PEM file with the key of `client_cert`.
+    #[schemars(extend("format" = "text"))]
+    pub client_key: Option<String>,
+    /// What is verified of the server's certificate.
+    pub verify: VerifyCertificates,
+    /// The HTTP proxy to go through. `http_proxy` and `no_proxy` of the environment are not
+    /// read.
+    #[schemars(extend("format" = "proxy", "pattern" = "^https?://[^@]+$"))]
+    pub proxy: Option<String>,
+    /// The user that the proxy knows.
+    #[schemars(extend("format" = "text"))]
+    pub proxy_user: Option<String>,
+    /// The password of `proxy_user`.
+    pub proxy_password: Option<SecretRef>,
+    /// Headers to send with every request, such as a token for a gateway.
+    #[schemars(extend("propertyNames" = {
+        "format": "header-name", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
+    }))]
+    pub headers: IndexMap<String, SecretRef>,
+    /// Whether the cluster is asked for its other nodes. Excludes `cloud_id`.
+    pub sniffing: Sniffing,
+    /// The age at which the list of nodes is asked for again, where `sniffing` is
+    /// `continuous`.
+    pub sniff_every: TimeSpan,
+    /// How long to wait for a connection.
+    pub connect_timeout: TimeSpan,
+    /// How long to wait for a response.
+    pub request_timeout: TimeSpan,
+    /// How long a connection is silent before TCP asks whether the other side still lives.
+    pub tcp_keep_alive: TimeSpan,
+    /// How long a connection without a request is kept for the next one.
+    pub idle_timeout: TimeSpan,
+    /// How large a response may be once it is unpacked.
+    pub max_response_size: ByteSize,
+    /// Whether requests and responses are compressed with gzip: it costs more processor
+    /// time than it saves on a fast network.
+    pub compression: bool,
+    /// How often a request that may be repeated is tried again.
+    pub retries: Retries,
+}
+
+impl ClusterSettings {
+    /// The node that is meant when neither `hosts` nor `cloud_id` is set.
+    pub const DEFAULT_HOST: &str = "http://localhost:9200";
+}
+
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self {
+            hosts: None,
+            cloud_id: None,
+            index_prefix: None,
+            api_key: None,
+            user: None,
+            password: None,
+            bearer_token: None,
+            service_token: None,
+            ca_cert: None,
+            ca_fingerprint: None,
+            client_cert: None,
+            client_key: None,
+            verify: VerifyCertificates::Full,
+            proxy: None,
+            proxy_user: None,
+            proxy_password: None,
+            headers: IndexMap::new(),
+            sniffing: Sniffing::Never,
+            sniff_every: TimeSpan::minutes(5),
+            connect_timeout: TimeSpan::seconds(5),
+            request_timeout: TimeSpan::seconds(90),
+            tcp_keep_alive: TimeSpan::seconds(60),
+            idle_timeout: TimeSpan::seconds(50),
+            max_response_size: ByteSize::mebibytes(512),
+            compression: false,
+            retries: Retries::default(),
+        }
+    }
+}
+
+/// What is verified of a server's certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum VerifyCertificates {
+    /// Its authority and its host name.
+    Full,
+    /// Its authority alone.
+    Certificate,
+    /// Nothing: anyone may answer.
+    None,
+}
+
+/// Whether the cluster is asked for its other nodes. A cluster that publishes addresses which
+/// cannot be reached from here keeps the ones that are configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Sniffing {
+    /// The configured nodes are all that are used.
+    Never,
+    /// Once, when the connection is made.
+    AtStart,
+    /// At the start, after a node has failed, and every `sniff_every`.
+    Continuous,
+}
+
+/// How runs go about their work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RunSettings {
+    /// The number of steps at once; a step is an asset, or a partition of one.
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: u32,
+    /// How many superseded generations of an index are kept.
+    pub keep: u32,
+    /// Whether a run that writes documents looks first whether the disks of the cluster have
+    /// room: past the flood stage, or with every data node past the high watermark, it is
+    /// refused.
+    pub disk_check: bool,
+    /// How long a part stays reserved for a run that no longer renews its lease; so long other
+    /// machines wait after a run was killed.
+    pub lease: TimeSpan,
+    /// How long records of the history are kept; the newest of each part are always kept.
+    pub history: TimeSpan,
+}
+
+impl Default for RunSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: 2,
+            keep: 1,
+            disk_check: true,
+            lease: TimeSpan::seconds(30),
+            history: TimeSpan::days(90),
+        }
+    }
+}
+
+/// How documents are indexed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct BulkSettings {
+    /// The size of a bulk request at which it is sent.
+    pub batch_bytes: ByteSize,
+    /// The number of documents of a bulk request at which it is sent.
+    #[schemars(range(min = 1))]
+    pub batch_documents: u32,
+    /// How long the first document of a bulk request waits for others, where the input is slow.
+    pub batch_age: TimeSpan,
+    /// How many bulk requests are in flight at once; without it, as many as the answers show
+    /// to be of use, up to `max_concurrency`.
+    #[schemars(range(min = 1, max = 256))]
+    pub concurrency: Option<u32>,
+    /// How many bulk requests are in flight at most where `concurrency` is not given.
+    #[schemars(range(min = 1, max = 256))]
+    pub max_concurrency: u32,
+    /// How many bytes of bulk requests are held in memory at once.
+    pub in_flight_bytes: ByteSize,
+    /// How many documents may be rejected before the transfer fails.
+    pub max_rejected: RejectionLimit,
+    /// How many segments each shard of a new index is merged into after it was loaded;
+    /// without it, merging is left to the server.
+    #[schemars(range(min = 1))]
+    pub force_merge_segments: Option<u32>,
+}
+
+impl Default for BulkSettings {
+    fn default() -> Self {
+        Self {
+            batch_bytes: ByteSize::mebibytes(8),
+            batch_documents: 10_000,
+            batch_age: TimeSpan::seconds(1),
+            concurrency: None,
+            max_concurrency: 16,
+            in_flight_bytes: ByteSize::mebibytes(40),
+            max_rejected: RejectionLimit::Count(0),
+            force_merge_segments: None,
+        }
+    }
+}
+
+/// How documents are read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExportSettings {
+    /// How many slices the documents are read in; without it, as many as its shards and
+    /// `concurrency` ask for.
+    #[schemars(range(min = 1, max = 1024))]
+    pub slices: Option<u32>,
+    /// How many slices are read at the same time.
+    #[schemars(range(min = 1, max = 64))]
+    pub concurrency: u32,
+    /// How many documents a response holds at most.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub page_size: u32,
+    /// How large a response is to be at most; pages of large documents have fewer of them.
+    pub page_bytes: ByteSize,
+    /// How many rows a row group of a Parquet file holds.
+    #[schemars(range(min = 1))]
+    pub row_group_rows: u32,
+    /// About how many rows are read before the files are finished and others begun; an export
+    /// that is killed loses no more than those.
+    #[schemars(range(min = 1))]
+    pub rows_per_file: u32,
+    /// How many bytes of rows wait in memory to be written, in all files together.
+    pub held_bytes: ByteSize,
+    /// How many feature rows are held in memory at most, to be joined to others.
+    #[schemars(range(min = 1))]
+    pub feature_rows: u32,
+    /// How long the server keeps the point in time between two requests.
+    pub keep_alive: TimeSpan,
+}
+
+impl Default for ExportSettings {
+    fn default() -> Self {
+        Self {
+            slices: None,
+            concurrency: 3,
+            page_size: 10_000,
+            page_bytes: ByteSize::mebibytes(4),
+            row_group_rows: 131_072,
+            rows_per_file: 1_000_000,
+            held_bytes: ByteSize::mebibytes(64),
+            feature_rows: 5_000_000,
+            keep_alive: TimeSpan::minutes(5),
+        }
+    }
+}
+
+/// The keys of `cluster` of which a layer that sets one takes the others away from the
+/// layers below.
+const EXCLUSIVE: [&[&str]; 3] =
+    [&["hosts", "cloud_id"], &["api_key", "user", "bearer_token", "service_token"], &["ca_cert", "ca_fingerprint"]];
+/// The keys of `cluster` whose value is replaced whole: merging `{ env: A }` with
+/// `{ file: B }` would refer to two secrets.
+const WHOLE: [&str; 5] = ["api_key", "password", "bearer_token", "service_token", "proxy_password"];
+
+/// Puts `layer` over `base`: objects are merged key by key, anything else replaced.
+///
+/// A layer that says how to connect or to authenticate does so alone: its `hosts`
+/// remove a `cloud_id` of `base` and the other way round, its `api_key`, `user`,
+/// `bearer_token` or `service_token` remove the others, and a `password` stays only with a
+/// `user`. A `ca_cert` removes a `ca_fingerprint` and the other way round. A new `proxy` does not learn the user and password of the one before.
+///
+/// ```
+/// use serde_json::json;
+///
+/// let mut settings = json!({ "cluster": { "hosts": ["http://a:9200"], "index_prefix": "x-" } });
+/// orchestrator::settings::overlay(&mut settings, json!({ "cluster": { "cloud_id": "prod:abc" } }));
+/// assert_eq!(settings, json!({ "cluster": { "cloud_id": "prod:abc", "index_prefix": "x-" } }));
+/// ```
+pub fn overlay(base: &mut Value, layer: Value) {
+    if let Some((below, above)) =
+        base.get_mut("cluster").and_then(Value::as_object_mut).zip(layer.get("cluster").and_then(Value::as_object))
+    {
+        make_way(below, above);
+    }
+    merge(base, layer);
+}
+
+fn make_way(below: &mut Map<String, Value>, above: &Map<String, Value>) {
+    let sets = |key: &str| above.get(key).is_some_and(|value| !value.is_null());
+    for group in EXCLUSIVE {
+        if group.iter().any(|key| sets(key)) {
+            for key in group.iter().filter(|key| !sets(key)) {
+                below.shift_remove(*key);
+            }
+        }
+    }
+    if sets("api_key") || sets("bearer_token") || sets("service_token") {
+        below.shift_remove("password");
+    }
+    if sets("proxy") {
+        below.shift_remove("proxy_user");
+        below.shift_remove("proxy_password");
+    }
+    // The values of headers are references to secrets, too.
+    if let (Some(kept), Some(set)) =
+        (below.get_mut("headers").and_then(Value::as_object_mut), above.get("headers").and_then(Value::as_object))
+    {
+        kept.retain(|name, _| !set.contains_key(name));
+    }
+    for key in WHOLE.iter().filter(|key| sets(key)) {
+        below.shift_remove(*key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn defaults_survive_serialization() {
+        let value = serde_json::to_value(Settings::default()).unwrap();
+        assert_eq!(value["bulk"]["batch_bytes"], json!("8mb"));
+        let back: Settings = serde_json::from_value(value).unwrap();
+        assert_eq!(back, Settings::default());
+    }
+
+    #[test]
+    fn sections_are_the_fields() {
+        let value = serde_json::to_value(Settings::default()).unwrap();
+        let keys: Vec<&String> = value.as_object().unwrap().keys().collect();
+        assert_eq!(keys, Settings::SECTIONS);
+    }
+
+    #[test]
+    fn layers_merge_and_exclude() {
+        let cases = [
+            (
+                "other keys stay",
+                json!({ "run": { "keep": 2 } }),
+                json!({ "run": { "concurrency": 5 }, "bulk": { "concurrency": 1 } }),
+                json!({ "run": { "keep": 2, "concurrency": 5 }, "bulk": { "concurrency": 1 } }),
+            ),
+            (
+                "lists are replaced",
+                json!({ "cluster": { "hosts": ["http://a", "http://b"] } }),
+                json!({ "cluster": { "hosts": ["http://c"] } }),
+                json!({ "cluster": { "hosts": ["http://c"] } }),
+            ),
+            (
+                "a secret is replaced whole",
+                json!({ "cluster": { "api_key": { "file": "key" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+            ),
+            (
+                "an api key ousts user and password",
+                json!({ "cluster": { "user": "u", "password": { "env": "P" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+            ),
+            (
+                "a service token ousts an api key",
+                json!({ "cluster": { "api_key": { "env": "KEY" } } }),
+                json!({ "cluster": { "service_token": { "env": "TOKEN" } } }),
+                json!({ "cluster": { "service_token": { "env": "TOKEN" } } }),
+            ),
+            (
+                "another proxy does not learn the password of the first",
+                json!({ "cluster": { "proxy": "http://a", "proxy_user": "u", "proxy_password": { "env": "P" } } }),
+                json!({ "cluster": { "proxy": "http://b" } }),
+                json!({ "cluster": { "proxy": "http://b" } }),
+            ),
+            (
+                "headers are replaced one by one",
+                json!({ "cluster": { "headers": { "X-A": { "env": "A" }, "X-B": { "env": "B" } } } }),
+                json!({ "cluster": { "headers": { "X-A": { "file": "a" } } } }),
+                json!({ "cluster": { "headers": { "X-B": { "env": "B" }, "X-A": { "file": "a" } } } }),
+            ),
+            (
+                "a password joins the user below it",
+                json!({ "cluster": { "user": "u" } }),
+                json!({ "cluster": { "password": { "env": "P" } } }),
+                json!({ "cluster": { "user": "u", "password": { "env": "P" } } }),
+            ),
+            (
+                "null takes a value away",
+                json!({ "cluster": { "cloud_id": "x" } }),
+                json!({ "cluster": { "cloud_id": null } }),
+                json!({ "cluster": { "cloud_id": null } }),
+            ),
+        ];
+        for (what, mut base, layer, expected) in cases {
+            overlay(&mut base, layer);
+            assert_eq!(base, expected, "{what}");
+            serde_json::from_value::<Settings>(base).unwrap();
+        }
+    }
+}

@@ -12,7 +12,7 @@ use crate::es::commands;
 use crate::es::provider::Choice;
 use crate::es::state::{Layout, Node, NodeName};
 use crate::es::up::{self, Options, Outcome};
-use crate::terminal;
+use crate::{process, terminal};
 
 /// Nodes that boot while something else goes on.
 pub(crate) struct TestNodes {
@@ -38,11 +38,7 @@ impl TestNodes {
         let lock = layout.lock_all()?;
         terminal::show_only_results();
         let at_signal = layout.clone();
-        ctrlc::set_handler(move || {
-            discard_all(&at_signal);
-            std::process::exit(130);
-        })
-        .context("cannot handle Ctrl-C")?;
+        process::at_interrupt(move || discard_all(&at_signal))?;
         let mut nodes = Self { layout, provider, es_version: es_version.to_owned(), booting: None, _lock: lock };
         nodes.boot();
         Ok(nodes)

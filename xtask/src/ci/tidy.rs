@@ -7,7 +7,8 @@ use anyhow::{Context, Result, bail};
 use crate::workspace;
 
 /// What is looked at, from the workspace's root. Build output is not among it.
-const PLACES: [&str; 8] = [".cargo", ".ci", "crates", "deploy", "docs", "examples", "fuzz", "xtask"];
+const PLACES: [&str; 9] =
+    [".cargo", ".ci", "crates", "deploy", "docs", "examples", "fuzz", "xtask", "xtask-bench"];
 
 /// Files longer than this, without their tests, are split.
 const MAX_LINES: usize = 500;

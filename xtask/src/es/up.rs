@@ -9,9 +9,9 @@ use super::account::Account;
 use super::provider::{Choice, Provider};
 use super::secure::Setup;
 use super::state::{Layout, Node, NodeName, Runtime};
-use super::{assemble, docker, jdk, node, provider};
+use super::{assemble, commands, docker, jdk, node, provider};
 use crate::http::{Auth, Client};
-use crate::terminal::Progress;
+use crate::terminal::{Progress, heading};
 
 /// How long a node may take from its start to its first good answer.
 const READY_LIMIT: Duration = Duration::from_secs(300);
@@ -71,6 +71,35 @@ pub(crate) fn up(layout: &Layout, options: &Options) -> Result<Outcome> {
         Provider::Local | Provider::External { .. } => start_local(layout, options),
     };
     started.map(Outcome::Started)
+}
+
+/// Finds or starts the development node.
+///
+/// Returns the environment variables that point a program at it; none if the environment names an
+/// Elasticsearch already.
+///
+/// # Errors
+/// When no node can be started.
+pub fn elasticsearch() -> Result<Vec<(&'static str, String)>> {
+    heading("an Elasticsearch");
+    let options = Options {
+        secure: false,
+        port: None,
+        provider: Choice::Auto,
+        heap: "1g".into(),
+        es_version: super::DEFAULT_VERSION.into(),
+        fresh: false,
+    };
+    Ok(match up(&Layout::development(), &options)? {
+        Outcome::External { url } => {
+            println!("using {url}, as ELASTICSEARCH_URL says");
+            Vec::new()
+        }
+        Outcome::Running(node) | Outcome::Started(node) => {
+            println!("Elasticsearch {} at {}", node.version, node.url);
+            commands::variables(&node)
+        }
+    })
 }
 
 /// The node that runs, if one does.

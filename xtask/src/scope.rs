@@ -79,10 +79,7 @@ impl IndexScope {
     /// # Errors
     /// When the server refuses it or does not answer.
     pub fn delete(&self, name: &str) -> Result<()> {
-        match self.client.delete(&format!("/{name}"))? {
-            (200 | 404, _) => Ok(()),
-            (status, body) => bail!("cannot delete the index {name}: {status}: {body}"),
-        }
+        delete(&self.client, name)
     }
 
     /// Deletes every index of this scope, each by its exact name.
@@ -90,14 +87,7 @@ impl IndexScope {
     /// # Errors
     /// When the server refuses it or does not answer.
     pub fn clean_up(&self) -> Result<()> {
-        let listed =
-            self.client.get_ok(&format!("/_cat/indices/{}*?expand_wildcards=all&h=index&format=json", self.prefix))?;
-        for entry in listed.as_array().into_iter().flatten() {
-            let name =
-                entry["index"].as_str().filter(|name| name.starts_with(&self.prefix)).context("no index name")?;
-            self.delete(name)?;
-        }
-        Ok(())
+        delete_all(&self.client, &self.prefix)
     }
 
     /// Deletes every index of this scope; a failure is only reported.
@@ -105,5 +95,25 @@ impl IndexScope {
         if let Err(error) = self.clean_up() {
             eprintln!("indices that start with {} remain: {error:#}", self.prefix);
         }
+    }
+}
+
+/// Deletes every index whose name starts with `prefix`, each by its exact name.
+///
+/// # Errors
+/// When the server refuses it or does not answer.
+pub fn delete_all(client: &Client, prefix: &str) -> Result<()> {
+    let listed = client.get_ok(&format!("/_cat/indices/{prefix}*?expand_wildcards=all&h=index&format=json"))?;
+    for entry in listed.as_array().into_iter().flatten() {
+        let name = entry["index"].as_str().filter(|name| name.starts_with(prefix)).context("no index name")?;
+        delete(client, name)?;
+    }
+    Ok(())
+}
+
+fn delete(client: &Client, name: &str) -> Result<()> {
+    match client.delete(&format!("/{name}"))? {
+        (200 | 404, _) => Ok(()),
+        (status, body) => bail!("cannot delete the index {name}: {status}: {body}"),
     }
 }

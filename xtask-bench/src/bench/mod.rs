@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: how fast the program is and what it needs, beside the
-//! same work done with elasticsearch-py.
+//! `cargo xtask bench`: the speed and the resources of the program, beside the same work done with
+//! elasticsearch-py.
 //!
-//! [`flights`] measures a pipeline in and out, [`bulk`] loads beside the server baseline
-//! that the server sets, and [`export`] reading. Candidates alternate on one Elasticsearch, each a
-//! whole process, and what each of them left is checked against the source.
-//! Nothing here judges the figures.
+//! [`flights`] measures a pipeline in and out, [`bulk`] loads beside the server baseline, [`export`]
+//! reads beside it, and [`partitions`] loads an asset with partitions. Candidates alternate on one
+//! Elasticsearch, each as a whole process, and the result of each is compared with the source. The
+//! benchmarks report figures and set no thresholds.
 
 mod apart;
 mod bulk;
@@ -14,9 +14,15 @@ mod export;
 mod figures;
 mod flights;
 mod measure;
+mod pair;
+mod partitions;
 mod session;
 
-use anyhow::Result;
+pub(crate) use measure::last_with;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
 use clap::{Args, Subcommand};
 
 use xtask::compile::ProgramArgs;
@@ -24,7 +30,7 @@ use xtask::compile::ProgramArgs;
 #[derive(Args)]
 #[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct BenchArgs {
-    /// What to measure; flights if nothing is said
+    /// The benchmark; flights by default
     #[command(subcommand)]
     what: Option<What>,
     #[command(flatten)]
@@ -35,33 +41,54 @@ pub(crate) struct BenchArgs {
 enum What {
     /// The example pipeline in and out: 336,776 flights of 2013
     Flights(CommonArgs),
-    /// Loads of several kinds of documents, beside the server baseline that the server sets
+    /// Loads of several kinds of documents, beside the server baseline
     Bulk(bulk::BulkArgs),
-    /// Indices into files, beside the server baseline that the server sets
+    /// Indices into files, beside the server baseline
     Export(export::ExportArgs),
+    /// An asset of twelve partitions, beside a load of the same file
+    Partitions(CommonArgs),
 }
 
-/// What every benchmark can be told.
+/// The options of every benchmark.
 #[derive(Args)]
 struct CommonArgs {
-    /// Rounds in which the candidates alternate; medians are shown
+    /// The number of rounds in which the candidates alternate; medians are shown
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..))]
     rounds: u32,
-    /// Keep the peer's virtual environment for the next time
+    /// Keep the virtual environment of the peers for the next run
     #[arg(long)]
     keep_venv: bool,
-    /// Give one half of the processors to the server and the other to the candidates
+    /// Give half of the processors to the server and the other half to the candidates
     #[arg(long)]
     apart: bool,
     #[command(flatten)]
     program: ProgramArgs,
 }
 
-/// How often the program and the server baseline do their work in a round where that takes seconds: the peers
-/// take longer, and a moment's disturbance is much of such a iteration.
-const REPEATS: usize = 3;
+/// The options of benchmarks that can compare two builds of the program.
+#[derive(Args)]
+struct BaselineArgs {
+    /// Run this older build of the program in the same rounds, and print the ratio new / old;
+    /// without peers and server baseline
+    #[arg(long, value_name = "PATH")]
+    baseline: Option<PathBuf>,
+}
 
-/// Candidates in the order of a round, so that none is always after the same one.
+impl BaselineArgs {
+    /// The path of the older build, if one was given.
+    fn path(&self) -> Result<Option<PathBuf>> {
+        let Some(path) = &self.baseline else { return Ok(None) };
+        let path = std::path::absolute(path).with_context(|| format!("cannot find {}", path.display()))?;
+        ensure!(path.is_file(), "--baseline: expected a program, and {} is not a file", path.display());
+        Ok(Some(path))
+    }
+}
+
+/// The iterations of the program and its baseline in a round, where one takes seconds: the peers take
+/// longer, and a short disturbance is a large part of such an iteration.
+const REPEATS: u32 = 3;
+
+/// The candidates in the order of a round: each comes after a different one in the next.
 fn rotated<T: Clone>(candidates: &[T], round: u32) -> Vec<T> {
     let mut order = candidates.to_vec();
     // Rounds are counted from 1, and there are candidates.
@@ -75,5 +102,6 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         Some(What::Flights(args)) => flights::run(args),
         Some(What::Bulk(args)) => bulk::run(args),
         Some(What::Export(args)) => export::run(args),
+        Some(What::Partitions(args)) => partitions::run(args),
     }
 }

@@ -1,5 +1,5 @@
-//! What every benchmark needs around its iterations: an Elasticsearch, the peer's
-//! packages, a folder, and nothing left behind.
+//! The environment of every benchmark: an Elasticsearch, the packages of the peers, and a folder.
+//! Nothing is left behind on the server.
 
 use std::path::{Path, PathBuf};
 
@@ -11,7 +11,7 @@ use crate::python::Python;
 use xtask::{es, workspace};
 
 pub(super) struct Session {
-    /// Where figures, logs and data go.
+    /// The folder of figures, logs and data.
     pub(super) folder: PathBuf,
     pub(super) variables: Vec<(&'static str, String)>,
     pub(super) cluster: Cluster,
@@ -19,7 +19,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    /// Gets everything ready, lets `work` happen, and removes what is left of it.
+    /// Prepares everything, runs `work`, and cleans up.
     pub(super) fn with<T>(args: &CommonArgs, work: impl FnOnce(&Self) -> Result<T>) -> Result<T> {
         let folder = workspace::root().join("target/bench");
         std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
@@ -38,7 +38,12 @@ impl Session {
         Ok(done)
     }
 
-    /// Writes the figures down for other programs, and says where.
+    /// The environment that points a program at the server.
+    pub(super) fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables.iter().map(|(name, value)| (*name, value.as_str()))
+    }
+
+    /// Writes the figures as JSON, and prints the path.
     pub(super) fn keep_figures(&self, name: &str, json: &[u8]) -> Result<()> {
         let path = self.folder.join(name);
         std::fs::write(&path, json).with_context(|| format!("cannot write {}", path.display()))?;
@@ -47,7 +52,7 @@ impl Session {
     }
 }
 
-/// A path as a reader in the workspace's root would write it.
+/// A path relative to the workspace's root.
 pub(super) fn shown(path: &Path) -> &Path {
     path.strip_prefix(workspace::root()).unwrap_or(path)
 }

@@ -1,5 +1,4 @@
-//! Reads an index back, every document of it, and compares it with what was to
-//! be loaded: by id and by content.
+//! Reads every document of an index and compares it with its source, by id and by content.
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
@@ -9,21 +8,21 @@ use serde_json::{Value, json};
 use super::source::{Kind, Source};
 use xtask::http::Client;
 
-/// Documents of one page.
+/// The number of documents of a page.
 const PAGE: u64 = 5_000;
 
-/// How an index differs from its source.
+/// The differences between an index and its source.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Difference {
-    /// Good documents that are not there.
+    /// Good documents that are missing.
     pub(super) lost: u64,
-    /// Documents that are there more than once, or that nobody loaded.
+    /// Documents that are there more than once, or that are not from the source.
     pub(super) doubled: u64,
-    /// Documents with another id or content than they should have.
+    /// Documents with an unexpected id or content.
     pub(super) changed: u64,
 }
 
-/// Keeps count of the documents that were seen.
+/// The count of documents that were read.
 pub(super) struct Tally<'a> {
     source: &'a Source,
     seen: Vec<bool>,
@@ -36,7 +35,7 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn see(&mut self, id: &str, content: &str) {
-        // What a document is follows from its content, as ids could be made up by the server.
+        // The content identifies a document, because the server could have generated the id.
         let own: Option<Value> = serde_json::from_str(content).ok();
         let key = own.as_ref().and_then(|own| own["id"].as_str());
         let Some(number) = key.and_then(|key| self.source.number(key)) else {
@@ -74,29 +73,44 @@ struct Hit {
     #[serde(rename = "_id")]
     id: String,
     #[serde(rename = "_source")]
-    source: Box<RawValue>,
+    source: Option<Box<RawValue>>,
     sort: Value,
 }
 
 /// Compares a whole index, as of a refresh made for it.
 pub(super) fn compare(client: &Client, index: &str, source: &Source) -> Result<Difference> {
-    client.post_ok(&format!("/{index}/_refresh"), None)?;
-    let opened = client.post_ok(&format!("/{index}/_pit?keep_alive=2m"), None)?;
-    let mut pit = opened["id"].as_str().context("no point in time was opened")?.to_owned();
     let mut tally = Tally::new(source)?;
-    let read = read_all(client, &mut pit, |hit| tally.see(&hit.id, hit.source.get()));
-    client.delete_with("/_pit", &json!({ "id": pit }))?;
-    read?;
+    read_all(client, index, true, |hit| {
+        tally.see(&hit.id, hit.source.as_deref().map_or("", RawValue::get));
+    })?;
     Ok(tally.finish())
 }
 
-fn read_all(client: &Client, pit: &mut String, mut see: impl FnMut(&Hit)) -> Result<()> {
+/// Reads the ids of all documents of an index or alias, as of a refresh made for it.
+pub(super) fn ids(client: &Client, index: &str) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    read_all(client, index, false, |hit| ids.push(hit.id.clone()))?;
+    Ok(ids)
+}
+
+/// Refreshes an index, and reads all of its documents at one point in time.
+fn read_all(client: &Client, index: &str, with_source: bool, see: impl FnMut(&Hit)) -> Result<()> {
+    client.post_ok(&format!("/{index}/_refresh"), None)?;
+    let opened = client.post_ok(&format!("/{index}/_pit?keep_alive=2m"), None)?;
+    let mut pit = opened["id"].as_str().context("the server opened no point in time")?.to_owned();
+    let read = read_pages(client, &mut pit, with_source, see);
+    client.delete_with("/_pit", &json!({ "id": pit }))?;
+    read
+}
+
+fn read_pages(client: &Client, pit: &mut String, with_source: bool, mut see: impl FnMut(&Hit)) -> Result<()> {
     let mut after = None;
     loop {
         let mut body = json!({
             "size": PAGE,
             "pit": { "id": pit, "keep_alive": "2m" },
             "sort": ["_shard_doc"],
+            "_source": with_source,
             "track_total_hits": false
         });
         if let Some(after) = after {
@@ -104,10 +118,10 @@ fn read_all(client: &Client, pit: &mut String, mut see: impl FnMut(&Hit)) -> Res
         }
         let path = "/_search?allow_partial_search_results=false&filter_path=pit_id,hits.hits";
         let page: Page = match client.post_text(path, Some(&body))? {
-            // An empty list is left out by the filter.
+            // `filter_path` omits an empty list.
             (200, text) if !text.contains("\"hits\"") => return Ok(()),
-            (200, text) => serde_json::from_str(&text).context("cannot read a page")?,
-            (status, text) => bail!("reading the index back: {status}: {text}"),
+            (200, text) => serde_json::from_str(&text).context("cannot parse a page")?,
+            (status, text) => bail!("cannot read the index back: {status}: {text}"),
         };
         page.hits.hits.iter().for_each(&mut see);
         *pit = page.pit_id;
@@ -129,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_index_does_not_differ() {
+    fn a_complete_index_has_no_differences() {
         let source = Source::new(1, 300).poisoned();
         let good = (0..300).filter(|number| source.kind(*number) == Kind::Good);
         let seen: Vec<(String, String)> = good.map(|number| (Source::id(number), source.line(number))).collect();
@@ -138,13 +152,13 @@ mod tests {
     }
 
     #[test]
-    fn each_difference_is_told_apart() {
+    fn each_difference_is_counted_separately() {
         let source = Source::new(1, 3);
         let line = |number| source.line(number);
         let changed = line(1).replace("place-", "elsewhere-");
         let seen = [
             ("d000000000", line(0)),
-            ("made-up-by-the-server", line(0)),
+            ("generated-by-the-server", line(0)),
             ("d000000001", changed),
             ("d000000099", "{}".to_owned()),
         ];
@@ -154,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_of_fields_is_no_content() {
+    fn the_order_of_fields_does_not_matter() {
         let source = Source::new(1, 1);
         let mut fields: Vec<(String, Value)> =
             serde_json::from_str::<serde_json::Map<String, Value>>(&source.line(0)).unwrap().into_iter().collect();

@@ -1,4 +1,4 @@
-//! One export: the same command, however often it is given, and what it left.
+//! An export, which can be repeated with the same command, and its files.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -10,36 +10,37 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::compare::{Difference, Tally};
-use super::running::Running;
+use super::running::{Invocation, Running};
 use super::source::Source;
 
-/// What an export writes last.
+/// The file that an export writes last.
 pub(super) const MANIFEST: &str = "_manifest.json";
 
-/// Everything that tells what is exported to where.
+/// The index, the destination and the options of an export.
 pub(super) struct Export {
     pub(super) program: PathBuf,
-    /// Where the command is given.
+    /// The working folder.
     pub(super) folder: PathBuf,
     pub(super) index: String,
     pub(super) url: String,
-    /// The folder of the rows; nothing else is beside it.
+    /// The folder of the rows, alone in its parent folder.
     pub(super) destination: PathBuf,
-    /// Rows of one file: a few files an export, so that some are finished when it is killed.
+    /// The rows of a file: a few files for each export, so that some are complete when it is killed.
     pub(super) rows_per_file: u64,
 }
 
 impl Export {
-    /// Gives the command.
+    /// Starts the command.
     pub(super) fn start(&self) -> Result<Running> {
         let mut command: Vec<OsString> = vec!["export".into(), self.index.clone().into(), "--to".into()];
         command.push(self.destination.clone().into());
         command.extend(["--format", "ndjson", "--rows-per-file"].map(Into::into));
         command.push(self.rows_per_file.to_string().into());
-        Running::start("export", &self.program, &self.folder, &command, &self.url)
+        let (program, folder, url) = (&self.program, &self.folder, &self.url);
+        Invocation { what: "export", program, folder, arguments: command, url, prefix: None }.start()
     }
 
-    /// Gives the command and waits for its end, which has to be a good one.
+    /// Runs the command, which must succeed.
     pub(super) fn run(&self) -> Result<Duration> {
         self.start()?.finish()
     }
@@ -60,7 +61,7 @@ impl Export {
             }
         }
         if manifest["rows"] != rows {
-            bail!("the manifest tells of {} rows, and the files have {rows}", manifest["rows"]);
+            bail!("the manifest has {} rows, and the files have {rows}", manifest["rows"]);
         }
         Ok(tally.finish())
     }
@@ -68,7 +69,7 @@ impl Export {
 
 pub(super) fn read_manifest(path: &Path) -> Result<Value> {
     let text = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_slice(&text).with_context(|| format!("{} is no manifest", path.display()))
+    serde_json::from_slice(&text).with_context(|| format!("{} is not a manifest", path.display()))
 }
 
 /// The paths of the files that a manifest names, from its folder.

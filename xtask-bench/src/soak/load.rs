@@ -1,4 +1,4 @@
-//! One load: the same command, however often it is given.
+//! A load, which can be repeated with the same command.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::running::Running;
+use super::running::{Invocation, Running};
 
-/// Everything that tells what is loaded to where.
+/// The files, the destination and the options of a load.
 pub(super) struct Load {
     pub(super) program: PathBuf,
-    /// Where the command is given, and where the program keeps its place.
+    /// The working folder, which also gets the checkpoints.
     pub(super) folder: PathBuf,
     pub(super) files: Vec<PathBuf>,
     pub(super) index: String,
@@ -20,21 +20,22 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// The same load by another way to the node.
+    /// The same load through a proxy.
     pub(super) fn through(self, url: &str) -> Self {
         Self { url: url.to_owned(), ..self }
     }
 
-    /// Gives the command.
+    /// Starts the command.
     pub(super) fn start(&self) -> Result<Running> {
         let mut command: Vec<OsString> = vec!["ingest".into()];
         command.extend(self.files.iter().map(Into::into));
         command.extend(["--to", &self.index, "--id", "id"].map(Into::into));
         command.extend(self.options.iter().map(Into::into));
-        Running::start("load", &self.program, &self.folder, &command, &self.url)
+        let (program, folder, url) = (&self.program, &self.folder, &self.url);
+        Invocation { what: "load", program, folder, arguments: command, url, prefix: None }.start()
     }
 
-    /// Gives the command and waits for its end, which has to be a good one.
+    /// Runs the command, which must succeed.
     pub(super) fn run(&self) -> Result<Duration> {
         self.start()?.finish()
     }

@@ -1,13 +1,13 @@
-//! `cargo xtask soak`: loads and exports while everything goes wrong, again and again.
+//! `cargo xtask soak`: loads, exports and runs under injected faults, again and again.
 //!
-//! Each scenario does one kind of harm to loads of `orchestrator ingest` into a
-//! node of this command's own, or to exports of `orchestrator export` out of it,
-//! reads what is there, and compares every document with the source. [`scenarios`] has what is done, [`mod@compare`] how it
-//! is judged; the harm on the wire is the fault proxy's.
+//! Each scenario injects one kind of fault, reads the result back from a node of this command's own,
+//! and compares every document with its source. [`scenarios`] has the faults, [`mod@compare`] the
+//! comparison; the fault proxy of `es-testing` breaks single exchanges.
 
 mod compare;
 mod concurrent_reader;
 mod export;
+mod generations;
 mod load;
 mod random;
 mod report;
@@ -23,32 +23,37 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum};
 use serde_json::json;
 
+use xtask::compile::ProgramArgs;
+use xtask::es::OwnNode;
+use xtask::{terminal, workspace};
+
 use crate::python::Python;
 use crate::tools::Tools;
 use compare::compare;
 use load::Load;
-use xtask::compile::ProgramArgs;
-use xtask::es::OwnNode;
-use xtask::terminal;
-use xtask::workspace;
-
 use report::Row;
 use source::Source;
 
-/// How long converting one file may take.
+/// The time limit for converting a file.
 const CONVERT_LIMIT: Duration = Duration::from_secs(300);
+
+/// The time limit for comparing an index with its file.
+const VERIFY_LIMIT: Duration = Duration::from_secs(300);
 
 #[derive(Args)]
 pub(crate) struct SoakArgs {
-    /// Do less of everything: about three minutes
+    /// Inject fewer faults: about five minutes
     #[arg(long)]
     short: bool,
-    /// Repeat the random choices of another run; the loads' own timing is never the same
+    /// Repeat the random choices of another run; the timing of the loads still differs
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
-    /// Only these scenarios, with commas between them
+    /// Run only these scenarios, separated by commas
     #[arg(long, value_enum, value_delimiter = ',', value_name = "SCENARIO")]
     only: Vec<Scenario>,
+    /// Run only the scenario `pairs`, with this number of rounds
+    #[arg(long, value_name = "ROUNDS", conflicts_with = "only", value_parser = clap::value_parser!(u64).range(1..))]
+    pairs: Option<u64>,
     #[command(flatten)]
     program: ProgramArgs,
 }
@@ -67,9 +72,11 @@ enum Scenario {
     Poison,
     /// The exporting process is killed at random moments
     Export,
+    /// Two processes run one pipeline, and one of them is killed at a random moment
+    Pairs,
 }
 
-/// How much of everything is done.
+/// The number of faults and documents.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Extent {
     kills: u64,
@@ -77,9 +84,11 @@ struct Extent {
     losses: u64,
     restarts: u64,
     export_kills: u64,
+    /// The rounds with two processes.
+    pairs: u64,
     /// The documents of most loads.
     documents: u64,
-    /// Of those that a restart of the node has to find under way.
+    /// The documents of the loads that a restart of the node interrupts.
     long_documents: u64,
 }
 
@@ -89,6 +98,7 @@ const LONG: Extent = Extent {
     losses: 500,
     restarts: 20,
     export_kills: 50,
+    pairs: 10,
     documents: 200_000,
     long_documents: 500_000,
 };
@@ -99,11 +109,12 @@ const SHORT: Extent = Extent {
     losses: 20,
     restarts: 2,
     export_kills: 5,
+    pairs: 2,
     documents: 40_000,
     long_documents: 150_000,
 };
 
-/// What every scenario needs.
+/// The node, the programs and the settings of every scenario.
 struct Soak {
     node: OwnNode,
     program: PathBuf,
@@ -125,14 +136,14 @@ pub(crate) fn run(args: &SoakArgs) -> Result<ExitCode> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     let seed = args.seed.unwrap_or(now);
     terminal::show_only_results();
-    let extent = if args.short { SHORT } else { LONG };
+    let mut extent = if args.short { SHORT } else { LONG };
+    extent.pairs = args.pairs.unwrap_or(extent.pairs);
     let mut soak = Soak { node: OwnNode::start()?, program, fault_proxy, python, folder, extent, seed };
 
     println!("\nElasticsearch {} at {}; repeat with --seed {seed}\n", soak.node.version(), soak.node.url());
     println!("{}", Row::heading());
-    let chosen: &[Scenario] = if args.only.is_empty() { Scenario::value_variants() } else { &args.only };
     let mut rows = Vec::new();
-    for scenario in chosen {
+    for scenario in args.scenarios() {
         let row = scenario.run(&mut soak);
         println!("{}", row.render());
         rows.push(row);
@@ -145,6 +156,16 @@ pub(crate) fn run(args: &SoakArgs) -> Result<ExitCode> {
     Ok(if rows.iter().all(Row::holds) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
+impl SoakArgs {
+    fn scenarios(&self) -> Vec<Scenario> {
+        match (self.pairs, self.only.is_empty()) {
+            (Some(_), _) => vec![Scenario::Pairs],
+            (None, true) => Scenario::value_variants().to_vec(),
+            (None, false) => self.only.clone(),
+        }
+    }
+}
+
 impl Scenario {
     fn name(self) -> &'static str {
         match self {
@@ -154,10 +175,11 @@ impl Scenario {
             Self::Restarts => "restarts",
             Self::Poison => "poison",
             Self::Export => "export",
+            Self::Pairs => "pairs",
         }
     }
 
-    /// Plays it to its end; what cannot be done is a problem as well.
+    /// Runs the scenario to its end; an error is a problem of its row.
     fn run(self, soak: &mut Soak) -> Row {
         let started = Instant::now();
         let mut row = Row::new(self.name());
@@ -168,6 +190,7 @@ impl Scenario {
             Self::Restarts => scenarios::restarts::play(soak, &mut row),
             Self::Poison => scenarios::poison::play(soak, &mut row),
             Self::Export => scenarios::export::play(soak, &mut row),
+            Self::Pairs => scenarios::pairs::play(soak, &mut row),
         };
         if let Err(error) = played {
             row.problems.push(format!("{error:#}"));
@@ -177,7 +200,7 @@ impl Scenario {
     }
 }
 
-/// Files with the documents of a source.
+/// The files of a source.
 struct Files {
     source: Source,
     paths: Vec<PathBuf>,
@@ -220,9 +243,7 @@ impl Soak {
         })
     }
 
-    /// Compares what a load has left with its source, and removes it.
-    ///
-    /// Returns how many writes the index has seen.
+    /// Compares the index of a load with its source, and deletes it. Returns the number of its writes.
     fn settle(&self, load: &Load, source: &Source, row: &mut Row) -> Result<u64> {
         let client = self.node.client()?;
         let index = &load.index;
@@ -235,21 +256,20 @@ impl Soak {
         for name in ["refresh_interval", "number_of_replicas"] {
             let (found, wanted) = (found[name].to_string(), wanted[name].to_string());
             row.require(found.trim_matches('"') == wanted.trim_matches('"'), || {
-                format!("{index}: {name} is {found} after the load, and was {wanted} before")
+                format!("{index}: {name} is {found} after the load, expected {wanted} as before")
             });
         }
         client.delete(&format!("/{index}"))?;
         if row.holds() {
-            // What went wrong is to be found in it.
+            // After a failure it helps to find the cause.
             std::fs::remove_dir_all(&load.folder)?;
         }
         Ok(writes)
     }
 }
 
-/// How many documents were written into an index since the node started, one written twice
-/// counted twice.
+/// The number of writes to an index since the node started; a document written twice counts twice.
 fn writes(client: &xtask::http::Client, index: &str) -> Result<u64> {
     let stats = client.get_ok(&format!("/{index}/_stats/indexing"))?;
-    stats["_all"]["primaries"]["indexing"]["index_total"].as_u64().context("the node counts no writes")
+    stats["_all"]["primaries"]["indexing"]["index_total"].as_u64().context("the node returns no count of writes")
 }

@@ -1,4 +1,4 @@
-//! The program at work: started with a command, watched, ended, killed.
+//! A run of the program: started, awaited, killed.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
@@ -10,13 +10,52 @@ use anyhow::{Context, Result, bail};
 
 use xtask::process::last_lines;
 
-/// How long one command may take, whatever is done to it. Longer than the program's own patience.
+/// The time limit of a command under any fault. It exceeds the program's own time limits.
 const LIMIT: Duration = Duration::from_secs(900);
 
-/// How often a running program is looked at.
-const GLANCE: Duration = Duration::from_millis(20);
+/// The time between two checks of a running program.
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// A program under way. It is killed when it is dropped.
+/// A command of the program.
+pub(super) struct Invocation<'a> {
+    /// The name of the command in messages, and of its log.
+    pub(super) what: &'static str,
+    pub(super) program: &'a Path,
+    /// The working folder, which also gets the log.
+    pub(super) folder: &'a Path,
+    pub(super) arguments: Vec<OsString>,
+    /// The address of the node.
+    pub(super) url: &'a str,
+    /// The index prefix, where it is not the one of the pipeline.
+    pub(super) prefix: Option<&'a str>,
+}
+
+impl Invocation<'_> {
+    /// Starts the program. Its output goes to the log.
+    pub(super) fn start(&self) -> Result<Running> {
+        let log = self.folder.join(format!("{}.log", self.what));
+        let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
+        let mut process = Command::new(self.program);
+        for (name, _) in std::env::vars_os().filter(|(name, _)| selects_a_cluster(name)) {
+            process.env_remove(name);
+        }
+        let child = process
+            .arg("-C")
+            .arg(self.folder)
+            .args(["-q", "--json"])
+            .args(&self.arguments)
+            .env("ELASTICSEARCH_URL", self.url)
+            .envs(self.prefix.map(|prefix| ("ELASTICSEARCH_INDEX_PREFIX", prefix)))
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+            .with_context(|| format!("cannot start {}", self.program.display()))?;
+        Ok(Running { what: self.what, child, started: Instant::now(), log })
+    }
+}
+
+/// A running program. It is killed when it is dropped.
 pub(super) struct Running {
     what: &'static str,
     child: Child,
@@ -25,48 +64,19 @@ pub(super) struct Running {
 }
 
 impl Running {
-    /// Gives the program a command in a folder, on the node at an address. What it prints goes
-    /// to a log in that folder.
-    pub(super) fn start(
-        what: &'static str,
-        program: &Path,
-        folder: &Path,
-        command: &[OsString],
-        url: &str,
-    ) -> Result<Self> {
-        let log = folder.join(format!("{what}.log"));
-        let output = File::create(&log).with_context(|| format!("cannot create {}", log.display()))?;
-        let mut process = Command::new(program);
-        for (name, _) in std::env::vars_os().filter(|(name, _)| leads_elsewhere(name)) {
-            process.env_remove(name);
-        }
-        let child = process
-            .arg("-C")
-            .arg(folder)
-            .args(["-q", "--json"])
-            .args(command)
-            .env("ELASTICSEARCH_URL", url)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output)
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.display()))?;
-        Ok(Self { what, child, started: Instant::now(), log })
-    }
-
-    /// Whether it has ended well; a bad end is an error.
+    /// Returns true once it has succeeded; a failure is an error.
     pub(super) fn has_ended(&mut self) -> Result<bool> {
         let what = self.what;
         match self.child.try_wait().with_context(|| format!("cannot wait for the {what}"))? {
-            Some(status) => judge(what, status, &self.log).map(|()| true),
+            Some(status) => check_status(what, status, &self.log).map(|()| true),
             None if self.started.elapsed() > LIMIT => {
-                bail!("the {what} does not end within {} s:\n{}", LIMIT.as_secs(), said(&self.log))
+                bail!("the {what} did not end within {} s:\n{}", LIMIT.as_secs(), tail_of(&self.log))
             }
             None => Ok(false),
         }
     }
 
-    /// Waits until it has ended well or the time is over; tells which.
+    /// Waits until it has succeeded or the time has passed. Returns true if it has succeeded.
     pub(super) fn ends_within(&mut self, time: Duration) -> Result<bool> {
         let started = Instant::now();
         while !self.has_ended()? {
@@ -74,18 +84,23 @@ impl Running {
             if left.is_zero() {
                 return Ok(false);
             }
-            std::thread::sleep(left.min(GLANCE));
+            std::thread::sleep(left.min(POLL_INTERVAL));
         }
         Ok(true)
     }
 
-    /// Waits for the good end; returns how long it took from the start.
+    /// Waits until it has succeeded, and returns the time since its start.
     pub(super) fn finish(&mut self) -> Result<Duration> {
-        self.ends_within(LIMIT + GLANCE)?;
+        self.ends_within(LIMIT + POLL_INTERVAL)?;
         Ok(self.started.elapsed())
     }
 
-    /// Ends the process as `kill -9` does.
+    /// The output so far.
+    pub(super) fn printed(&self) -> Result<String> {
+        std::fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))
+    }
+
+    /// Kills the process with SIGKILL.
     pub(super) fn kill(mut self) -> Result<()> {
         let what = self.what;
         self.child.kill().with_context(|| format!("cannot kill the {what}"))?;
@@ -101,19 +116,19 @@ impl Drop for Running {
     }
 }
 
-/// Whether a variable of the caller could lead the program to another cluster.
-fn leads_elsewhere(variable: &OsStr) -> bool {
+/// Returns true if a variable of the caller could point the program at another cluster.
+fn selects_a_cluster(variable: &OsStr) -> bool {
     ["ELASTICSEARCH_", "ELASTIC_"].iter().any(|prefix| variable.as_encoded_bytes().starts_with(prefix.as_bytes()))
 }
 
-fn judge(what: &str, status: ExitStatus, log: &Path) -> Result<()> {
+fn check_status(what: &str, status: ExitStatus, log: &Path) -> Result<()> {
     if !status.success() {
-        bail!("the {what} ended with {status}:\n{}", said(log));
+        bail!("the {what} ended with {status}:\n{}", tail_of(log));
     }
     Ok(())
 }
 
-fn said(log: &Path) -> String {
+fn tail_of(log: &Path) -> String {
     last_lines(&std::fs::read_to_string(log).unwrap_or_default(), 15)
 }
 
@@ -122,10 +137,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bad_end_is_an_error() {
+    fn a_failure_is_an_error() {
         let folder = std::env::temp_dir().join(format!("xtask-running-{}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let start = |program: &str| Running::start("load", Path::new(program), &folder, &[], "u").unwrap();
+        let start = |program: &str| {
+            let program = Path::new(program);
+            let load =
+                Invocation { what: "load", program, folder: &folder, arguments: Vec::new(), url: "u", prefix: None };
+            load.start().unwrap()
+        };
         start("true").finish().unwrap();
         let error = start("false").finish().unwrap_err();
         assert!(error.to_string().starts_with("the load ended with exit status: 1"), "{error}");
@@ -133,11 +153,11 @@ mod tests {
     }
 
     #[test]
-    fn the_callers_cluster_is_not_the_programs() {
-        for (name, leads) in
+    fn variables_of_the_caller_do_not_select_the_cluster() {
+        for (name, selects) in
             [("ELASTICSEARCH_URL", true), ("ELASTIC_CLOUD_ID", true), ("ES_IMAGE", false), ("PATH", false)]
         {
-            assert_eq!(leads_elsewhere(OsStr::new(name)), leads, "{name}");
+            assert_eq!(selects_a_cluster(OsStr::new(name)), selects, "{name}");
         }
     }
 }

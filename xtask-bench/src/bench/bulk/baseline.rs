@@ -11,6 +11,7 @@ use super::verify;
 use crate::bench::dataset::Source;
 use crate::bench::session::Session;
 use crate::fault_proxy::FaultProxy;
+use crate::tools::Tools;
 use xtask::terminal::{Progress, human_bytes};
 
 /// The requests under way at once that are tried.
@@ -27,11 +28,11 @@ const TRIED: (u64, u64) = (32, 100);
 /// Lets the program load through a proxy that keeps the bodies.
 ///
 /// It is also what warms the server up, and what shows that the program does the work.
-pub(super) fn record(start: &Start<'_>, proxy: &std::path::Path) -> Result<(Bodies, u64)> {
+pub(super) fn record(start: &Start<'_>, tools: &Tools) -> Result<(Bodies, u64)> {
     let Session { folder, cluster, .. } = start.session;
     let progress = Progress::new(format!("{}: recording the bodies", start.source.dataset.as_str()));
     let file = folder.join("data").join(format!("{}.bodies", start.source.dataset.as_str()));
-    let mut proxy = FaultProxy::start(proxy, cluster.url().trim_end_matches('/'))?;
+    let mut proxy = FaultProxy::start(&tools.fault_proxy, cluster.url().trim_end_matches('/'))?;
     proxy.record(&file)?;
     let url = proxy.url().to_owned();
     start_through(start, &url)?;
@@ -41,7 +42,8 @@ pub(super) fn record(start: &Start<'_>, proxy: &std::path::Path) -> Result<(Bodi
         bail!("{documents} documents were recorded, and there are {}: some were sent again", start.source.documents);
     }
     progress.finish(&format!("{} in {} requests", human_bytes(recorded.bytes), recorded.bodies));
-    Ok((Bodies { file, filter_path: recorded.filter_path().to_owned() }, recorded.bodies))
+    let (replay, filter_path) = (tools.replay.clone(), recorded.filter_path().to_owned());
+    Ok((Bodies { file, filter_path, replay }, recorded.bodies))
 }
 
 fn start_through(start: &Start<'_>, url: &str) -> Result<()> {

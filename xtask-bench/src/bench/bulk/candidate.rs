@@ -1,7 +1,7 @@
 //! Who loads, and how each of them is started.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
@@ -50,15 +50,11 @@ impl Candidate {
     }
 }
 
-/// Bodies that were recorded.
+/// Recorded bodies.
 pub(super) struct Bodies {
     pub(super) file: PathBuf,
     pub(super) filter_path: String,
-}
-
-/// The programs that are measured.
-pub(super) struct Programs {
-    pub(super) orchestrator: PathBuf,
+    /// The program that sends them.
     pub(super) replay: PathBuf,
 }
 
@@ -66,7 +62,8 @@ pub(super) struct Programs {
 #[derive(Clone, Copy)]
 pub(super) struct Start<'a> {
     pub(super) session: &'a Session,
-    pub(super) programs: &'a Programs,
+    /// The program `orchestrator`.
+    pub(super) program: &'a Path,
     pub(super) source: &'a Source,
     pub(super) round: u32,
     /// Where the server is, if not where the session's is.
@@ -97,7 +94,7 @@ impl Start<'_> {
         empty_folder(&project)?;
         let index = self.index(Candidate::Orchestrator);
         let arguments: [&OsStr; 11] = [
-            self.programs.orchestrator.as_os_str(),
+            self.program.as_os_str(),
             "-C".as_ref(),
             project.as_os_str(),
             "-q".as_ref(),
@@ -118,7 +115,7 @@ impl Start<'_> {
     pub(super) fn server_baseline(&self, concurrency: u32, bodies: &Bodies, first: Option<u64>) -> Result<Loaded> {
         let candidate = Candidate::ServerBaseline(concurrency);
         let mut arguments: Vec<OsString> = vec![
-            self.programs.replay.clone().into(),
+            bodies.replay.clone().into(),
             bodies.file.clone().into(),
             self.index(candidate).into(),
             concurrency.to_string().into(),

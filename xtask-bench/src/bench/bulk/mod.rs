@@ -6,9 +6,8 @@
 //! program, so both send the same bytes; its time is that of the sending alone,
 //! and so is the program's beside it.
 
-mod candidate;
-
 mod baseline;
+mod candidate;
 mod report;
 
 use std::ffi::OsStr;
@@ -19,10 +18,11 @@ use anyhow::{Context, Result};
 use clap::{Args, ValueEnum};
 
 use super::dataset::{Dataset, Source};
+use super::pair::{Pair, Side};
 use super::session::Session;
-use super::{CommonArgs, REPEATS, rotated};
+use super::{BaselineArgs, CommonArgs, REPEATS, rotated};
 use crate::tools::Tools;
-use candidate::{Bodies, Candidate, Programs, Start};
+use candidate::{Bodies, Candidate, Start};
 use xtask::terminal::Progress;
 
 use report::{Iteration, Report};
@@ -56,26 +56,36 @@ pub(super) struct BulkArgs {
     #[arg(long, value_name = "N", default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     documents: u64,
     #[command(flatten)]
+    baseline: BaselineArgs,
+    #[command(flatten)]
     common: CommonArgs,
 }
 
+impl Choice {
+    /// The chosen sets of data; `all` of them for [`Self::All`].
+    fn datasets(self, all: &[Dataset]) -> Vec<Dataset> {
+        match self {
+            Self::All => all.to_vec(),
+            Self::Flights => vec![Dataset::Flights],
+            Self::Five => vec![Dataset::Five],
+            Self::Forty => vec![Dataset::Forty],
+            Self::Vectors => vec![Dataset::Vectors],
+        }
+    }
+}
+
 pub(super) fn run(args: &BulkArgs) -> Result<()> {
-    let orchestrator = args.common.program.orchestrator()?;
+    let program = args.common.program.orchestrator()?;
+    if let Some(old) = args.baseline.path()? {
+        return compare_builds(args, &program, &old);
+    }
     let tools = Tools::build(args.common.program.profile())?;
-    let programs = Programs { orchestrator, replay: tools.replay };
-    let chosen: Vec<Dataset> = match args.dataset {
-        Choice::All => Dataset::ALL.to_vec(),
-        Choice::Flights => vec![Dataset::Flights],
-        Choice::Five => vec![Dataset::Five],
-        Choice::Forty => vec![Dataset::Forty],
-        Choice::Vectors => vec![Dataset::Vectors],
-    };
     Session::with(&args.common, |session| {
         let (elasticsearch, peer) = (session.cluster.version()?, session.python.versions()?);
         let mut reports = Vec::new();
-        for dataset in chosen {
+        for dataset in args.dataset.datasets(&Dataset::ALL) {
             let source = Source::prepare(session, dataset, args.documents)?;
-            let iterations = rounds(session, &programs, &tools.fault_proxy, &source, args.common.rounds)?;
+            let iterations = rounds(session, &program, &tools, &source, args.common.rounds)?;
             let report = Report::new(&source, iterations, elasticsearch.clone(), peer.clone());
             println!("\n{}\n", report.render());
             reports.push(report);
@@ -86,20 +96,47 @@ pub(super) fn run(args: &BulkArgs) -> Result<()> {
     })
 }
 
+/// Compares two builds of the program at the same loads.
+fn compare_builds(args: &BulkArgs, new: &Path, old: &Path) -> Result<()> {
+    Session::with(&args.common, |session| {
+        let mut comparisons = Vec::new();
+        for dataset in args.dataset.datasets(&[Dataset::Flights, Dataset::Five]) {
+            let source = Source::prepare(session, dataset, args.documents)?;
+            let pair = Pair {
+                work: format!("loads of {}", dataset.as_str()),
+                documents: source.documents,
+                names: ["new", "old"],
+            };
+            let comparison = pair.compare(args.common.rounds * repeats(&source), |side, round| {
+                let program = if side == Side::First { new } else { old };
+                let start = Start { session, program, source: &source, round, through: None };
+                session.cluster.wait_for_merges()?;
+                let loaded = start.ours()?;
+                verify(&start, Candidate::Orchestrator, source.documents)?;
+                session.cluster.delete(&start.index(Candidate::Orchestrator))?;
+                Ok((loaded.sending_seconds, loaded.measured))
+            })?;
+            println!("\n{}\n", comparison.render());
+            comparisons.push(comparison);
+            session.keep_figures("bulk-builds.json", &serde_json::to_vec_pretty(&comparisons)?)?;
+        }
+        Ok(())
+    })
+}
+
+/// The iterations of the program in a round.
+fn repeats(source: &Source) -> u32 {
+    if source.documents < MANY { REPEATS } else { 1 }
+}
+
 /// Lets the candidates alternate on one set of data.
-fn rounds(
-    session: &Session,
-    programs: &Programs,
-    proxy: &Path,
-    source: &Source,
-    rounds: u32,
-) -> Result<Vec<Iteration>> {
-    let start = |round| Start { session, programs, source, round, through: None };
-    let (bodies, count) = baseline::record(&start(0), proxy)?;
+fn rounds(session: &Session, program: &Path, tools: &Tools, source: &Source, rounds: u32) -> Result<Vec<Iteration>> {
+    let start = |round| Start { session, program, source, round, through: None };
+    let (bodies, count) = baseline::record(&start(0), tools)?;
     let finalists = baseline::finalists(&start(0), &bodies, count)?;
     let mut iterations = Vec::new();
     for round in 1..=rounds {
-        for candidate in order(round, &finalists, if source.documents < MANY { REPEATS } else { 1 }) {
+        for candidate in order(round, &finalists, repeats(source)) {
             iterations.push(iteration(&start(round), candidate, &bodies)?);
         }
     }
@@ -110,11 +147,11 @@ fn rounds(
 
 /// Who runs after which: the program and the server baselines, whose ratio is looked at most closely,
 /// and then the peers. Everybody's place changes, so that none is always after the same one.
-fn order(round: u32, finalists: &[u32], repeats: usize) -> Vec<Candidate> {
+fn order(round: u32, finalists: &[u32], repeats: u32) -> Vec<Candidate> {
     let mut near: Vec<Candidate> =
         finalists.iter().map(|concurrency| Candidate::ServerBaseline(*concurrency)).collect();
     near.push(Candidate::Orchestrator);
-    let mut all = rotated(&near, round).repeat(repeats);
+    let mut all = rotated(&near, round).repeat(repeats as usize);
     all.extend(rotated(&[Candidate::ParallelBulk, Candidate::StreamingBulk], round));
     all
 }

@@ -85,18 +85,12 @@ impl Candidate {
     }
 }
 
-/// The programs that are measured.
-pub(super) struct Programs {
-    pub(super) orchestrator: PathBuf,
-    pub(super) fetch: PathBuf,
-    pub(super) peers: Peers,
-}
-
 /// One iteration of one candidate.
 #[derive(Clone, Copy)]
 pub(super) struct Start<'a> {
     pub(super) session: &'a Session,
-    pub(super) programs: &'a Programs,
+    /// The program `orchestrator`.
+    pub(super) program: &'a Path,
     pub(super) source: &'a Source,
     pub(super) index: &'a str,
     pub(super) round: u32,
@@ -106,17 +100,17 @@ impl Start<'_> {
     /// The program, on the session's server or through something that stands before it.
     pub(super) fn ours(&self, through: Option<&str>) -> Result<Measured> {
         let (project, written) = (self.project()?, self.fresh(Candidate::Orchestrator)?);
-        let arguments = export_command(&self.programs.orchestrator, &project, self.index, &written.join("rows"));
+        let arguments = export_command(self.program, &project, self.index, &written.join("rows"));
         self.run(Candidate::Orchestrator.label(), &arguments, through)
     }
 
     /// What the program asks, and what the server answers: how many rows and bytes it was.
-    pub(super) fn server_baseline(&self, ask: &Ask) -> Result<(Measured, Fetched)> {
-        fetch(self.session, &self.programs.fetch, self.index, ask, &self.job_name(Candidate::ServerBaseline.label()))
+    pub(super) fn server_baseline(&self, program: &Path, ask: &Ask) -> Result<(Measured, Fetched)> {
+        fetch(self.session, program, self.index, ask, &self.job_name(Candidate::ServerBaseline.label()))
     }
 
     /// One of the others.
-    pub(super) fn peer(&self, candidate: Candidate) -> Result<Measured> {
+    pub(super) fn peer(&self, peers: &Peers, candidate: Candidate) -> Result<Measured> {
         let written = self.fresh(candidate)?;
         let (source, index) = (self.source, self.index);
         let documents = candidate.documents(source);
@@ -138,7 +132,7 @@ impl Start<'_> {
                     Candidate::ToCsv => ("to_csv", "rows.csv"),
                     _ => ("to_pandas", "rows.parquet"),
                 };
-                let python = self.programs.peers.eland()?;
+                let python = peers.eland()?;
                 let mut arguments: Vec<OsString> = vec![
                     python.interpreter().into(),
                     python.script("eland_export.py").into(),
@@ -151,7 +145,7 @@ impl Start<'_> {
             }
             Candidate::Elasticdump => {
                 let vectors = source.dataset == Dataset::Vectors;
-                let program = self.programs.peers.elasticdump()?;
+                let program = peers.elasticdump()?;
                 elasticdump(program, self.session, index, &written.join("rows.ndjson"), documents, vectors)
             }
         };

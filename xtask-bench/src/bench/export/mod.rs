@@ -14,6 +14,7 @@ mod sweep;
 mod tap;
 
 use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,11 +22,12 @@ use clap::{Args, ValueEnum};
 
 use super::dataset::{Dataset, Source};
 use super::measure::{Job, Measured, measure};
+use super::pair::{Pair, Side};
 use super::session::Session;
-use super::{CommonArgs, REPEATS, rotated};
+use super::{BaselineArgs, CommonArgs, REPEATS, rotated};
 use crate::tools::Tools;
 use ask::Ask;
-use candidate::{Candidate, Programs, Start};
+use candidate::{Candidate, Start};
 use peers::Peers;
 use report::{Iteration, Outcome, Report};
 use tap::Tap;
@@ -58,9 +60,11 @@ pub(super) struct ExportArgs {
     /// Leave out the peers whose packages are large: eland and elasticdump
     #[arg(long)]
     without_others: bool,
-    /// Ask in many ways instead, and throw the answers away: how is a server best asked?
-    #[arg(long)]
+    /// Compare forms of the search request instead, and discard the answers
+    #[arg(long, conflicts_with = "baseline")]
     sweep: bool,
+    #[command(flatten)]
+    baseline: BaselineArgs,
     #[command(flatten)]
     common: CommonArgs,
 }
@@ -76,7 +80,8 @@ impl ExportArgs {
 
     fn datasets(&self) -> Vec<Dataset> {
         match self.dataset {
-            // Vectors are in `_source` alone, so there is nothing to choose.
+            Choice::All if self.baseline.baseline.is_some() => vec![Dataset::Flights, Dataset::Five],
+            // Vectors are only in `_source`, so there is no choice.
             Choice::All if self.sweep => vec![Dataset::Flights, Dataset::Five],
             Choice::All => vec![Dataset::Flights, Dataset::Five, Dataset::Vectors],
             Choice::Flights => vec![Dataset::Flights],
@@ -87,23 +92,26 @@ impl ExportArgs {
 }
 
 pub(super) fn run(args: &ExportArgs) -> Result<()> {
-    let orchestrator = args.common.program.orchestrator()?;
+    let program = args.common.program.orchestrator()?;
+    if let Some(old) = args.baseline.path()? {
+        return compare_builds(args, &program, &old);
+    }
     let fetch = Tools::build(args.common.program.profile())?.fetch;
     Session::with(&args.common, |session| {
         if args.sweep {
-            return sweep::run(session, &orchestrator, &fetch, &args.datasets(), args.documents);
+            return sweep::run(session, &program, &fetch, &args.datasets(), args.documents);
         }
         let peers = if args.without_others { Peers::none() } else { Peers::prepare(&session.folder) };
-        let programs = Programs { orchestrator, fetch, peers };
-        let versions = format!("{}; {}", session.python.versions()?, programs.peers.versions());
+        let others = Others { fetch, peers };
+        let versions = format!("{}; {}", session.python.versions()?, others.peers.versions());
         let elasticsearch = session.cluster.version()?;
         let mut reports = Vec::new();
         for dataset in args.datasets() {
             let source = Source::prepare(session, dataset, args.documents(dataset))?;
-            let index = load(session, &programs.orchestrator, &source)?;
-            let start = Start { session, programs: &programs, source: &source, index: &index, round: 0 };
+            let index = load(session, &program, &source)?;
+            let start = Start { session, program: &program, source: &source, index: &index, round: 0 };
             let segments = session.cluster.segments(&index)?;
-            let (ask, iterations) = rounds(&start, args.common.rounds)?;
+            let (ask, iterations) = rounds(&start, &others, args.common.rounds)?;
             session.cluster.delete(&index)?;
             let report = Report::new(&source, segments, ask, iterations, elasticsearch.clone(), versions.clone());
             println!("\n{}\n", report.render());
@@ -112,14 +120,49 @@ pub(super) fn run(args: &ExportArgs) -> Result<()> {
             session.keep_figures("export.json", &serde_json::to_vec_pretty(&reports)?)?;
         }
         if !args.common.keep_venv {
-            programs.peers.remove()?;
+            others.peers.remove()?;
+        }
+        Ok(())
+    })
+}
+
+/// The programs beside `orchestrator`.
+struct Others {
+    /// The program of the server baseline.
+    fetch: PathBuf,
+    peers: Peers,
+}
+
+/// Compares two builds of the program at the same exports. The new one loads the index.
+fn compare_builds(args: &ExportArgs, new: &Path, old: &Path) -> Result<()> {
+    Session::with(&args.common, |session| {
+        let mut comparisons = Vec::new();
+        for dataset in args.datasets() {
+            let source = Source::prepare(session, dataset, args.documents(dataset))?;
+            let index = load(session, new, &source)?;
+            let pair = Pair {
+                work: format!("exports of {}", dataset.as_str()),
+                documents: source.documents,
+                names: ["new", "old"],
+            };
+            let comparison = pair.compare(args.common.rounds * REPEATS, |side, round| {
+                let program = if side == Side::First { new } else { old };
+                let start = Start { session, program, source: &source, index: &index, round };
+                let measured = start.ours(None)?;
+                verify(&start, Candidate::Orchestrator)?;
+                Ok((measured.wall_seconds, measured))
+            })?;
+            session.cluster.delete(&index)?;
+            println!("\n{}\n", comparison.render());
+            comparisons.push(comparison);
+            session.keep_figures("export-builds.json", &serde_json::to_vec_pretty(&comparisons)?)?;
         }
         Ok(())
     })
 }
 
 /// Loads the documents of a source with the program, and returns the index.
-fn load(session: &Session, program: &std::path::Path, source: &Source) -> Result<String> {
+fn load(session: &Session, program: &Path, source: &Source) -> Result<String> {
     let progress = Progress::new(format!("{}: loading", source.dataset.as_str()));
     let index = format!("{}{}", session.cluster.prefix(), source.dataset.as_str());
     let project = session.folder.join("export-project");
@@ -151,7 +194,7 @@ fn load(session: &Session, program: &std::path::Path, source: &Source) -> Result
 }
 
 /// Lets the candidates alternate on one index.
-fn rounds(start: &Start<'_>, rounds: u32) -> Result<(Ask, Vec<Iteration>)> {
+fn rounds(start: &Start<'_>, others: &Others, rounds: u32) -> Result<(Ask, Vec<Iteration>)> {
     let ask = listen(start)?;
     let mut iterations: Vec<Iteration> = Vec::new();
     for round in 1..=rounds {
@@ -161,7 +204,7 @@ fn rounds(start: &Start<'_>, rounds: u32) -> Result<(Ask, Vec<Iteration>)> {
                 .any(|iteration| iteration.candidate == candidate && matches!(iteration.outcome, Outcome::Failed(_)));
             // It would do so again, and can take minutes for it.
             if !has_failed {
-                iterations.push(iteration(&Start { round, ..*start }, candidate, &ask)?);
+                iterations.push(iteration(&Start { round, ..*start }, others, candidate, &ask)?);
             }
         }
     }
@@ -185,18 +228,18 @@ fn listen(start: &Start<'_>) -> Result<Ask> {
 /// spoiled by what a peer leaves behind, such as files on their way to the disk; then the peers do,
 /// whose places change, so that none is always after the same one.
 fn order(round: u32) -> Vec<Candidate> {
-    let mut order = rotated(&[Candidate::ServerBaseline, Candidate::Orchestrator], round).repeat(REPEATS);
+    let mut order = rotated(&[Candidate::ServerBaseline, Candidate::Orchestrator], round).repeat(REPEATS as usize);
     order.extend(rotated(&Candidate::PEERS, round));
     order
 }
 
-fn iteration(start: &Start<'_>, candidate: Candidate, ask: &Ask) -> Result<Iteration> {
+fn iteration(start: &Start<'_>, others: &Others, candidate: Candidate, ask: &Ask) -> Result<Iteration> {
     let dataset = start.source.dataset;
     let progress = Progress::new(format!("{}, round {}, {}", dataset.as_str(), start.round, candidate.name()));
     start.session.cluster.wait_for_merges()?;
     let documents = candidate.documents(start.source);
     let iteration = |outcome| Iteration { round: start.round, candidate, documents, outcome };
-    match play(start, candidate, ask) {
+    match play(start, others, candidate, ask) {
         Ok((measured, volume)) => {
             progress.finish(&format!("{documents} documents{volume}, {measured}"));
             Ok(iteration(Outcome::Done(measured)))
@@ -210,17 +253,17 @@ fn iteration(start: &Start<'_>, candidate: Candidate, ask: &Ask) -> Result<Itera
 }
 
 /// Lets a candidate do its work, and checks it. What the server baseline has read is told beside the figures.
-fn play(start: &Start<'_>, candidate: Candidate, ask: &Ask) -> Result<(Measured, String)> {
+fn play(start: &Start<'_>, others: &Others, candidate: Candidate, ask: &Ask) -> Result<(Measured, String)> {
     let measured = match candidate {
         Candidate::ServerBaseline => {
-            let (measured, fetched) = start.server_baseline(ask)?;
+            let (measured, fetched) = start.server_baseline(&others.fetch, ask)?;
             if fetched.rows != start.source.documents {
                 bail!("the server baseline has read {} of {} documents", fetched.rows, start.source.documents);
             }
             return Ok((measured, format!(" of {} in {} pages", human_bytes(fetched.bytes), fetched.pages)));
         }
         Candidate::Orchestrator => start.ours(None)?,
-        peer => start.peer(peer)?,
+        peer => start.peer(&others.peers, peer)?,
     };
     verify(start, candidate)?;
     Ok((measured, String::new()))

@@ -1,4 +1,4 @@
-//! The fault proxy of `es-testing`, run as a process: what it can do is told there.
+//! The fault proxy of `es-testing`, run as a process: its commands are documented there.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -17,7 +17,7 @@ pub(crate) struct FaultProxy {
     url: String,
 }
 
-/// What of bulk requests went by.
+/// The counts of bulk requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 pub(crate) struct Counts {
     pub(crate) requests: u64,
@@ -31,7 +31,7 @@ pub(crate) struct Counts {
     pub(crate) items_refused: u64,
 }
 
-/// What a recording holds.
+/// The content of a recording.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub(crate) struct Recorded {
     pub(crate) bodies: u64,
@@ -41,7 +41,7 @@ pub(crate) struct Recorded {
 }
 
 impl Recorded {
-    /// What the answers to these requests were reduced to.
+    /// The `filter_path` of the requests.
     pub(crate) fn filter_path(&self) -> &str {
         self.query.get("filter_path").map_or("", String::as_str)
     }
@@ -63,7 +63,7 @@ impl FaultProxy {
         let answers = BufReader::new(child.stdout.take().context("the fault proxy has no output")?);
         let mut proxy = Self { child, commands, answers, url: String::new() };
         let greeting = proxy.answer()?;
-        proxy.url = greeting["url"].as_str().context("the fault proxy tells no address")?.to_owned();
+        proxy.url = greeting["url"].as_str().context("the fault proxy reports no address")?.to_owned();
         Ok(proxy)
     }
 

@@ -22,7 +22,7 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("verify.py", include_str!("peer/verify.py")),
 ];
 
-/// What a virtual environment is made of.
+/// The packages of a virtual environment.
 pub(crate) struct Packages {
     /// The name of its folder.
     venv: &'static str,
@@ -109,7 +109,7 @@ impl Python {
         std::fs::remove_dir_all(&self.venv).with_context(|| format!("cannot remove {}", self.venv.display()))
     }
 
-    /// What the peer is made of, for the reader of the figures.
+    /// The versions of the peer's packages, for the table.
     pub(crate) fn versions(&self) -> Result<String> {
         let mut print = Command::new(self.interpreter());
         process::output_of(print.args(["-c", self.packages.versions]), Duration::from_secs(60))

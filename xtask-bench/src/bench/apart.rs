@@ -1,5 +1,5 @@
 //! A server and its clients on processors of their own, as they are on machines of
-//! their own: what a client does is no time that the server lacks.
+//! their own: the client takes no processor time from the server.
 //!
 //! `taskset` moves the threads of a process. What this process starts from then on
 //! stays on its part of the processors.
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 pub(super) struct Apart {
     server: u64,
-    /// Where the server was before.
+    /// The processors of the server before.
     before: String,
 }
 
@@ -21,7 +21,7 @@ impl Apart {
         let name = std::fs::read_to_string(format!("/proc/{server}/comm")).unwrap_or_default();
         ensure!(
             name.trim() == "java",
-            "--apart moves a server that runs on this machine, outside of a container; process {server} is none"
+            "--apart moves a server that runs on this machine, outside of a container; process {server} is not one"
         );
         let before = allowed(&read_status(server)?)?.to_owned();
         let own = read_status(u64::from(std::process::id()))?;

@@ -11,7 +11,7 @@ use xtask::scope::IndexScope;
 
 use super::apart::Apart;
 
-/// How long the server may take to finish its merges between two iterations.
+/// The time limit for the server's merges between two iterations.
 const MERGE_LIMIT: Duration = Duration::from_secs(60);
 
 /// Settings that the server adds to each index by itself.

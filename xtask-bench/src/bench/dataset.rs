@@ -1,4 +1,4 @@
-//! What is loaded: a Parquet file, the index that it goes into, and how many
+//! The sets of data: a Parquet file, the index that it goes into, and how many
 //! documents of it each candidate gets.
 
 use std::ffi::OsStr;
@@ -13,7 +13,7 @@ use super::session::Session;
 use xtask::terminal::Progress;
 use xtask::workspace;
 
-/// How long making a file may take.
+/// The time limit for generating a file.
 const GENERATE_LIMIT: Duration = Duration::from_secs(1200);
 
 /// The flights of a year, from the workspace's root, and how many they are.
@@ -41,7 +41,7 @@ impl Dataset {
         }
     }
 
-    /// What a document of it is, for the reader of the figures.
+    /// The description of its documents, for the table.
     pub(super) fn description(self) -> &'static str {
         match self {
             Self::Flights => "flights of 2013, 19 fields, id of three columns",
@@ -51,7 +51,7 @@ impl Dataset {
         }
     }
 
-    /// How many of its documents the peers load, which are compared by their rates.
+    /// The number of documents that the peers load; candidates are compared by their rates.
     fn peer_documents(self, documents: u64) -> u64 {
         match self {
             Self::Flights => documents,

@@ -1,4 +1,4 @@
-//! What one process takes, from its start to its end.
+//! The resources of one process, from its start to its end.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::python::Python;
 use xtask::process::last_lines;
 
-/// What a process took. The process and those of its children that it waited for count.
+/// The resources of a process and of the children that it waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Measured {
     pub(super) wall_seconds: f64,
@@ -46,7 +46,7 @@ impl std::fmt::Display for Measured {
 pub(super) struct Job<'a> {
     pub(super) arguments: Vec<&'a std::ffi::OsStr>,
     pub(super) variables: Vec<(&'a str, &'a str)>,
-    /// Where the log of the program goes.
+    /// The folder of the program's log.
     pub(super) folder: &'a Path,
     pub(super) name: String,
 }
@@ -70,10 +70,10 @@ pub(crate) fn last_with(text: &str, key: &str) -> Option<Value> {
     lines.into_iter().find(|value| value.get(key).is_some())
 }
 
-/// Runs the program to its end; it has to end well.
+/// Runs the program to its end; it has to succeed.
 ///
 /// A small parent of its own starts it and asks the kernel, because what a process
-/// needed is told to its parent alone, and its peak memory counts that of its parent.
+/// needed is reported to its parent only, and its peak memory counts that of its parent.
 pub(super) fn measure(python: &Python, job: &Job<'_>) -> Result<Measured> {
     let result = job.folder.join(format!("{}.json", job.name));
     let log = job.log();

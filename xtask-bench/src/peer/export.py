@@ -2,7 +2,7 @@
 
 usage: export.py SOURCE INDEX DESTINATION DOCUMENTS
 
-Reads the first DOCUMENTS that the server gives. SOURCE, the file that was loaded, tells the types
+Reads the first DOCUMENTS that the server gives. SOURCE, the file that was loaded, has the types
 of the columns.
 """
 

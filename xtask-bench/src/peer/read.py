@@ -2,7 +2,7 @@
 
 usage: read.py FLIGHTS INDEX DESTINATION
 
-FLIGHTS, the file that was loaded, tells the types of the columns.
+FLIGHTS, the file that was loaded, has the types of the columns.
 """
 
 import itertools

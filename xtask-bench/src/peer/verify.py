@@ -24,7 +24,7 @@ import polars.selectors as cs
 
 ID = ["carrier", "flight", "time_hour"]
 TEXT_KEYS = ["carrier"]
-# Vectors cannot be added up by the server, so some are looked at.
+# Vectors cannot be added up by the server, so a sample is compared.
 VECTORS_SEEN = 200
 
 
@@ -147,7 +147,7 @@ def verify_rows(parquet, folder, id_columns, documents):
 
 
 def simple_keys(source, ids):
-    """Columns that tell rows apart and are written alike everywhere, as times are not."""
+    """Columns that identify rows and have the same form everywhere, as times are not."""
     parts = ["year", "month", "day", "hour"]
     return [key for name in ids for key in (parts if source.schema[name].is_temporal() else [name])]
 

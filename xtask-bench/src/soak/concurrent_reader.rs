@@ -1,4 +1,4 @@
-//! A reader that looks at the destination of an export all the while: it must
+//! A reader that inspects the destination of an export during the whole scenario: it must
 //! find one whole export, or nothing.
 
 use std::collections::BTreeMap;
@@ -12,84 +12,84 @@ use anyhow::{Context, Result, anyhow};
 
 use super::export::{MANIFEST, entries, read_manifest};
 
-/// The time between two looks.
+/// The time between two inspections.
 const PAUSE: Duration = Duration::from_millis(2);
 
-/// Problems that are told; more of them say nothing new.
+/// The maximum number of reported problems.
 const MOST_PROBLEMS: usize = 5;
 
-/// What was seen.
+/// The observations of a reader.
 #[derive(Debug, Default)]
 pub(super) struct Seen {
-    /// How often a whole export was found.
+    /// The number of times that a complete export was there.
     pub(super) whole: u64,
-    /// How often there was nothing.
+    /// The number of times that nothing was there.
     pub(super) nothing: u64,
     pub(super) problems: Vec<String>,
 }
 
-/// A thread that looks until it is stopped.
+/// A thread that inspects the destination until it is stopped.
 pub(super) struct ConcurrentReader {
     stopped: Arc<AtomicBool>,
-    looking: JoinHandle<Seen>,
+    thread: JoinHandle<Seen>,
 }
 
 impl ConcurrentReader {
-    /// Starts to look at a folder in which the destination is alone.
+    /// Starts to inspect a folder that contains only the destination.
     pub(super) fn start(folder: PathBuf, name: &'static str) -> Self {
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = stopped.clone();
-        let looking = std::thread::spawn(move || {
+        let thread = std::thread::spawn(move || {
             let mut seen = Seen::default();
             while !flag.load(Ordering::Relaxed) {
-                match look(&folder, name) {
-                    Look::Whole => seen.whole += 1,
-                    Look::Nothing => seen.nothing += 1,
-                    Look::Problem(problem) if seen.problems.len() < MOST_PROBLEMS => seen.problems.push(problem),
-                    Look::Problem(_) => {}
+                match inspect(&folder, name) {
+                    Inspection::Whole => seen.whole += 1,
+                    Inspection::Nothing => seen.nothing += 1,
+                    Inspection::Problem(problem) if seen.problems.len() < MOST_PROBLEMS => seen.problems.push(problem),
+                    Inspection::Problem(_) => {}
                 }
                 std::thread::sleep(PAUSE);
             }
             seen
         });
-        Self { stopped, looking }
+        Self { stopped, thread }
     }
 
     pub(super) fn stop(self) -> Result<Seen> {
         self.stopped.store(true, Ordering::Relaxed);
-        self.looking.join().map_err(|_| anyhow!("the reader has panicked"))
+        self.thread.join().map_err(|_| anyhow!("the reader has panicked"))
     }
 }
 
 #[derive(Debug, PartialEq)]
-enum Look {
+enum Inspection {
     Whole,
     Nothing,
     Problem(String),
 }
 
-/// Looks once.
-fn look(folder: &Path, name: &str) -> Look {
+/// Inspects the destination once.
+fn inspect(folder: &Path, name: &str) -> Inspection {
     if let Some(other) = strangers(folder, name) {
-        return Look::Problem(format!("{other} is beside the destination, and not hidden"));
+        return Inspection::Problem(format!("{other} is beside the destination, and not hidden"));
     }
     let destination = folder.join(name);
     let manifest = destination.join(MANIFEST);
     let Ok(before) = std::fs::read(&manifest) else {
         // Either there is nothing, or the whole has come since.
         return if !destination.exists() || manifest.exists() {
-            Look::Nothing
+            Inspection::Nothing
         } else {
-            Look::Problem("a folder without a manifest is visible".into())
+            Inspection::Problem("a folder without a manifest is visible".into())
         };
     };
-    let Err(problem) = check(&destination) else { return Look::Whole };
-    // An export that took the place of another in the middle of a look is no problem.
+    let Err(problem) = check(&destination) else { return Inspection::Whole };
+    // An export that took the place of another during an inspection is not a problem.
     match std::fs::read(&manifest) {
-        Ok(after) if after == before => Look::Problem(format!("{problem:#}")),
-        Ok(_) => Look::Nothing,
-        Err(_) if !destination.exists() => Look::Nothing,
-        Err(error) => Look::Problem(format!("the manifest went away: {error}")),
+        Ok(after) if after == before => Inspection::Problem(format!("{problem:#}")),
+        Ok(_) => Inspection::Nothing,
+        Err(_) if !destination.exists() => Inspection::Nothing,
+        Err(error) => Inspection::Problem(format!("the manifest went away: {error}")),
     }
 }
 
@@ -100,7 +100,7 @@ fn strangers(folder: &Path, name: &str) -> Option<String> {
     names.find(|other| other != name && !other.starts_with('.'))
 }
 
-/// Whether a folder has the files that its manifest names, in their sizes, and no others.
+/// Fails unless a folder has exactly the files of its manifest, with their sizes.
 fn check(destination: &Path) -> Result<()> {
     let manifest = read_manifest(&destination.join(MANIFEST))?;
     let mut found = BTreeMap::new();
@@ -114,7 +114,7 @@ fn check(destination: &Path) -> Result<()> {
 }
 
 fn sizes(root: &Path, folder: &Path, found: &mut BTreeMap<String, u64>) -> Result<()> {
-    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot look into {}", folder.display()))? {
+    for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let entry = entry?;
         let (path, metadata) = (entry.path(), entry.metadata()?);
         if metadata.is_dir() {
@@ -137,23 +137,25 @@ mod tests {
         let folder = std::env::temp_dir().join(format!("xtask-reader-{}", std::process::id()));
         let destination = folder.join("rows");
         std::fs::create_dir_all(&folder).unwrap();
-        assert_eq!(look(&folder, "rows"), Look::Nothing);
+        assert_eq!(inspect(&folder, "rows"), Inspection::Nothing);
         std::fs::create_dir_all(folder.join(".rows.staging")).unwrap();
-        assert_eq!(look(&folder, "rows"), Look::Nothing);
+        assert_eq!(inspect(&folder, "rows"), Inspection::Nothing);
         std::fs::create_dir_all(destination.join("data")).unwrap();
-        assert!(matches!(look(&folder, "rows"), Look::Problem(problem) if problem.contains("without a manifest")));
+        assert!(
+            matches!(inspect(&folder, "rows"), Inspection::Problem(problem) if problem.contains("without a manifest"))
+        );
         let manifest = json!({ "rows": 1, "parts": [{ "files": [{ "path": "data/part", "bytes": 3 }] }] });
         std::fs::write(destination.join(MANIFEST), manifest.to_string()).unwrap();
-        assert!(matches!(look(&folder, "rows"), Look::Problem(_)));
+        assert!(matches!(inspect(&folder, "rows"), Inspection::Problem(_)));
         std::fs::write(destination.join("data/part"), "ab").unwrap();
-        assert!(matches!(look(&folder, "rows"), Look::Problem(_)));
+        assert!(matches!(inspect(&folder, "rows"), Inspection::Problem(_)));
         std::fs::write(destination.join("data/part"), "abc").unwrap();
-        assert_eq!(look(&folder, "rows"), Look::Whole);
+        assert_eq!(inspect(&folder, "rows"), Inspection::Whole);
         std::fs::write(destination.join("data/more"), "").unwrap();
-        assert!(matches!(look(&folder, "rows"), Look::Problem(_)));
+        assert!(matches!(inspect(&folder, "rows"), Inspection::Problem(_)));
         std::fs::remove_file(destination.join("data/more")).unwrap();
         std::fs::write(folder.join("rows.part"), "").unwrap();
-        assert!(matches!(look(&folder, "rows"), Look::Problem(problem) if problem.contains("rows.part")));
+        assert!(matches!(inspect(&folder, "rows"), Inspection::Problem(problem) if problem.contains("rows.part")));
         std::fs::remove_file(folder.join("rows.part")).unwrap();
         let reader = ConcurrentReader::start(folder.clone(), "rows");
         std::thread::sleep(Duration::from_millis(50));

@@ -27,6 +27,7 @@ use xtask::compile::ProgramArgs;
 use xtask::es::OwnNode;
 use xtask::{terminal, workspace};
 
+use crate::fault_proxy::FaultProxy;
 use crate::python::Python;
 use crate::tools::Tools;
 use compare::compare;
@@ -118,7 +119,8 @@ const SHORT: Extent = Extent {
 struct Soak {
     node: OwnNode,
     program: PathBuf,
-    fault_proxy: PathBuf,
+    /// Built for the scenarios that need them.
+    tools: Option<Tools>,
     python: Python,
     folder: PathBuf,
     extent: Extent,
@@ -127,7 +129,8 @@ struct Soak {
 
 pub(crate) fn run(args: &SoakArgs) -> Result<ExitCode> {
     let program = args.program.orchestrator()?;
-    let fault_proxy = Tools::build(args.program.profile())?.fault_proxy;
+    let needs_proxy = args.scenarios().into_iter().any(Scenario::needs_fault_proxy);
+    let tools = if needs_proxy { Some(Tools::build(args.program.profile())?) } else { None };
     let folder = workspace::root().join("target/soak");
     workspace::empty_folder(&folder)?;
     let python_folder = workspace::root().join("target/bench");
@@ -138,7 +141,7 @@ pub(crate) fn run(args: &SoakArgs) -> Result<ExitCode> {
     terminal::show_only_results();
     let mut extent = if args.short { SHORT } else { LONG };
     extent.pairs = args.pairs.unwrap_or(extent.pairs);
-    let mut soak = Soak { node: OwnNode::start()?, program, fault_proxy, python, folder, extent, seed };
+    let mut soak = Soak { node: OwnNode::start()?, program, tools, python, folder, extent, seed };
 
     println!("\nElasticsearch {} at {}; repeat with --seed {seed}\n", soak.node.version(), soak.node.url());
     println!("{}", Row::heading());
@@ -179,6 +182,10 @@ impl Scenario {
         }
     }
 
+    fn needs_fault_proxy(self) -> bool {
+        matches!(self, Self::RefusedItems | Self::LostReplies)
+    }
+
     /// Runs the scenario to its end; an error is a problem of its row.
     fn run(self, soak: &mut Soak) -> Row {
         let started = Instant::now();
@@ -207,6 +214,12 @@ struct Files {
 }
 
 impl Soak {
+    /// Starts a fault proxy before the node.
+    fn fault_proxy(&self) -> Result<FaultProxy> {
+        let tools = self.tools.as_ref().context("the fault proxy was not built for this scenario")?;
+        FaultProxy::start(&tools.fault_proxy, self.node.url())
+    }
+
     /// Writes the documents of a source as NDJSON.
     fn ndjson(&self, name: &str, source: Source) -> Result<Files> {
         let folder = self.folder.join("data").join(name);

@@ -1,4 +1,4 @@
-//! What became of each scenario, a line each.
+//! The table of scenarios, one line each.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use super::compare::Difference;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub(super) struct Row {
     pub(super) scenario: &'static str,
-    /// What was done to the loads.
+    /// The injected faults.
     pub(super) faults: String,
     /// Loads that were brought to their end and compared.
     pub(super) loads: u64,
@@ -19,10 +19,10 @@ pub(super) struct Row {
     pub(super) lost: u64,
     pub(super) doubled: u64,
     pub(super) changed: u64,
-    /// What else was measured, with its bound.
+    /// A further figure, with its limit.
     pub(super) figure: String,
     pub(super) seconds: u64,
-    /// What does not hold.
+    /// The violated guarantees.
     pub(super) problems: Vec<String>,
 }
 
@@ -55,7 +55,7 @@ impl Row {
         self.problems.is_empty()
     }
 
-    /// What has been done until now, for who waits.
+    /// The intermediate result, for progress.
     pub(super) fn so_far(&self) -> String {
         let faults = if self.faults.is_empty() { "no fault yet" } else { &self.faults };
         let Self { scenario, loads, documents, lost, doubled, changed, .. } = self;

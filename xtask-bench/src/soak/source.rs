@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 use super::random::Random;
 
-/// How many files the documents are spread over.
+/// The number of files of a source.
 const FILES: u64 = 2;
 
-/// What a line of a file is.
+/// The kind of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Good,
     /// A document that the mapping refuses.
     Refused,
-    /// A line that is no JSON.
+    /// A line that is not valid JSON.
     Broken,
 }
 
@@ -28,7 +28,7 @@ pub(super) enum Kind {
 pub(super) struct Source {
     seed: u64,
     pub(super) documents: u64,
-    /// Whether one line in a hundred is bad.
+    /// True if one line in a hundred is bad.
     poisoned: bool,
 }
 
@@ -41,7 +41,7 @@ impl Source {
         Self { poisoned: true, ..self }
     }
 
-    /// What the line of a document is. Of a thousand lines nine are refused and one is broken,
+    /// The kind of a document's line. Of a thousand lines nine are refused and one is broken,
     /// one in each hundred.
     pub(super) fn kind(&self, number: u64) -> Kind {
         let in_hundred = Random::new(self.seed ^ (number / 100)).next() % 100;
@@ -82,7 +82,7 @@ impl Source {
 
     /// The mapping and the settings of an index of such documents.
     ///
-    /// The settings are none that a load would choose, so that it shows whether they are put back.
+    /// The settings differ from those of a load, so that a missing restore shows.
     pub(super) fn index_body() -> Value {
         json!({
             "settings": { "index": { "number_of_shards": 1, "number_of_replicas": 1, "refresh_interval": "7s" } },

@@ -57,9 +57,9 @@ pub(crate) fn check() -> Result<()> {
             *openings.entry(crate_of(name)).or_default() += found.len();
         }
         if ENFORCE_OPENINGS {
-            let told =
+            let message =
                 |number| format!("{}:{number}: a doc comment begins with a noun phrase or a verb", name.display());
-            violations.extend(found.into_iter().map(told));
+            violations.extend(found.into_iter().map(message));
         }
     }
     if !openings.is_empty() {

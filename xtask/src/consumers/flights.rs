@@ -14,17 +14,17 @@ use crate::scope::IndexScope;
 use crate::terminal::heading;
 use crate::{es, example, process};
 
-/// What is made, with all that it needs.
+/// The selected assets, with their dependencies.
 const SELECTION: &str = "+training_set,+training_records";
 
-/// How the copy of the training set differs from it.
+/// The changes that turn the training set into its copy.
 const RECORDS: [(&str, &str); 3] = [
     ("  training_set:\n", "  training_records:\n"),
     ("path: out/training_set,", "path: out/training_records,"),
     ("format: parquet", "format: tfrecord"),
 ];
 
-/// What the pipeline has made, and what leads to the indices that it was made of.
+/// The exported files, and the environment that points at their indices.
 pub(super) struct TrainingSet {
     /// The copy of the example, with the files in its `out`.
     pub(super) project: PathBuf,

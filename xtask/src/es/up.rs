@@ -13,10 +13,10 @@ use super::{assemble, commands, docker, jdk, node, provider};
 use crate::http::{Auth, Client};
 use crate::terminal::{Progress, heading};
 
-/// How long a node may take from its start to its first good answer.
+/// The time limit from the start of a node to its first successful answer.
 const READY_LIMIT: Duration = Duration::from_secs(300);
 
-/// What node is wanted.
+/// The requested node.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) secure: bool,
@@ -313,7 +313,7 @@ fn wait_until_ready(node: &Node) -> Result<()> {
             Ok((401, _)) if started.elapsed() > Duration::from_secs(30) => {
                 progress.abandon();
                 bail!(
-                    "{} refuses the password that was made for it: start anew with `cargo xtask es up --secure --fresh`",
+                    "{} refuses the password that was made for it: start again with `cargo xtask es up --secure --fresh`",
                     node.url
                 );
             }

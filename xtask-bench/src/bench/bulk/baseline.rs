@@ -17,7 +17,7 @@ use xtask::terminal::{Progress, human_bytes};
 /// The requests under way at once that are tried.
 const CONCURRENCIES: [u32; 4] = [1, 2, 4, 8];
 
-/// How many of them alternate with the others: those that were best at first.
+/// The number of concurrencies that alternate with the other candidates: the fastest ones.
 const FINALISTS: usize = 2;
 
 /// The share of the bodies that decides who is a finalist, and the least and the greatest number
@@ -62,7 +62,7 @@ pub(super) fn finalists(start: &Start<'_>, bodies: &Bodies, count: u64) -> Resul
         let progress = Progress::new(format!("{}: {} bodies, {}", name(start.source), tried, candidate.name()));
         let loaded = start.server_baseline(concurrency, bodies, Some(tried))?;
         start.session.cluster.delete(&start.index(candidate))?;
-        let bytes = loaded.said["bytes"].as_f64().context("the server baseline tells no bytes")?;
+        let bytes = loaded.said["bytes"].as_f64().context("the server baseline reports no bytes")?;
         progress.finish(&format!("{:.1} MB/s", bytes / 1e6 / loaded.sending_seconds));
         speeds.push((concurrency, bytes / loaded.sending_seconds));
     }
@@ -73,7 +73,7 @@ fn name(source: &Source) -> &'static str {
     source.dataset.as_str()
 }
 
-/// How many of the bodies are tried.
+/// The number of bodies that are sent in a trial.
 fn tried(bodies: u64) -> u64 {
     (bodies / TRIED_SHARE).clamp(TRIED.0, TRIED.1).min(bodies)
 }

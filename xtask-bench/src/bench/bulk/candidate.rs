@@ -24,7 +24,7 @@ pub(super) enum Candidate {
 }
 
 impl Candidate {
-    /// How the figures name it.
+    /// The name in the table.
     pub(super) fn name(self) -> String {
         match self {
             Self::ServerBaseline(concurrency) => format!("server baseline, {concurrency} at once"),
@@ -34,7 +34,7 @@ impl Candidate {
         }
     }
 
-    /// The part of an index's name that tells whose it is.
+    /// The part of an index's name that names its candidate.
     fn label(self) -> String {
         match self {
             Self::ServerBaseline(concurrency) => format!("baseline{concurrency}"),
@@ -44,7 +44,7 @@ impl Candidate {
         }
     }
 
-    /// Whether it loads a part of the documents only.
+    /// Returns true if it loads only a part of the documents.
     pub(super) fn is_peer(self) -> bool {
         matches!(self, Self::ParallelBulk | Self::StreamingBulk)
     }
@@ -66,17 +66,17 @@ pub(super) struct Start<'a> {
     pub(super) program: &'a Path,
     pub(super) source: &'a Source,
     pub(super) round: u32,
-    /// Where the server is, if not where the session's is.
+    /// The address of a proxy before the server.
     pub(super) through: Option<&'a str>,
 }
 
-/// What one iteration took.
+/// The figures of one iteration.
 #[derive(Debug, Clone)]
 pub(super) struct Loaded {
     pub(super) measured: Measured,
     /// From the first document or body to the last answer, as the candidate says.
     pub(super) sending_seconds: f64,
-    /// What else it said.
+    /// The candidate's own figures.
     pub(super) said: Value,
 }
 
@@ -164,7 +164,7 @@ impl Start<'_> {
         self.session.cluster.create(&self.index(candidate), &self.source.index_body)?;
         let measured = measure(&self.session.python, &job)?;
         let said = job.printed(key)?;
-        let sending_seconds = seconds(&said).with_context(|| format!("{} tells no time: {said}", job.name))?;
+        let sending_seconds = seconds(&said).with_context(|| format!("{} reports no time: {said}", job.name))?;
         Ok(Loaded { measured, sending_seconds, said })
     }
 }

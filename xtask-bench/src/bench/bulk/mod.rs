@@ -27,7 +27,7 @@ use xtask::terminal::Progress;
 
 use report::{Iteration, Report};
 
-/// How long checking what a candidate left may take.
+/// The time limit for verifying the result of a candidate.
 const VERIFY_LIMIT: Duration = Duration::from_secs(600);
 
 /// From so many documents on a load takes long enough to be done once a round.
@@ -52,7 +52,7 @@ pub(super) struct BulkArgs {
     /// The data to load
     #[arg(long, value_enum, default_value_t = Choice::All)]
     dataset: Choice,
-    /// How many documents are generated; a thirtieth of them is the peers' part
+    /// The number of generated documents; peers load a thirtieth of them
     #[arg(long, value_name = "N", default_value_t = 3_000_000, value_parser = clap::value_parser!(u64).range(1..))]
     documents: u64,
     #[command(flatten)]
@@ -145,7 +145,7 @@ fn rounds(session: &Session, program: &Path, tools: &Tools, source: &Source, rou
     Ok(iterations)
 }
 
-/// Who runs after which: the program and the server baselines, whose ratio is looked at most closely,
+/// Who runs after which: the program and the server baselines, whose ratio matters most,
 /// and then the peers. Everybody's place changes, so that none is always after the same one.
 fn order(round: u32, finalists: &[u32], repeats: u32) -> Vec<Candidate> {
     let mut near: Vec<Candidate> =

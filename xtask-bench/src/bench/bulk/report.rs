@@ -21,7 +21,7 @@ pub(super) struct Iteration {
     pub(super) sending_seconds: f64,
     #[serde(flatten)]
     pub(super) measured: Measured,
-    /// What the candidate said of itself.
+    /// The candidate's own figures.
     pub(super) said: Value,
 }
 
@@ -47,7 +47,7 @@ struct Row {
     sending_range_seconds: (f64, f64),
     /// By the sending time.
     documents_per_second: f64,
-    /// Documents a second, over those of the best floor.
+    /// Documents a second, over those of the fastest server baseline.
     of_baseline: Option<f64>,
     /// Documents a second, over those of `parallel_bulk`.
     of_parallel_bulk: Option<f64>,
@@ -112,7 +112,7 @@ impl Report {
             text,
             "medians of {} rounds on Elasticsearch {}; {}.\n\
              Documents a second, and the ratios, are by the sending time: from the first document to the last answer, \
-             reading and encoding included but for the server baseline. Wall, CPU and memory are those of the whole process.\n\
+             reading and encoding included except for the server baseline. Wall, CPU and memory are those of the whole process.\n\
              elasticsearch-py loads {} of the documents.",
             self.rounds, self.elasticsearch, self.peer, self.peer_documents
         );

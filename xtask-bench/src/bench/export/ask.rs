@@ -1,4 +1,4 @@
-//! What a reader asks for: the search of a page, and how many slices are read at once.
+//! The requests of a reader: the search of a page, and the number of slices in parallel.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::tap::Heard;
 
-/// What the example `fetch` of es-core is told.
+/// The input of the example `fetch` of es-core.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Ask {
     /// The search of a page, without its point in time, slice and place.
@@ -18,12 +18,12 @@ pub(super) struct Ask {
     pub(super) slices: u64,
     /// Slices that are read at once.
     pub(super) concurrency: u64,
-    /// Whether answers come compressed.
+    /// True if answers are compressed.
     pub(super) compression: bool,
 }
 
 impl Ask {
-    /// What was asked by a program that read an index, by what was heard on its connections.
+    /// Derives the requests of a program from the recorded traffic of its connections.
     ///
     /// A program can ask otherwise now and then: what it asked for most often counts. Its pages
     /// can differ in their rows, as it learns how large a row is: half of them have as many or
@@ -43,7 +43,7 @@ impl Ask {
             }
         }
         let most_often = asked.into_values().max_by_key(|(rows, _)| rows.len());
-        let (mut rows, page) = most_often.context("no page of a search was heard")?;
+        let (mut rows, page) = most_often.context("the program sent no search for a page")?;
         rows.sort_unstable();
         if page.is_compressed {
             bail!("the program asks for compressed answers, which the server baseline is not compared with");
@@ -75,7 +75,7 @@ impl Ask {
     }
 }
 
-/// Whether it asks for rows, and not for a count alone.
+/// Returns true if the request reads rows, not only a count.
 fn is_page(heard: &Heard) -> bool {
     heard.path.ends_with("/_search") && heard.body["pit"].is_object() && heard.body["size"] != 0
 }
@@ -124,7 +124,7 @@ mod tests {
 
     #[test]
     fn what_is_read_is_told() {
-        for (body, told) in [
+        for (body, description) in [
             (json!({ "_source": false, "docvalue_fields": [1, 2] }), "2 doc values"),
             (
                 json!({ "_source": ["a"], "docvalue_fields": [1, 2], "fields": [3] }),
@@ -134,7 +134,7 @@ mod tests {
             (json!({ "_source": false }), "no fields"),
         ] {
             let ask = Ask { body, query: BTreeMap::new(), slices: 1, concurrency: 1, compression: false };
-            assert!(ask.describe().starts_with(&format!("{told} in 1 slices")), "{}", ask.describe());
+            assert!(ask.describe().starts_with(&format!("{description} in 1 slices")), "{}", ask.describe());
         }
     }
 }

@@ -16,7 +16,7 @@ use xtask::workspace::empty_folder;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Candidate {
-    /// The program's requests, with the answers thrown away.
+    /// The program's requests, with the answers discarded.
     ServerBaseline,
     /// The program.
     Orchestrator,
@@ -33,7 +33,7 @@ impl Candidate {
     /// Those that the program is compared with.
     pub(super) const PEERS: [Self; 4] = [Self::Scan, Self::ToPandas, Self::ToCsv, Self::Elasticdump];
 
-    /// How the figures name it.
+    /// The name in the table.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::ServerBaseline => "server baseline",
@@ -45,7 +45,7 @@ impl Candidate {
         }
     }
 
-    /// What it leaves.
+    /// The format of its output.
     pub(super) fn leaves(self) -> &'static str {
         match self {
             Self::ServerBaseline => "nothing",
@@ -55,7 +55,7 @@ impl Candidate {
         }
     }
 
-    /// The part of a file's name that tells whose it is.
+    /// The part of a file's name that names its candidate.
     fn label(self) -> &'static str {
         match self {
             Self::ServerBaseline => "server baseline",
@@ -67,12 +67,12 @@ impl Candidate {
         }
     }
 
-    /// Whether the benchmark goes on where this one cannot do the work.
+    /// Returns true if the benchmark continues without this candidate when it fails.
     pub(super) fn may_fail(self) -> bool {
         matches!(self, Self::ToPandas | Self::ToCsv | Self::Elasticdump)
     }
 
-    /// How many documents it reads: a part where all of them would take many minutes.
+    /// The number of documents that it reads: a part where all of them would take many minutes.
     pub(super) fn documents(self, source: &Source) -> u64 {
         let share = match (self, source.dataset) {
             (Self::ServerBaseline | Self::Orchestrator, _) | (Self::Scan | Self::Elasticdump, Dataset::Flights) => 1,
@@ -104,7 +104,7 @@ impl Start<'_> {
         self.run(Candidate::Orchestrator.label(), &arguments, through)
     }
 
-    /// What the program asks, and what the server answers: how many rows and bytes it was.
+    /// Sends the program's requests and discards the answers; returns the rows and bytes.
     pub(super) fn server_baseline(&self, program: &Path, ask: &Ask) -> Result<(Measured, Fetched)> {
         fetch(self.session, program, self.index, ask, &self.job_name(Candidate::ServerBaseline.label()))
     }
@@ -115,7 +115,7 @@ impl Start<'_> {
         let (source, index) = (self.source, self.index);
         let documents = candidate.documents(source);
         let arguments: Vec<OsString> = match candidate {
-            Candidate::ServerBaseline | Candidate::Orchestrator => bail!("{} is no peer", candidate.name()),
+            Candidate::ServerBaseline | Candidate::Orchestrator => bail!("{} is not a peer", candidate.name()),
             Candidate::Scan => {
                 let python = &self.session.python;
                 vec![
@@ -152,7 +152,7 @@ impl Start<'_> {
         self.run(candidate.label(), &arguments, None)
     }
 
-    /// Where a candidate's files are.
+    /// The folder of a candidate's files.
     pub(super) fn written(&self, candidate: Candidate) -> PathBuf {
         self.session.folder.join("export-out").join(candidate.label())
     }
@@ -163,7 +163,7 @@ impl Start<'_> {
         Ok(folder)
     }
 
-    /// Where the program is started: nothing that an earlier one has noted may shorten this one.
+    /// The empty working folder: a checkpoint of an earlier export would shorten this one.
     fn project(&self) -> Result<PathBuf> {
         let project = self.session.folder.join("export-project");
         empty_folder(&project)?;
@@ -188,7 +188,7 @@ impl Start<'_> {
     }
 }
 
-/// How the program is told to export an index: here alone.
+/// The command line of an export.
 fn export_command(program: &Path, project: &Path, index: &str, destination: &Path) -> Vec<OsString> {
     let arguments: [&OsStr; 9] = [
         program.as_os_str(),
@@ -230,7 +230,7 @@ fn elasticdump(
     arguments
 }
 
-/// What the example `fetch` of es-core has seen.
+/// The output of the example `fetch` of es-core.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Deserialize, Serialize)]
 pub(super) struct Fetched {
     pub(super) rows: u64,
@@ -239,7 +239,7 @@ pub(super) struct Fetched {
     pub(super) seconds: f64,
 }
 
-/// Reads an index and throws the answers away.
+/// Reads an index and discards the answers.
 pub(super) fn fetch(
     session: &Session,
     program: &Path,

@@ -2,8 +2,8 @@
 //! server sets, and beside elasticsearch-py, eland and elasticdump.
 //!
 //! Everybody reads the same index, as a whole process. What the server baseline asks was
-//! heard from the program on its way to the server, so that both ask the same;
-//! the server baseline throws the answers away. What the others write is compared with
+//! recorded from the program on its way to the server, so that both ask the same;
+//! the server baseline discards the answers. What the others write is compared with
 //! what was loaded. [`sweep`] finds out how a server is best asked.
 
 mod ask;
@@ -34,7 +34,7 @@ use tap::Tap;
 use xtask::terminal::{Progress, human_bytes};
 use xtask::workspace::empty_folder;
 
-/// How long checking what a candidate left may take.
+/// The time limit for verifying the result of a candidate.
 const VERIFY_LIMIT: Duration = Duration::from_secs(600);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,7 +54,7 @@ pub(super) struct ExportArgs {
     /// The data to read
     #[arg(long, value_enum, default_value_t = Choice::All)]
     dataset: Choice,
-    /// How many documents are generated
+    /// The number of generated documents
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     documents: Option<u64>,
     /// Leave out the peers whose packages are large: eland and elasticdump
@@ -70,7 +70,7 @@ pub(super) struct ExportArgs {
 }
 
 impl ExportArgs {
-    /// How many documents are made of a set of data.
+    /// The number of documents of a set of data.
     fn documents(&self, dataset: Dataset) -> u64 {
         self.documents.unwrap_or(match dataset {
             Dataset::Vectors => 200_000,
@@ -252,7 +252,7 @@ fn iteration(start: &Start<'_>, others: &Others, candidate: Candidate, ask: &Ask
     }
 }
 
-/// Lets a candidate do its work, and checks it. What the server baseline has read is told beside the figures.
+/// Runs a candidate and verifies its result. Returns the volume of the server baseline beside the figures.
 fn play(start: &Start<'_>, others: &Others, candidate: Candidate, ask: &Ask) -> Result<(Measured, String)> {
     let measured = match candidate {
         Candidate::ServerBaseline => {

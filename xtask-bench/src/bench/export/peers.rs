@@ -14,10 +14,10 @@ use xtask::terminal::Progress;
 /// The version of elasticdump.
 const ELASTICDUMP: &str = "6.125.1";
 
-/// How long npm may take.
+/// The time limit for npm.
 const INSTALL_LIMIT: Duration = Duration::from_secs(600);
 
-/// What could be prepared; of the rest, why it could not.
+/// The installed peers, and the errors of the others.
 pub(super) struct Peers {
     eland: Result<Python>,
     elasticdump: Result<PathBuf>,
@@ -49,7 +49,7 @@ impl Peers {
         self.elasticdump.as_deref().map_err(|error| anyhow!("{error:#}"))
     }
 
-    /// What they are, for the reader of the figures.
+    /// The versions, for the table.
     pub(super) fn versions(&self) -> String {
         let eland = self.eland.as_ref().ok().and_then(|eland| eland.versions().ok());
         let elasticdump = self.elasticdump.as_ref().ok().map(|_| format!("elasticdump {ELASTICDUMP}"));

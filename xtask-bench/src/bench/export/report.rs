@@ -12,7 +12,7 @@ use crate::bench::dataset::{Dataset, Source};
 use crate::bench::figures::{Medians, times};
 use crate::bench::measure::Measured;
 
-/// How a iteration ended.
+/// The outcome of an iteration.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Outcome {
@@ -128,7 +128,7 @@ impl Report {
             text,
             "medians of {} rounds, each with {REPEATS} iterations of the server baseline and of the program, on Elasticsearch {}; {}.\n\
              Whole processes: start-up, planning and writing are part of everybody's but the server baseline's, which asks as \
-             the program does and throws the answers away: {}.\n\
+             the program does and discards the answers: {}.\n\
              Rates are compared, and not times: who reads fewer documents reads the first of the same index.",
             self.rounds,
             self.elasticsearch,
@@ -139,7 +139,7 @@ impl Report {
     }
 }
 
-/// What of a failure fits into a line: what it ended with.
+/// The last line of a failure.
 fn last_line(why: &str) -> &str {
     why.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or("it does not say why")
 }

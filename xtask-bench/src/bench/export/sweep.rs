@@ -1,7 +1,7 @@
-//! How a server is best asked: one thing is changed at a time, and the answers
-//! are thrown away.
+//! Variants of the search request: one parameter changes at a time, and the answers
+//! are discarded.
 //!
-//! What comes out is what the server can give, with a client that does next to
+//! The result is the speed of the server with a client that does next to
 //! nothing beside it on the same machine: rows and bytes a second, and the
 //! processor time that each row takes on either side.
 
@@ -22,17 +22,17 @@ use crate::bench::session::Session;
 /// Documents of a generated index, unless the caller says otherwise: enough for seconds.
 const DOCUMENTS: u64 = 400_000;
 
-/// What is not swept stays at this.
+/// The values of the parameters that do not change.
 const SLICES: u64 = 2;
 const PAGE_ROWS: u64 = 5_000;
 
-/// How old the server's account of its processor time can be.
+/// The maximum age of the server's count of its processor time.
 const ACCOUNT_AGE: Duration = Duration::from_millis(1_050);
 
-/// What of an answer is of use to a reader that knows its columns.
+/// The parts of an answer that a reader needs if it knows its columns.
 const NEEDED: &str = "pit_id,timed_out,_shards.failed,hits.hits._source,hits.hits.fields,hits.hits.sort";
 
-/// How values are asked for.
+/// The form in which values are requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// All of `_source`.
@@ -138,7 +138,7 @@ impl Cell {
     }
 }
 
-/// What one way of asking gave.
+/// The figures of one variant.
 #[derive(Debug, Clone, Serialize)]
 struct Line {
     dataset: Dataset,

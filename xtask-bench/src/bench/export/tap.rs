@@ -1,5 +1,5 @@
-//! A proxy that passes everything on and hears what the client asks: what the
-//! floor has to ask in the same way.
+//! A proxy that forwards everything and records the requests of the client, which the
+//! server baseline repeats.
 //!
 //! It is for plain HTTP and a client that ends, as it keeps whatever the client
 //! says.
@@ -20,9 +20,9 @@ const MOST_HEADERS: usize = 64;
 pub(super) struct Heard {
     pub(super) path: String,
     pub(super) query: Vec<(String, String)>,
-    /// Null where it is no JSON.
+    /// Null where it is not JSON.
     pub(super) body: Value,
-    /// Whether the answer may come compressed.
+    /// True if the client accepts a compressed answer.
     pub(super) is_compressed: bool,
 }
 
@@ -38,7 +38,7 @@ pub(super) struct Tap {
 impl Tap {
     /// Starts it before a node at an `http` address.
     pub(super) fn start(upstream: &str) -> Result<Self> {
-        let upstream = Url::parse(upstream).with_context(|| format!("{upstream} is no address"))?;
+        let upstream = Url::parse(upstream).with_context(|| format!("{upstream} is not an address"))?;
         if upstream.scheme() != "http" {
             bail!("requests can be listened to in plain HTTP alone, and {upstream} is something else");
         }
@@ -62,7 +62,7 @@ impl Tap {
         &self.url
     }
 
-    /// What was heard so far, a connection each.
+    /// The requests so far, by connection.
     pub(super) fn heard(&self) -> Result<Vec<Vec<Heard>>> {
         lock(&self.said).iter().map(|bytes| requests(bytes)).collect()
     }
@@ -112,7 +112,9 @@ fn requests(mut bytes: &[u8]) -> Result<Vec<Heard>> {
     loop {
         let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
         let mut request = httparse::Request::new(&mut headers);
-        let httparse::Status::Complete(start) = request.parse(bytes).context("no HTTP was heard")? else {
+        let httparse::Status::Complete(start) =
+            request.parse(bytes).context("expected HTTP requests, found something else")?
+        else {
             return Ok(found);
         };
         let header = |name: &str| {
@@ -120,7 +122,7 @@ fn requests(mut bytes: &[u8]) -> Result<Vec<Heard>> {
             header.and_then(|header| std::str::from_utf8(header.value).ok())
         };
         if header("transfer-encoding").is_some() || header("content-encoding").is_some() {
-            bail!("a request was heard that is chunked or compressed, and cannot be understood");
+            bail!("cannot parse a recorded request: it is chunked or compressed");
         }
         let length = header("content-length").map_or(Ok(0), str::parse).context("a request without a length")?;
         let Some(body) = bytes.get(start..start + length) else { return Ok(found) };

@@ -20,7 +20,7 @@ impl Candidate {
         }
     }
 
-    /// The part of an index's name that tells whose it is.
+    /// The part of an index's name that names its candidate.
     pub(super) fn label(self) -> &'static str {
         match self {
             Self::Ours => "ours",

@@ -22,7 +22,7 @@ const WHOLE_YEAR: &str = "  whole_year:
     to: { path: out/whole_year, format: parquet }
 ";
 
-/// How long checking what a candidate left may take.
+/// The time limit for verifying the result of a candidate.
 const VERIFY_LIMIT: Duration = Duration::from_secs(300);
 
 pub(super) struct Flights<'a> {
@@ -31,7 +31,7 @@ pub(super) struct Flights<'a> {
     variables: Vec<(&'a str, &'a str)>,
     /// The copy of the example that the program works in.
     project: PathBuf,
-    /// What the candidates print, and what the peer writes.
+    /// The folder of the candidates' output.
     results: PathBuf,
 }
 
@@ -152,7 +152,7 @@ impl<'a> Flights<'a> {
     }
 }
 
-/// What the names of one candidate's indices of one round start with.
+/// The prefix of one candidate's indices in one round.
 pub(super) fn prefix(cluster: &Cluster, round: u32, candidate: Candidate) -> String {
     format!("{}{round}-{}-", cluster.prefix(), candidate.label())
 }

@@ -44,8 +44,11 @@ pub(in crate::soak) fn play(soak: &mut Soak, row: &mut Row) -> Result<()> {
     let seen = reader.stop()?;
     played?;
     row.require(seen.whole > 0 && seen.nothing > 0, || format!("the reader has seen too little: {seen:?}"));
-    row.figure =
-        format!("{} looks at the destination, {} of them at a whole export", seen.whole + seen.nothing, seen.whole);
+    row.figure = format!(
+        "{} inspections of the destination, {} of them of a complete export",
+        seen.whole + seen.nothing,
+        seen.whole
+    );
     row.problems.extend(seen.problems);
     soak.node.client()?.delete(&format!("/{}", load.index))?;
     Ok(())
@@ -88,7 +91,7 @@ fn remove(export: &Export) -> Result<()> {
     Ok(std::fs::remove_dir_all(&aside)?)
 }
 
-/// Compares every row with the source, and looks for what should not be left.
+/// Compares every row with the source, and checks that nothing else is left.
 fn settle(export: &Export, source: &Source, row: &mut Row) -> Result<()> {
     row.add("the export", source.documents, export.compare(source)?);
     eprintln!("{}", row.so_far());

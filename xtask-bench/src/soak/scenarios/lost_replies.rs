@@ -3,17 +3,16 @@
 
 use anyhow::Result;
 
-use crate::fault_proxy::FaultProxy;
 use crate::soak::Soak;
 use crate::soak::report::Row;
 use crate::soak::source::Source;
 
-/// How often in a row the reply to the same body is lost: fewer times than the program tries.
+/// The number of consecutive lost replies to the same body: fewer than the attempts of the program.
 const EACH: u32 = 3;
 
 pub(in crate::soak) fn play(soak: &mut Soak, row: &mut Row) -> Result<()> {
     let input = soak.ndjson("lost-replies", Source::new(soak.seed, soak.extent.documents))?;
-    let mut proxy = FaultProxy::start(&soak.fault_proxy, soak.node.url())?;
+    let mut proxy = soak.fault_proxy()?;
     proxy.lose_replies(soak.extent.losses, EACH)?;
     let (mut lost, mut writes, mut documents) = (0, 0, 0);
     for number in 0.. {

@@ -1,6 +1,6 @@
 //! Two processes run the same pipeline side by side, and one of them is killed at a random moment.
 //!
-//! The other has to end well, and so has one more run. Then each partition is published once, no
+//! The other has to succeed, and so has one more run. Then each partition is published once, no
 //! unfinished generation remains, and each document is there once. In every second round the two
 //! processes share a folder; in the others each has a copy of its own.
 

@@ -40,7 +40,7 @@ pub(in crate::soak) fn play(soak: &mut Soak, row: &mut Row) -> Result<()> {
     Ok(())
 }
 
-/// What a dead letter has, or should have.
+/// The actual or the expected content of a dead letter.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Letter {
     /// Ids of the documents that can be sent again.
@@ -50,7 +50,7 @@ struct Letter {
 }
 
 impl Letter {
-    /// What has to be in it.
+    /// The expected content.
     fn of(source: &Source) -> Self {
         let mut letter = Self::default();
         for number in 0..source.documents {

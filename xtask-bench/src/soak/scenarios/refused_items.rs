@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::fault_proxy::FaultProxy;
 use crate::soak::Soak;
 use crate::soak::report::Row;
 use crate::soak::source::Source;
 
-/// How many of a hundred documents of a request are refused.
+/// The percentage of documents of a request that are refused.
 const PERCENT: u8 = 60;
 
 /// The most that may be sent, over the size of the data: were so many refused all the time,
@@ -21,7 +20,7 @@ const GLANCE: Duration = Duration::from_millis(100);
 
 pub(in crate::soak) fn play(soak: &mut Soak, row: &mut Row) -> Result<()> {
     let input = soak.ndjson("refused-items", Source::new(soak.seed, soak.extent.documents))?;
-    let mut proxy = FaultProxy::start(&soak.fault_proxy, soak.node.url())?;
+    let mut proxy = soak.fault_proxy()?;
     let undisturbed = soak.load("refused-items-none", &input)?.through(proxy.url());
     undisturbed.run()?;
     soak.settle(&undisturbed, &input.source, row)?;

@@ -13,7 +13,7 @@ use crate::soak::{Soak, writes};
 /// The longest that a load may take from the node's health to its next document.
 const RESUME_LIMIT: Duration = Duration::from_secs(10);
 
-/// How long the first document after a start is waited for, before it is a failure.
+/// The time limit for the first document after a start.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// When the node is stopped, as a share of the time that an undisturbed load takes.
@@ -53,7 +53,7 @@ pub(in crate::soak) fn play(soak: &mut Soak, row: &mut Row) -> Result<()> {
     Ok(())
 }
 
-/// How long after its start the node gets the next document; `None` where the load had sent
+/// The time from the node's start to its next document; `None` where the load had sent
 /// everything before the node was stopped.
 fn first_write(soak: &Soak, running: &mut Running, index: &str) -> Result<Option<Duration>> {
     let started = Instant::now();

@@ -1,4 +1,4 @@
-//! Building what development commands run: the program, and the examples that are tools of theirs.
+//! Programs and examples of the workspace, built by cargo.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -7,89 +7,75 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde_json::Value;
 
-use crate::{demo, workspace};
+use crate::terminal::heading;
+use crate::workspace;
 
-/// Which program a command works with.
+/// The choice of the program that a command works with.
 #[derive(Args)]
-pub(crate) struct ProgramArgs {
+pub struct ProgramArgs {
     /// Use this program instead of building one
     #[arg(long, value_name = "PATH")]
     program: Option<PathBuf>,
-    /// The profile that everything is built with
+    /// Build with this profile
     #[arg(long, default_value = "release")]
     profile: String,
 }
 
 impl ProgramArgs {
-    /// The program, built if need be.
-    pub(crate) fn orchestrator(&self) -> Result<PathBuf> {
+    /// The program `orchestrator`, built unless a path was given.
+    ///
+    /// # Errors
+    /// When it cannot be built.
+    pub fn orchestrator(&self) -> Result<PathBuf> {
         match &self.program {
             Some(path) => std::path::absolute(path).with_context(|| format!("cannot find {}", path.display())),
-            None => demo::build(&self.profile),
+            None => orchestrator(&self.profile),
         }
     }
 
-    /// The tools, built in any case.
-    pub(crate) fn tools(&self) -> Result<Tools> {
-        tools(&self.profile)
+    /// The profile of everything that is built.
+    #[must_use]
+    pub fn profile(&self) -> &str {
+        &self.profile
     }
 }
 
-/// Something that cargo makes and that can be run.
+/// An executable that cargo builds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Executable {
+pub struct Executable {
     kind: &'static str,
     name: &'static str,
 }
 
 impl Executable {
     /// The program.
-    pub(crate) const ORCHESTRATOR: Self = Self { kind: "bin", name: "orchestrator" };
-
-    /// The example of `es-testing` that breaks exchanges with a node on purpose.
-    const FAULT_PROXY: Self = Self { kind: "example", name: "fault_proxy" };
+    pub const ORCHESTRATOR: Self = Self { kind: "bin", name: "orchestrator" };
 
     /// The example of `es-export` that writes a file of each format.
-    pub(crate) const WRITE_FORMATS: Self = Self { kind: "example", name: "write_formats" };
+    pub const WRITE_FORMATS: Self = Self::example("write_formats");
 
-    /// The example of `es-core` that reads pages and throws them away.
-    const FETCH: Self = Self { kind: "example", name: "fetch" };
-
-    /// The example of `es-core` that sends recorded bodies.
-    const REPLAY: Self = Self { kind: "example", name: "replay" };
+    /// An example of a crate.
+    #[must_use]
+    pub const fn example(name: &'static str) -> Self {
+        Self { kind: "example", name }
+    }
 }
 
-/// The examples that development commands use.
-pub(crate) struct Tools {
-    pub(crate) fault_proxy: PathBuf,
-    pub(crate) fetch: PathBuf,
-    pub(crate) replay: PathBuf,
-}
-
-/// The program, built with a profile.
-pub(crate) fn program(profile: &str) -> Result<PathBuf> {
+/// Builds the program with a profile.
+///
+/// # Errors
+/// When it does not compile.
+pub fn orchestrator(profile: &str) -> Result<PathBuf> {
+    heading("building the program (some minutes the first time)");
     let messages = build(&["--package", "orchestrator", "--profile", profile])?;
     executable_in(&messages, Executable::ORCHESTRATOR)
 }
 
-/// The tools, built with a profile.
+/// Runs `cargo build`, and returns its JSON messages.
 ///
-/// Apart from the program, since what examples need beside it would change the features of
-/// the program's own dependencies, and so have them compiled once more.
-fn tools(profile: &str) -> Result<Tools> {
-    let packages = ["--package", "es-testing", "--package", "es-core"];
-    let examples = ["--example", "fault_proxy", "--example", "fetch", "--example", "replay"];
-    let arguments = [&packages[..], &examples].concat();
-    let messages = build(&[&arguments[..], &["--profile", profile]].concat())?;
-    Ok(Tools {
-        fault_proxy: executable_in(&messages, Executable::FAULT_PROXY)?,
-        fetch: executable_in(&messages, Executable::FETCH)?,
-        replay: executable_in(&messages, Executable::REPLAY)?,
-    })
-}
-
-/// Runs cargo's build, and returns its messages as JSON.
-pub(crate) fn build(arguments: &[&str]) -> Result<Vec<u8>> {
+/// # Errors
+/// When something does not compile.
+pub fn build(arguments: &[&str]) -> Result<Vec<u8>> {
     let output = workspace::cargo()
         .current_dir(workspace::root())
         .arg("build")
@@ -105,16 +91,19 @@ pub(crate) fn build(arguments: &[&str]) -> Result<Vec<u8>> {
     Ok(output.stdout)
 }
 
-/// Where an executable is, by the JSON messages that a build has printed.
-pub(crate) fn executable_in(messages: &[u8], wanted: Executable) -> Result<PathBuf> {
+/// The path of an executable, from the JSON messages of its build.
+///
+/// # Errors
+/// When the build did not produce it.
+pub fn executable_in(messages: &[u8], wanted: Executable) -> Result<PathBuf> {
     String::from_utf8_lossy(messages)
         .lines()
         .filter_map(|line| serde_json::from_str(line).ok())
         .find_map(|message| path_in(&message, wanted))
-        .with_context(|| format!("the build left no {} named {}", wanted.kind, wanted.name))
+        .with_context(|| format!("the build produced no {} named {}", wanted.kind, wanted.name))
 }
 
-/// The path of an executable in a message of cargo, if the message is about it.
+/// The path of an executable, if this message of cargo is about it.
 fn path_in(message: &Value, wanted: Executable) -> Option<PathBuf> {
     let target = &message["target"];
     let is_wanted = message["reason"] == "compiler-artifact"
@@ -145,8 +134,8 @@ mod tests {
         assert_eq!(found(&message("bin", true)), None);
         assert_eq!(found(&message("lib", false)), None);
         assert_eq!(found(&json!({ "reason": "build-finished" })), None);
-        assert_eq!(path_in(&message("bin", false), Executable::REPLAY), None);
-        let error = executable_in(b"{}\n", Executable::REPLAY).unwrap_err();
-        assert_eq!(error.to_string(), "the build left no example named replay");
+        assert_eq!(path_in(&message("bin", false), Executable::example("replay")), None);
+        let error = executable_in(b"{}\n", Executable::example("replay")).unwrap_err();
+        assert_eq!(error.to_string(), "the build produced no example named replay");
     }
 }

@@ -1,34 +1,30 @@
 //! `cargo xtask demo`: from nothing to a monitored dataset, on real data.
 //!
-//! Gets an Elasticsearch, builds the program, runs the flights pipeline, and
-//! shows what came out and what to try next.
+//! Starts an Elasticsearch, builds the program, runs the flights pipeline, and shows the results
+//! and the next steps.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail};
 
-use crate::es::commands;
-use crate::es::provider::Choice;
-use crate::es::state::Layout;
-use crate::es::up::{self, Options, Outcome};
 use crate::example::FLIGHTS as PIPELINE;
-use crate::terminal::human_bytes;
+use crate::terminal::{heading, human_bytes};
 use crate::{compile, es, workspace};
 
-/// The profile that is quickest from a fresh clone to the end of the demo: an
-/// optimised build alone takes longer than this one and the run together.
+/// The fastest profile from a fresh clone to the end of the demo: an optimised build alone takes
+/// longer than a development build and the run together.
 const PROFILE: &str = "dev";
 
-/// The exit code by which the program says that a check or monitor failed.
+/// The program's exit code for a failed check or monitor.
 const CHECK_FAILED: i32 = 3;
 
-/// The exit code by which the program says that a monitor could not be measured.
+/// The program's exit code for a monitor that could not be measured.
 const NOT_MEASURED: i32 = 4;
 
 pub(crate) fn run() -> Result<ExitCode> {
-    let variables = elasticsearch()?;
-    let program = build(PROFILE)?;
+    let variables = es::elasticsearch()?;
+    let program = compile::orchestrator(PROFILE)?;
     let demo = Demo { program, variables };
 
     demo.show("is the pipeline well formed?", &["validate"])?.must_succeed()?;
@@ -49,41 +45,12 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// What leads the program to the Elasticsearch that is used.
-pub(crate) fn elasticsearch() -> Result<Vec<(&'static str, String)>> {
-    heading("an Elasticsearch");
-    let options = Options {
-        secure: false,
-        port: None,
-        provider: Choice::Auto,
-        heap: "1g".into(),
-        es_version: es::DEFAULT_VERSION.into(),
-        fresh: false,
-    };
-    Ok(match up::up(&Layout::development(), &options)? {
-        Outcome::External { url } => {
-            println!("using {url}, as ELASTICSEARCH_URL says");
-            Vec::new()
-        }
-        Outcome::Running(node) | Outcome::Started(node) => {
-            println!("Elasticsearch {} at {}", node.version, node.url);
-            commands::variables(&node)
-        }
-    })
-}
-
-/// The program, built with a profile.
-pub(crate) fn build(profile: &str) -> Result<PathBuf> {
-    heading("building the program (some minutes the first time)");
-    compile::program(profile)
-}
-
 struct Demo {
     program: PathBuf,
     variables: Vec<(&'static str, String)>,
 }
 
-/// How one command of the program ended.
+/// A command of the program and its exit status.
 struct Ended {
     command: String,
     status: ExitStatus,
@@ -103,7 +70,7 @@ impl Ended {
 }
 
 impl Demo {
-    /// Runs a command of the program before the reader's eyes.
+    /// Runs a command of the program, and shows it with its output.
     fn show(&self, title: &str, arguments: &[&str]) -> Result<Ended> {
         heading(title);
         let command = format!("orchestrator -C {PIPELINE} {}", arguments.join(" "));
@@ -120,7 +87,7 @@ impl Demo {
     }
 }
 
-/// What the exit code of `check` says of the monitor.
+/// The verdict on the monitor by the exit code of `check`.
 fn verdict(code: Option<i32>) -> Option<&'static str> {
     match code {
         Some(0) => Some("every check and monitor passed"),
@@ -168,10 +135,6 @@ eval \"$(cargo xtask es env)\"                    # this shell talks to the same
 cargo xtask es down                              # stop the Elasticsearch; its data stays
 "
     )
-}
-
-pub(crate) fn heading(title: &str) {
-    println!("\n── {title} ──");
 }
 
 #[cfg(test)]

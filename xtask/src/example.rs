@@ -1,4 +1,4 @@
-//! The example pipeline, and copies of it that have more assets.
+//! Copies of the example pipeline with other assets.
 
 use std::path::Path;
 
@@ -7,13 +7,16 @@ use anyhow::{Context, Result};
 use crate::workspace::{self, empty_folder};
 
 /// The pipeline and its data, from the workspace's root.
-pub(crate) const FLIGHTS: &str = "examples/flights";
+pub const FLIGHTS: &str = "examples/flights";
 
-/// What stands before the assets.
+/// The line before the assets.
 const ASSETS: &str = "\nassets:\n";
 
-/// Copies the pipeline, as `change` makes it, and its data to a folder that is made anew.
-pub(crate) fn copy_to(project: &Path, change: impl FnOnce(&str) -> Result<String>) -> Result<()> {
+/// Copies the pipeline and its data to an empty folder, and applies `change` to the pipeline's text.
+///
+/// # Errors
+/// When a file cannot be read or written, or `change` fails.
+pub fn copy_to(project: &Path, change: impl FnOnce(&str) -> Result<String>) -> Result<()> {
     let flights = workspace::root().join(FLIGHTS);
     let text = std::fs::read_to_string(flights.join("pipeline.yaml"))
         .with_context(|| format!("cannot read {FLIGHTS}/pipeline.yaml"))?;
@@ -29,14 +32,20 @@ pub(crate) fn copy_to(project: &Path, change: impl FnOnce(&str) -> Result<String
     Ok(())
 }
 
-/// The pipeline with one asset more, which is given as lines of its text.
-pub(crate) fn with_asset(pipeline: &str, asset: &str) -> Result<String> {
+/// The text of a pipeline with an additional asset, given as YAML lines.
+///
+/// # Errors
+/// When the pipeline has no line `assets:`.
+pub fn with_asset(pipeline: &str, asset: &str) -> Result<String> {
     let (before, after) = pipeline.split_once(ASSETS).context("it has no line `assets:`")?;
     Ok(format!("{before}{ASSETS}{asset}\n{after}"))
 }
 
-/// The lines of an asset, from its name on.
-pub(crate) fn asset<'a>(pipeline: &'a str, name: &str) -> Result<&'a str> {
+/// The YAML lines of an asset, beginning with its name.
+///
+/// # Errors
+/// When the pipeline has no such asset.
+pub fn asset<'a>(pipeline: &'a str, name: &str) -> Result<&'a str> {
     let (_, assets) = pipeline.split_once(ASSETS).context("it has no line `assets:`")?;
     let head = format!("  {name}:\n");
     let start = assets
@@ -57,14 +66,14 @@ mod tests {
         "version: 1\nassets:\n  set_a:\n    kind: a\n      a:\n\n  a:\n    kind: b\n    to: c\n\n  d: {}\n";
 
     #[test]
-    fn the_pipeline_gets_one_asset_more() {
+    fn an_asset_is_added() {
         let text = with_asset("version: 1\nassets:\n  a: {}\n", "  b:\n    kind: export\n").unwrap();
         assert_eq!(text, "version: 1\nassets:\n  b:\n    kind: export\n\n  a: {}\n");
         with_asset("version: 1\n", "  b: {}\n").unwrap_err();
     }
 
     #[test]
-    fn the_lines_of_an_asset_are_its_own() {
+    fn an_asset_ends_where_the_next_begins() {
         assert_eq!(asset(PIPELINE, "a").unwrap(), "  a:\n    kind: b\n    to: c\n");
         assert_eq!(asset(PIPELINE, "set_a").unwrap(), "  set_a:\n    kind: a\n      a:\n");
         for name in ["b", "kind", "d"] {

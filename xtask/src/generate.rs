@@ -26,10 +26,10 @@ const FILES: [Generated; 6] = [
     Generated { file: ".env.example", arguments: &["reference", "env-example"] },
 ];
 
-/// How long printing one file may take.
+/// The time limit for printing one file.
 const PRINT_LIMIT: Duration = Duration::from_secs(60);
 
-/// Writes every generated file anew.
+/// Rewrites every generated file.
 pub(crate) fn write() -> Result<()> {
     let program = build()?;
     for generated in &FILES {

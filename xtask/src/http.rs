@@ -1,4 +1,4 @@
-//! The few requests that development commands send to a node.
+//! The HTTP client of the development commands.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,24 +9,35 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 use ureq::tls::{Certificate, RootCerts, TlsConfig};
 
-/// How a request proves who sends it.
+/// The credentials of a request.
 #[derive(Clone)]
-pub(crate) enum Auth {
+pub enum Auth {
+    /// No credentials.
     None,
-    Basic { user: String, password: String },
+    /// Basic authentication.
+    Basic {
+        /// The user name.
+        user: String,
+        /// The password.
+        password: String,
+    },
+    /// An API key, encoded or as `id:key`.
     ApiKey(String),
 }
 
-/// A node that answers HTTP, and what it takes to talk to it.
-pub(crate) struct Client {
+/// A client of one node.
+pub struct Client {
     url: String,
     auth: Auth,
     agent: ureq::Agent,
 }
 
 impl Client {
-    /// Requests give up after `limit`, whatever part of them is slow.
-    pub(crate) fn new(url: &str, auth: Auth, ca_cert: Option<&PathBuf>, limit: Duration) -> Result<Self> {
+    /// Creates a client whose requests fail after `limit`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be read.
+    pub fn new(url: &str, auth: Auth, ca_cert: Option<&PathBuf>, limit: Duration) -> Result<Self> {
         let mut config = ureq::Agent::config_builder().timeout_global(Some(limit)).http_status_as_error(false);
         if let Some(path) = ca_cert {
             let pem = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -38,8 +49,11 @@ impl Client {
         Ok(Self { url: url.trim_end_matches('/').to_owned(), auth, agent: config.build().into() })
     }
 
-    /// The status and the body, which is null when it is not JSON.
-    pub(crate) fn get(&self, path: &str) -> Result<(u16, Value)> {
+    /// Sends GET, and returns the status and the body, which is null if it is not JSON.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn get(&self, path: &str) -> Result<(u16, Value)> {
         let mut request = self.agent.get(format!("{}{path}", self.url));
         if let Some(header) = self.authorization() {
             request = request.header("Authorization", header);
@@ -47,8 +61,11 @@ impl Client {
         answer(request.call().with_context(|| format!("GET {}{path}", self.url))?)
     }
 
-    /// Sends JSON with PUT; the status and the body as for [`Client::get`].
-    pub(crate) fn put(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+    /// Sends PUT with JSON, and returns the same as [`Client::get`].
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn put(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
         let mut request = self.agent.put(format!("{}{path}", self.url)).header("Content-Type", "application/json");
         if let Some(header) = self.authorization() {
             request = request.header("Authorization", header);
@@ -57,8 +74,11 @@ impl Client {
         answer(response)
     }
 
-    /// Sends POST, with JSON if there is any; the status and the body as text.
-    pub(crate) fn post_text(&self, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
+    /// Sends POST, with JSON if there is any, and returns the status and the body as text.
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn post_text(&self, path: &str, body: Option<&Value>) -> Result<(u16, String)> {
         let mut request = self.agent.post(format!("{}{path}", self.url));
         if let Some(header) = self.authorization() {
             request = request.header("Authorization", header);
@@ -70,16 +90,22 @@ impl Client {
         text(response.with_context(|| format!("POST {}{path}", self.url))?)
     }
 
-    /// Sends POST; the body of a 2xx answer, and anything else is an error that shows it.
-    pub(crate) fn post_ok(&self, path: &str, body: Option<&Value>) -> Result<Value> {
+    /// Sends POST, and returns the body of a 2xx answer.
+    ///
+    /// # Errors
+    /// When the node does not answer, or answers with another status.
+    pub fn post_ok(&self, path: &str, body: Option<&Value>) -> Result<Value> {
         match self.post_text(path, body)? {
             (200..=299, body) => Ok(serde_json::from_str(&body).unwrap_or(Value::Null)),
             (status, body) => Err(anyhow!("POST {}{path} answered {status}: {body}", self.url)),
         }
     }
 
-    /// Sends DELETE; the status and the body as for [`Client::get`].
-    pub(crate) fn delete(&self, path: &str) -> Result<(u16, Value)> {
+    /// Sends DELETE, and returns the same as [`Client::get`].
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn delete(&self, path: &str) -> Result<(u16, Value)> {
         let mut request = self.agent.delete(format!("{}{path}", self.url));
         if let Some(header) = self.authorization() {
             request = request.header("Authorization", header);
@@ -87,8 +113,11 @@ impl Client {
         answer(request.call().with_context(|| format!("DELETE {}{path}", self.url))?)
     }
 
-    /// Sends DELETE with JSON.
-    pub(crate) fn delete_with(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
+    /// Sends DELETE with JSON, and returns the same as [`Client::get`].
+    ///
+    /// # Errors
+    /// When the node does not answer.
+    pub fn delete_with(&self, path: &str, body: &Value) -> Result<(u16, Value)> {
         let mut request = self.agent.delete(format!("{}{path}", self.url)).header("Content-Type", "application/json");
         if let Some(header) = self.authorization() {
             request = request.header("Authorization", header);
@@ -97,8 +126,11 @@ impl Client {
         answer(response.with_context(|| format!("DELETE {}{path}", self.url))?)
     }
 
-    /// The body of a 2xx answer; anything else is an error that shows it.
-    pub(crate) fn get_ok(&self, path: &str) -> Result<Value> {
+    /// Sends GET, and returns the body of a 2xx answer.
+    ///
+    /// # Errors
+    /// When the node does not answer, or answers with another status.
+    pub fn get_ok(&self, path: &str) -> Result<Value> {
         match self.get(path)? {
             (200..=299, body) => Ok(body),
             (status, body) => Err(anyhow!("GET {}{path} answered {status}: {body}", self.url)),

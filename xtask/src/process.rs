@@ -1,5 +1,5 @@
-//! Running other programs: with a time limit, by process group, and told apart
-//! from whatever got a reused process id.
+//! Other programs: run with a time limit, stopped by process group, and distinguished from a program
+//! that got a reused process id.
 
 use std::ffi::OsStr;
 use std::io::Read;
@@ -10,36 +10,39 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal};
 
-/// What a program printed and how it ended.
-pub(crate) struct Finished {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
+/// The output and the exit status of a program.
+pub struct Finished {
+    /// The exit status.
+    pub status: ExitStatus,
+    /// Standard output, invalid UTF-8 replaced.
+    pub stdout: String,
+    /// Standard error, invalid UTF-8 replaced.
+    pub stderr: String,
 }
 
 impl Finished {
     /// The last lines of both streams, for an error message.
-    pub(crate) fn tail(&self) -> String {
+    #[must_use]
+    pub fn tail(&self) -> String {
         let text = format!("{}\n{}", self.stdout.trim(), self.stderr.trim());
         last_lines(&text, 15)
     }
 }
 
-/// The last `count` lines of `text`.
-pub(crate) fn last_lines(text: &str, count: usize) -> String {
+/// The last `count` lines of `text` that are not blank.
+#[must_use]
+pub fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(count)..].join("\n")
 }
 
 /// Runs a program to its end, or stops it at `limit`; `None` when it was stopped.
 ///
-/// `while_waiting` is called several times a second with nothing to do but
-/// show progress.
-pub(crate) fn run_within(
-    command: &mut Command,
-    limit: Duration,
-    mut while_waiting: impl FnMut(),
-) -> Result<Option<Finished>> {
+/// `while_waiting` is called several times a second, to show progress.
+///
+/// # Errors
+/// When the program cannot be started or waited for.
+pub fn run_within(command: &mut Command, limit: Duration, mut while_waiting: impl FnMut()) -> Result<Option<Finished>> {
     let name = command.get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdin(Stdio::null())
@@ -79,8 +82,9 @@ fn drain(stream: Option<impl Read + Send + 'static>) -> std::thread::JoinHandle<
     })
 }
 
-/// The program's standard output when it ended well within `limit`.
-pub(crate) fn output_of(command: &mut Command, limit: Duration) -> Option<String> {
+/// The standard output of a program that succeeds within `limit`.
+#[must_use]
+pub fn output_of(command: &mut Command, limit: Duration) -> Option<String> {
     match run_within(command, limit, || ()) {
         Ok(Some(finished)) if finished.status.success() => Some(finished.stdout),
         _ => None,
@@ -88,7 +92,8 @@ pub(crate) fn output_of(command: &mut Command, limit: Duration) -> Option<String
 }
 
 /// The first executable of that name on `PATH`.
-pub(crate) fn find_on_path(name: &str) -> Option<PathBuf> {
+#[must_use]
+pub fn find_on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|candidate| candidate.is_file())
 }
@@ -103,7 +108,7 @@ pub(crate) fn running_with_mark(pid_file: &Path, mark: &OsStr) -> Option<Pid> {
     has_mark(pid, mark).then_some(pid)
 }
 
-/// Whether the process runs and its command line holds `mark`.
+/// Returns true if the process runs and its command line holds `mark`.
 pub(crate) fn has_mark(pid: Pid, mark: &OsStr) -> bool {
     let mark = mark.as_encoded_bytes();
     command_line(pid).is_some_and(|line| line.windows(mark.len()).any(|part| part == mark))
@@ -132,14 +137,26 @@ pub(crate) fn stop(pid: Pid, still_running: impl Fn() -> bool, patience: Duratio
     }
 }
 
-/// Ends a child that this command started together with all that it started.
+/// Kills a child and every process of its group.
 ///
-/// Only for a child that leads its own process group.
+/// The child must lead its own process group.
 pub(crate) fn kill_group(child: &mut Child) {
     if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
         let _ = rustix::process::kill_process_group(pid, Signal::KILL);
     }
     let _ = child.wait();
+}
+
+/// Runs `clean_up` and ends the process with code 130 when the command is interrupted.
+///
+/// # Errors
+/// When another handler is set already.
+pub fn at_interrupt(mut clean_up: impl FnMut() + Send + 'static) -> Result<()> {
+    ctrlc::set_handler(move || {
+        clean_up();
+        std::process::exit(130);
+    })
+    .context("cannot handle Ctrl-C")
 }
 
 #[cfg(test)]

@@ -5,19 +5,19 @@ use std::io::{IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a plain line is written where there is no terminal.
+/// The time between two lines where there is no terminal.
 const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 
 static ONLY_RESULTS: AtomicBool = AtomicBool::new(false);
 
-/// From now on steps show how they ended, and nothing before: another
-/// program writes to the same terminal at the same time.
-pub(crate) fn show_only_results() {
+/// Shows only the result of each step from now on, because another program writes to the same
+/// terminal.
+pub fn show_only_results() {
     ONLY_RESULTS.store(true, Ordering::Relaxed);
 }
 
-/// What a long step is doing, with the time that it has taken.
-pub(crate) struct Progress {
+/// The progress of a long step, with its elapsed time.
+pub struct Progress {
     label: String,
     started: Instant,
     last_line: Option<Instant>,
@@ -25,7 +25,9 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    pub(crate) fn new(label: impl Into<String>) -> Self {
+    /// Starts a step.
+    #[must_use]
+    pub fn new(label: impl Into<String>) -> Self {
         Self {
             label: label.into(),
             started: Instant::now(),
@@ -35,7 +37,7 @@ impl Progress {
     }
 
     /// Shows `detail` now on a terminal, and at intervals elsewhere.
-    pub(crate) fn update(&mut self, detail: &str) {
+    pub fn update(&mut self, detail: &str) {
         if ONLY_RESULTS.load(Ordering::Relaxed) {
             return;
         }
@@ -50,23 +52,24 @@ impl Progress {
     }
 
     /// Ends the step with a line that stays.
-    pub(crate) fn finish(self, detail: &str) {
+    pub fn finish(self, detail: &str) {
         if self.rewrites {
             eprint!("\r\x1b[2K");
         }
         eprintln!("{}: {detail} ({:.1} s)", self.label, self.started.elapsed().as_secs_f64());
     }
 
-    /// Ends the step without a word, where an error message follows.
-    pub(crate) fn abandon(self) {
+    /// Ends the step silently, before an error message.
+    pub fn abandon(self) {
         if self.rewrites {
             eprintln!();
         }
     }
 }
 
-/// A number of bytes in the unit that a reader expects.
-pub(crate) fn human_bytes(bytes: u64) -> String {
+/// Formats a number of bytes with a decimal unit.
+#[must_use]
+pub fn human_bytes(bytes: u64) -> String {
     const UNITS: [&str; 4] = ["B", "kB", "MB", "GB"];
     let mut unit = 0;
     let mut amount = bytes as f64;
@@ -75,6 +78,11 @@ pub(crate) fn human_bytes(bytes: u64) -> String {
         unit += 1;
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{amount:.1} {}", UNITS[unit]) }
+}
+
+/// Prints a heading on standard output.
+pub fn heading(title: &str) {
+    println!("\n── {title} ──");
 }
 
 #[cfg(test)]

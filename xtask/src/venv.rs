@@ -1,4 +1,4 @@
-//! Virtual environments of Python with exactly the packages that a file names.
+//! Python virtual environments with a fixed list of packages.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,23 +9,30 @@ use anyhow::{Context, Result, bail};
 use crate::process;
 use crate::terminal::Progress;
 
-/// How long making a virtual environment may take.
+/// The time limit for creating a virtual environment.
 const INSTALL_LIMIT: Duration = Duration::from_secs(1_200);
 
-/// The interpreter that environments are made with.
-pub(crate) fn base() -> Result<PathBuf> {
+/// The interpreter that creates the environments.
+///
+/// # Errors
+/// When `python3` is not on `PATH`.
+pub fn base() -> Result<PathBuf> {
     process::find_on_path("python3")
         .context("python3 is not on PATH: install Python 3.11 or newer, with its venv module")
 }
 
 /// The interpreter of an environment.
-pub(crate) fn interpreter(folder: &Path) -> PathBuf {
+#[must_use]
+pub fn interpreter(folder: &Path) -> PathBuf {
     folder.join("bin/python")
 }
 
-/// Makes an environment with these packages, unless it is there.
-pub(crate) fn ensure(folder: &Path, label: &str, requirements: &str) -> Result<()> {
-    // Written last, so that an environment with it is whole.
+/// Creates an environment with these packages, unless it exists.
+///
+/// # Errors
+/// When Python is missing or a package cannot be installed.
+pub fn ensure(folder: &Path, label: &str, requirements: &str) -> Result<()> {
+    // Written last, so that an environment with this file is complete.
     let stamp = folder.join("requirements.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|kept| kept == requirements) {
         return Ok(());
@@ -44,7 +51,7 @@ pub(crate) fn ensure(folder: &Path, label: &str, requirements: &str) -> Result<(
                 "{what} failed (on Debian, `python3 -m venv` needs the package python3-venv):\n{}",
                 finished.tail()
             ),
-            None => bail!("{what} does not end"),
+            None => bail!("{what} did not end within {} s", INSTALL_LIMIT.as_secs()),
         }
     }
     std::fs::write(&stamp, requirements).with_context(|| format!("cannot write {}", stamp.display()))?;

@@ -1,4 +1,4 @@
-//! Where this checkout is, and the folders that development commands own in it.
+//! The folders of this checkout, and its cargo.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,23 +8,28 @@ use anyhow::{Context, Result};
 
 /// The workspace's root folder.
 ///
-/// Cargo names the manifest's folder at run time too, which stays right when
-/// several checkouts share one target folder.
-pub(crate) fn root() -> PathBuf {
-    let manifest = std::env::var_os("CARGO_MANIFEST_DIR")
-        .map(PathBuf::from)
-        .filter(|folder| folder.ends_with("xtask"))
-        .unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")));
-    manifest.parent().map(Path::to_path_buf).unwrap_or(manifest)
+/// Cargo sets the folder of the running package at run time too, which stays right when several
+/// checkouts share one target folder.
+#[must_use]
+pub fn root() -> PathBuf {
+    let running = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+    let running = running.as_deref().and_then(Path::parent).filter(|root| root.join("xtask/Cargo.toml").is_file());
+    match running {
+        Some(root) => root.to_path_buf(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_path_buf).unwrap_or_default(),
+    }
 }
 
-/// The folder with everything that `cargo xtask es` keeps; git ignores it.
+/// The folder of the development nodes; git ignores it.
 pub(crate) fn es_folder() -> PathBuf {
     root().join(".es")
 }
 
-/// Makes a folder anew.
-pub(crate) fn empty_folder(path: &Path) -> Result<()> {
+/// Creates an empty folder, removing what is there.
+///
+/// # Errors
+/// When the folder cannot be removed or created.
+pub fn empty_folder(path: &Path) -> Result<()> {
     if path.exists() {
         std::fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
@@ -43,11 +48,12 @@ pub(crate) fn checkout_id() -> String {
     format!("{:08x}", hash >> 32)
 }
 
-/// The cargo that runs this command, as if a person had called it.
+/// The cargo that runs this command, with the environment of a terminal.
 ///
-/// Cargo tells this command about its own package. Some build scripts look at such variables,
-/// and with others than the time before they, and all that depends on them, are built again.
-pub(crate) fn cargo() -> Command {
+/// Cargo sets variables about the running package. Some build scripts depend on them and would be
+/// built again, with everything above them, so they are removed.
+#[must_use]
+pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     for (name, _) in std::env::vars_os() {
         if is_about_own_package(&name) {
@@ -66,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_inner_cargo_is_not_told_of_this_package() {
+    fn an_inner_cargo_does_not_see_this_package() {
         for (variable, is_own) in [
             ("CARGO_MANIFEST_DIR", true),
             ("CARGO_PKG_VERSION_MAJOR", true),
@@ -76,7 +82,7 @@ mod tests {
         ] {
             assert_eq!(is_about_own_package(OsStr::new(variable)), is_own, "{variable}");
         }
-        // Whoever runs the tests is a cargo that has told of this package.
+        // The tests themselves run under a cargo that sets these variables.
         let removed: Vec<_> =
             cargo().get_envs().filter(|(_, value)| value.is_none()).map(|(name, _)| name.to_owned()).collect();
         assert!(removed.iter().any(|name| name == "CARGO_MANIFEST_DIR"), "{removed:?}");

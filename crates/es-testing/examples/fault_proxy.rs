@@ -12,8 +12,8 @@
 //! | `refuse-items PERCENT SEED` | answers this share of the documents of each request with 429 |
 //! | `lose-replies COUNT EACH` | loses so many replies after the node has applied the request, and of one body at most `EACH` in a row |
 //! | `record FILE` | appends each body to a new file, its length in 8 bytes (little-endian) before it |
-//! | `stop-recording` | ends the file, and tells how much it holds and the query that the requests had |
-//! | `counts` | nothing: tells what went by so far |
+//! | `stop-recording` | ends the file, and reports its size and the query that the requests had |
+//! | `counts` | nothing: reports the counts so far |
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -49,7 +49,7 @@ fn say(answer: &Value) -> io::Result<()> {
     stdout.flush()
 }
 
-/// What is done to bulk requests, and what was done.
+/// The current fault of bulk requests, and the counts.
 #[derive(Default)]
 struct Plan {
     mode: Mode,
@@ -70,7 +70,7 @@ enum Mode {
     LoseReplies {
         left: u64,
         each: u32,
-        /// How often the reply to a body, by its hash, was lost.
+        /// The number of lost replies to a body, by its hash.
         lost: HashMap<u64, u32>,
     },
 }

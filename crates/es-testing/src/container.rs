@@ -22,19 +22,19 @@ use crate::certificates::Certificates;
 /// The image that is run where `ES_IMAGE` names no other.
 pub const OFFICIAL_IMAGE: &str = "docker.elastic.co/elasticsearch/elasticsearch:9.4.3";
 
-/// The image that `cargo xtask es image` builds where the official one is not to be had.
+/// The image that `cargo xtask es image` builds where the official one is not available.
 pub const BUILT_IMAGE: &str = "orchestrator/elasticsearch-dev:9.4.3";
 
-/// How long a container may take from its start to its first good answer.
+/// The time limit from the start of a container to its first successful answer.
 const READY_LIMIT: Duration = Duration::from_secs(300);
 
-/// How long getting the image may take.
+/// The time limit for pulling the image.
 const START_LIMIT: Duration = Duration::from_secs(900);
 
 /// The folder of the node's configuration in the image.
 const CONFIG: &str = "/usr/share/elasticsearch/config";
 
-/// Whether the node in the container asks who is there.
+/// The security of the node in the container.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// Plain HTTP, no users.
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Container {
 }
 
 impl Container {
-    /// How to reach the node in the container.
+    /// The address and credentials of the node in the container.
     #[must_use]
     pub fn node(&self) -> &Node {
         &self.node
@@ -78,7 +78,7 @@ impl Drop for Container {
 /// Starts a container and waits until its node serves.
 ///
 /// # Errors
-/// Why there is none: no daemon answers, or no image is to be had.
+/// When no daemon answers, or no image is available.
 pub async fn start(security: Security) -> Result<Container, String> {
     let (ready, started) = oneshot::channel();
     let (stop, stopped) = oneshot::channel();
@@ -273,7 +273,7 @@ async fn gateways() -> Vec<String> {
         .collect()
 }
 
-/// Name and tag; the colon of a registry's port is no tag.
+/// Name and tag; the colon of a registry's port is not a tag.
 fn split_image(image: &str) -> (String, String) {
     match image.rsplit_once(':') {
         Some((name, tag)) if !tag.contains('/') => (name.to_owned(), tag.to_owned()),

@@ -1,7 +1,7 @@
 //! A proxy between a client and a node that breaks exchanges on purpose, by a script.
 //!
 //! It stands before a real node, so that a test can ask what *happened* there when the client was
-//! told nothing, or something else. Every request takes the next fault of the script that matches
+//! not answered, or answered otherwise. Every request takes the next fault of the script that matches
 //! its path; once the script is used up, requests pass. Which request gets which fault depends on
 //! the order in which they arrive and on nothing else, so a test that sends one after the other,
 //! or that scripts by path, is deterministic.
@@ -133,7 +133,7 @@ impl FaultProxy {
         *self.listening.lock().unwrap_or_else(PoisonError::into_inner) = Some(task);
     }
 
-    /// How many connections were made so far.
+    /// The number of connections so far.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.shared.lock().connections
@@ -145,26 +145,26 @@ impl FaultProxy {
         self.shared.lock().requests.iter().filter(|request| request.path.contains(part)).cloned().collect()
     }
 
-    /// How many requests whose path contains `part` arrived so far.
+    /// The number of received requests whose path contains `part`.
     #[must_use]
     pub fn seen(&self, part: &str) -> usize {
         self.requests(part).len()
     }
 
-    /// How many requests whose path contains `part` the node has answered so far, whether the
+    /// The number of requests whose path contains `part` that the node has answered, whether the
     /// client learned of it or not.
     #[must_use]
     pub fn forwarded(&self, part: &str) -> usize {
         self.requests(part).iter().filter(|request| request.status.is_some()).count()
     }
 
-    /// How many documents were refused, and how many were not, under [`Fault::RefuseItems`].
+    /// The numbers of refused and forwarded documents under [`Fault::RefuseItems`].
     #[must_use]
     pub fn items(&self) -> SeenItems {
         self.shared.lock().items
     }
 
-    /// How many scripted faults have not been used yet. A test that ends with some left did not
+    /// The number of unused scripted faults. A test that ends with some left did not
     /// test what it meant to.
     #[must_use]
     pub fn unused(&self) -> usize {

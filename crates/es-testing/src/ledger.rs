@@ -1,4 +1,4 @@
-//! What a run reports of its live tests: how many got a node, and which were skipped.
+//! The report on live tests: the number that got a node, and the skipped ones.
 
 use std::io::Write;
 

@@ -18,7 +18,7 @@
 //! # }
 //! ```
 //!
-//! Where the node comes from, in this order:
+//! The node comes from, in this order:
 //!
 //! | node | [`plain`] | [`secure`] |
 //! |---|---|---|
@@ -26,8 +26,8 @@
 //! | this checkout | the node of `cargo xtask es up` | the node of `cargo xtask es up --secure` |
 //! | Docker | a container of `ES_IMAGE`, or the official image | the same, with TLS and a password |
 //!
-//! What a client makes of a network that breaks is tested through a [`FaultProxy`] before the
-//! node: it resets, stalls, cuts and loses by a script, and tells what the node has seen.
+//! Tests of a client on a broken network put a [`FaultProxy`] before the
+//! node: it resets, stalls, cuts and loses by a script, and reports what the node has seen.
 //!
 //! Variables that the crate reads beside these: `CI`; `ES_TESTING_LEDGER`, a
 //! file that gets one line for each test that got a node; and

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::container::Container;
 
-/// How long a test's own request may take before it fails the test.
+/// The time limit of a test's own request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running Elasticsearch, and what it takes to talk to it.

@@ -35,7 +35,10 @@ pub fn unique_prefix(test: &str) -> String {
 /// When the prefix is so short that it could be somebody's index, and when the
 /// node refuses.
 pub async fn clean(node: &Node, prefix: &str) {
-    assert!(prefix.len() >= SHORTEST_PREFIX && !prefix.contains(['*', ',', '?']), "{prefix:?} is no prefix of a test");
+    assert!(
+        prefix.len() >= SHORTEST_PREFIX && !prefix.contains(['*', ',', '?']),
+        "{prefix:?} is not a prefix of a test"
+    );
     let listed = node.get(&format!("/_cat/indices/{prefix}*?format=json&h=index&expand_wildcards=all")).await;
     let names: Vec<&str> = listed
         .as_array()
@@ -66,7 +69,7 @@ impl Scope {
         Self { node: node.clone(), prefix: unique_prefix(test) }
     }
 
-    /// What every name of the test starts with.
+    /// The prefix of every name of the test.
     #[must_use]
     pub fn prefix(&self) -> &str {
         &self.prefix

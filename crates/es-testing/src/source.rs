@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::container::{self, Security};
 use crate::{Node, ledger};
 
-/// How long a node that is said to run may take to answer.
+/// The time limit for the first answer of a node that should run.
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
 
 /// A node without security, or none where none is to be had.
@@ -104,7 +104,7 @@ fn from_environment(kind: Kind, variable: impl Fn(&str) -> Option<String>) -> Op
     })
 }
 
-/// What `cargo xtask es` remembers of a node, as far as tests need it.
+/// The part of the state of `cargo xtask es` that tests need.
 #[derive(Deserialize)]
 struct State {
     url: String,

@@ -1,5 +1,4 @@
-//! Which crate of the workspace may depend on which, checked against what
-//! cargo says of the manifests.
+//! The allowed dependencies between the crates of the workspace, checked against `cargo metadata`.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -9,10 +8,10 @@ use serde::Deserialize;
 
 use crate::{process, workspace};
 
-/// Every arrow there may be: a crate, and what of the workspace it may depend on.
+/// Every crate of the workspace, with the crates of the workspace that it may depend on.
 ///
-/// ARCHITECTURE.md draws the same picture.
-const ARROWS: [(&str, &[&str]); 12] = [
+/// ARCHITECTURE.md draws the same graph.
+const ARROWS: [(&str, &[&str]); 13] = [
     ("es-values", &[]),
     ("es-core", &["es-values"]),
     ("es-assets", &["es-values"]),
@@ -38,15 +37,19 @@ const ARROWS: [(&str, &[&str]); 12] = [
     ),
     (TEST_CRATE, &[]),
     ("xtask", &[]),
+    ("xtask-bench", &["xtask"]),
 ];
 
-/// The crate that any but `xtask` may use in its tests, and none outside of them.
+/// The crates of development commands, which run the program and link to none of its crates.
+const COMMANDS: [&str; 2] = ["xtask", "xtask-bench"];
+
+/// The crate for tests: a development dependency of any crate except [`COMMANDS`].
 const TEST_CRATE: &str = "es-testing";
 
-/// Crates from outside that one crate alone may use: the outside crate, and its user.
+/// External crates that only one crate of the workspace may depend on: the external crate, and that one.
 const OWNED: [(&str, &str); 1] = [("elasticsearch", "es-core")];
 
-/// What `cargo metadata` says, as far as the rules need it.
+/// The part of `cargo metadata` that the rules need.
 #[derive(Debug, Deserialize)]
 struct Metadata {
     packages: Vec<Package>,
@@ -73,7 +76,7 @@ pub(crate) fn check() -> Result<()> {
     let metadata: Metadata = serde_json::from_str(&json).context("cannot read cargo metadata")?;
     let violations = violations(&metadata);
     if violations.is_empty() {
-        println!("{} crates depend on each other as they may", metadata.packages.len());
+        println!("{} crates have only allowed dependencies", metadata.packages.len());
         return Ok(());
     }
     violations.iter().for_each(|violation| println!("{violation}"));
@@ -109,7 +112,7 @@ fn may(package: &str, allowed: &[&str], dependency: &Dependency, members: &BTree
         return package == *owner;
     }
     if name == TEST_CRATE {
-        return dependency.kind.as_deref() == Some("dev") && package != "xtask";
+        return dependency.kind.as_deref() == Some("dev") && !COMMANDS.contains(&package);
     }
     !members.contains(name) || allowed.contains(&name)
 }
@@ -118,7 +121,7 @@ fn may(package: &str, allowed: &[&str], dependency: &Dependency, members: &BTree
 mod tests {
     use super::*;
 
-    /// The workspace of the table, with `extra` dependencies of a crate on top.
+    /// The workspace of the table, with `extra` dependencies of one crate.
     fn workspace_with(crate_name: &str, extra: &[(&str, Option<&str>)]) -> Metadata {
         let packages = ARROWS
             .iter()
@@ -138,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn the_drawn_arrows_are_allowed() {
+    fn dependencies_of_the_table_are_allowed() {
         let extra = [("serde", None), (TEST_CRATE, Some("dev"))];
         assert_eq!(violations(&workspace_with("es-bulk", &extra)), Vec::<String>::new());
         let own = [("elasticsearch", None)];
@@ -146,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn other_arrows_are_not() {
+    fn other_dependencies_are_refused() {
         for (package, dependency, kind) in [
             ("es-bulk", "es-export", None),
             ("es-bulk", "es-export", Some("dev")),
@@ -157,6 +160,10 @@ mod tests {
             ("es-bulk", TEST_CRATE, None),
             ("xtask", TEST_CRATE, Some("dev")),
             ("xtask", "es-core", None),
+            ("xtask", "xtask-bench", None),
+            ("xtask-bench", TEST_CRATE, Some("dev")),
+            ("xtask-bench", "orchestrator", None),
+            ("orchestrator", "xtask", Some("dev")),
         ] {
             let found = violations(&workspace_with(package, &[(dependency, kind)]));
             let shown = kind.unwrap_or("normal");

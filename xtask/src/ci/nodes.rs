@@ -12,18 +12,19 @@ use crate::es::commands;
 use crate::es::provider::Choice;
 use crate::es::state::{Layout, Node, NodeName};
 use crate::es::up::{self, Options, Outcome};
-use crate::terminal;
+use crate::{process, terminal};
 
-/// Nodes that boot while something else goes on.
+/// Nodes that boot in the background.
 pub(crate) struct TestNodes {
     layout: Layout,
     provider: Choice,
     es_version: String,
     booting: Option<JoinHandle<Result<Ready>>>,
+    ready: Option<Ready>,
     _lock: std::fs::File,
 }
 
-/// The environment that leads tests to the nodes.
+/// The environment that points tests at the nodes.
 #[derive(Clone, Default)]
 pub(crate) struct Ready {
     pub(crate) variables: Vec<(String, String)>,
@@ -32,18 +33,15 @@ pub(crate) struct Ready {
 }
 
 impl TestNodes {
-    /// Starts to boot a plain and a secure node, but those that the environment names.
+    /// Starts to boot a plain and a secure node, except those that the environment names.
     pub(crate) fn begin(provider: Choice, es_version: &str) -> Result<Self> {
         let layout = Layout::checks();
         let lock = layout.lock_all()?;
         terminal::show_only_results();
         let at_signal = layout.clone();
-        ctrlc::set_handler(move || {
-            discard_all(&at_signal);
-            std::process::exit(130);
-        })
-        .context("cannot handle Ctrl-C")?;
-        let mut nodes = Self { layout, provider, es_version: es_version.to_owned(), booting: None, _lock: lock };
+        process::at_interrupt(move || discard_all(&at_signal))?;
+        let mut nodes =
+            Self { layout, provider, es_version: es_version.to_owned(), booting: None, ready: None, _lock: lock };
         nodes.boot();
         Ok(nodes)
     }
@@ -56,6 +54,7 @@ impl TestNodes {
     }
 
     fn boot(&mut self) {
+        self.ready = None;
         let (layout, provider, es_version) = (self.layout.clone(), self.provider, self.es_version.clone());
         self.booting = Some(std::thread::spawn(move || boot(&layout, provider, &es_version)));
     }
@@ -69,29 +68,34 @@ impl TestNodes {
 
     /// Waits until both nodes serve.
     ///
-    /// A boot that failed is tried once more: the first went on beside the compiler, on a machine
-    /// that may have had neither the time nor the memory for both, and a download may have broken
-    /// off. Without a node tests skip, and say so; in CI that is an error.
+    /// A failed boot is repeated once: the first ran beside the compiler, on a machine that may have
+    /// lacked time or memory for both, and a download may have been cut short. Without a node tests
+    /// skip and say so; in CI that is an error.
     pub(crate) fn ready(&mut self) -> Result<Ready> {
+        if let Some(ready) = &self.ready {
+            return Ok(ready.clone());
+        }
         let booted = self.booted().or_else(|error| {
             println!("the nodes for live tests did not start: {error:#}\ntrying once more");
             discard_all(&self.layout);
             self.boot();
             self.booted()
         });
-        match booted {
+        let ready = match booted {
             Err(error) if !in_ci() => {
                 println!("no Elasticsearch for live tests: {error:#}");
-                Ok(Ready { against: "no Elasticsearch".into(), ..Ready::default() })
+                Ready { against: "no Elasticsearch".into(), ..Ready::default() }
             }
-            other => other.context("no Elasticsearch for live tests"),
-        }
+            other => other.context("no Elasticsearch for live tests")?,
+        };
+        self.ready = Some(ready.clone());
+        Ok(ready)
     }
 
     fn booted(&mut self) -> Result<Ready> {
         match self.booting.take() {
             Some(booting) => booting.join().unwrap_or_else(|_| Err(anyhow!("the boot panicked"))),
-            None => Err(anyhow!("the nodes were asked for twice")),
+            None => Err(anyhow!("no node is booting")),
         }
     }
 }

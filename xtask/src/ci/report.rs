@@ -1,7 +1,8 @@
-//! What a run of the checks ends with: what failed and why, a table, the live tests, the counts.
+//! The end of a run: failures with their reasons, a table of the steps, live tests, skipped checks,
+//! and counts.
 //!
-//! The reasons are told once more here, as the end of a long log is what one
-//! reads first, and at times all that is kept of it.
+//! The reasons are repeated here, because the end of a long log is read first, and is sometimes all
+//! that is kept of it.
 
 use std::time::Duration;
 
@@ -11,17 +12,19 @@ use super::tests_output::Counts;
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     rows: Vec<Row>,
-    /// Of all tests that ran.
+    /// The counts of all tests.
     pub(crate) counts: Counts,
-    /// What live tests ran against, a step each that ran any.
+    /// The live tests of each step that ran any.
     pub(crate) live: Vec<LiveTests>,
+    /// The checks that were skipped, with their reasons.
+    skipped: Vec<String>,
 }
 
 #[derive(Debug)]
 struct Row {
     step: &'static str,
     took: Duration,
-    /// Why it failed, if it did.
+    /// The reason of a failure.
     failure: Option<String>,
 }
 
@@ -36,6 +39,14 @@ pub(crate) struct LiveTests {
 impl Report {
     pub(crate) fn add(&mut self, step: &'static str, took: Duration, failure: Option<String>) {
         self.rows.push(Row { step, took, failure });
+    }
+
+    /// Notes checks that this machine does not allow. They are not counted: they are not tests.
+    pub(crate) fn skip(&mut self, checks: Vec<String>) {
+        for check in checks {
+            println!("SKIPPED {check}");
+            self.skipped.push(check);
+        }
     }
 
     pub(crate) fn passed(&self) -> bool {
@@ -57,6 +68,7 @@ impl Report {
         let total: Duration = self.rows.iter().map(|row| row.took).sum();
         lines.push(format!("{:<13} {:>8.1} s", "total", total.as_secs_f64()));
         lines.extend(self.live.iter().map(|live| format!("live tests: {} against {}", live.count, live.against)));
+        lines.extend(self.skipped.iter().map(|check| format!("skipped {check}")));
         lines.push(self.counts.to_string());
         lines.join("\n")
     }
@@ -67,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_failed_stands_before_the_table_and_the_counts_at_its_end() {
+    fn failures_come_before_the_table_and_counts_after_it() {
         let mut report = Report {
             counts: Counts {
                 passed: 12,
@@ -79,6 +91,7 @@ mod tests {
             live: vec![LiveTests { count: 4, against: "Elasticsearch 9.4.3 at http://x".into() }],
             ..Report::default()
         };
+        report.skip(vec!["deny: advisories: no network".into()]);
         report.add("fmt", Duration::from_millis(400), None);
         report.add("test", Duration::from_millis(61_500), Some("cargo ended with 101".into()));
         assert_eq!(
@@ -90,6 +103,7 @@ mod tests {
              test              61.5 s  FAILED\n\
              total             61.9 s\n\
              live tests: 4 against Elasticsearch 9.4.3 at http://x\n\
+             skipped deny: advisories: no network\n\
              12 passed, 1 failed, 2 skipped"
         );
         assert!(!report.passed());

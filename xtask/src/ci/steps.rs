@@ -1,4 +1,4 @@
-//! The steps that are a call of cargo, and the one of the consumers of exports.
+//! The steps that call cargo, and the one of the consumers of exports.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use super::in_ci;
 use super::nodes::{Ready, TestNodes};
 use super::report::LiveTests;
 use super::tests_output::Counts;
+use crate::compile::{self, Executable};
 use crate::{consumers, workspace};
 
 pub(crate) fn fmt() -> Result<()> {
@@ -26,8 +27,8 @@ pub(crate) fn clippy() -> Result<()> {
 }
 
 pub(crate) fn doc() -> Result<()> {
-    // There are no examples to document. Asking for them makes cargo choose the
-    // dependencies' features as clippy did, and not compile them once more.
+    // Examples have no documentation. Selecting them makes cargo choose the dependencies' features as
+    // clippy did, so that they are not compiled twice.
     let mut command = cargo(&["doc", "--workspace", "--no-deps", "--lib", "--examples"]);
     lock_in_ci(&mut command);
     command.env("RUSTDOCFLAGS", "-D warnings");
@@ -40,12 +41,19 @@ pub(crate) fn build() -> Result<()> {
     succeed(command)
 }
 
+/// Runs the unit tests.
+///
+/// They are selected as [`test`] selects them, so that nothing is compiled twice.
+pub(crate) fn unit(counts: &mut Counts) -> Result<()> {
+    run_tests(cargo(&["test", "--workspace", "--lib", "--bins", "--no-fail-fast"]), counts)
+}
+
 pub(crate) fn doctest(counts: &mut Counts) -> Result<()> {
     let command = cargo(&["test", "--workspace", "--doc", "--no-fail-fast"]);
     run_tests(command, counts)
 }
 
-/// Lets the usual packages read what exports write; each counts as a test.
+/// Reads exported files with the usual packages; each package counts as a test.
 pub(crate) fn consumers(counts: &mut Counts) -> Result<()> {
     if let Err(error) = consumers::install_usual() {
         if in_ci() {
@@ -61,7 +69,30 @@ pub(crate) fn consumers(counts: &mut Counts) -> Result<()> {
     outcome.verdict()
 }
 
-/// Runs the tests, and says what the live ones ran against.
+/// The example of a kind that a program outside of this workspace could register.
+const OWN_KIND: &str = "own_kind";
+
+/// Runs [`OWN_KIND`] against the plain node. Returns why it was skipped, if it was.
+pub(crate) fn own_kind(nodes: Option<&mut TestNodes>) -> Result<Vec<String>> {
+    let source = Path::new("crates/orchestrator/examples").join(OWN_KIND).with_extension("rs");
+    if !workspace::root().join(&source).is_file() {
+        return Ok(vec![format!("own kind: there is no {}", source.display())]);
+    }
+    let ready = nodes.map(TestNodes::ready).transpose()?.unwrap_or_default();
+    if ready.variables.is_empty() && std::env::var_os("ELASTICSEARCH_URL").is_none() {
+        return Ok(vec!["own kind: there is no Elasticsearch".to_owned()]);
+    }
+    // The same selection as for generated files, so that no dependency is compiled twice.
+    let messages = compile::build(&["--workspace", "--bins", "--examples"])?;
+    let program = compile::executable_in(&messages, Executable::example(OWN_KIND))?;
+    let mut command = Command::new(program);
+    command.current_dir(workspace::root());
+    point_to(&mut command, &ready);
+    succeed(command)?;
+    Ok(Vec::new())
+}
+
+/// Runs the tests, and returns what the live ones ran against.
 pub(crate) fn test(nodes: Option<&mut TestNodes>, counts: &mut Counts) -> (Result<()>, Option<LiveTests>) {
     with_nodes(nodes, |ready, ledger| {
         let mut command = cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-fail-fast"]);
@@ -70,7 +101,7 @@ pub(crate) fn test(nodes: Option<&mut TestNodes>, counts: &mut Counts) -> (Resul
     })
 }
 
-/// Runs the integration tests of the libraries alone, against whatever nodes these are.
+/// Runs only the integration tests of the libraries.
 pub(crate) fn compatibility(nodes: Option<&mut TestNodes>, counts: &mut Counts) -> (Result<()>, Option<LiveTests>) {
     with_nodes(nodes, |ready, ledger| {
         let mut failed = Vec::new();
@@ -110,9 +141,9 @@ fn with_nodes(
     (outcome, Some(LiveTests { count, against: ready.against }))
 }
 
-/// The integration tests of the library crates, compiled: the folder that each runs in, and the program.
+/// The compiled integration tests of the library crates: the folder that each runs in, and the program.
 fn live_programs() -> Result<Vec<(PathBuf, PathBuf)>> {
-    // The same selection as the other steps, so that nothing is compiled anew.
+    // The same selection as the other steps, so that nothing is compiled twice.
     let mut command =
         cargo(&["test", "--workspace", "--lib", "--bins", "--tests", "--no-run", "--message-format=json"]);
     let output = command.stderr(Stdio::null()).output().context("cannot start cargo")?;
@@ -132,7 +163,7 @@ fn live_programs() -> Result<Vec<(PathBuf, PathBuf)>> {
 }
 
 /// Libraries that do not depend on what Elasticsearch they meet.
-const WITHOUT_ELASTICSEARCH: [&str; 2] = ["es-assets", "es-testing"];
+const WITHOUT_ELASTICSEARCH: [&str; 3] = ["es-assets", "es-testing", "es-values"];
 
 /// The program that a message of cargo announces, if it is the integration tests of a library
 /// that talks to Elasticsearch.
@@ -144,9 +175,14 @@ fn live_program(message: &Value) -> Option<(PathBuf, PathBuf)> {
     (is_library && is_live).then_some((folder.to_owned(), message["executable"].as_str()?.into()))
 }
 
-/// Leads tests to these nodes, and to nothing else.
+/// Points tests at these nodes alone, and at the file where live tests note that they ran.
 fn lead_to(command: &mut Command, ready: &Ready, ledger: &Path) {
     command.env("ES_TESTING_LEDGER", ledger);
+    point_to(command, ready);
+}
+
+/// Points a program at these nodes alone.
+fn point_to(command: &mut Command, ready: &Ready) {
     if ready.variables.iter().any(|(key, _)| key == "ELASTICSEARCH_URL") {
         // Credentials of another node must not reach this one.
         for name in ["API_KEY", "USER", "PASSWORD", "CA_CERT"] {
@@ -162,7 +198,7 @@ fn cargo(arguments: &[&str]) -> Command {
     command
 }
 
-/// In CI the versions are those that were committed.
+/// Uses the committed versions of dependencies in CI.
 fn lock_in_ci(command: &mut Command) {
     if in_ci() {
         command.arg("--locked");
@@ -180,8 +216,8 @@ fn succeed(mut command: Command) -> Result<()> {
 /// Runs a `cargo test`, shows what it prints, and reads the counts from it.
 fn run_tests(mut command: Command, counts: &mut Counts) -> Result<()> {
     if in_ci() {
-        // The same cases each time, so that a change is judged by itself and not by the dice.
-        // Everywhere else property tests draw new ones.
+        // The same cases in each run, so that the outcome depends on the change alone. Everywhere else
+        // property tests draw new ones.
         command.env("PROPTEST_RNG_SEED", "20261121");
     }
     let mut child = command
@@ -212,7 +248,7 @@ fn run_tests(mut command: Command, counts: &mut Counts) -> Result<()> {
     for reader in readers.into_iter().flatten() {
         let _ = reader.join();
     }
-    // Read last: a skip takes away from a pass that was counted before.
+    // Read last: a skip reduces the number of passes counted before.
     skipped.iter().for_each(|line| run.read(line));
     counts.add(run);
     let status = child.wait().context("cannot wait for cargo")?;

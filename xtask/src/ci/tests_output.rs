@@ -3,7 +3,7 @@
 /// Lines kept of what failed tests said: enough for some ten failures with their causes.
 const MOST_FAILURE_LINES: usize = 300;
 
-/// How many tests there were, by outcome, and what those that failed said.
+/// The number of tests by outcome, and the output of those that failed.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) passed: usize,
@@ -11,7 +11,7 @@ pub(crate) struct Counts {
     pub(crate) skipped: usize,
     /// The part of the output that `cargo test` heads with `failures:`, of each program.
     pub(crate) failures: Vec<String>,
-    /// Whether the lines that come are of that part.
+    /// True while reading that part.
     pub(super) in_failures: bool,
 }
 

@@ -1,27 +1,37 @@
-//! Rules of this project that neither the compiler nor clippy knows.
+//! Rules of this project that neither the compiler nor clippy checks.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use crate::workspace;
 
-/// What is looked at, from the workspace's root. Build output is not among it.
-const PLACES: [&str; 8] = [".cargo", ".ci", "crates", "deploy", "docs", "examples", "fuzz", "xtask"];
+/// The checked folders, from the workspace's root. Build output below them is skipped.
+const PLACES: [&str; 9] = [".cargo", ".ci", "crates", "deploy", "docs", "examples", "fuzz", "xtask", "xtask-bench"];
 
-/// Files longer than this, without their tests, are split.
+/// The maximum number of lines of a file, without its tests.
 const MAX_LINES: usize = 500;
 
-/// Words that say that work is left.
+/// Markers of unfinished work.
 ///
-/// Written in two parts, as are the folders below, so that this file passes.
+/// They and the folders below are written in two parts, so that this file passes.
 const LEFTOVERS: [&str; 4] =
     [concat!("TO", "DO"), concat!("FIX", "ME"), concat!("to", "do!"), concat!("unimple", "mented!")];
 
-/// The beginnings of paths that exist on one person's machine only.
+/// The folders of paths that exist on one machine only.
 const HOME_FOLDERS: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), concat!("/ro", "ot/")];
 
-/// Files that hold text written by people.
+/// Words that open a subordinate clause, with which no doc comment begins.
+const OPENINGS: [&str; 4] = ["What", "Whether", "How", "Where"];
+
+/// Fails the check for a doc comment with one of [`OPENINGS`]; otherwise they are only counted.
+const ENFORCE_OPENINGS: bool = false;
+
+/// An import from so far away that the module is in the wrong place, or the path should start at `crate`.
+const FAR_IMPORT: &str = concat!("super::super", "::super");
+
+/// The extensions of text files that people write.
 const TEXT: [&str; 11] = ["rs", "md", "toml", "yaml", "yml", "json", "sh", "html", "css", "js", "example"];
 
 pub(crate) fn check() -> Result<()> {
@@ -33,21 +43,71 @@ pub(crate) fn check() -> Result<()> {
     collect_here(&root, &mut files)?;
     files.sort();
     let mut violations = Vec::new();
+    let mut openings: BTreeMap<String, usize> = BTreeMap::new();
     for file in &files {
-        // Only what is not text at all cannot be read as such.
+        // A file that is not UTF-8 is not text.
         let Ok(text) = std::fs::read_to_string(file) else {
             continue;
         };
         let name = file.strip_prefix(&root).unwrap_or(file);
         violations
             .extend(violations_in(name, &text).into_iter().map(|violation| format!("{}{violation}", name.display())));
+        let found = clause_openings(name, &text);
+        if !found.is_empty() {
+            *openings.entry(crate_of(name)).or_default() += found.len();
+        }
+        if ENFORCE_OPENINGS {
+            let message =
+                |number| format!("{}:{number}: a doc comment begins with a noun phrase or a verb", name.display());
+            violations.extend(found.into_iter().map(message));
+        }
+    }
+    if !openings.is_empty() {
+        println!("{}", counted(&openings));
     }
     if violations.is_empty() {
         println!("{} files are tidy", files.len());
         return Ok(());
     }
     violations.iter().for_each(|violation| println!("{violation}"));
-    bail!("{} untidy places", violations.len())
+    bail!("{} violations", violations.len())
+}
+
+/// The number of doc comments that begin with one of [`OPENINGS`], in all and by crate.
+fn counted(openings: &BTreeMap<String, usize>) -> String {
+    let by_crate: Vec<String> = openings.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    let total: usize = openings.values().sum();
+    format!("{total} doc comments begin with {}: {}", OPENINGS.join(", "), by_crate.join(", "))
+}
+
+/// The crate of a file, by its path from the workspace's root.
+fn crate_of(name: &Path) -> String {
+    let mut folders = name.components().map(Component::as_os_str);
+    let first = folders.next().unwrap_or_default();
+    let folder = if first == "crates" { folders.next().unwrap_or(first) } else { first };
+    folder.to_string_lossy().into_owned()
+}
+
+/// The numbers of the lines where a doc comment begins with one of [`OPENINGS`].
+fn clause_openings(name: &Path, text: &str) -> Vec<usize> {
+    if name.extension().is_none_or(|extension| extension != "rs") {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    // Lines of a comment are of one kind, so an example inside of one begins no comment of its own.
+    let mut previous = None;
+    for (index, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        let marker = ["//!", "///"].into_iter().find(|marker| line.starts_with(marker));
+        if let Some(marker) = marker.filter(|_| marker != previous) {
+            let first = line[marker.len()..].split_whitespace().next().unwrap_or_default();
+            if OPENINGS.contains(&first.trim_end_matches([',', '\''])) {
+                found.push(index + 1);
+            }
+        }
+        previous = marker;
+    }
+    found
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
@@ -80,26 +140,29 @@ fn collect_here(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// What is wrong with a file, each with the line where it is.
+/// The violations in a file, each with its line.
 fn violations_in(name: &Path, text: &str) -> Vec<String> {
     let mut violations = Vec::new();
     let is_rust = name.extension().is_some_and(|extension| extension == "rs");
     if is_rust {
         if !opens_with_module_docs(text) {
-            violations.push(":1: a module opens with `//!` and what it is for".to_owned());
+            violations.push(":1: a module begins with `//!` and its purpose".to_owned());
         }
         let lines = lines_without_tests(text);
         if !is_test_file(name) && lines > MAX_LINES {
-            violations.push(format!(": {lines} lines without tests, more than {MAX_LINES}: split it"));
+            violations.push(format!(": {lines} lines without tests, the maximum is {MAX_LINES}: split it"));
         }
     }
     for (index, line) in text.lines().enumerate() {
         let number = index + 1;
         if is_rust && let Some(word) = LEFTOVERS.iter().find(|word| has_word(line, word)) {
-            violations.push(format!(":{number}: `{word}` is left"));
+            violations.push(format!(":{number}: `{word}` marks unfinished work: finish it or file an issue"));
+        }
+        if is_rust && line.contains(FAR_IMPORT) {
+            violations.push(format!(":{number}: `{FAR_IMPORT}`: start the path at `crate`"));
         }
         if let Some(folder) = HOME_FOLDERS.iter().find(|folder| names_home(line, folder)) {
-            violations.push(format!(":{number}: a path under {folder} exists on one machine only"));
+            violations.push(format!(":{number}: a path under {folder} exists on one machine only: use a relative one"));
         }
     }
     violations
@@ -119,7 +182,7 @@ fn is_test_file(name: &Path) -> bool {
         || name.file_stem().is_some_and(|stem| stem == "tests")
 }
 
-/// Whether the word stands by itself, and is no part of another.
+/// Returns true if the line has the word by itself, not as a part of another.
 fn has_word(line: &str, word: &str) -> bool {
     line.match_indices(word).any(|(start, _)| {
         let before = line[..start].chars().next_back();
@@ -129,7 +192,7 @@ fn has_word(line: &str, word: &str) -> bool {
     })
 }
 
-/// Whether a path begins here, that goes on with somebody's name.
+/// Returns true if the line has a path below `folder` with a name.
 fn names_home(line: &str, folder: &str) -> bool {
     line.match_indices(folder).any(|(start, _)| {
         let before = line[..start].chars().next_back();
@@ -148,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn a_module_opens_with_its_purpose() {
+    fn a_module_begins_with_its_purpose() {
         assert!(found("src/a.rs", "\n//! Does this.\nfn a() {}\n").is_empty());
-        assert_eq!(found("src/a.rs", "use b;\n//! late\n"), [":1: a module opens with `//!` and what it is for"]);
+        assert_eq!(found("src/a.rs", "use b;\n//! late\n"), [":1: a module begins with `//!` and its purpose"]);
         assert!(found("a.md", "# Title\n").is_empty());
     }
 
     #[test]
-    fn leftovers_are_found_as_words_alone() {
+    fn markers_of_unfinished_work_are_whole_words() {
         for (line, expected) in [
             (format!("// {}: later", LEFTOVERS[0]), 1),
             (format!("    {}()", LEFTOVERS[2]), 1),
@@ -169,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn long_files_are_found_without_their_tests() {
+    fn tests_do_not_count_as_lines_of_a_file() {
         let body = |lines: usize| format!("//! M.\n{}", "a();\n".repeat(lines - 1));
         assert!(found("src/a.rs", &body(MAX_LINES)).is_empty());
         assert_eq!(found("src/a.rs", &body(MAX_LINES + 1)).len(), 1);
@@ -179,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn home_folders_are_found_as_beginnings_of_paths() {
+    fn home_folders_are_found_at_the_start_of_paths() {
         for (line, expected) in [
             (format!("see {}ann/x", HOME_FOLDERS[0]), 1),
             (format!("\"{}ann\"", HOME_FOLDERS[1]), 1),
@@ -189,5 +252,35 @@ mod tests {
         ] {
             assert_eq!(found("a.md", &line).len(), expected, "{line}");
         }
+    }
+
+    #[test]
+    fn far_imports_are_found() {
+        let text = format!("//! M.\nuse {FAR_IMPORT}::a;\nuse super::super::b;\n");
+        assert_eq!(found("src/a.rs", &text).len(), 1);
+        assert!(found("a.md", &text).is_empty());
+    }
+
+    #[test]
+    fn a_doc_comment_does_not_begin_with_a_clause() {
+        let text = "//! What it is.\n//! How it works.\n\n/// Whether it is.\nfn a() {}\n\
+                    /// Returns it.\n/// ```\n/// // Where\n/// ```\nfn b() {}\n\
+                    /// Whatever.\nfn c() {}\n    /// Where, as said.\n    x: u8,\n// How it is done.\n";
+        assert_eq!(clause_openings(Path::new("src/a.rs"), text), [1, 4, 13]);
+        assert!(clause_openings(Path::new("a.md"), text).is_empty());
+    }
+
+    #[test]
+    fn clauses_are_counted_by_crate() {
+        for (path, name) in [
+            ("crates/es-core/src/a.rs", "es-core"),
+            ("xtask/src/a.rs", "xtask"),
+            ("fuzz/a.rs", "fuzz"),
+            ("a.rs", "a.rs"),
+        ] {
+            assert_eq!(crate_of(Path::new(path)), name);
+        }
+        let openings = BTreeMap::from([("b".to_owned(), 2), ("a".to_owned(), 1)]);
+        assert_eq!(counted(&openings), "3 doc comments begin with What, Whether, How, Where: a 1, b 2");
     }
 }

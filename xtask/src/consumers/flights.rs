@@ -5,24 +5,26 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::bench::cluster::Cluster;
 use crate::compile::ProgramArgs;
-use crate::{demo, example};
+use crate::scope::IndexScope;
+use crate::terminal::heading;
+use crate::{es, example, process};
 
-/// What is made, with all that it needs.
+/// The selected assets, with their dependencies.
 const SELECTION: &str = "+training_set,+training_records";
 
-/// How the copy of the training set differs from it.
+/// The changes that turn the training set into its copy.
 const RECORDS: [(&str, &str); 3] = [
     ("  training_set:\n", "  training_records:\n"),
     ("path: out/training_set,", "path: out/training_records,"),
     ("format: parquet", "format: tfrecord"),
 ];
 
-/// What the pipeline has made, and what leads to the indices that it was made of.
+/// The exported files, and the environment that points at their indices.
 pub(super) struct TrainingSet {
     /// The copy of the example, with the files in its `out`.
     pub(super) project: PathBuf,
@@ -37,12 +39,17 @@ pub(super) fn with_training_set<T>(
     read: impl FnOnce(&TrainingSet) -> Result<T>,
 ) -> Result<T> {
     let program = program.orchestrator()?;
-    let variables = demo::elasticsearch()?;
-    let cluster = Cluster::connect(&variables, "consumers")?;
-    cluster.leave_at_signal()?;
+    let variables = es::elasticsearch()?;
+    let scope = IndexScope::connect(&variables, "consumers")?;
+    let at_signal = scope.clone();
+    process::at_interrupt(move || {
+        // The program got the signal too, and settles what it has in flight.
+        std::thread::sleep(Duration::from_secs(2));
+        at_signal.leave();
+    })?;
     let set = TrainingSet { project: folder.join("flights"), program, variables };
-    let done = set.make(cluster.run()).and_then(|()| read(&set));
-    cluster.leave();
+    let done = set.make(scope.prefix()).and_then(|()| read(&set));
+    scope.leave();
     done
 }
 
@@ -50,7 +57,7 @@ impl TrainingSet {
     /// Copies the example and runs it before the reader's eyes.
     fn make(&self, prefix: &str) -> Result<()> {
         example::copy_to(&self.project, with_records)?;
-        demo::heading("the training set");
+        heading("the training set");
         let status = Command::new(&self.program)
             .arg("-C")
             .arg(&self.project)
@@ -63,7 +70,7 @@ impl TrainingSet {
         if !status.success() {
             bail!("the run of {} ended with {status}", self.project.display());
         }
-        demo::heading("who reads it");
+        heading("who reads it");
         Ok(())
     }
 }

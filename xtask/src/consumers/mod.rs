@@ -22,9 +22,9 @@ use flights::TrainingSet;
 
 /// The programs, from the workspace's root.
 const CHECKERS: &str = "crates/es-export/tests/consumers";
-/// What they import.
+/// The modules that they import.
 const EXAMPLES: &str = "examples/consumers";
-/// How long the example and each program may take.
+/// The time limit for the example and for each program.
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// Programs that share an environment.
@@ -76,7 +76,7 @@ pub(crate) fn run(args: &ConsumersArgs) -> Result<()> {
     let wanted = [Some(USUAL), args.torch.then_some(TORCH), args.tensorflow.then_some(TENSORFLOW)];
     let groups: Vec<Group> = wanted.into_iter().flatten().collect();
     let outcome = if args.flights {
-        // What takes long and may fail comes before an Elasticsearch is burdened.
+        // Slow steps that may fail come before the work on Elasticsearch.
         for group in &groups {
             group.interpreter()?;
         }
@@ -101,7 +101,7 @@ pub(crate) fn read_formats() -> Result<Outcome> {
     read(&[USUAL], &Subject::Formats(write_files()?))
 }
 
-/// How many packages agreed, and which did not.
+/// The number of packages that agreed, and the names of the others.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) agreed: usize,
@@ -115,7 +115,7 @@ impl Outcome {
     }
 }
 
-/// What is read.
+/// The files to read.
 enum Subject<'a> {
     /// The folder with a file of each format.
     Formats(PathBuf),
@@ -180,14 +180,14 @@ impl Group {
     }
 }
 
-/// Where environments and files are kept.
+/// The folder of environments and files.
 fn folder() -> Result<PathBuf> {
     let folder = workspace::root().join("target/consumers");
     std::fs::create_dir_all(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
     Ok(folder)
 }
 
-/// Has the example write its files anew.
+/// Runs the example that writes the files.
 fn write_files() -> Result<PathBuf> {
     // Of the whole workspace: with `--package`, cargo would choose other features of the
     // dependencies than for the tests, and compile them once more.

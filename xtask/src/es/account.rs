@@ -87,7 +87,7 @@ impl Account {
         Ok(())
     }
 
-    /// Whether this account gets as far as `folder`.
+    /// Returns true if this account can enter `folder`.
     pub(crate) fn can_reach(self, folder: &Path) -> bool {
         match self {
             Self::Caller => true,

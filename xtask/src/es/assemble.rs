@@ -19,9 +19,9 @@ use super::jdk::Jdk;
 use super::state::Layout;
 use crate::terminal::Progress;
 
-/// What an Elasticsearch version is put together from.
+/// The archives that a version of Elasticsearch is assembled from.
 enum Recipe {
-    /// The base alone, which lacks much: good for little more than a look.
+    /// The base alone, which lacks many modules.
     Base(Artifact),
     /// The base, and the modules that it lacks.
     BaseAndModules(Artifact, Artifact),
@@ -141,7 +141,7 @@ fn add_modules(archive: &Path, home: &Path, es_version: &str) -> Result<usize> {
     Ok(added.len())
 }
 
-/// Where a file of the bundling archive goes in the node, if it goes there at all.
+/// The path in the node for a file of the bundling archive; `None` if the node does not need it.
 fn wanted_from_bundle(path: &Path, present: &BTreeSet<String>, has_security_cli: bool) -> Option<PathBuf> {
     let inside = path.strip_prefix("elasticsearch").ok()?;
     let wanted = match module_of(inside) {

@@ -23,7 +23,7 @@ pub(crate) enum Command {
     Logs(LogsArgs),
     /// Print the exports that point a program at the node: eval "$(cargo xtask es env)"
     Env(NodeArgs),
-    /// Build a Docker image of a node, where the official one is not to be had
+    /// Build a Docker image of a node, where the official one is not available
     Image(ImageArgs),
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct UpArgs {
     /// Port on this machine [default: 9200, with --secure 9201]
     #[arg(long)]
     port: Option<u16>,
-    /// Where the node comes from
+    /// The provider of the node
     #[arg(long, value_enum, default_value_t = Choice::Auto)]
     provider: Choice,
     /// Java heap

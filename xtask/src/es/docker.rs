@@ -15,19 +15,19 @@ use super::state::Runtime;
 use crate::terminal::Progress;
 use crate::{process, workspace};
 
-/// How long the daemon may take to answer a question.
+/// The time limit for an answer of the daemon.
 const ANSWER_LIMIT: Duration = Duration::from_secs(15);
 
-/// How long getting the image may take.
+/// The time limit for pulling the image.
 const PULL_LIMIT: Duration = Duration::from_secs(15 * 60);
 
-/// How long a container may take to be removed.
+/// The time limit for removing a container.
 const STOP_LIMIT: Duration = Duration::from_secs(120);
 
-/// Where the container keeps its data.
+/// The data folder of the container.
 const DATA_FOLDER: &str = "/usr/share/elasticsearch/data";
 
-/// Everything that tells how to start one container.
+/// The options for starting one container.
 pub(crate) struct Launch<'a> {
     /// The container's name.
     pub(crate) name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Launch<'a> {
     pub(crate) setup: Option<&'a Setup>,
 }
 
-/// Whether a Docker daemon answers.
+/// Returns true if a Docker daemon answers.
 pub(crate) fn daemon_answers() -> bool {
     process::find_on_path("docker").is_some()
         && process::output_of(Command::new("docker").args(["version", "--format", "{{.Server.Version}}"]), ANSWER_LIMIT)
@@ -69,7 +69,7 @@ pub(crate) fn wanted_image(es_version: &str) -> String {
         .unwrap_or_else(|| format!("docker.elastic.co/elasticsearch/elasticsearch:{es_version}"))
 }
 
-/// Whether the daemon has the image.
+/// Returns true if the daemon has the image.
 pub(crate) fn is_present(image: &str) -> bool {
     process::output_of(Command::new("docker").args(["image", "inspect", image]), ANSWER_LIMIT).is_some()
 }
@@ -191,7 +191,7 @@ fn environment(launch: &Launch<'_>, volume: &str) -> Vec<(&'static str, String)>
     variables
 }
 
-/// Whether the container runs.
+/// Returns true if the container runs.
 pub(crate) fn is_running(name: &str) -> bool {
     process::output_of(Command::new("docker").args(["inspect", "--format", "{{.State.Running}}", name]), ANSWER_LIMIT)
         .is_some_and(|text| text.trim() == "true")

@@ -1,4 +1,4 @@
-//! Builds a Docker image of a node, where the official one is not to be had.
+//! Builds a Docker image of a node, where the official one is not available.
 //!
 //! The image is a minimal Debian with the JDK of this machine and the assembled
 //! node. It takes the settings that the official image takes: variables with a
@@ -19,10 +19,10 @@ use super::{assemble, docker, jdk};
 use crate::process;
 use crate::terminal::Progress;
 
-/// Where the official image has the node; users' mounts rely on it.
+/// The folder of the node in the official image, which mounts rely on.
 const NODE_FOLDER: &str = "usr/share/elasticsearch";
 
-/// Where the image has Java.
+/// The folder of Java in the image.
 const JAVA_FOLDER: &str = "opt/java";
 
 /// The user in the image, of the same number as in the official one.
@@ -34,7 +34,7 @@ const ENTRYPOINT: &str = include_str!("../../../deploy/dev-image/entrypoint.sh")
 /// The Debian release that the image is made of.
 const DEBIAN: &str = "bookworm";
 
-/// How long one step of the build may take.
+/// The time limit for one step of the build.
 const STEP_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 /// The name of the image that is built here.

@@ -45,7 +45,7 @@ pub(crate) fn find() -> Result<Jdk> {
     }
 }
 
-/// How to get a JDK on this system.
+/// The advice for installing a JDK on this system.
 fn install_hint() -> &'static str {
     if cfg!(target_os = "macos") {
         "`brew install openjdk`, or set JAVA_HOME to one"
@@ -81,7 +81,7 @@ fn installed() -> Vec<PathBuf> {
         .collect()
 }
 
-/// Reads what a JDK says of itself; nothing when it is no full JDK.
+/// Parses the properties of a JDK; `None` if it is not a full JDK.
 fn inspect(home: &Path) -> Option<Jdk> {
     if !home.join("bin/java").is_file() {
         return None;

@@ -1,8 +1,7 @@
-//! `cargo xtask es`: an Elasticsearch for development, from whatever this
-//! machine offers.
+//! `cargo xtask es`: an Elasticsearch for development, from a container or assembled on this machine.
 //!
-//! [`provider`] chooses where the node comes from; [`up`] starts it. What runs
-//! is remembered by [`state`], so that the other commands find it.
+//! `provider` chooses between the two, `up` starts the node, and `state` keeps its address for the
+//! other commands. [`elasticsearch`] and [`OwnNode`] are for the commands that need a node.
 
 pub(crate) mod account;
 mod artifacts;
@@ -12,12 +11,15 @@ mod docker;
 mod image;
 pub(crate) mod jdk;
 mod node;
+mod own;
 pub(crate) mod provider;
 mod secure;
 pub(crate) mod state;
 pub(crate) mod up;
 
 pub(crate) use commands::{Command, run};
+pub use own::OwnNode;
+pub use up::elasticsearch;
 
 /// The Elasticsearch version that the project is developed against.
 pub(crate) const DEFAULT_VERSION: &str = "9.4.3";

@@ -20,10 +20,10 @@ use crate::terminal::Progress;
 /// A node boots in half a minute on an idle machine; a busy one takes longer.
 const BOOT_LIMIT: Duration = Duration::from_secs(300);
 
-/// How long a node may take to write everything down before it is killed.
+/// The time limit for a shutdown, after which the node is killed.
 const STOP_LIMIT: Duration = Duration::from_secs(60);
 
-/// Everything that tells how to start one node.
+/// The options for starting one node.
 pub(crate) struct Launch<'a> {
     pub(crate) es_version: &'a str,
     pub(crate) home: &'a Path,
@@ -84,7 +84,7 @@ pub(crate) fn start(launch: &Launch<'_>) -> Result<()> {
     Ok(())
 }
 
-/// Whether a process of this node runs, be it still booting.
+/// Returns the process of this node if it runs, even while it boots.
 pub(crate) fn running_pid(folder: &Path) -> Option<rustix::process::Pid> {
     [pid_file(folder), launcher_file(folder)]
         .iter()
@@ -133,7 +133,7 @@ fn command(launch: &Launch<'_>, program: &str) -> Command {
         .env("ES_TMPDIR", launch.folder.join("tmp"))
         // The launcher has a temporary folder too, and leaves files there.
         .env("CLI_JAVA_OPTS", format!("-Djava.io.tmpdir={}", launch.folder.join("tmp").display()))
-        // The folder among the arguments is what tells this node's process
+        // The folder among the arguments is what distinguishes this node's process
         // from any other that got its number later.
         .env("ES_JAVA_OPTS", format!("-Xms{heap} -Xmx{heap} -Dorchestrator.node={}", launch.folder.display()))
         .env_remove("JAVA_HOME")
@@ -142,7 +142,7 @@ fn command(launch: &Launch<'_>, program: &str) -> Command {
     command
 }
 
-/// Lays out the node's folder and writes its configuration anew.
+/// Lays out the node's folder and rewrites its configuration.
 fn prepare(launch: &Launch<'_>) -> Result<()> {
     create_folder(launch.folder, 0o755)?;
     let temporary = launch.folder.join("tmp");
@@ -232,7 +232,7 @@ fn settings(es_version: &str, folder: &Path, port: u16, secure: bool) -> String 
     lines.join("\n")
 }
 
-/// Whether the version holds merges back on a disk that is nearly full: those from 8.19 and from
+/// Returns true if the version throttles merges on a nearly full disk: those from 8.19 and from
 /// 9.1 do. Others do not start with a setting that they do not know.
 fn checks_disk_for_merges(es_version: &str) -> bool {
     let mut numbers = es_version.split('.').map(|part| part.parse::<u32>().unwrap_or_default());

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use super::docker;
 
-/// What the caller asks for.
+/// The requested provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Choice {
     /// ELASTICSEARCH_URL if it is set, else Docker, else a local node
@@ -19,7 +19,7 @@ pub(crate) enum Choice {
     Local,
 }
 
-/// Where the Elasticsearch comes from.
+/// The source of the Elasticsearch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Provider {
     /// One that somebody else runs.
@@ -42,7 +42,7 @@ impl std::fmt::Display for NoContainer {
         match self {
             Self::NoDaemon => formatter.write_str("no Docker daemon answers"),
             Self::NoImage(image) => {
-                write!(formatter, "the image {image} is not to be had (`cargo xtask es image` builds one)")
+                write!(formatter, "the image {image} is not available (`cargo xtask es image` builds one)")
             }
         }
     }
@@ -53,7 +53,7 @@ pub(crate) fn choose(choice: Choice, es_version: &str, url: Option<String>) -> R
     decide(choice, url, || docker::usable_image(es_version))
 }
 
-/// Where a node comes from that has to be this command's own, whatever the environment names.
+/// The provider of a node that belongs to one command, whatever the environment names.
 pub(crate) fn own(es_version: &str) -> Choice {
     match docker::usable_image(es_version) {
         Ok(_) => Choice::Docker,
@@ -107,7 +107,7 @@ mod tests {
         let error = decide(Choice::Docker, None, || Err(NoContainer::NoImage("x:1".into())));
         assert_eq!(
             error.unwrap_err().to_string(),
-            "cannot use a container: the image x:1 is not to be had (`cargo xtask es image` builds one)"
+            "cannot use a container: the image x:1 is not available (`cargo xtask es image` builds one)"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! What a node with security is set up with: a certificate authority, a
+//! The setup of a node with security: a certificate authority, a
 //! certificate for this machine's own addresses, a password and an API key.
 
 use std::path::{Path, PathBuf};
@@ -36,7 +36,7 @@ pub(crate) struct Setup {
     credentials_file: PathBuf,
 }
 
-/// Where the certificates are, as PEM.
+/// The folder of the PEM certificates.
 #[derive(Clone)]
 pub(crate) struct CertificateFiles {
     /// The authority, that clients trust.
@@ -89,7 +89,7 @@ impl Setup {
         Ok(())
     }
 
-    /// What a client needs, without the API key that only a running node can make.
+    /// The credentials of a client, without the API key that only a running node can create.
     pub(crate) fn access(&self) -> Access {
         Access {
             username: ADMINISTRATOR.into(),

@@ -1,4 +1,4 @@
-//! What is remembered between commands: which node runs, where it keeps its
+//! The state between commands: which node runs, the folders of its
 //! data, and the secrets that it was set up with.
 //!
 //! Everything is a file in one folder a node, so that a person can read it and
@@ -31,7 +31,7 @@ impl std::fmt::Debug for Secret {
 /// The folders that nodes, their data and their programs live in.
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
-    /// What the containers of these nodes are called by.
+    /// The part of a container's name that distinguishes these nodes.
     purpose: &'static str,
     /// Holds the state of each node.
     state: PathBuf,
@@ -201,7 +201,7 @@ pub(crate) struct Node {
     pub(crate) runtime: Runtime,
 }
 
-/// What it takes to talk to a node with security.
+/// The credentials for a node with security.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Access {
     pub(crate) username: String,
@@ -212,7 +212,7 @@ pub(crate) struct Access {
     pub(crate) ca_cert: PathBuf,
 }
 
-/// What runs the node.
+/// The process or container of the node.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "provider")]
 pub(crate) enum Runtime {

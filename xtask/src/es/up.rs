@@ -9,14 +9,14 @@ use super::account::Account;
 use super::provider::{Choice, Provider};
 use super::secure::Setup;
 use super::state::{Layout, Node, NodeName, Runtime};
-use super::{assemble, docker, jdk, node, provider};
+use super::{assemble, commands, docker, jdk, node, provider};
 use crate::http::{Auth, Client};
-use crate::terminal::Progress;
+use crate::terminal::{Progress, heading};
 
-/// How long a node may take from its start to its first good answer.
+/// The time limit from the start of a node to its first successful answer.
 const READY_LIMIT: Duration = Duration::from_secs(300);
 
-/// What node is wanted.
+/// The requested node.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) secure: bool,
@@ -71,6 +71,35 @@ pub(crate) fn up(layout: &Layout, options: &Options) -> Result<Outcome> {
         Provider::Local | Provider::External { .. } => start_local(layout, options),
     };
     started.map(Outcome::Started)
+}
+
+/// Finds or starts the development node.
+///
+/// Returns the environment variables that point a program at it; none if the environment names an
+/// Elasticsearch already.
+///
+/// # Errors
+/// When no node can be started.
+pub fn elasticsearch() -> Result<Vec<(&'static str, String)>> {
+    heading("an Elasticsearch");
+    let options = Options {
+        secure: false,
+        port: None,
+        provider: Choice::Auto,
+        heap: "1g".into(),
+        es_version: super::DEFAULT_VERSION.into(),
+        fresh: false,
+    };
+    Ok(match up(&Layout::development(), &options)? {
+        Outcome::External { url } => {
+            println!("using {url}, as ELASTICSEARCH_URL says");
+            Vec::new()
+        }
+        Outcome::Running(node) | Outcome::Started(node) => {
+            println!("Elasticsearch {} at {}", node.version, node.url);
+            commands::variables(&node)
+        }
+    })
 }
 
 /// The node that runs, if one does.
@@ -284,7 +313,7 @@ fn wait_until_ready(node: &Node) -> Result<()> {
             Ok((401, _)) if started.elapsed() > Duration::from_secs(30) => {
                 progress.abandon();
                 bail!(
-                    "{} refuses the password that was made for it: start anew with `cargo xtask es up --secure --fresh`",
+                    "{} refuses the password that was made for it: start again with `cargo xtask es up --secure --fresh`",
                     node.url
                 );
             }

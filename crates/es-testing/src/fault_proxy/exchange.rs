@@ -1,4 +1,4 @@
-//! What happens on one connection: requests are read, go to the node or do not, and are answered
+//! One connection: requests are read, go to the node or do not, and are answered
 //! as the script wants it.
 
 use std::io;
@@ -107,7 +107,7 @@ async fn refuse_items(
         let reply = upstream.ask(&request.with_body(&split.forwarded)?).await?;
         match reply.status()? {
             200 => json_reply(200, "OK", split.merge(&reply.body()?)?),
-            // Nothing of it was applied, or nobody can tell: the client is to hear that.
+            // Nothing of it was applied, or nobody knows: the client gets an error.
             _ => return Ok(reply),
         }
     };

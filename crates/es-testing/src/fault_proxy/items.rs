@@ -17,12 +17,12 @@ pub(super) struct Split {
 }
 
 impl Split {
-    /// How many documents the node gets.
+    /// The number of documents that the node gets.
     pub(super) fn forwarded_items(&self) -> u64 {
         self.refusals.iter().filter(|refusal| refusal.is_none()).count() as u64
     }
 
-    /// How many documents it does not get.
+    /// The number of documents that it does not get.
     pub(super) fn refused_items(&self) -> u64 {
         self.refusals.len() as u64 - self.forwarded_items()
     }

@@ -1,4 +1,4 @@
-//! Where one HTTP/1.1 message ends and the next begins.
+//! The boundaries of HTTP/1.1 messages.
 
 use std::io;
 
@@ -7,9 +7,9 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 /// A whole request or reply, byte for byte.
 pub(super) struct Message {
     pub(super) bytes: Vec<u8>,
-    /// Where the body begins.
+    /// The offset of the body.
     pub(super) head_length: usize,
-    /// Whether it is the last one of its connection.
+    /// True for the last message of a connection.
     pub(super) is_last: bool,
 }
 
@@ -61,7 +61,7 @@ pub(super) enum Kind {
     Reply { to_head: bool },
 }
 
-/// How the end of a body is found: RFC 9112, section 6.3.
+/// The delimiter of a body: RFC 9112, section 6.3.
 enum Framing {
     Length(usize),
     Chunked,
@@ -104,7 +104,7 @@ pub(super) async fn read_message(
     Ok(Some(Message { bytes: std::mem::replace(received, rest), head_length, is_last }))
 }
 
-/// What the head says of the message.
+/// The properties of a message by its head.
 struct Head {
     length: usize,
     framing: Framing,
@@ -151,7 +151,7 @@ fn read_head(received: &[u8], kind: Kind) -> io::Result<Option<Head>> {
     Ok(Some(Head { length, framing, is_last }))
 }
 
-/// How long a chunked body is with its sizes and its end, once it is whole. No side uses
+/// The length of a complete chunked body with its sizes and its end. No side uses
 /// trailers.
 fn chunked_length(body: &[u8]) -> io::Result<Option<usize>> {
     let mut place = 0;

@@ -1,9 +1,9 @@
-//! What is to be done to which request, and what was done.
+//! The script of faults, and the record of their use.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-/// What is done to one request.
+/// The fault of one request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing.
@@ -35,14 +35,14 @@ pub enum Fault {
     /// and the node never sees them; it applies the others. The seed decides which. A request of
     /// which nothing is left counts as answered by the node.
     RefuseItems {
-        /// How many of a hundred documents are refused.
+        /// The percentage of refused documents.
         percent: u8,
         /// Decides which.
         seed: u64,
     },
 }
 
-/// What is done to one connection before a request is read from it.
+/// The fault of one connection, before a request is read from it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ConnectionFault {
     /// Nothing.
@@ -64,14 +64,14 @@ pub struct SeenRequest {
     pub headers: Vec<(String, String)>,
     /// Its body, as it was sent.
     pub body: Vec<u8>,
-    /// What was done to it.
+    /// The applied fault.
     pub fault: Fault,
     /// The status that the node answered; `None` where the node did not see it, or has not
     /// answered yet.
     pub status: Option<u16>,
 }
 
-/// How many documents of bulk requests under [`Fault::RefuseItems`] there were so far.
+/// The number of documents of bulk requests under [`Fault::RefuseItems`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SeenItems {
     /// Those that the node got, in requests that it has answered.
@@ -95,7 +95,7 @@ impl std::fmt::Debug for Decider {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) decider: Decider,
-    /// Whether bodies are forgotten once it is decided what is done to their requests.
+    /// True if bodies are dropped once the faults of their requests are chosen.
     pub(super) forgets_bodies: bool,
     pub(super) items: SeenItems,
     pub(super) connections: usize,

@@ -1,4 +1,4 @@
-//! The client: carries requests to the nodes, again where that is allowed.
+//! The client: sends requests to the nodes, and retries where that is allowed.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,9 +11,11 @@ use url::Url;
 
 use crate::closing::Closings;
 use crate::cluster::{CapabilityCache, Cluster};
+use crate::connection::access::Access;
 use crate::connection::config::ClusterConfig;
 use crate::connection::credentials::Credentials;
 use crate::connection::diagnosis::printable;
+use crate::connection::headers::ExtraHeaders;
 use crate::connection::nodes::Nodes;
 use crate::connection::product::ClusterInfo;
 use crate::connection::retry::{Attempt, RetryPolicy, next_wait};
@@ -29,11 +31,14 @@ use crate::request::{Method, Request, Response};
 use crate::search::{PointInTime, Scroll, SearchAnswer};
 use crate::sql::SqlCursor;
 
-/// A connection to one cluster. Cloning it is cheap; all clones share connections.
+/// A connection to one cluster. It is cheap to clone; all clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
-    /// For requests without a policy of their own.
+    access: Arc<Access>,
+    /// Clients with other credentials have their own, as the answer depends on privileges.
+    capabilities: Arc<CapabilityCache>,
+    /// The policy of requests without one of their own.
     retry: RetryPolicy,
 }
 
@@ -42,7 +47,8 @@ struct Inner {
     nodes: Nodes,
     sniffing: Schedule,
     info: ClusterInfo,
-    capabilities: CapabilityCache,
+    /// The access of requests that the client sends for itself.
+    access: Arc<Access>,
     closings: Closings,
 }
 
@@ -54,8 +60,7 @@ impl std::fmt::Debug for Client {
 }
 
 impl Client {
-    /// Connects, and checks that the far side is Elasticsearch 8 or 9 that accepts the
-    /// credentials.
+    /// Connects, and checks that the server is Elasticsearch 8 or 9 and accepts the credentials.
     ///
     /// # Errors
     /// Any kind: this is where a wrong address, certificate or password shows.
@@ -70,8 +75,9 @@ impl Client {
             Credentials::None => in_the_address,
             given => given.clone(),
         };
-        let transport = Transport::new(&config, credentials)?;
-        let info = first_answer(&transport, &urls).await?;
+        let access = Arc::new(Access::new(credentials, &config.headers)?);
+        let transport = Transport::new(&config)?;
+        let info = first_answer(&transport, &urls, &access).await?;
         debug!(version = %info.version, cluster = %info.cluster_name, "connected");
         let sniffing = Schedule::new(config.sniffing);
         let inner = Inner {
@@ -79,44 +85,74 @@ impl Client {
             nodes: Nodes::new(urls),
             sniffing,
             info,
-            capabilities: CapabilityCache::default(),
+            access: access.clone(),
             closings: Closings::new(),
         };
         if inner.sniffing.at_start() {
             inner.sniff().await;
         }
-        Ok(Self { inner: Arc::new(inner), retry: config.retry })
+        Ok(Self { inner: Arc::new(inner), access, capabilities: Arc::default(), retry: config.retry })
     }
 
-    /// The same connection with another policy: for work at the end of which more waiting is
-    /// cheaper than doing it again.
+    /// The same connections with another retry policy, such as for long work, where waiting longer
+    /// is cheaper than to start from scratch.
     #[must_use]
     pub fn with_retry(&self, retry: RetryPolicy) -> Self {
         Self { retry, ..self.clone() }
     }
 
-    /// What the cluster said of itself when the client connected.
+    /// The same connections with other credentials, such as those of a tenant. Nothing is sent:
+    /// wrong credentials fail the first request with [`ErrorKind::Unauthorized`].
+    ///
+    /// ```no_run
+    /// # async fn example(client: &es_core::Client, keys: &[String]) -> Result<(), es_core::Error> {
+    /// use es_core::Credentials;
+    ///
+    /// for key in keys {
+    ///     let tenant = client.with_credentials(Credentials::api_key(key))?;
+    ///     println!("{} documents", tenant.indices().count("events").await?);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a secret that a header cannot have.
+    pub fn with_credentials(&self, credentials: Credentials) -> Result<Self, Error> {
+        let access = Arc::new(self.access.with_credentials(credentials)?);
+        Ok(Self { access, capabilities: Arc::default(), ..self.clone() })
+    }
+
+    /// The same connections with more headers, which replace those of the same name.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Config`] for a value that a header cannot have.
+    pub fn with_headers(&self, headers: &ExtraHeaders) -> Result<Self, Error> {
+        let access = Arc::new(self.access.with_headers(headers)?);
+        Ok(Self { access, capabilities: Arc::default(), ..self.clone() })
+    }
+
+    /// The name, id and version of the cluster, as of the connect.
     pub fn info(&self) -> &ClusterInfo {
         &self.inner.info
     }
 
-    /// The addresses that requests go to now, without user information: those of the
-    /// configuration, or the ones that sniffing found.
+    /// The addresses that requests are sent to now, without user information: those of the configuration,
+    /// or those that sniffing found.
     pub fn nodes(&self) -> Vec<String> {
         self.inner.nodes.urls().iter().map(printable).collect()
     }
 
-    /// Sends a request, again where it may be repeated, and returns the answer if its
-    /// status is a success.
+    /// Sends a request, retries it where that is allowed, and returns a successful answer.
     ///
     /// # Errors
     /// The last failure when the retries are used up or not allowed.
     pub async fn send(&self, request: &Request) -> Result<Response, Error> {
         self.sniff_when_due();
-        self.inner.send(request, request.retry.unwrap_or(self.retry)).await
+        self.inner.send(request, request.retry.unwrap_or(self.retry), &self.access).await
     }
 
-    /// Sends a request and tells whether the thing asked for exists (404 says no).
+    /// Sends a request. Returns `false` if its target does not exist (404).
     ///
     /// # Errors
     /// As [`Client::send`], other than for 404.
@@ -124,7 +160,7 @@ impl Client {
         Ok(self.find(request).await?.is_some())
     }
 
-    /// Sends a request for something that may not exist: then (404) there is no answer.
+    /// Sends a request. Returns `None` if its target does not exist (404).
     pub(crate) async fn find(&self, request: &Request) -> Result<Option<Response>, Error> {
         match self.send(request).await {
             Ok(answer) => Ok(Some(answer)),
@@ -144,7 +180,7 @@ impl Client {
     }
 
     pub(crate) fn capability_cache(&self) -> &CapabilityCache {
-        &self.inner.capabilities
+        &self.capabilities
     }
 
     /// Single documents of an index.
@@ -184,7 +220,7 @@ impl Client {
         Esql::new(self)
     }
 
-    /// Sends a query in SQL; its pages are then taken from the cursor.
+    /// Sends a query in SQL, and returns a cursor over its pages.
     ///
     /// # Errors
     /// As [`SqlCursor::next_page`].
@@ -215,7 +251,7 @@ impl Client {
         self.inner.closings.settle(limit).await
     }
 
-    /// Asks for the list of nodes beside the requests, which do not wait for it.
+    /// Requests the list of nodes in the background.
     fn sniff_when_due(&self) {
         if self.inner.sniffing.is_due(Instant::now()) {
             let inner = self.inner.clone();
@@ -224,14 +260,14 @@ impl Client {
     }
 }
 
-/// Finds a node that answers. A person waits for the first answer, so a dead address is told
-/// at once: every node is asked, and none is asked twice.
-async fn first_answer(transport: &Transport, urls: &[Url]) -> Result<ClusterInfo, Error> {
+/// Finds a node that answers. A person waits for the first answer, so every node is tried once, without
+/// retries.
+async fn first_answer(transport: &Transport, urls: &[Url], access: &Access) -> Result<ClusterInfo, Error> {
     let hello = Request::new(Method::Get, "/");
     let mut first: Option<(Error, &Url)> = None;
     for url in urls {
-        let error = match transport.attempt(&hello, &Bytes::new(), url, None).await {
-            Ok(answer) => match identify(transport, &hello, &answer, url) {
+        let error = match transport.attempt(&hello, &Bytes::new(), url, access, None).await {
+            Ok(answer) => match identify(transport, &hello, &answer, url, access) {
                 Err(error) if error.is_retryable() => error,
                 decided => return explained(transport, decided, url).await,
             },
@@ -252,7 +288,7 @@ async fn explained(transport: &Transport, found: Result<ClusterInfo, Error>, url
     }
 }
 
-/// Says of a request that must not be sent twice that its fate is not known.
+/// Adds to the error of a request that must not be sent twice that its outcome is unknown.
 fn in_doubt(error: Error) -> Error {
     match error.kind() {
         ErrorKind::Interrupted | ErrorKind::TimedOut | ErrorKind::Unavailable | ErrorKind::AnswerTooLarge => {
@@ -262,25 +298,30 @@ fn in_doubt(error: Error) -> Error {
     }
 }
 
-/// Who answered.
-fn identify(transport: &Transport, hello: &Request, answer: &Answer, url: &Url) -> Result<ClusterInfo, Error> {
+/// Identifies the server that answered.
+fn identify(
+    transport: &Transport,
+    hello: &Request,
+    answer: &Answer,
+    url: &Url,
+    access: &Access,
+) -> Result<ClusterInfo, Error> {
     let product = answer.product();
-    // A proxy that asks for credentials, or that finds no node behind it, has no product header
-    // to show, nor has Elasticsearch where the user may not even ask for its version. What
-    // points elsewhere is told so.
+    // A proxy that requires credentials, or finds no node behind it, sends no product header; neither
+    // does Elasticsearch where the user may not even read its version. Redirects have their own error.
     let is_refused = || ServerError::parse(&answer.body).is_some_and(|error| error.error_type == "security_exception");
     let is_known = product.is_some()
         || answer.location().is_some()
         || matches!(answer.status, 401 | 407 | 429 | 502..=504)
         || (answer.status == 403 && is_refused());
     if !answer.is_success() && is_known {
-        return Err(transport.failure(hello, answer, url));
+        return Err(transport.failure(hello, answer, url, access));
     }
     ClusterInfo::check(&printable(url), product, &answer.body)
 }
 
 impl Inner {
-    async fn send(&self, request: &Request, policy: RetryPolicy) -> Result<Response, Error> {
+    async fn send(&self, request: &Request, policy: RetryPolicy, access: &Access) -> Result<Response, Error> {
         request.check()?;
         let body = self.transport.encoded_body(request).await?;
         let started = Instant::now();
@@ -288,7 +329,7 @@ impl Inner {
         let mut tried: Vec<Url> = Vec::new();
         loop {
             let node = self.nodes.pick(Instant::now(), &tried);
-            let error = match self.transport.attempt(request, &body, &node, Some(&self.info)).await {
+            let error = match self.transport.attempt(request, &body, &node, access, Some(&self.info)).await {
                 Ok(answer) if answer.is_success() => {
                     self.nodes.succeeded(&node);
                     return Ok(Response {
@@ -299,7 +340,7 @@ impl Inner {
                         node: printable(&node),
                     });
                 }
-                Ok(answer) => self.transport.failure(request, &answer, &node),
+                Ok(answer) => self.transport.failure(request, &answer, &node, access),
                 Err(error) => error,
             };
             self.note(&node, &error);
@@ -324,9 +365,8 @@ impl Inner {
         }
     }
 
-    /// Notes how a node did. An answer is a sign of health, also one that refuses the request
-    /// or says that what it asked to wait for did not happen (408); a gateway's that has no node
-    /// behind it is none.
+    /// Records the health of a node. An answer is a sign of health, also a refusal or a time-out of the
+    /// server's own (408); the answer of a gateway without a node behind it is not.
     fn note(&self, node: &Url, error: &Error) {
         use ErrorKind::{Connect, Interrupted, NotElasticsearch, TimedOut, Tls, Unavailable};
         let is_down = match error.kind() {
@@ -342,7 +382,7 @@ impl Inner {
         }
     }
 
-    /// Takes over the cluster's list of nodes. What goes wrong is told and changes nothing.
+    /// Adopts the cluster's list of nodes. A failure is logged and changes nothing.
     async fn sniff(&self) {
         let node = self.nodes.pick(Instant::now(), &[]);
         let found = self.find_nodes(&node).await;
@@ -363,12 +403,12 @@ impl Inner {
     }
 
     async fn find_nodes(&self, node: &Url) -> Result<Vec<Url>, Error> {
-        // Short, and tried once: there will be another time.
+        // A short limit and no retries: the list is requested again later.
         let limit = self.transport.connect_timeout();
         let list = Request::new(Method::Get, sniff::PATH).timeout(limit).retry(RetryPolicy::NEVER);
-        let answer = self.transport.attempt(&list, &Bytes::new(), node, Some(&self.info)).await?;
+        let answer = self.transport.attempt(&list, &Bytes::new(), node, &self.access, Some(&self.info)).await?;
         if !answer.is_success() {
-            return Err(self.transport.failure(&list, &answer, node));
+            return Err(self.transport.failure(&list, &answer, node, &self.access));
         }
         let known = self.nodes.urls();
         let listed = sniff::read(&answer.body, node.scheme())?;
@@ -380,11 +420,11 @@ impl Inner {
         Ok(checked.into_iter().flatten().collect())
     }
 
-    /// Whether a node that was listed can be reached and trusted, and is one of this cluster.
+    /// Returns `true` if a listed node can be reached and trusted, and belongs to this cluster.
     async fn is_same_cluster(&self, url: &Url, limit: Duration) -> bool {
         let hello = Request::new(Method::Get, "/").timeout(limit);
-        let answer = self.transport.attempt(&hello, &Bytes::new(), url, None).await;
-        match answer.and_then(|answer| identify(&self.transport, &hello, &answer, url)) {
+        let answer = self.transport.attempt(&hello, &Bytes::new(), url, &self.access, None).await;
+        match answer.and_then(|answer| identify(&self.transport, &hello, &answer, url, &self.access)) {
             Ok(found) if found.cluster_uuid == self.info.cluster_uuid => true,
             Ok(found) => {
                 warn!(node = printable(url), cluster = found.cluster_name, "left out a listed node of another cluster");

@@ -8,7 +8,7 @@ use crate::request::{Request, Response};
 #[derive(Clone, Copy)]
 pub(crate) struct Optional<'a> {
     pub(crate) client: &'a Client,
-    /// What the module is called.
+    /// The name of the module.
     pub(crate) feature: &'static str,
 }
 

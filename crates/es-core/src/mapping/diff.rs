@@ -1,4 +1,4 @@
-//! What changed between two mappings, field by field, and whether the live index takes it.
+//! The changes between two mappings, field by field, and their effect on a live index.
 
 use std::fmt;
 
@@ -8,10 +8,10 @@ use super::canonical;
 use super::rules::{self, Step, Verdict};
 use super::{Mapping, Properties, Property};
 
-/// Whether a change can be made on the live index.
+/// The effort that a change needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The live index takes it.
+    /// The live index accepts it.
     InPlace,
     /// The documents have to be written to a new index.
     Reindex,
@@ -22,13 +22,13 @@ pub enum ChangeKind {
 pub struct Change {
     /// The field's path, or the name of a parameter of the root.
     pub path: String,
-    /// Whether the live index takes it.
+    /// The effort that it needs.
     pub kind: ChangeKind,
-    /// What differs, in words.
+    /// The difference, in words.
     pub reason: String,
-    /// Whether the server answers a `PUT _mapping` of it with success. It does so also for
-    /// some changes that need a new index: a new sub-field is only in documents written from
-    /// then on, and a field that is left out just stays.
+    /// `true` if the server answers a `PUT _mapping` of it with success. It does so also for some changes
+    /// that need a new index: a new sub-field exists only in documents written later, and a field that is
+    /// left out simply stays.
     pub accepted: bool,
 }
 
@@ -46,12 +46,12 @@ pub struct MappingDiff {
 }
 
 impl MappingDiff {
-    /// Whether the mappings are the same.
+    /// Returns `true` if the mappings are the same.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether some change needs a new index.
+    /// Returns `true` if some change needs a new index.
     pub fn needs_reindex(&self) -> bool {
         self.changes.iter().any(|change| change.kind == ChangeKind::Reindex)
     }
@@ -62,7 +62,7 @@ impl MappingDiff {
     }
 }
 
-/// What an object takes from the one around it.
+/// The parameters that an object inherits from its parent.
 #[derive(Clone, Copy)]
 struct Inherited<'a> {
     dynamic: &'a str,
@@ -114,7 +114,7 @@ pub(super) fn diff(live: &Mapping, wanted: &Mapping) -> MappingDiff {
     diff
 }
 
-/// Runtime fields are computed when they are read, so every change is in place.
+/// Compares runtime fields. They are computed when they are read, so every change is in place.
 fn runtime(live: &Mapping, wanted: &Mapping, diff: &mut MappingDiff) {
     let (old, new) = (live.runtime(), wanted.runtime());
     for name in names(&new, &old) {
@@ -131,7 +131,7 @@ fn runtime(live: &Mapping, wanted: &Mapping, diff: &mut MappingDiff) {
     }
 }
 
-/// The names of the first, and then those that only the second has.
+/// The names of the first, then those that only the second has.
 fn names<'a>(first: &'a Map<String, Value>, second: &'a Map<String, Value>) -> impl Iterator<Item = &'a String> {
     first.keys().chain(second.keys().filter(|name| !first.contains_key(*name)))
 }
@@ -177,7 +177,7 @@ fn property(
     properties(path, (&old.map("properties"), old_inside), (&new.map("properties"), new_inside), diff);
     sub_fields(path, (old, old_inside), (new, new_inside), diff);
 
-    // What an object inherits was reported where it was said.
+    // An inherited parameter was reported where it was set.
     let says_so = dynamic_of(old.definition).is_some() || dynamic_of(new.definition).is_some();
     if says_so && old_inside.dynamic != new_inside.dynamic {
         let reason = describe(old.parameter("dynamic"), new.parameter("dynamic"));
@@ -231,8 +231,8 @@ fn sub_fields(
 pub(super) fn in_place_update(live: &Mapping, wanted: &Mapping) -> Mapping {
     let mut update = wanted.clone();
     for name in live.parameters.keys().filter(|name| !wanted.parameters.contains_key(*name)) {
-        // The server keeps what a request does not speak of. Two of those with a default
-        // cannot be changed at all.
+        // The server keeps parameters that a request leaves out. Two of those with a default cannot be
+        // changed at all.
         let fixed = matches!(name.as_str(), "enabled" | "subobjects");
         if let Some(default) = canonical::default_of_root(name).filter(|_| !fixed) {
             update.parameters.insert(name.clone(), default);
@@ -250,7 +250,7 @@ pub(super) fn in_place_update(live: &Mapping, wanted: &Mapping) -> Mapping {
     update
 }
 
-/// The wanted fields, with `dynamic` said where only the live index says it.
+/// The wanted fields, with `dynamic` added where only the live index sets it.
 fn say_dynamic(
     (old, old_around): (&Properties, Inherited<'_>),
     (new, new_around): (&Properties, Inherited<'_>),

@@ -14,7 +14,7 @@ const MIN_ROWS: usize = 100;
 /// The waits before a page is requested again: a breaker closes when other requests end.
 const BACKOFF: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 
-/// Whether the server refused a request because it lacks memory for it.
+/// Returns `true` if the server refused a request because it lacks memory for it.
 pub(super) fn is_refusal(error: &Error) -> bool {
     error.kind() == ErrorKind::Overloaded && error.server().is_some_and(ServerError::is_circuit_breaker)
 }

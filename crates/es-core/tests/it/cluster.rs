@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use es_core::{
-    Availability, Capability, Client, ClusterConfig, Credentials, DiskGate, HealthStatus, HealthWait, IndexPrivileges,
-    LicenceAnswer, NewIndex, PrivilegeRequest, Secret, Security, UngrantedPrivilege,
+use es_core::cluster::{
+    Availability, Capability, DiskGate, IndexPrivileges, LicenceAnswer, PrivilegeRequest, Security, UngrantedPrivilege,
 };
+use es_core::{Client, ClusterConfig, Credentials, HealthStatus, HealthWait, NewIndex, Secret};
 use es_testing::{Node, Scope};
 use reqwest::Method;
 use serde_json::{Value, json};

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use es_core::{Availability, Capability, Client, ErrorKind, HealthStatus, HealthWait, LicenceAnswer, Security};
+use es_core::cluster::{Availability, Capability, LicenceAnswer, Security};
+use es_core::{Client, ErrorKind, HealthStatus, HealthWait};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer};

@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
-use es_core::{
-    AliasAction, AliasOptions, Client, ComponentTemplate, DataLifecycle, ForceMerge, IndexTemplate, LifecyclePolicy,
-    Mapping, NewIndex, NewSnapshot, Reindex, Repository, Restore, RolloverConditions, RolloverMode, TaskId, Wait,
-};
+use es_core::data_streams::DataLifecycle;
+use es_core::indices::{RolloverConditions, RolloverMode};
+use es_core::lifecycle::LifecyclePolicy;
+use es_core::reindex::Reindex;
+use es_core::snapshots::{NewSnapshot, Repository, Restore};
+use es_core::tasks::TaskId;
+use es_core::templates::{ComponentTemplate, IndexTemplate};
+use es_core::{AliasAction, AliasOptions, Client, ForceMerge, Mapping, NewIndex, Wait};
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer};
@@ -67,7 +71,7 @@ async fn requests_to_indices_and_aliases() {
     check(
         &server,
         indices.create("a", &new),
-        &[r#"PUT /a {"settings":{"number_of_shards":2},"mappings":{"properties":{"n":{"type":"long"}}}}"#],
+        &[r#"PUT /a?timeout=30000ms {"settings":{"number_of_shards":2},"mappings":{"properties":{"n":{"type":"long"}}}}"#],
     )
     .await;
     check(&server, indices.exists("a"), &["HEAD /a"]).await;

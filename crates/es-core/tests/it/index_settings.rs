@@ -1,6 +1,7 @@
 //! When settings can be changed, beside what a real node says.
 
-use es_core::{IndexSettings, Method, NewIndex, Request, SettingKind};
+use es_core::settings::SettingKind;
+use es_core::{IndexSettings, Method, NewIndex, Request};
 use serde_json::{Map, Value, json};
 
 use crate::support::live;

@@ -4,9 +4,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use es_core::{
-    Client, DataLifecycle, DeleteAction, ErrorKind, LifecyclePolicy, LifecycleStatus, MergeAction, RolloverConditions,
-};
+use es_core::data_streams::DataLifecycle;
+use es_core::indices::RolloverConditions;
+use es_core::lifecycle::{DeleteAction, LifecyclePolicy, LifecycleStatus, MergeAction};
+use es_core::{Client, ErrorKind};
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer};

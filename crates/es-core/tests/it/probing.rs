@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use es_core::{ClusterConfig, Credentials, ErrorKind, Secret, TlsConfig, Verification, probe};
+use es_core::probe::probe;
+use es_core::{ClusterConfig, Credentials, ErrorKind, Secret, TlsConfig, Verification};
 use rcgen::CertificateParams;
 
 use crate::support::{at, dead_port, of_node, raw_server};

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, Mutex};
 
+use es_core::error::PrivilegeScope;
 use es_core::{
-    Client, ClusterConfig, Credentials, ErrorKind, Fingerprint, Method, NewIndex, PrivilegeScope, Request, Secret,
-    Sniffing, TlsConfig, Verification,
+    Client, ClusterConfig, Credentials, ErrorKind, Fingerprint, Method, NewIndex, Request, Secret, Sniffing, TlsConfig,
+    Verification,
 };
 use es_testing::Node;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use es_core::{
-    Client, ErrorKind, IndexSettings, Method, NewIndex, NewSnapshot, Precondition, Repository, Request, Restore,
-    SnapshotState, Wait,
-};
+use es_core::snapshots::{NewSnapshot, Repository, Restore, SnapshotState};
+use es_core::{Client, ErrorKind, IndexSettings, Method, NewIndex, Precondition, Request, Wait};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer};

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use es_core::{
-    AliasAction, AliasOptions, ErrorKind, ForceMerge, NewIndex, Precondition, RolloverConditions, RolloverMode, Wait,
-};
+use es_core::indices::{RolloverConditions, RolloverMode};
+use es_core::{AliasAction, AliasOptions, ErrorKind, ForceMerge, NewIndex, Precondition, Wait};
 use serde_json::{Map, json};
 use wiremock::Mock;
 use wiremock::matchers::{method, path};

@@ -11,7 +11,7 @@ use crate::request::{Method, Request};
 use crate::search;
 
 /// A document, with the numbers that allow to replace exactly this version of it.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Document<T> {
     /// Its id.
     #[serde(rename = "_id")]

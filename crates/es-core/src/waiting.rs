@@ -59,7 +59,7 @@ impl<'a> Pace<'a> {
             Ok(Some(found)) => return Ok(Some(found)),
             Ok(None) => self.last_answer = Instant::now(),
             Err(error) if error.is_retryable() && self.last_answer.elapsed() < self.wait.patience => {
-                tracing::warn!(%error, "cannot ask after {}, will ask again", self.what);
+                tracing::warn!(%error, "cannot poll {}, will poll again", self.what);
             }
             Err(error) => return Err(error),
         }
@@ -67,7 +67,7 @@ impl<'a> Pace<'a> {
         if left.is_zero() {
             let message = format!("{} was not done within {:?}", self.what, self.wait.limit);
             return Err(Error::new(ErrorKind::TimedOut, message)
-                .with_help("the server may still be at it: wait longer, or look at its tasks"));
+                .with_help("the server may still be working: wait longer, or list its tasks"));
         }
         tokio::time::sleep(self.pause.min(left)).await;
         self.pause = self.pause.saturating_mul(2).min(self.wait.longest);

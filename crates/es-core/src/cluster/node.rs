@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_does_not_tell_is_none() {
+    fn what_a_node_does_not_report_is_none() {
         let bare = of(json!({}));
         assert_eq!((bare.disk, bare.clock, bare.heap_percent), (None, None, 0));
         let unknown = json!({"fs": {"total": {"total_in_bytes": -1, "free_in_bytes": -1, "available_in_bytes": -1}}});

@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_granted_is_missing_in_the_order_it_was_asked_for() {
+    fn missing_privileges_are_in_the_order_of_the_request() {
         let wanted = PrivilegeRequest {
             cluster: vec!["monitor".into(), "manage_ml".into()],
             indices: vec![IndexPrivileges {

@@ -128,7 +128,7 @@ impl ClusterConfig {
         }
         for (what, limit) in [("connect", self.connect_timeout), ("request", self.request_timeout)] {
             if limit.is_zero() {
-                return Err(Error::new(ErrorKind::Config, format!("the {what} time-out is zero")));
+                return Err(Error::new(ErrorKind::Config, format!("the {what} timeout is zero, and must be greater")));
             }
         }
         Ok(())
@@ -152,6 +152,6 @@ mod tests {
         ClusterConfig { endpoint: cloud, ..ClusterConfig::default() }.check().unwrap();
         ClusterConfig { sniffing: Sniffing::AtStart, ..ClusterConfig::default() }.check().unwrap();
         let hasty = ClusterConfig { request_timeout: Duration::ZERO, ..ClusterConfig::default() };
-        assert_eq!(hasty.check().unwrap_err().to_string(), "the request time-out is zero");
+        assert_eq!(hasty.check().unwrap_err().to_string(), "the request timeout is zero, and must be greater");
     }
 }

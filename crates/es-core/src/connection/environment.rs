@@ -34,7 +34,7 @@ pub const VARIABLES: &[EnvironmentVariable] = &[
     variable("ELASTICSEARCH_CA_FINGERPRINT", "The SHA-256 of a certificate of the server's chain.", ""),
     variable("ELASTICSEARCH_CLIENT_CERT", "A PEM file of the client's certificate.", "client.crt"),
     variable("ELASTICSEARCH_CLIENT_KEY", "A PEM file of the client's key.", "client.key"),
-    variable("ELASTICSEARCH_VERIFY_CERTS", "How much of a certificate to verify: full, certificate or none.", "full"),
+    variable("ELASTICSEARCH_VERIFY_CERTS", "The verification of certificates: full, certificate or none.", "full"),
     variable(
         "ELASTICSEARCH_PROXY",
         "The HTTP proxy to go through; http_proxy and no_proxy are not read.",

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_are_dead_the_one_that_rests_shortest_is_asked() {
+    fn when_all_nodes_rest_the_shortest_rest_is_next() {
         let (nodes, now) = (Nodes::new(urls("a b")), Instant::now());
         nodes.failed(&url("b"), now);
         nodes.failed(&url("a"), now + Duration::from_millis(10));

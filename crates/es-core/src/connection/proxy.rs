@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_proxy_is_refused_without_its_password() {
+    fn an_address_that_is_not_an_http_proxy_is_refused_without_its_password() {
         for wrong in ["", "socks5://u:canary@proxy:1080", "http://u:canary@proxy:99999", "u:canary@:1"] {
             let error = wrong.parse::<Proxy>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);

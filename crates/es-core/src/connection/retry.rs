@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_asked_for_less_of_is_left_to_the_caller() {
+    fn a_refusal_is_returned_to_a_caller_that_can_request_less() {
         for wants_less in [false, true] {
             let attempt = Attempt { wants_less, ..attempt(ErrorKind::Overloaded, true) };
             assert_eq!(next_wait(&RetryPolicy::default(), attempt, 0.5).is_none(), wants_less);
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn another_node_is_asked_at_once() {
+    fn another_node_is_tried_at_once() {
         use ErrorKind::*;
         let at_once = Some(Duration::ZERO);
         let backed_off = Some(Duration::from_millis(100));

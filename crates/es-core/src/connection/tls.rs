@@ -47,12 +47,12 @@ impl TlsConfig {
         let wrong = |why: &str| Error::new(ErrorKind::Config, why);
         if self.ca_cert.is_some() && self.ca_fingerprint.is_some() {
             return Err(wrong("both a CA certificate and a CA fingerprint are set")
-                .with_help("keep one of them: the fingerprint alone decides whom to trust"));
+                .with_help("keep one of them: the fingerprint alone decides which servers are trusted"));
         }
         if self.verification == Verification::None && (self.ca_cert.is_some() || self.ca_fingerprint.is_some()) {
             let what = if self.ca_cert.is_some() { "certificate" } else { "fingerprint" };
             return Err(wrong(&format!("both verification none and a CA {what} are set"))
-                .with_help("remove `none` to verify with it: without verification it would be looked at by nobody"));
+                .with_help("remove `none` to verify with it: without verification it has no effect"));
         }
         match (&self.client_cert, &self.client_key) {
             (Some(_), None) => Err(wrong("a client certificate is set without its key")),
@@ -82,7 +82,7 @@ impl TlsConfig {
         let chain = certificates(cert)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(|source| unreadable("client key", key, source))?;
         builder.with_client_auth_cert(chain, key).map_err(|source| {
-            Error::new(ErrorKind::Config, "the client certificate and key do not fit together").with_source(source)
+            Error::new(ErrorKind::Config, "the client certificate and key do not match").with_source(source)
         })
     }
 

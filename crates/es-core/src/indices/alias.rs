@@ -170,8 +170,8 @@ impl Indices<'_> {
             }
             current = now;
         }
-        Err(Error::new(ErrorKind::Conflict, format!("the alias {alias} is moved by somebody else at the same time"))
-            .with_help("find out what else publishes to this alias"))
+        Err(Error::new(ErrorKind::Conflict, format!("another client keeps moving the alias {alias}"))
+            .with_help("find out which other program publishes to this alias"))
     }
 }
 

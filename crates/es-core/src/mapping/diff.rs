@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value, json};
 
 use super::canonical;
-use super::rules::{self, Step, Verdict};
+use super::rules::{self, Reaction, Step};
 use super::{Mapping, Properties, Property};
 
 /// The effort that a change needs.
@@ -56,9 +56,9 @@ impl MappingDiff {
         self.changes.iter().any(|change| change.kind == ChangeKind::Reindex)
     }
 
-    fn push(&mut self, path: &str, verdict: Verdict, reason: String) {
-        let kind = if verdict == Verdict::Taken { ChangeKind::InPlace } else { ChangeKind::Reindex };
-        self.changes.push(Change { path: path.to_owned(), kind, reason, accepted: verdict != Verdict::Refused });
+    fn push(&mut self, path: &str, reaction: Reaction, reason: String) {
+        let kind = if reaction == Reaction::Taken { ChangeKind::InPlace } else { ChangeKind::Reindex };
+        self.changes.push(Change { path: path.to_owned(), kind, reason, accepted: reaction != Reaction::Refused });
     }
 }
 
@@ -95,7 +95,7 @@ pub(super) fn diff(live: &Mapping, wanted: &Mapping) -> MappingDiff {
     properties("", (&live.properties, old), (&wanted.properties, new), &mut diff);
     if old.dynamic != new.dynamic {
         let (before, after) = (live.parameters.get("dynamic"), wanted.parameters.get("dynamic"));
-        diff.push("dynamic", Verdict::Taken, describe(before, after));
+        diff.push("dynamic", Reaction::Taken, describe(before, after));
     }
     let (before, after) = (canonical::root(&live.parameters), canonical::root(&wanted.parameters));
     for name in names(&wanted.parameters, &live.parameters) {
@@ -106,8 +106,8 @@ pub(super) fn diff(live: &Mapping, wanted: &Mapping) -> MappingDiff {
                 was_said: live.parameters.contains_key(name),
                 is_said: wanted.parameters.contains_key(name),
             };
-            let verdict = rules::of_root(name, step);
-            diff.push(name, verdict, describe(live.parameters.get(name), wanted.parameters.get(name)));
+            let reaction = rules::of_root(name, step);
+            diff.push(name, reaction, describe(live.parameters.get(name), wanted.parameters.get(name)));
         }
     }
     runtime(live, wanted, &mut diff);
@@ -127,7 +127,7 @@ fn runtime(live: &Mapping, wanted: &Mapping, diff: &mut MappingDiff) {
             }
             _ => continue,
         };
-        diff.push(name, Verdict::Taken, reason.to_owned());
+        diff.push(name, Reaction::Taken, reason.to_owned());
     }
 }
 
@@ -152,12 +152,12 @@ fn properties(
         let Some(wanted) = Property::of(wanted) else { continue };
         let path = join(prefix, name);
         match old.get(name).and_then(Property::of) {
-            None => diff.push(&path, Verdict::Taken, format!("is new, of type {}", wanted.field_type())),
+            None => diff.push(&path, Reaction::Taken, format!("is new, of type {}", wanted.field_type())),
             Some(old) => property(&path, (old, old_around), (wanted, new_around), diff),
         }
     }
     for name in old.keys().filter(|name| !new.contains_key(*name)) {
-        diff.push(&join(prefix, name), Verdict::Ignored, "is no longer declared".to_owned());
+        diff.push(&join(prefix, name), Reaction::Ignored, "is no longer declared".to_owned());
     }
 }
 
@@ -170,7 +170,7 @@ fn property(
     let field_type = new.field_type();
     if old.field_type() != field_type {
         let reason = format!("changes its type from {} to {field_type}", old.field_type());
-        diff.push(path, Verdict::Refused, reason);
+        diff.push(path, Reaction::Refused, reason);
         return;
     }
     let (old_inside, new_inside) = (old_around.inside(old.definition), new_around.inside(new.definition));
@@ -181,7 +181,7 @@ fn property(
     let says_so = dynamic_of(old.definition).is_some() || dynamic_of(new.definition).is_some();
     if says_so && old_inside.dynamic != new_inside.dynamic {
         let reason = describe(old.parameter("dynamic"), new.parameter("dynamic"));
-        diff.push(path, Verdict::Taken, format!("dynamic {reason}"));
+        diff.push(path, Reaction::Taken, format!("dynamic {reason}"));
     }
     let before = canonical::parameters(field_type, old.definition);
     let after = canonical::parameters(field_type, new.definition);
@@ -197,8 +197,8 @@ fn property(
             was_said: old.parameter(name).is_some(),
             is_said: new.parameter(name).is_some(),
         };
-        let verdict = rules::of_field(field_type, name, step);
-        diff.push(path, verdict, format!("{name} {}", describe(old.parameter(name), new.parameter(name))));
+        let reaction = rules::of_field(field_type, name, step);
+        diff.push(path, reaction, format!("{name} {}", describe(old.parameter(name), new.parameter(name))));
     }
 }
 
@@ -217,13 +217,13 @@ fn sub_fields(
                 let field_type = field.field_type();
                 let reason =
                     format!("is a new sub-field of type {field_type}, which documents get when they are written");
-                diff.push(&sub_path, Verdict::TakenForNewDocuments, reason);
+                diff.push(&sub_path, Reaction::TakenForNewDocuments, reason);
             }
             Some(old) => property(&sub_path, (old, old_around), (field, new_around), diff),
         }
     }
     for name in old_fields.keys().filter(|name| !new_fields.contains_key(*name)) {
-        diff.push(&join(path, name), Verdict::Ignored, "is no longer declared".to_owned());
+        diff.push(&join(path, name), Reaction::Ignored, "is no longer declared".to_owned());
     }
 }
 

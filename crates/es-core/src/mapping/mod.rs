@@ -298,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_reporting_text_is_no_difference() {
+    fn numbers_reported_as_text_are_not_a_difference() {
         let live = mapping(json!({"dynamic": "false", "properties": {"a": {"type": "keyword", "ignore_above": 256}}}));
         let wanted =
             mapping(json!({"dynamic": false, "properties": {"a": {"type": "keyword", "ignore_above": "256"}}}));

@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 /// The server's reaction to a change of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum Reaction {
     /// The server accepts it, and it applies at once.
     Taken,
     /// The server accepts it, but documents written before stay as they were.
@@ -49,40 +49,40 @@ pub(super) struct Step<'a> {
 }
 
 /// The server's reaction to a parameter of a field of this type.
-pub(super) fn of_field(field_type: &str, name: &str, step: Step<'_>) -> Verdict {
+pub(super) fn of_field(field_type: &str, name: &str, step: Step<'_>) -> Reaction {
     let Step { before, after, is_said, .. } = step;
     let is_object = matches!(field_type, "object" | "nested");
     match name {
-        "copy_to" => Verdict::TakenForNewDocuments,
+        "copy_to" => Reaction::TakenForNewDocuments,
         // Norms can be removed, but not added later.
         "norms" if after.is_some_and(|norms| norms == "false") || (field_type != "text" && after.is_none()) => {
-            Verdict::Taken
+            Reaction::Taken
         }
-        "path" if field_type == "alias" => Verdict::Taken,
-        "relations" if field_type == "join" && only_adds(before, after) => Verdict::Taken,
+        "path" if field_type == "alias" => Reaction::Taken,
+        "relations" if field_type == "join" && only_adds(before, after) => Reaction::Taken,
         // An unknown number of dimensions is set by the first document or by hand.
-        "dims" if field_type == "dense_vector" && before.is_none() => Verdict::Taken,
-        "index_options" if field_type == "dense_vector" && grows(before, after) => Verdict::Taken,
+        "dims" if field_type == "dense_vector" && before.is_none() => Reaction::Taken,
+        "index_options" if field_type == "dense_vector" && grows(before, after) => Reaction::Taken,
         // The server keeps the parameters of an object that a request leaves out.
-        "enabled" | "subobjects" if is_object && !is_said => Verdict::Ignored,
-        name if FREE.contains(&name) => Verdict::Taken,
-        _ => Verdict::Refused,
+        "enabled" | "subobjects" if is_object && !is_said => Reaction::Ignored,
+        name if FREE.contains(&name) => Reaction::Taken,
+        _ => Reaction::Refused,
     }
 }
 
 /// The server's reaction to a parameter of the root.
-pub(super) fn of_root(name: &str, step: Step<'_>) -> Verdict {
+pub(super) fn of_root(name: &str, step: Step<'_>) -> Reaction {
     let Step { before, was_said, is_said, .. } = step;
     match name {
-        "date_detection" | "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" => Verdict::Taken,
-        "enabled" | "subobjects" if !is_said => Verdict::Ignored,
+        "date_detection" | "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" => Reaction::Taken,
+        "enabled" | "subobjects" if !is_said => Reaction::Ignored,
         // Sub-objects can be switched off while they have not been set.
-        "subobjects" if !was_said => Verdict::TakenForNewDocuments,
+        "subobjects" if !was_said => Reaction::TakenForNewDocuments,
         // A meta field that is not set yet accepts anything, for later documents.
-        "_source" | "_routing" if before.is_none() => Verdict::TakenForNewDocuments,
+        "_source" | "_routing" if before.is_none() => Reaction::TakenForNewDocuments,
         // A request without a meta field leaves it unchanged.
-        "_source" | "_routing" if !is_said => Verdict::Ignored,
-        _ => Verdict::Refused,
+        "_source" | "_routing" if !is_said => Reaction::Ignored,
+        _ => Reaction::Refused,
     }
 }
 

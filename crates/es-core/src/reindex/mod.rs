@@ -208,7 +208,7 @@ impl Client {
             Ok(answer) => answer.json()?,
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut) => {
                 return Err(error.with_help(format!(
-                    "{what} may have been started: look for it among the tasks with the action \"*reindex\", and cancel it before another try"
+                    "{what} may have been started: find it among the tasks with the action \"*reindex\", and cancel it before trying again"
                 )));
             }
             Err(error) => return Err(error),

@@ -75,7 +75,7 @@ struct ShardRow {
 }
 
 /// Reads the progress of the shards, or the reason why one cannot be restored.
-fn judge(rows: &[ShardRow], what: &str) -> Result<RestoreProgress, Error> {
+fn progress_of(rows: &[ShardRow], what: &str) -> Result<RestoreProgress, Error> {
     let primaries = || rows.iter().filter(|row| row.prirep == "p");
     let failed =
         primaries().find(|row| row.state == "UNASSIGNED" && row.reason.as_deref() == Some("ALLOCATION_FAILED"));
@@ -126,7 +126,7 @@ impl Snapshots<'_> {
         let mut pace = Pace::new(wait, what.clone());
         loop {
             let rows = self.client.send(&request).await.and_then(|answer| answer.json::<Vec<ShardRow>>());
-            let now = rows.and_then(|rows| judge(&rows, &what)).inspect(&mut on_progress);
+            let now = rows.and_then(|rows| progress_of(&rows, &what)).inspect(&mut on_progress);
             let is_back = |now: RestoreProgress| now.shards_total > 0 && now.shards_done == now.shards_total;
             if pace.after(now.map(|now| is_back(now).then_some(()))).await?.is_some() {
                 return Ok(());
@@ -183,11 +183,11 @@ mod tests {
             {"prirep": "p", "state": "UNASSIGNED", "unassigned.reason": "NEW_INDEX_RESTORED", "unassigned.details": "x"},
             {"prirep": "r", "state": "UNASSIGNED", "unassigned.reason": "REPLICA_ADDED", "unassigned.details": null},
         ]));
-        assert_eq!(judge(&waiting, "it").unwrap(), RestoreProgress { shards_total: 2, shards_done: 1 });
+        assert_eq!(progress_of(&waiting, "it").unwrap(), RestoreProgress { shards_total: 2, shards_done: 1 });
         let failed = rows(json!([
             {"prirep": "p", "state": "UNASSIGNED", "unassigned.reason": "ALLOCATION_FAILED", "unassigned.details": "file is missing"},
         ]));
-        let error = judge(&failed, "the restore of a into b").unwrap_err();
+        let error = progress_of(&failed, "the restore of a into b").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PartialResult);
         assert_eq!(error.to_string(), "the restore of a into b failed on a shard: file is missing");
     }

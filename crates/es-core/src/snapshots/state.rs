@@ -134,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_status_tells_how_far_it_is() {
+    fn the_status_has_the_progress() {
         let of = |body: Value| serde_json::from_value::<StatusOfOne>(body).unwrap().progress();
         let shards = json!({"initializing": 0, "started": 1, "finalizing": 0, "done": 2, "failed": 0, "total": 3});
         let running = of(json!({"state": "STARTED", "shards_stats": shards, "stats": {

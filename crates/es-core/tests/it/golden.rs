@@ -1,4 +1,4 @@
-//! What each call of the index APIs sends: method, path, query and body.
+//! The requests that each call sends: method, path, query and body.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use wiremock::{Mock, MockServer};
 
 use crate::support::{answer, at, mock_node};
 
-/// What was asked for since the last time, as `METHOD path?query body`.
+/// The requests since the last call, as `METHOD path?query body`.
 async fn sent(server: &MockServer) -> Vec<String> {
     let line = |request: &wiremock::Request| {
         let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -25,7 +25,7 @@ async fn sent(server: &MockServer) -> Vec<String> {
     };
     let lines = server.received_requests().await.unwrap().iter().map(line).filter(|line| line != "GET /").collect();
     server.reset().await;
-    // An answer that most calls cannot read: only what is sent is looked at.
+    // An answer that most calls cannot read: only the request is checked.
     Mock::given(method("HEAD")).respond_with(answer(404)).with_priority(1).mount(server).await;
     Mock::given(any()).respond_with(answer(200).set_body_json(json!({}))).mount(server).await;
     lines
@@ -42,7 +42,7 @@ async fn mocked() -> (MockServer, Client) {
     (server, client)
 }
 
-/// Makes a call, whatever comes of it, and compares what it sends.
+/// Makes a call, ignores its result, and compares the request.
 async fn check<T>(server: &MockServer, call: impl Future<Output = Result<T, es_core::Error>>, lines: &[&str]) {
     let _ = call.await;
     assert_eq!(sent(server).await, lines);

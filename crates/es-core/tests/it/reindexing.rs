@@ -180,7 +180,7 @@ async fn a_copy_is_cancelled_by_request_and_by_being_dropped() {
     let summary = client.attach_reindex(id).wait(&wait(), |_| ()).await.unwrap();
     assert_eq!(summary.cancelled.as_deref(), Some("by user request"));
 
-    // Left alone it goes on, and can be looked after again.
+    // Detached, it continues, and can be attached again.
     let id = client.start_reindex(&slow).await.unwrap().detach();
     let mut again = client.attach_reindex(id);
     assert!(is_running(&again, &client).await);
@@ -192,7 +192,7 @@ async fn a_copy_is_cancelled_by_request_and_by_being_dropped() {
 }
 
 #[tokio::test]
-async fn a_task_that_nobody_knows_is_not_found() {
+async fn an_unknown_task_is_not_found() {
     let Some((client, _scope)) = live("unknown_task").await else { return };
     let id = es_core::tasks::TaskId::new("absent:1");
     assert_eq!(client.tasks().get(&id).await.unwrap_err().kind(), ErrorKind::NotFound);

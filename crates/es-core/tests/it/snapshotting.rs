@@ -41,7 +41,7 @@ async fn an_index_is_brought_back_from_a_snapshot() {
         println!("not tested: the node has no path.repo");
         return;
     }
-    // What a failed test leaves behind would be in the way of others.
+    // The remains of a failed test would disturb others.
     let outcome = tokio::spawn(used(client.clone(), scope.prefix().to_owned(), repository.clone(), folder)).await;
     for left in snapshots.list("*", 100).await.unwrap_or_default() {
         snapshots.delete(&left.name, Duration::from_secs(60)).await.unwrap();

@@ -1,4 +1,4 @@
-//! Reads an index page by page, throws the pages away, and does nothing else: the floor under
+//! Reads an index page by page, throws the pages away, and does nothing else: the lower bound of
 //! every export, which `cargo xtask bench export` compares ours with.
 //!
 //! usage: `fetch INDEX ASK`
@@ -96,12 +96,11 @@ async fn read_slice(
 ) -> Result<Came, Failure> {
     let mut came = Came::default();
     loop {
-        // What has to be sent again is no floor: it ends the program.
+        // A retry would falsify the measurement, so a failure ends the program.
         let mut request =
             Request::new(Method::Post, "/_search").json(&body).timeout(REQUEST_LIMIT).retry(RetryPolicy::NEVER);
         for (name, value) in &query {
-            // Names are literals everywhere else; the few of this program may stay until its end.
-            request = request.query(String::leak(name.clone()), value);
+            request = request.query(name.clone(), value);
         }
         let page = client.send(&request).await?;
         came.pages += 1;

@@ -5,10 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use xxhash_rust::xxh3::xxh3_128;
 
-/// A 128-bit fingerprint of a multiset of documents: the sum of the XXH3 hashes of each.
-/// It does not depend on their order, so it can be computed in parallel and stays the same
-/// when a file is written again with other row groups. It tells changes apart; it is no
-/// protection against somebody who makes collisions on purpose.
+/// A 128-bit fingerprint of a multiset of documents: the sum of their XXH3 hashes.
+/// It does not depend on their order, so it can be computed in parallel, and stays the same when a
+/// file is rewritten with other row groups. It detects changes, but not collisions made on purpose.
 ///
 /// ```
 /// use es_core::ContentHash;
@@ -26,7 +25,7 @@ pub struct ContentHash {
     documents: u64,
 }
 
-/// JSON has no numbers of this size.
+/// JSON has no numbers of this size, so it is written as text.
 fn as_hexadecimal<S: Serializer>(sum: &u128, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{sum:032x}"))
 }
@@ -49,16 +48,16 @@ impl ContentHash {
         self.documents += other.documents;
     }
 
-    /// How many documents were added.
+    /// The number of documents that were added.
     pub fn documents(&self) -> u64 {
         self.documents
     }
 }
 
 impl fmt::Display for ContentHash {
-    /// 32 hexadecimal digits.
+    /// The fingerprint as 32 hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The count goes into the value, so that documents whose hashes cancel out still show.
+        // The count is part of the value, so that documents whose hashes cancel out are still detected.
         let mut bytes = [0; 24];
         bytes[..16].copy_from_slice(&self.sum.to_le_bytes());
         bytes[16..].copy_from_slice(&self.documents.to_le_bytes());

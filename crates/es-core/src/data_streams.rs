@@ -1,11 +1,11 @@
-//! Data streams, and how long they keep their documents.
+//! Data streams, and the retention of their documents.
 //!
-//! A cluster without the module answers everything here with
-//! [`crate::ErrorKind::FeatureMissing`]. A data stream is made from an index template that
-//! says `data_stream`: see [`crate::IndexTemplate`].
+//! A cluster without the module answers every request here with
+//! [`crate::ErrorKind::FeatureMissing`]. A data stream is created from an index template with
+//! `data_stream`: see [`crate::templates::IndexTemplate`].
 //!
 //! ```no_run
-//! use es_core::DataLifecycle;
+//! use es_core::data_streams::DataLifecycle;
 //! use std::time::Duration;
 //!
 //! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
@@ -33,59 +33,59 @@ use crate::indices::{Rollover, RolloverConditions, RolloverMode, require_exact_n
 use crate::request::{Method, Request};
 use crate::units::optional_age;
 
-/// How long a data stream keeps its documents. Unknown keys are kept.
+/// The retention of a data stream. Unknown keys are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DataLifecycle {
-    /// Whether the lifecycle looks after the data stream; it does unless said otherwise.
+    /// Enables the lifecycle of the data stream. The server's default: yes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
-    /// The time for which each document is kept at least; for ever by default.
+    /// The minimum time that each document is kept. Default: no limit.
     #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
     pub data_retention: Option<Duration>,
-    /// The time that holds after the limits of the cluster; the server's own.
+    /// The retention in force after the limits of the cluster; set by the server.
     #[serde(default, with = "optional_age", skip_serializing)]
     pub effective_retention: Option<Duration>,
-    /// What set that time; the server's own.
+    /// The source of that retention; set by the server.
     #[serde(default, skip_serializing)]
     pub retention_determined_by: Option<String>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl DataLifecycle {
-    /// Keeps documents for this time at least.
+    /// Keeps documents for at least this time.
     pub fn keep(retention: Duration) -> Self {
         Self { data_retention: Some(retention), ..Self::default() }
     }
 }
 
-/// A data stream as it is.
+/// A data stream of the cluster.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct DataStream {
     /// Its name.
     pub name: String,
     /// The field that holds each document's time.
     pub timestamp_field: TimestampField,
-    /// Its indices, the oldest first; the last is written to.
+    /// Its indices, the oldest first; the last one is written to.
     pub indices: Vec<BackingIndex>,
-    /// How many indices it has had.
+    /// The number of indices it has had.
     pub generation: u64,
     /// The health of its worst index: `GREEN`, `YELLOW`, `RED`.
     pub status: String,
-    /// The index template that it was made from.
+    /// The index template that it was created from.
     #[serde(default)]
     pub template: Option<String>,
-    /// The policy that looks after new indices.
+    /// The lifecycle policy of new indices.
     #[serde(default)]
     pub ilm_policy: Option<String>,
-    /// The lifecycle, where it has one.
+    /// Its lifecycle, if it has one.
     #[serde(default)]
     pub lifecycle: Option<DataLifecycle>,
-    /// Whether patterns pass it over.
+    /// `true` if patterns do not match it.
     #[serde(default)]
     pub hidden: bool,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -104,10 +104,10 @@ pub struct BackingIndex {
     pub index_name: String,
     /// Its unique id.
     pub index_uuid: String,
-    /// The policy that looks after it.
+    /// Its lifecycle policy.
     #[serde(default)]
     pub ilm_policy: Option<String>,
-    /// What looks after it, in words.
+    /// The feature that manages it, in the server's words.
     #[serde(default)]
     pub managed_by: Option<String>,
 }
@@ -141,17 +141,17 @@ struct NamedLifecycle {
 }
 
 impl DataStreams<'_> {
-    /// Makes a data stream from the index template that matches its name.
+    /// Creates a data stream from the index template that matches its name.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when it exists; [`ErrorKind::BadRequest`] when no template
-    /// for a data stream matches.
+    /// [`ErrorKind::Conflict`] when it exists; [`ErrorKind::BadRequest`] when no template with
+    /// `data_stream` matches.
     pub async fn create(&self, name: &str) -> Result<(), Error> {
         let request = Request::new(Method::Put, IndicesCreateDataStreamParts::Name(name).url());
         self.api.send(&request).await.map(|_| ())
     }
 
-    /// The data streams whose names match a pattern, hidden ones included.
+    /// Lists the data streams whose names match a pattern, hidden ones included.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -165,7 +165,7 @@ impl DataStreams<'_> {
         }
     }
 
-    /// The data stream of a name.
+    /// Returns a data stream by its name.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -173,8 +173,7 @@ impl DataStreams<'_> {
         Ok(self.list(name).await?.into_iter().find(|stream| stream.name == name))
     }
 
-    /// Removes a data stream with all its documents, by its exact name; returns whether
-    /// there was one.
+    /// Removes a data stream with all its documents, by its exact name. Returns `true` if there was one.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a pattern or a list; else as [`Client::send`].
@@ -186,7 +185,7 @@ impl DataStreams<'_> {
         self.api.exists(&request).await
     }
 
-    /// Goes on in a new index if the conditions hold: see [`crate::Indices::rollover`].
+    /// Continues in a new index if the conditions hold: see [`crate::Indices::rollover`].
     ///
     /// # Errors
     /// As [`crate::Indices::rollover`].
@@ -194,7 +193,7 @@ impl DataStreams<'_> {
         self.api.client.indices().rollover(name, None, conditions, RolloverMode::Make).await
     }
 
-    /// Sets how long a data stream keeps its documents.
+    /// Sets the retention of a data stream.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such data stream.
@@ -204,7 +203,7 @@ impl DataStreams<'_> {
         self.api.send(&request).await.map(|_| ())
     }
 
-    /// How long a data stream keeps its documents; nothing if it has no lifecycle.
+    /// Returns the retention of a data stream; `None` if it has no lifecycle.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such data stream.
@@ -214,7 +213,7 @@ impl DataStreams<'_> {
         Ok(found.data_streams.into_iter().find(|stream| stream.name == name).and_then(|stream| stream.lifecycle))
     }
 
-    /// Takes the lifecycle from a data stream, which then keeps everything.
+    /// Removes the lifecycle of a data stream, which then keeps everything.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such data stream.

@@ -1,4 +1,4 @@
-//! Single documents: read, create once, replace what was read.
+//! Single documents: read, create once, replace the version that was read.
 
 use elasticsearch::{DeleteParts, GetParts, IndexParts, SearchParts};
 use serde::de::DeserializeOwned;
@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
+use crate::search;
 
-/// A document with what is needed to replace just this version of it.
-#[derive(Clone, Debug, Deserialize, PartialEq)]
+/// A document, with the numbers that allow to replace exactly this version of it.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Document<T> {
     /// Its id.
     #[serde(rename = "_id")]
@@ -26,14 +27,14 @@ pub struct Document<T> {
     pub source: T,
 }
 
-/// What must hold for a write to be made.
+/// The condition of a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Precondition {
-    /// Nothing: whatever is there is replaced.
+    /// None: an existing document is replaced.
     None,
     /// No document has this id.
     Absent,
-    /// The document still is this version.
+    /// The document is still this version.
     Unchanged {
         /// See [`Document::seq_no`].
         seq_no: u64,
@@ -84,7 +85,7 @@ impl<'a> Documents<'a> {
         let request =
             Request::new(Method::Put, IndexParts::IndexId(self.index, id).url()).query("refresh", true).json(source);
         let request = match precondition {
-            // Writing the same content under the same id twice leaves the same document.
+            // Writing the same content twice under one id leaves the same document.
             Precondition::None => request.repeatable(),
             Precondition::Absent => request.query("op_type", "create"),
             Precondition::Unchanged { seq_no, primary_term } => {
@@ -94,7 +95,7 @@ impl<'a> Documents<'a> {
         self.client.send(&request).await.map(|_| ())
     }
 
-    /// Removes a document; it is no error when there is none.
+    /// Deletes a document. A missing one is no error.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -105,7 +106,7 @@ impl<'a> Documents<'a> {
         self.client.exists(&request).await.map(|_| ())
     }
 
-    /// The first `size` documents of a query in the given sort order. A missing index has none.
+    /// Returns the first `size` documents of a query in the given sort order. A missing index has none.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -118,8 +119,8 @@ impl<'a> Documents<'a> {
         self.search_body(json!({"query": query, "sort": sort, "size": size})).await
     }
 
-    /// As [`Documents::search`], but of the documents that agree in a keyword field only the
-    /// first one.
+    /// As [`Documents::search`], but returns only the first of the documents with the same value of a
+    /// keyword field.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -138,10 +139,9 @@ impl<'a> Documents<'a> {
         body["track_total_hits"] = json!(false);
         let request = Request::new(Method::Post, SearchParts::Index(&[self.index]).url())
             .query("ignore_unavailable", true)
-            .query("allow_partial_search_results", false)
-            .json(&body)
-            .repeatable();
-        let found: SearchBody<T> = self.client.send(&request).await?.json()?;
+            .json(&body);
+        let answer = search::send(self.client, request).await?;
+        let found: SearchBody<T> = answer.json()?;
         Ok(found.hits.hits)
     }
 }

@@ -1,5 +1,5 @@
-//! Queries in ES|QL: sent, waited for, and cleared away. What an answer's columns mean is left
-//! to `es-frame`, and whether the server cut it off to who reads it.
+//! Queries in ES|QL: sent, waited for, and removed from the server. The meaning of the columns is left
+//! to `es-frame`, and the check for an answer that the server cut off to its reader.
 
 use std::time::Duration;
 
@@ -16,22 +16,22 @@ use crate::request::{Method, Request, Response};
 use crate::units;
 use crate::waiting::Wait;
 
-/// What the feature is called.
+/// The name of the feature in messages.
 const FEATURE: &str = "ES|QL";
 
-/// How long the server holds a request open for an answer before it says that the query runs
-/// on. It stays well below the time limits of requests and of proxies.
+/// The longest time that the server holds a request open before it answers that the query is still
+/// running: well below the time limits of requests and of proxies.
 const LONG_POLL: Duration = Duration::from_secs(10);
 
-/// How long the server keeps a query that nobody asks after.
+/// The time that the server keeps a query that nobody polls.
 const KEEP_ALIVE: Duration = Duration::from_secs(300);
 
-/// The form of an answer.
+/// The format of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TableFormat {
-    /// A stream of Arrow IPC.
+    /// An Arrow IPC stream.
     Arrow,
-    /// JSON, a row an array.
+    /// JSON, with an array for each row.
     Json,
 }
 
@@ -44,21 +44,21 @@ impl TableFormat {
     }
 }
 
-/// The answer to a query that ended.
+/// The answer to a finished query.
 #[derive(Clone, Debug)]
 pub struct EsqlAnswer {
     /// The whole body.
     pub body: Bytes,
-    /// Its form.
+    /// Its format.
     pub format: TableFormat,
-    /// What the server warns of.
+    /// The warnings of the server.
     pub warnings: Vec<String>,
-    /// Whether the server was told that results without some shards are not wanted. Where it
-    /// does not know of that, it fails such queries of its own accord.
+    /// `true` if the request forbade partial results. A server without that parameter fails such
+    /// queries by itself.
     pub refuses_partial_results: bool,
 }
 
-/// The query API.
+/// The ES|QL API.
 pub struct Esql<'a> {
     client: &'a Client,
 }
@@ -76,17 +76,17 @@ impl<'a> Esql<'a> {
         Self { client }
     }
 
-    /// Runs a query to its end. The body holds `query`, and what else the API takes (`params`,
-    /// `filter`, `locale`). On the server it is stopped, and its result removed, whatever
-    /// becomes of the caller; in the background when the future is dropped.
+    /// Runs a query to its end. The body holds `query`, and other parameters of the API (`params`,
+    /// `filter`, `locale`). The query is stopped and its result removed from the server in any case; if
+    /// the future is dropped, in the background ([`Client::settle`] waits for that).
     ///
     /// # Errors
-    /// [`ErrorKind::FeatureMissing`] where the cluster has no ES|QL, [`ErrorKind::TimedOut`] when
-    /// the wait ended first, [`ErrorKind::BadRequest`] for a query that is wrong or an answer that
-    /// the form cannot hold; else as [`Client::send`].
+    /// [`ErrorKind::FeatureMissing`] where the cluster has no ES|QL, [`ErrorKind::TimedOut`] when the
+    /// limit passes, [`ErrorKind::BadRequest`] for an invalid query or an answer that the format cannot
+    /// hold; else as [`Client::send`].
     pub async fn run(&self, body: &Value, format: TableFormat, wait: &Wait) -> Result<EsqlAnswer, Error> {
         match self.run_once(body, format, wait, true).await {
-            // Servers before 8.19 know no such parameter, and no partial results either.
+            // Servers before 8.19 have neither this parameter nor partial results.
             Err(error) if is_unknown_parameter(&error) => self.run_once(body, format, wait, false).await,
             answer => answer,
         }
@@ -107,7 +107,7 @@ impl<'a> Esql<'a> {
         let mut start = Request::new(Method::Post, EsqlAsyncQueryParts::None.url())
             .query("format", format.name())
             .json(&body)
-            // A query that is started twice reads twice and changes nothing.
+            // A query that is started twice only reads twice.
             .repeatable();
         if refuses_partial_results {
             start = start.query("allow_partial_results", false);
@@ -127,7 +127,7 @@ impl<'a> Esql<'a> {
                 return Err(Error::new(ErrorKind::TimedOut, format!("the ES|QL query did not end within {limit:?}"))
                     .with_help("narrow the query, or wait longer"));
             }
-            // The server waits longer than this; what stands between may not.
+            // The server waits longer than this; a proxy may not.
             tokio::time::sleep(wait.first.min(left)).await;
             let poll = Request::new(Method::Get, EsqlAsyncQueryGetParts::Id(id).url())
                 .query("wait_for_completion_timeout", units::milliseconds(LONG_POLL.min(left)))
@@ -141,8 +141,8 @@ impl<'a> Esql<'a> {
     }
 }
 
-/// The id of a query, if the server keeps it, and whether it still runs. Arrow has room for
-/// neither, so they stand in headers as well.
+/// The id of a query, if the server keeps it, and its running state. Arrow has room for neither, so
+/// they are in headers as well.
 fn status(response: &Response, format: TableFormat) -> Result<(Option<String>, bool), Error> {
     if format == TableFormat::Json {
         let status: Status = response.json()?;
@@ -177,14 +177,12 @@ impl Drop for Running {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let client = self.client.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { delete(&client, &id).await });
-        }
+        self.client.finish_later(async move { delete(&client, &id).await });
     }
 }
 
-/// Stops a query and removes its result. The server does so itself in the end, so a failure
-/// is no reason to lose an answer.
+/// Stops a query and removes its result. The server does so itself in the end, so a failure is only
+/// logged.
 async fn delete(client: &Client, id: &str) {
     let request = Request::new(Method::Delete, EsqlAsyncQueryDeleteParts::Id(id).url()).repeatable();
     if let Err(error) = client.exists(&request).await {

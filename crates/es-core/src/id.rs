@@ -1,5 +1,5 @@
-//! Document ids that are made of several values, and what they have in common wherever they are
-//! written: the separator, the escapes, and the hash of an id that would be too long.
+//! Document ids made of several values, in the one form in which all crates write them: the
+//! separator, the escapes, and the hash of an id that would be too long.
 
 use std::borrow::Cow;
 
@@ -11,8 +11,8 @@ const LONGEST_ID: usize = 512;
 /// The separator between the values of an id.
 pub const SEPARATOR: u8 = b'|';
 
-/// Joins several values into the id of a document. The same values give the same id, whether they
-/// come from a row of a data frame or from a JSON document.
+/// Joins several values into the id of a document. The same values give the same id, from a row of a
+/// data frame as well as from a JSON document.
 ///
 /// ```
 /// use es_core::IdText;
@@ -40,7 +40,7 @@ impl IdText {
         self.text.extend_from_slice(value.as_bytes());
     }
 
-    /// The id, and an empty one begins.
+    /// Returns the id, and starts an empty one.
     pub fn finish(&mut self) -> String {
         let id = String::from_utf8_lossy(&shortened(&self.text)).into_owned();
         self.text.clear();
@@ -67,13 +67,13 @@ fn push_escaped(value: &str, id: &mut Vec<u8>) {
     }
 }
 
-/// Returns whether a byte of a text value is escaped with a `\` in an id.
+/// Returns `true` for a byte of a text value that is escaped with a `\` in an id.
 #[must_use]
 pub fn is_special(byte: u8) -> bool {
     matches!(byte, SEPARATOR | b'\\')
 }
 
-/// The id itself, or its hash if Elasticsearch would refuse it for its length.
+/// Returns the id itself, or its hash if Elasticsearch would refuse it for its length.
 #[must_use]
 pub fn shortened(id: &[u8]) -> Cow<'_, [u8]> {
     if id.len() > LONGEST_ID { Cow::Owned(format!("{:032x}", xxh3_128(id)).into_bytes()) } else { Cow::Borrowed(id) }

@@ -1,11 +1,12 @@
-//! Policies of index lifecycle management: roll over, keep for a time, remove.
+//! Policies of index lifecycle management: roll over, keep for a time, delete.
 //!
-//! A cluster without the module answers everything here with
-//! [`crate::ErrorKind::FeatureMissing`]. Which policy looks after an index stands in its
-//! setting `lifecycle.name`: see [`crate::IndexSettings`].
+//! A cluster without the module answers every request here with
+//! [`crate::ErrorKind::FeatureMissing`]. The policy of an index is its setting `lifecycle.name`: see
+//! [`crate::IndexSettings`].
 //!
 //! ```no_run
-//! use es_core::{LifecyclePolicy, RolloverConditions};
+//! use es_core::indices::RolloverConditions;
+//! use es_core::lifecycle::LifecyclePolicy;
 //! use std::time::Duration;
 //!
 //! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
@@ -37,15 +38,15 @@ use crate::indices::{RolloverConditions, require_exact_name};
 use crate::request::{Method, Request};
 use crate::units::optional_age;
 
-/// What happens to an index as it gets older. Unknown keys are kept.
+/// A lifecycle policy: the phases of an index as it ages. Unknown keys are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LifecyclePolicy {
     /// The phases.
     pub phases: Phases,
-    /// What the owner noted.
+    /// The owner's metadata (`_meta`).
     #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -53,22 +54,22 @@ pub struct LifecyclePolicy {
 /// The phases of a policy, in the order in which an index goes through them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phases {
-    /// It is written.
+    /// The index is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hot: Option<Phase>,
-    /// It is read.
+    /// The index is read, and not written any more.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub warm: Option<Phase>,
-    /// It is read at times.
+    /// The index is read now and then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cold: Option<Phase>,
-    /// It is read rarely, from a snapshot.
+    /// The index is read rarely, from a snapshot.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frozen: Option<Phase>,
-    /// It is removed.
+    /// The index is deleted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<Phase>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -76,30 +77,30 @@ pub struct Phases {
 /// One phase.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Phase {
-    /// How long after its rollover, or its making, an index enters the phase; at once by default.
+    /// The age, since its rollover or its creation, at which an index enters the phase. Default: 0.
     #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
     pub min_age: Option<Duration>,
-    /// What is done in it.
+    /// The actions of the phase.
     #[serde(default)]
     pub actions: Actions,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// What is done in a phase.
+/// The actions of a phase.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Actions {
-    /// Goes on in a new index when the conditions hold. In the hot phase only.
+    /// Rolls over to a new index when the conditions hold. In the hot phase only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rollover: Option<RolloverConditions>,
     /// Merges segments.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub forcemerge: Option<MergeAction>,
-    /// Removes the index. In the delete phase only.
+    /// Deletes the index. In the delete phase only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete: Option<DeleteAction>,
-    /// The other actions (`shrink`, `allocate`, `set_priority`, ...), as they came.
+    /// The other actions (`shrink`, `allocate`, `set_priority`, ...), as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -107,27 +108,27 @@ pub struct Actions {
 /// Merges segments.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct MergeAction {
-    /// Down to so many a shard.
+    /// The number of segments a shard after the merge.
     pub max_num_segments: u32,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Removes the index.
+/// Deletes the index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeleteAction {
-    /// Whether the snapshot that an earlier phase made of it goes too.
+    /// `true` if the snapshot that an earlier phase made of it is deleted too.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub delete_searchable_snapshot: Option<bool>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl LifecyclePolicy {
-    /// Rolls over when the conditions hold, and removes each index so long after it was
-    /// rolled over.
+    /// Creates a policy that rolls over when the conditions hold, and deletes each index `keep` after
+    /// its rollover.
     pub fn roll_and_keep(conditions: RolloverConditions, retention: Duration) -> Self {
         let hot = Phase { actions: Actions { rollover: Some(conditions), ..Actions::default() }, ..Phase::default() };
         let delete = Phase {
@@ -138,33 +139,33 @@ impl LifecyclePolicy {
         Self { phases: Phases { hot: Some(hot), delete: Some(delete), ..Phases::default() }, ..Self::default() }
     }
 
-    /// How long an index is kept after its rollover; none if it is never removed.
+    /// The time that an index is kept after its rollover; `None` if it is never deleted.
     pub fn retention(&self) -> Option<Duration> {
         let phase = self.phases.delete.as_ref().filter(|phase| phase.actions.delete.is_some())?;
         Some(phase.min_age.unwrap_or_default())
     }
 }
 
-/// A policy that the cluster has.
+/// A policy of the cluster.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct StoredPolicy {
-    /// How often it was put.
+    /// The number of times it was put.
     pub version: u64,
-    /// When it was put last.
+    /// The time it was put last.
     pub modified_date: String,
     /// The policy.
     pub policy: LifecyclePolicy,
-    /// What else there is (`in_use_by`, ...), as it came.
+    /// All other keys (`in_use_by`, ...), as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// Where an index is in its policy.
+/// The position of an index in its policy.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct IndexLifecycle {
     /// The index.
     pub index: String,
-    /// Whether a policy looks after it. If not, there is nothing else here.
+    /// `true` if it has a policy. If not, the other fields are `None`.
     pub managed: bool,
     /// The policy.
     #[serde(default)]
@@ -181,31 +182,31 @@ pub struct IndexLifecycle {
     /// The step that failed.
     #[serde(default)]
     pub failed_step: Option<String>,
-    /// What the server says of the step: an error, or what it waits for.
+    /// The server's information on the step: an error, or the condition that it waits for.
     #[serde(default)]
     pub step_info: Option<Value>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl IndexLifecycle {
-    /// Why the policy does not go on, if a step failed.
+    /// The reason of a failed step, which stops the policy.
     pub fn failure(&self) -> Option<ServerError> {
         self.failed_step.as_ref()?;
         Some(self.step_info.as_ref().and_then(ServerError::from_value).unwrap_or_default())
     }
 }
 
-/// Whether policies are carried out.
+/// The state of lifecycle management.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum LifecycleStatus {
-    /// They are.
+    /// Policies are executed.
     Running,
-    /// What has begun is finished.
+    /// Steps that have begun are finished.
     Stopping,
-    /// They are not.
+    /// Policies are not executed.
     Stopped,
 }
 
@@ -215,7 +216,7 @@ pub struct Lifecycle<'a> {
 }
 
 impl Client {
-    /// Lifecycle policies.
+    /// The lifecycle policies of the cluster.
     pub fn lifecycle(&self) -> Lifecycle<'_> {
         Lifecycle { api: Optional { client: self, feature: "index lifecycle management" } }
     }
@@ -232,11 +233,11 @@ struct ExplainBody {
 }
 
 impl Lifecycle<'_> {
-    /// Makes or replaces a policy. Indices that it looks after already go on with the new
-    /// one from their next phase.
+    /// Creates or replaces a policy. Indices that have it already follow the new one from their next
+    /// phase.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a policy that makes no sense.
+    /// [`ErrorKind::BadRequest`] for an invalid policy.
     pub async fn put(&self, name: &str, policy: &LifecyclePolicy) -> Result<(), Error> {
         let request = Request::new(Method::Put, IlmPutLifecycleParts::Policy(name).url())
             .json(&json!({"policy": policy}))
@@ -244,7 +245,7 @@ impl Lifecycle<'_> {
         self.api.send(&request).await.map(|_| ())
     }
 
-    /// The policy of a name.
+    /// Returns a policy by its name.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -257,7 +258,7 @@ impl Lifecycle<'_> {
         }
     }
 
-    /// All policies, by name. The API has no pages; a cluster has tens of them.
+    /// Lists all policies, by name. The API has no pages; a cluster has tens of them.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -265,18 +266,18 @@ impl Lifecycle<'_> {
         self.api.send(&Request::new(Method::Get, IlmGetLifecycleParts::None.url())).await?.json()
     }
 
-    /// Removes a policy; returns whether there was one.
+    /// Removes a policy. Returns `true` if there was one.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a pattern, and while the policy looks after an index;
-    /// else as [`Client::send`].
+    /// [`ErrorKind::BadRequest`] for a pattern, and while an index has the policy; else as
+    /// [`Client::send`].
     pub async fn delete(&self, name: &str) -> Result<bool, Error> {
         require_exact_name(name, "a policy")?;
         let request = Request::new(Method::Delete, IlmDeleteLifecycleParts::Policy(name).url()).repeatable();
         self.api.exists(&request).await
     }
 
-    /// Where the indices that match are in their policies, by name.
+    /// Lists the positions of the matching indices in their policies, by name.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when a named index does not exist; else as [`Client::send`].
@@ -286,7 +287,7 @@ impl Lifecycle<'_> {
         Ok(found.indices.into_values().collect())
     }
 
-    /// Tries the failed step of an index again.
+    /// Retries the failed step of an index.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] when no step of the index has failed.
@@ -295,7 +296,7 @@ impl Lifecycle<'_> {
         self.api.send(&request).await.map(|_| ())
     }
 
-    /// Whether policies are carried out at all.
+    /// Returns the state of lifecycle management.
     ///
     /// # Errors
     /// As [`Client::send`].

@@ -1,5 +1,4 @@
-//! Paths of the APIs that other crates send requests to themselves, with names encoded as
-//! the official client encodes them.
+//! Paths of APIs that have no typed method here, with names encoded as the official client does.
 
 use elasticsearch::{BulkParts, SearchParts};
 

@@ -1,5 +1,6 @@
-//! One request and its answer.
+//! A request, and the answer to it.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -7,6 +8,8 @@ use reqwest::header::{HeaderMap, WARNING};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::connection::credentials::Secret;
+use crate::connection::headers;
 use crate::connection::retry::RetryPolicy;
 use crate::error::{Error, ErrorKind};
 
@@ -54,7 +57,7 @@ pub(crate) enum BodyFormat {
     NdJson,
 }
 
-/// A request: method, path, query, body, and whether it may be sent twice.
+/// A request: method, path, query, headers, body, and its retries.
 ///
 /// ```
 /// use es_core::{Method, Request};
@@ -68,11 +71,12 @@ pub(crate) enum BodyFormat {
 pub struct Request {
     pub(crate) method: Method,
     pub(crate) path: String,
-    pub(crate) query: Vec<(&'static str, String)>,
+    pub(crate) query: Vec<(Cow<'static, str>, String)>,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
-    /// Why the body could not be written as JSON: told when the request is sent, so that
-    /// building one stays a chain of calls.
-    unwritable: Option<String>,
+    /// The first thing that is wrong with the request: returned when it is sent, so that building
+    /// one stays a chain of calls.
+    unusable: Option<String>,
     pub(crate) format: BodyFormat,
     pub(crate) repeatable: bool,
     pub(crate) timeout: Option<Duration>,
@@ -82,16 +86,17 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request for a path, which starts with `/` and whose variable parts are
-    /// percent-encoded. GET and HEAD may be sent again after any failure; everything else
-    /// only when it certainly did not arrive, unless [`Request::repeatable`] says otherwise.
+    /// Creates a request for a path, which starts with `/` and whose variable parts are percent-encoded.
+    /// GET and HEAD may be sent again after any failure; others only when they certainly did not arrive,
+    /// unless they are marked [`Request::repeatable`].
     pub fn new(method: Method, path: impl Into<String>) -> Self {
         Self {
             method,
             path: path.into(),
             query: Vec::new(),
+            headers: HeaderMap::new(),
             body: Bytes::new(),
-            unwritable: None,
+            unusable: None,
             format: BodyFormat::Json,
             repeatable: matches!(method, Method::Get | Method::Head),
             timeout: None,
@@ -102,22 +107,35 @@ impl Request {
     }
 
     /// Adds a query parameter; the value is encoded when the request is sent.
-    pub fn query(mut self, name: &'static str, value: impl ToString) -> Self {
-        self.query.push((name, value.to_string()));
+    pub fn query(mut self, name: impl Into<Cow<'static, str>>, value: impl ToString) -> Self {
+        self.query.push((name.into(), value.to_string()));
         self
     }
 
-    /// Sets a JSON body. A value that cannot be written as JSON, such as a map whose keys are
-    /// no text, makes sending the request fail with [`ErrorKind::BadRequest`].
-    pub fn json(mut self, body: &impl Serialize) -> Self {
-        match serde_json::to_vec(body) {
-            Ok(bytes) => self.body = bytes.into(),
-            Err(error) => self.unwritable = Some(error.to_string()),
+    /// Adds a header, which replaces one of the client's with the same name. Its value counts as a
+    /// secret and is not printed. A name or value that cannot be sent, or a header that the client
+    /// sets itself, makes sending the request fail with [`ErrorKind::BadRequest`].
+    pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
+        match headers::header(name, &Secret::new(value)) {
+            Ok((name, value)) => drop(self.headers.insert(name, value)),
+            Err(error) => drop(self.unusable.get_or_insert_with(|| format!("cannot be sent: {error}"))),
         }
         self
     }
 
-    /// Sets a body that already is JSON.
+    /// Sets a JSON body. A value that cannot be written as JSON, such as a map whose keys are not text,
+    /// makes sending the request fail with [`ErrorKind::BadRequest`].
+    pub fn json(mut self, body: &impl Serialize) -> Self {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.body = bytes.into(),
+            Err(error) => {
+                self.unusable.get_or_insert_with(|| format!("has a body that cannot be written as JSON: {error}"));
+            }
+        }
+        self
+    }
+
+    /// Sets a body that is JSON already.
     pub fn json_bytes(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self
@@ -130,18 +148,18 @@ impl Request {
         self
     }
 
-    /// Says that sending the request twice has the same effect as sending it once.
+    /// Declares that sending the request twice has the same effect as sending it once.
     pub fn repeatable(mut self) -> Self {
         self.repeatable = true;
         self
     }
 
-    /// Whether the request may be sent again although it may have arrived.
+    /// Returns `true` if the request may be sent again although it may have arrived.
     pub fn is_repeatable(&self) -> bool {
         self.repeatable
     }
 
-    /// Whether the request can be sent as it was meant.
+    /// Checks that the request can be sent as it was built.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong =
             |why: String| Error::new(ErrorKind::BadRequest, format!("{} {} {why}", self.method.as_str(), self.path));
@@ -149,49 +167,47 @@ impl Request {
             return Err(wrong("has a name in it that is only dots".to_owned())
                 .with_help("no URL can have such a name: choose another one"));
         }
-        match &self.unwritable {
-            Some(why) => Err(wrong(format!("has a body that cannot be written as JSON: {why}"))),
+        match &self.unusable {
+            Some(why) => Err(wrong(why.clone())),
             None => Ok(()),
         }
     }
 
-    /// Whether a URL would take a part of the path for a step up or for nothing, so that the
-    /// request would be for something else: to delete the document `..` would be to delete
-    /// its index. Encoding the dots does not help, as URLs treat them alike.
+    /// Returns `true` if a URL would resolve a part of the path, so that the request would mean something
+    /// else: deleting the document `..` would delete its index. Encoded dots are resolved as well.
     fn has_dot_segment(&self) -> bool {
         let is_dots = |part: &str| matches!(part.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..");
         self.path.split('/').any(is_dots)
     }
 
-    /// The time limit of one attempt, instead of the configuration's.
+    /// Sets the time limit of one attempt, instead of the configuration's.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.timeout = Some(limit);
         self
     }
 
-    /// The retries of this request, instead of the configuration's.
+    /// Sets the retries of this request, instead of the client's.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = Some(policy);
         self
     }
 
-    /// The caller can ask for less: a refusal by a circuit breaker of the server is returned,
-    /// where otherwise the same would be sent again.
+    /// Declares that the caller can request less: a refusal by a circuit breaker of the server is returned
+    /// at once, instead of being retried.
     pub fn can_ask_for_less(mut self) -> Self {
         self.can_ask_for_less = true;
         self
     }
 
-    /// How many bytes the answer is likely to have. The server does not say how long a large
-    /// answer is, so that memory for it has to grow as it comes: that is spared where this is
-    /// about right.
+    /// Sets the likely size of the answer, in bytes. The server does not announce the size of a large
+    /// answer, so its memory grows as it arrives: a good estimate avoids the copies.
     pub fn likely_bytes(mut self, bytes: usize) -> Self {
         self.likely_bytes = bytes;
         self
     }
 }
 
-/// An answer with a status of success, its body whole.
+/// A successful answer, with its complete body.
 #[derive(Clone, Debug)]
 pub struct Response {
     pub(crate) status: u16,
@@ -207,13 +223,12 @@ impl Response {
         self.status
     }
 
-    /// A header, if it is there and is text. The name is in lower case.
+    /// A header, if it exists and is text. The name is in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
-    /// What the server warns of, without the code and the agent that stand before it
-    /// (RFC 7234, section 5.5).
+    /// The warnings of the server, without the code and the agent before each (RFC 7234, section 5.5).
     pub fn warnings(&self) -> Vec<String> {
         let values = self.headers.get_all(WARNING).iter();
         values.map(|value| warning_text(&String::from_utf8_lossy(value.as_bytes()))).collect()
@@ -244,7 +259,7 @@ impl Response {
     }
 }
 
-/// The quoted text of a warning, with its escapes undone; all of it where nothing is quoted.
+/// The quoted text of a warning, unescaped; all of it where nothing is quoted.
 fn warning_text(value: &str) -> String {
     let Some((_, rest)) = value.split_once('"') else { return value.to_owned() };
     let mut text = String::with_capacity(rest.len());
@@ -266,12 +281,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_is_no_json_is_told_when_it_is_sent() {
+    fn a_body_that_cannot_be_json_fails_when_it_is_sent() {
         let request = Request::new(Method::Post, "/a/_doc").json(&BTreeMap::from([((1, 2), 3)]));
         let error = request.check().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::BadRequest);
         assert_eq!(error.to_string(), "POST /a/_doc has a body that cannot be written as JSON: key must be a string");
         Request::new(Method::Post, "/a/_doc").json(&[1]).check().unwrap();
+    }
+
+    #[test]
+    fn a_header_that_cannot_be_sent_fails_when_the_request_is_sent() {
+        let table = [
+            ("two words", "x", "cannot be sent: \"two words\" is not a name of an HTTP header"),
+            ("a", "x\ny", "cannot be sent: the value of the header a has characters that a header cannot have"),
+            (
+                "Authorization",
+                "x",
+                "cannot be sent: the header authorization cannot be added: it is set by the credentials",
+            ),
+        ];
+        for (name, value, why) in table {
+            let error = Request::new(Method::Get, "/a").header(name, value).check().unwrap_err();
+            assert_eq!((error.kind(), error.to_string()), (ErrorKind::BadRequest, format!("GET /a {why}")));
+        }
+        let request = Request::new(Method::Get, "/a").header("X-Opaque-Id", "canary");
+        request.check().unwrap();
+        assert!(!format!("{request:?}").contains("canary"), "{request:?}");
     }
 
     #[test]

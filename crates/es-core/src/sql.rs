@@ -1,4 +1,4 @@
-//! Queries in SQL, read page by page with a cursor. What the columns mean is left to `es-frame`.
+//! Queries in SQL, read page by page with a cursor. The meaning of the columns is left to `es-frame`.
 
 use bytes::Bytes;
 use elasticsearch::sql::{SqlClearCursorParts, SqlQueryParts};
@@ -12,16 +12,16 @@ use crate::error::Error;
 use crate::error::absent::Optional;
 use crate::request::{Method, Request};
 
-/// What the feature is called.
+/// The name of the feature in messages.
 const FEATURE: &str = "SQL";
 
-/// A query and the place that was read up to. [`SqlCursor::close`] frees what it holds on the
-/// server; when it is dropped without that, a close is sent in the background.
+/// A query, and the position up to which it was read. [`SqlCursor::close`] frees what it holds on the
+/// server. A dropped one is closed in the background: [`Client::settle`] waits for that.
 pub struct SqlCursor {
     client: Client,
-    /// What the next page is asked for with; `None` when there are no more.
+    /// The cursor of the next page; `None` when there are no more.
     cursor: Option<String>,
-    /// A page that came and was not taken yet.
+    /// A page that was received and not taken yet.
     ready: Option<Bytes>,
 }
 
@@ -33,7 +33,7 @@ struct Page {
 
 impl SqlCursor {
     pub(crate) async fn open(client: Client, body: &Value) -> Result<Self, Error> {
-        // A cursor that nobody learnt of is closed by the server in time.
+        // The server closes a cursor whose answer was lost after a while.
         let first = Self::request(body).repeatable();
         let response = Optional { client: &client, feature: FEATURE }.send(&first).await?;
         let mut opened = Self { client, cursor: None, ready: None };
@@ -46,9 +46,9 @@ impl SqlCursor {
         Request::new(Method::Post, SqlQueryParts::None.url()).query("format", "json").json(body)
     }
 
-    /// The body of the next page, or `None` after the last one. A page may be empty, and the
-    /// last one often is. A page after the first is asked for once: the server may have moved
-    /// on when an answer is lost, so after an error the cursor is of no more use.
+    /// Returns the body of the next page, or `None` after the last one. A page may be empty, and the
+    /// last one often is. Pages after the first are requested only once, as the server may have
+    /// advanced when an answer is lost: after an error the cursor cannot be used any more.
     ///
     /// # Errors
     /// [`crate::ErrorKind::FeatureMissing`] where the cluster has no SQL; else as
@@ -60,12 +60,12 @@ impl SqlCursor {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         let request = Self::request(&json!({"cursor": cursor})).retry(RetryPolicy::NEVER);
         let response = self.client.send(&request).await?;
-        // Without one the server has freed it.
+        // Without a cursor, the server has freed it.
         self.cursor = response.json::<Page>()?.cursor;
         Ok(Some(response.into_body()))
     }
 
-    /// Frees it on the server, where it is not at its end.
+    /// Frees it on the server, if it is not at its end.
     ///
     /// # Errors
     /// As [`Client::send`]; a cursor that is gone already is no error.
@@ -87,12 +87,10 @@ impl Drop for SqlCursor {
     fn drop(&mut self) {
         let Some(cursor) = self.cursor.take() else { return };
         let client = self.client.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = close(&client, &cursor).await {
-                    debug!(%error, "a SQL cursor was left to expire");
-                }
-            });
-        }
+        self.client.finish_later(async move {
+            if let Err(error) = close(&client, &cursor).await {
+                debug!(%error, "a SQL cursor was left to expire");
+            }
+        });
     }
 }

@@ -1,6 +1,6 @@
-//! The tasks of a cluster: long work that goes on by itself, to ask after and to cancel.
+//! The tasks of a cluster: long work on the server, which can be polled and cancelled.
 //!
-//! Starting a task is left to the APIs that do: [`crate::Client::start_reindex`],
+//! Tasks are started by other APIs: [`crate::Client::start_reindex`],
 //! [`crate::Indices::force_merge`].
 //!
 //! ```no_run
@@ -26,13 +26,13 @@ use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 use crate::waiting::{Pace, Wait};
 
-/// The id of a task: the node that it runs on, and a number.
+/// The id of a task: its node, and a number.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TaskId(String);
 
 impl TaskId {
-    /// An id as Elasticsearch writes it, `node:number`.
+    /// Creates an id from the form that Elasticsearch writes, `node:number`.
     pub fn new(id: impl Into<String>) -> Self {
         Self(id.into())
     }
@@ -42,7 +42,7 @@ impl TaskId {
         &self.0
     }
 
-    /// The path of the task. The official client has it only as an experimental API.
+    /// The path of the task, which the official client has only as an experimental API.
     fn path(&self, end: &str) -> String {
         format!("/_tasks/{}{end}", utf8_percent_encode(&self.0, NON_ALPHANUMERIC))
     }
@@ -54,42 +54,42 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// What is known of a task.
+/// A description of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskInfo {
     /// Its id.
     pub id: TaskId,
     /// The kind of work, such as `indices:data/write/reindex`.
     pub action: String,
-    /// What it works on, in words.
+    /// Its work, in the server's words.
     pub description: String,
-    /// How long it has been running.
+    /// The time since its start.
     pub running: Duration,
-    /// Whether it can be cancelled.
+    /// `true` if it can be cancelled.
     pub cancellable: bool,
-    /// Whether it was asked to stop.
+    /// `true` if it was cancelled, and may still be running.
     pub cancelled: bool,
     /// The task that it is a part of.
     pub parent: Option<TaskId>,
-    /// How far it is, in a form of its own for each action.
+    /// Its progress, in a form that depends on the action.
     pub status: Value,
 }
 
-/// A task that runs, or how it ended.
+/// A task, and its outcome if it has ended.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TaskState {
-    /// What is known of it.
+    /// The task.
     pub task: TaskInfo,
-    /// How it ended; none while it runs.
+    /// Its outcome; `None` while it runs.
     pub outcome: Option<TaskOutcome>,
 }
 
-/// How a task ended.
+/// The outcome of a task.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TaskOutcome {
-    /// With the answer that the request would have had.
+    /// The answer that the request would have had.
     Response(Value),
-    /// With an error.
+    /// An error.
     Failed(ServerError),
 }
 
@@ -99,7 +99,7 @@ pub struct Tasks<'a> {
 }
 
 impl Client {
-    /// The tasks that run on the cluster.
+    /// The tasks of the cluster.
     pub fn tasks(&self) -> Tasks<'_> {
         Tasks { client: self }
     }
@@ -157,7 +157,7 @@ struct ListBody {
 }
 
 impl ListBody {
-    /// The tasks, or an error if a node did not say what it does.
+    /// Returns the tasks, or an error if a node did not report its own.
     fn whole(self, what: &str) -> Result<Vec<TaskInfo>, Error> {
         if let Some(failure) = self.node_failures.iter().chain(&self.task_failures).next() {
             let server = ServerError::from_value(failure).unwrap_or_default();
@@ -175,12 +175,12 @@ pub(crate) struct Started {
 }
 
 impl Tasks<'_> {
-    /// A task that runs, or that ran and whose end the server noted, which it does for
-    /// tasks that were not waited for.
+    /// Returns a task that runs, or one that has ended and whose outcome the server stored, as it does
+    /// for tasks that no request waited for.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a task that the cluster does not know (any more): its
-    /// node may have been restarted.
+    /// [`ErrorKind::NotFound`] for a task that the cluster does not know any more: its node may have
+    /// been restarted.
     pub async fn get(&self, id: &TaskId) -> Result<TaskState, Error> {
         let request = Request::new(Method::Get, id.path(""));
         let body: StateBody = self.client.send(&request).await?.json()?;
@@ -192,8 +192,8 @@ impl Tasks<'_> {
         Ok(TaskState { task: body.task.into(), outcome })
     }
 
-    /// The running tasks whose action matches (`*reindex`, `indices:admin/forcemerge`),
-    /// parts of tasks included. The action bounds the list; the API has no pages.
+    /// Lists the running tasks whose action matches (`*reindex`, `indices:admin/forcemerge`), subtasks
+    /// included. The action limits the list; the API has no pages.
     ///
     /// # Errors
     /// [`ErrorKind::PartialResult`] when a node did not answer; else as [`Client::send`].
@@ -202,7 +202,7 @@ impl Tasks<'_> {
         self.listed(request).await
     }
 
-    /// The running parts of a task.
+    /// Lists the running subtasks of a task.
     pub(crate) async fn children(&self, id: &TaskId) -> Result<Vec<TaskInfo>, Error> {
         let request = Request::new(Method::Get, "/_tasks").query("parent_task_id", id);
         self.listed(request).await
@@ -214,8 +214,7 @@ impl Tasks<'_> {
         body.whole("the tasks cannot be listed")
     }
 
-    /// Asks a task to stop. Returns whether it still ran; that it was asked does not mean
-    /// that it has stopped.
+    /// Requests the end of a task. Returns `true` if it was running; it may continue for a while.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a task that cannot be cancelled; else as [`Client::send`].
@@ -226,7 +225,7 @@ impl Tasks<'_> {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err(error),
         };
-        // A task that has ended is a failure of the node that is asked for it.
+        // For a task that has ended, the node reports a failure.
         let is_gone = |failure: &Value| {
             let cause = failure["caused_by"]["type"].as_str().unwrap_or_default();
             matches!(cause, "resource_not_found_exception" | "no_such_node_exception")
@@ -237,11 +236,11 @@ impl Tasks<'_> {
         Ok(!body.whole(&format!("the task {id} cannot be cancelled"))?.is_empty())
     }
 
-    /// Waits until a task has ended, and says how. `on_poll` sees each state on the way.
+    /// Waits until a task has ended, and returns its outcome. `on_poll` gets each state on the way.
     ///
     /// # Errors
-    /// [`ErrorKind::TimedOut`] when the limit passes, and the task goes on; else as
-    /// [`Tasks::get`]. That the task failed is not an error here.
+    /// [`ErrorKind::TimedOut`] when the limit passes, and the task continues; else as [`Tasks::get`].
+    /// A failed task is not an error here.
     pub async fn wait(
         &self,
         id: &TaskId,
@@ -262,10 +261,10 @@ impl Tasks<'_> {
 }
 
 impl TaskOutcome {
-    /// The answer, or the failure as an error.
+    /// Returns the answer, or the failure as an error.
     ///
     /// # Errors
-    /// Of the kind that the server's error means.
+    /// The kind follows from the server's error.
     pub fn into_response(self, what: &str) -> Result<Value, Error> {
         match self {
             Self::Response(response) => Ok(response),

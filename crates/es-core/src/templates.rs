@@ -1,10 +1,10 @@
-//! Index templates and component templates: what new indices of a name are made with.
+//! Index templates and component templates: the settings and mappings that new indices get by name.
 //!
-//! Keys that this crate does not know are kept, so that a template can be read, changed in
-//! one place and put back.
+//! Unknown keys are kept, so that a template can be read, changed in one place and put back.
 //!
 //! ```no_run
-//! use es_core::{IndexSettings, IndexTemplate};
+//! use es_core::IndexSettings;
+//! use es_core::templates::IndexTemplate;
 //!
 //! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
 //! let mut template = IndexTemplate::new(["flights-*"]);
@@ -38,7 +38,7 @@ use crate::mapping::Mapping;
 use crate::request::{Method, Request};
 use crate::settings::IndexSettings;
 
-/// What a template gives to an index.
+/// The settings, mappings and aliases that a template contributes to an index.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TemplateContent {
     /// Settings.
@@ -53,85 +53,85 @@ pub struct TemplateContent {
     /// The lifecycle of a data stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lifecycle: Option<DataLifecycle>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A template for the indices, or data streams, whose names match.
+/// An index template: it applies to new indices, or data streams, whose names match.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct IndexTemplate {
-    /// The patterns of the names.
+    /// The patterns that names are matched against.
     pub index_patterns: Vec<String>,
-    /// The component templates that it starts from, in order.
+    /// The component templates that it is composed of, in order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub composed_of: Vec<String>,
-    /// What it adds to them.
+    /// The content that it adds to them.
     #[serde(default)]
     pub template: TemplateContent,
-    /// Of several templates that match, the one with the highest priority is taken.
+    /// The priority: of several templates that match, the highest applies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub priority: Option<u64>,
-    /// A version of the owner's own.
+    /// The owner's version number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// Whether matching names become data streams, and how; `{}` says so.
+    /// The options of a data stream; `{}` for the defaults, `None` for an ordinary index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub data_stream: Option<Map<String, Value>>,
-    /// What the owner noted.
+    /// The owner's metadata (`_meta`).
     #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
-    /// When it was made, in milliseconds since 1970; the server's own.
+    /// The time of creation, in milliseconds since 1970; set by the server.
     #[serde(default, skip_serializing)]
     pub created_date_millis: Option<u64>,
-    /// When it was changed, in milliseconds since 1970; the server's own.
+    /// The time of the last change, in milliseconds since 1970; set by the server.
     #[serde(default, skip_serializing)]
     pub modified_date_millis: Option<u64>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl IndexTemplate {
-    /// An empty template for these names.
+    /// Creates an empty template for these patterns.
     pub fn new<S: Into<String>>(patterns: impl IntoIterator<Item = S>) -> Self {
         Self { index_patterns: patterns.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 }
 
-/// A part that index templates are made of.
+/// A building block of index templates.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ComponentTemplate {
-    /// What it gives.
+    /// The content that it contributes.
     pub template: TemplateContent,
-    /// A version of the owner's own.
+    /// The owner's version number.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u64>,
-    /// What the owner noted.
+    /// The owner's metadata (`_meta`).
     #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
-    /// When it was made, in milliseconds since 1970; the server's own.
+    /// The time of creation, in milliseconds since 1970; set by the server.
     #[serde(default, skip_serializing)]
     pub created_date_millis: Option<u64>,
-    /// When it was changed, in milliseconds since 1970; the server's own.
+    /// The time of the last change, in milliseconds since 1970; set by the server.
     #[serde(default, skip_serializing)]
     pub modified_date_millis: Option<u64>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// What an index of a name would be made with.
+/// The result of a simulation: the content a new index would get.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct SimulatedIndex {
-    /// All that the templates give it.
+    /// The combined content of the templates.
     pub template: TemplateContent,
-    /// Templates that match too and lose.
+    /// Templates that match as well, with a lower priority.
     #[serde(default)]
     pub overlapping: Vec<OverlappingTemplate>,
 }
 
-/// A template that matches a name and is not taken.
+/// A template that matches a name but does not apply.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct OverlappingTemplate {
     /// Its name.
@@ -182,18 +182,18 @@ struct Simulated {
 }
 
 impl Templates<'_> {
-    /// Makes or replaces an index template.
+    /// Creates or replaces an index template.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::BadRequest`] for one that makes no sense, names a missing component, or
-    /// matches the same names as another one of the same priority.
+    /// [`crate::ErrorKind::BadRequest`] for an invalid template, a missing component, or patterns that
+    /// overlap with those of another template of the same priority.
     pub async fn put(&self, name: &str, template: &IndexTemplate) -> Result<(), Error> {
         let parts = IndicesPutIndexTemplateParts::Name(name);
         let request = Request::new(Method::Put, parts.url()).json(template).repeatable();
         self.client.send(&request).await.map(|_| ())
     }
 
-    /// The index template of a name.
+    /// Returns an index template by its name.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -201,7 +201,7 @@ impl Templates<'_> {
         Ok(self.list(name).await?.remove(name))
     }
 
-    /// The index templates whose names match a pattern, by name.
+    /// Lists the index templates whose names match a pattern, by name.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -212,7 +212,7 @@ impl Templates<'_> {
         Ok(found.index_templates.into_iter().map(|named| (named.name, named.index_template)).collect())
     }
 
-    /// Whether an index template of the name exists.
+    /// Returns `true` if an index template of this name exists.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -221,7 +221,7 @@ impl Templates<'_> {
         self.client.exists(&Request::new(Method::Head, parts.url())).await
     }
 
-    /// Removes an index template by its exact name; returns whether there was one.
+    /// Removes an index template by its exact name. Returns `true` if there was one.
     ///
     /// # Errors
     /// [`crate::ErrorKind::BadRequest`] for a pattern; else as [`Client::send`].
@@ -231,10 +231,10 @@ impl Templates<'_> {
         self.client.exists(&Request::new(Method::Delete, parts.url()).repeatable()).await
     }
 
-    /// Makes or replaces a component template.
+    /// Creates or replaces a component template.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::BadRequest`] for one that makes no sense, or would break a template
+    /// [`crate::ErrorKind::BadRequest`] for an invalid template, or one that would break a template
     /// that is composed of it.
     pub async fn put_component(&self, name: &str, template: &ComponentTemplate) -> Result<(), Error> {
         let parts = ClusterPutComponentTemplateParts::Name(name);
@@ -242,7 +242,7 @@ impl Templates<'_> {
         self.client.send(&request).await.map(|_| ())
     }
 
-    /// The component template of a name.
+    /// Returns a component template by its name.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -250,7 +250,7 @@ impl Templates<'_> {
         Ok(self.list_components(name).await?.remove(name))
     }
 
-    /// The component templates whose names match a pattern, by name.
+    /// Lists the component templates whose names match a pattern, by name.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -261,7 +261,7 @@ impl Templates<'_> {
         Ok(found.component_templates.into_iter().map(|named| (named.name, named.component_template)).collect())
     }
 
-    /// Whether a component template of the name exists.
+    /// Returns `true` if a component template of this name exists.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -270,7 +270,7 @@ impl Templates<'_> {
         self.client.exists(&Request::new(Method::Head, parts.url())).await
     }
 
-    /// Removes a component template by its exact name; returns whether there was one.
+    /// Removes a component template by its exact name. Returns `true` if there was one.
     ///
     /// # Errors
     /// [`crate::ErrorKind::BadRequest`] for a pattern, or while a template is composed of it; else
@@ -281,12 +281,12 @@ impl Templates<'_> {
         self.client.exists(&Request::new(Method::Delete, parts.url()).repeatable()).await
     }
 
-    /// What a new index of the name would be made with; nothing if no template matches.
+    /// Simulates a new index of this name. `None` if no template matches.
     ///
     /// # Errors
     /// As [`Client::send`].
     pub async fn simulate(&self, index: &str) -> Result<Option<SimulatedIndex>, Error> {
-        // Nothing is made, whatever the method says.
+        // In spite of the method, nothing is created.
         let request = Request::new(Method::Post, IndicesSimulateIndexTemplateParts::Name(index).url()).repeatable();
         let found: Simulated = self.client.send(&request).await?.json()?;
         let overlapping = found.overlapping.unwrap_or_default();

@@ -30,7 +30,7 @@ pub(crate) fn parse_age(text: &str) -> Option<Duration> {
     Some(Duration::new((nanos / 1_000_000_000).try_into().ok()?, (nanos % 1_000_000_000).try_into().ok()?))
 }
 
-/// Writes a duration in milliseconds, for parameters in which zero would mean something else.
+/// Writes a duration in milliseconds, at least 1, for parameters to which zero means something else.
 pub(crate) fn milliseconds(duration: Duration) -> String {
     format!("{}ms", duration.as_millis().max(1))
 }

@@ -1,19 +1,20 @@
-//! How long work on the server is waited for, and how often it is asked after.
+//! Waiting for work of the server: the limits, and the pauses between polls.
 
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorKind};
 
-/// The limits of waiting for work that the server does by itself.
+/// The limits of a wait for work of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wait {
-    /// The longest wait in all. Default: 6 hours.
+    /// The limit of the whole wait. Default: 6 hours.
     pub limit: Duration,
-    /// The time before the server is asked again the first time; it doubles. Default: 100 ms.
+    /// The first pause between two polls; it doubles each time. Default: 100 ms.
     pub first: Duration,
-    /// The longest time between two questions. Default: 10 s.
+    /// The longest pause between two polls. Default: 10 s.
     pub longest: Duration,
-    /// How long questions may fail in a row, as the work goes on without them. Default: 5 minutes.
+    /// The time for which polls may fail in a row, as the work continues without them. Default: 5
+    /// minutes.
     pub patience: Duration,
 }
 
@@ -35,7 +36,7 @@ impl Wait {
     }
 }
 
-/// The waiting for one thing: when to ask again, and when to give up. A loop around it asks.
+/// The pace of one wait: the time of the next poll, and the end. A loop around it polls.
 pub(crate) struct Pace<'a> {
     wait: &'a Wait,
     what: String,
@@ -45,20 +46,20 @@ pub(crate) struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    /// `what` is what is waited for, as in "the reindex to flights-2".
+    /// Starts a wait. `what` names its subject, as in "the reindex to flights-2".
     pub(crate) fn new(wait: &'a Wait, what: impl Into<String>) -> Self {
         let now = Instant::now();
         Self { wait, what: what.into(), started: now, last_answer: now, pause: wait.first }
     }
 
-    /// Takes the answer to one question: what was waited for, or nothing yet, and then
-    /// returns when it is time to ask again. A failure that may pass counts as nothing yet.
+    /// Takes the answer to one poll: the result, or `None`, and then returns when it is time to poll
+    /// again. A failure that may pass counts as `None`.
     pub(crate) async fn after<T>(&mut self, answer: Result<Option<T>, Error>) -> Result<Option<T>, Error> {
         match answer {
             Ok(Some(found)) => return Ok(Some(found)),
             Ok(None) => self.last_answer = Instant::now(),
             Err(error) if error.is_retryable() && self.last_answer.elapsed() < self.wait.patience => {
-                tracing::warn!(%error, "cannot ask after {}, will ask again", self.what);
+                tracing::warn!(%error, "cannot poll {}, will poll again", self.what);
             }
             Err(error) => return Err(error),
         }
@@ -66,7 +67,7 @@ impl<'a> Pace<'a> {
         if left.is_zero() {
             let message = format!("{} was not done within {:?}", self.what, self.wait.limit);
             return Err(Error::new(ErrorKind::TimedOut, message)
-                .with_help("the server may still be at it: wait longer, or look at its tasks"));
+                .with_help("the server may still be working: wait longer, or list its tasks"));
         }
         tokio::time::sleep(self.pause.min(left)).await;
         self.pause = self.pause.saturating_mul(2).min(self.wait.longest);

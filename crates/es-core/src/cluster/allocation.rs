@@ -1,4 +1,4 @@
-//! Why a shard has no node.
+//! The reason why a shard has no node.
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -7,16 +7,16 @@ use super::Cluster;
 use crate::error::Error;
 use crate::request::{Method, Request};
 
-/// Why a shard is not assigned, as the cluster sees it.
+/// The reason why a shard is not assigned, as the cluster explains it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AllocationExplanation {
     /// The index.
     pub index: String,
     /// The number of the shard.
     pub shard: u32,
-    /// Whether it is the primary.
+    /// `true` for the primary.
     pub primary: bool,
-    /// What made it unassigned: `INDEX_CREATED`, `NODE_LEFT`, ...
+    /// The event that made it unassigned: `INDEX_CREATED`, `NODE_LEFT`, ...
     pub reason: String,
     /// The cluster's summary.
     pub explanation: String,
@@ -30,7 +30,7 @@ pub struct Decider {
     /// The rule's name: `same_shard`, `disk_threshold`, `filter`, ...
     #[serde(rename = "decider")]
     pub name: String,
-    /// Its own words.
+    /// Its explanation.
     #[serde(default)]
     pub explanation: String,
 }
@@ -81,8 +81,30 @@ impl From<Body> for AllocationExplanation {
     }
 }
 
+impl AllocationExplanation {
+    /// The explanation of the first rule that keeps it from a node, without the ids of shards and
+    /// nodes; the cluster's summary where no rule does.
+    pub fn cause(&self) -> &str {
+        let cause = self.deciders.first().map_or(self.explanation.as_str(), |rule| rule.explanation.as_str());
+        cause.split(" [[").next().unwrap_or(cause)
+    }
+
+    /// The next step for a person.
+    pub fn help(&self) -> &'static str {
+        match self.deciders.first().map(|rule| rule.name.as_str()) {
+            Some("same_shard") => "add a data node, or lower number_of_replicas of the index",
+            Some("disk_threshold") => "free disk space on the data nodes, or add one",
+            Some("filter" | "data_tier") => "add a node that the allocation filters of the index allow, or change them",
+            Some("max_retry") => "find the failure in the server's log, then: POST _cluster/reroute?retry_failed=true",
+            Some("enable") => "allow allocation again: cluster.routing.allocation.enable",
+            Some("shards_limit") => "add a data node, or raise the limit of shards",
+            _ => "read the whole explanation: GET _cluster/allocation/explain",
+        }
+    }
+}
+
 impl Cluster<'_> {
-    /// Explains one unassigned shard of the cluster, whichever it takes. `None` when all are
+    /// Explains an unassigned shard of the cluster, which the server chooses. `None` when all are
     /// assigned.
     ///
     /// # Errors
@@ -108,7 +130,7 @@ impl Cluster<'_> {
     async fn explain(&self, request: Request) -> Result<Option<AllocationExplanation>, Error> {
         match self.get(request).await {
             Ok(response) => Ok(Some(response.json::<Body>()?.into())),
-            // That nothing is unassigned is told as a wrong request.
+            // The server answers a bad request where nothing is unassigned.
             Err(error) if matches!(error.status(), Some(400 | 404)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -120,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_rule_is_told_once_and_those_that_agree_not_at_all() {
+    fn each_rule_is_named_once_and_those_that_agree_are_left_out() {
         let same = json!({"decider": "same_shard", "decision": "NO", "explanation": "a copy is here"});
         let body: Body = serde_json::from_value(json!({
             "index": "a", "shard": 0, "primary": false, "current_state": "unassigned",

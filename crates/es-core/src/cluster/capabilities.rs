@@ -1,7 +1,7 @@
-//! What a cluster can do beyond the basics, found out by asking rather than by its version.
+//! The optional features of a cluster, found out by requests rather than by its version.
 //!
-//! One request (`GET _xpack`) answers for most features where it is to be had; the others, and
-//! all where it is not, are asked one by one. Nothing is written, and no index is searched.
+//! Where it exists, one request (`GET _xpack`) answers for most features; the others are requested one
+//! by one. Nothing is written, and no index is searched.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,10 +17,10 @@ use super::{Cluster, LicenceAnswer, absence};
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 
-/// How long an answer is good for: licences and modules change with restarts and by hand.
+/// The lifetime of an answer: licences and modules change with restarts and by hand.
 const GOOD_FOR: Duration = Duration::from_secs(300);
 
-/// Something that a cluster may be able to do.
+/// An optional feature of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Capability {
     /// Inline scripts in Painless.
@@ -51,7 +51,7 @@ impl Capability {
         Self::Transforms,
     ];
 
-    /// The name of the feature in `_xpack`; scripting is none of those.
+    /// The name of the feature in `_xpack`, which does not list scripting.
     fn feature(self) -> Option<&'static str> {
         match self {
             Self::Scripting => None,
@@ -64,7 +64,7 @@ impl Capability {
         }
     }
 
-    /// A request that only this feature answers, and that does nothing.
+    /// A request that only this feature answers, and that changes nothing.
     fn request(self) -> Request {
         match self {
             Self::Scripting => Request::new(Method::Get, "/_script_language"),
@@ -97,43 +97,43 @@ impl fmt::Display for Capability {
     }
 }
 
-/// Whether a capability is to be had.
+/// The availability of a capability.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Availability {
-    /// It is there.
+    /// It is available.
     Available,
-    /// The cluster does not have it, or it is switched off.
+    /// The cluster lacks it, or it is switched off.
     Missing {
-        /// Why, in one line.
+        /// The reason, in one line.
         why: String,
     },
-    /// It is there, and the licence does not cover it.
+    /// The licence does not cover it.
     NotLicensed {
         /// The licence in force.
         licence: String,
     },
-    /// It could not be found out.
+    /// It could not be determined.
     Unknown {
-        /// Why not, in one line.
+        /// The reason, in one line.
         error: String,
     },
 }
 
-/// What a cluster can do.
+/// The capabilities of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Capabilities {
     found: BTreeMap<Capability, Availability>,
 }
 
 impl Capabilities {
-    /// Whether a capability is to be had.
+    /// The availability of a capability.
     pub fn of(&self, capability: Capability) -> &Availability {
-        // Every capability is asked for, and put in; one that is not is not known.
+        // Every capability is requested, so a missing one is unknown.
         static UNASKED: Availability = Availability::Unknown { error: String::new() };
         self.found.get(&capability).unwrap_or(&UNASKED)
     }
 
-    /// Whether a capability is certain to be there.
+    /// Returns `true` if a capability is certainly available.
     pub fn has(&self, capability: Capability) -> bool {
         *self.of(capability) == Availability::Available
     }
@@ -144,7 +144,7 @@ impl Capabilities {
     }
 }
 
-/// The last answer, and when it was given.
+/// The last answer, and its time.
 #[derive(Debug, Default)]
 pub(crate) struct CapabilityCache {
     last: Mutex<Option<(Instant, Capabilities)>>,
@@ -176,7 +176,7 @@ struct InfoLicence {
 
 #[derive(Clone, Copy, Deserialize)]
 struct Feature {
-    /// Whether the licence covers it.
+    /// `true` if the licence covers it.
     available: bool,
     #[serde(default = "yes")]
     enabled: bool,
@@ -200,8 +200,8 @@ struct ScriptLanguage {
 }
 
 impl Cluster<'_> {
-    /// What the cluster can do. It is asked at most every five minutes; clones of a client
-    /// share the answer. An answer that has an [`Availability::Unknown`] is not kept.
+    /// Returns the capabilities of the cluster. They are requested at most every five minutes; clones of
+    /// a client share the answer. An answer with an [`Availability::Unknown`] is not kept.
     pub async fn capabilities(&self) -> Capabilities {
         let cache = self.client.capability_cache();
         if let Some(found) = cache.get(Instant::now()) {
@@ -249,8 +249,8 @@ impl Cluster<'_> {
                 Ok(languages) => of_languages(&languages),
                 Err(error) => Availability::Unknown { error: error.to_string() },
             },
-            // The list of languages is refused to most users. Painless' own API is refused only
-            // where Painless is.
+            // Most users may not list the languages. The API of Painless itself is refused only where Painless
+            // exists.
             Err(error) if absence::is_unauthorized(&error) => {
                 let painless = self.get(Request::new(Method::Get, "/_scripts/painless/_context")).await;
                 of_probe(capability, painless.map(|_| ()), licence)
@@ -279,8 +279,8 @@ fn of_languages(languages: &ScriptLanguages) -> Availability {
     }
 }
 
-/// What the answer to a feature's own request means. All but machine learning are in every
-/// licence, so that a refusal for want of a privilege proves them.
+/// The availability that the answer to a feature's own request proves. Every licence includes all of
+/// them but machine learning, so a missing privilege proves the feature.
 fn of_probe(capability: Capability, answer: Result<(), Error>, licence: Option<&str>) -> Availability {
     let lacks_licence =
         capability == Capability::MachineLearning && licence.is_some_and(|name| !includes_machine_learning(name));

@@ -1,4 +1,4 @@
-//! How far the clock of another machine is off, from one exchange. Pure.
+//! The skew of another machine's clock, estimated from one exchange. Pure.
 
 use std::time::SystemTime;
 
@@ -11,13 +11,13 @@ use std::time::SystemTime;
 pub struct ClockSkew {
     /// The node's clock minus this one, in milliseconds.
     pub milliseconds: i64,
-    /// How much the difference may be wrong in either direction, in milliseconds.
+    /// The possible error of the difference in either direction, in milliseconds.
     pub uncertainty: u64,
 }
 
 impl ClockSkew {
-    /// The difference for a node whose clock showed `node_time` (milliseconds since 1970), asked
-    /// at `before` and answered at `after`.
+    /// Estimates the skew of a node whose clock showed `node_time` (milliseconds since 1970), where the
+    /// request was sent at `before` and answered at `after`.
     pub fn estimate(node_time: u64, before: SystemTime, after: SystemTime) -> Self {
         let (before, after) = (milliseconds(before), milliseconds(after));
         // A clock that is set back in between makes the round trip negative.

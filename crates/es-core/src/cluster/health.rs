@@ -11,13 +11,13 @@ use crate::connection::retry::RetryPolicy;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 
-/// How much of the data is there.
+/// The health of data, from bad to good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthStatus {
     /// A primary shard is not assigned: some documents cannot be read or written.
     Red,
-    /// All primaries are assigned, and some replica is not.
+    /// All primaries are assigned, but some replica is not.
     Yellow,
     /// All shards are assigned.
     Green,
@@ -42,9 +42,9 @@ impl fmt::Display for HealthStatus {
 /// The answer of `_cluster/health`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// The worst status of what was asked for.
+    /// The worst status among the requested indices.
     pub status: HealthStatus,
-    /// Whether what was waited for had not come when the time was up.
+    /// `true` if the awaited status was not reached in time.
     #[serde(default)]
     pub timed_out: bool,
     /// Nodes of the cluster.
@@ -53,43 +53,43 @@ pub struct Health {
     /// Of those, nodes that hold data.
     #[serde(rename = "number_of_data_nodes")]
     pub data_nodes: u32,
-    /// Shards that serve, primaries and replicas.
+    /// Active shards, primaries and replicas.
     #[serde(default)]
     pub active_shards: u64,
     /// Shards that are being moved.
     #[serde(default)]
     pub relocating_shards: u64,
-    /// Shards that are being made or recovered.
+    /// Shards that are being created or recovered.
     #[serde(default)]
     pub initializing_shards: u64,
-    /// Shards that have no node.
+    /// Shards without a node.
     #[serde(default)]
     pub unassigned_shards: u64,
-    /// Of those, primaries. `None` where the server is too old to say.
+    /// Of those, primaries. `None` where the server is too old to report them.
     #[serde(default)]
     pub unassigned_primary_shards: Option<u64>,
-    /// Changes of the cluster's state that wait to be made.
+    /// Changes of the cluster state that wait for the master.
     #[serde(rename = "number_of_pending_tasks", default)]
     pub pending_tasks: u64,
-    /// How long the oldest of those has waited, in milliseconds.
+    /// The wait of the oldest of those, in milliseconds.
     #[serde(rename = "task_max_waiting_in_queue_millis", default)]
     pub longest_wait_ms: u64,
 }
 
-/// How waiting for a health ended.
+/// The outcome of a wait for a health status.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HealthWait {
     /// The status was reached, or a better one.
     Reached(Health),
-    /// It was not reached in time; this is how it stood then.
+    /// It was not reached in time; the health at that moment.
     TimedOut(Health),
 }
 
-/// An answer may come so much later than the time that the server was told to wait.
+/// The time that an answer may take beyond the time that the server was told to wait.
 const GRACE: Duration = Duration::from_secs(5);
 
 impl Cluster<'_> {
-    /// The health now.
+    /// Returns the health now.
     ///
     /// # Errors
     /// As [`crate::Client::send`].
@@ -97,12 +97,11 @@ impl Cluster<'_> {
         self.get(Request::new(Method::Get, ClusterHealthParts::None.url())).await?.json()
     }
 
-    /// Waits until an index, an alias or (with `None`) the whole cluster is at least as
-    /// healthy as `status`, for `limit` at most. An index that does not exist is
-    /// waited for, and red until it does.
+    /// Waits until an index, an alias or (with `None`) the whole cluster is at least as healthy as
+    /// `status`, for `limit` at most. An index that does not exist is red until it does.
     ///
     /// # Errors
-    /// As [`crate::Client::send`]. That the time is up is no error.
+    /// As [`crate::Client::send`]. The end of the time is not an error.
     pub async fn wait_for_health(
         &self,
         index: Option<&str>,
@@ -115,17 +114,17 @@ impl Cluster<'_> {
             .query("wait_for_status", status)
             .query("timeout", format!("{}ms", limit.as_millis()))
             .timeout(limit.saturating_add(GRACE))
-            // Another attempt would wait again.
+            // A retry would wait again.
             .retry(RetryPolicy::NEVER);
         let health = match self.client.send(&request).await {
             Ok(response) => response.json()?,
-            // The status says so instead of the body; how it stands is asked again.
+            // Here the HTTP status reports the time-out; the health itself is requested again.
             Err(error) if says_timed_out(&error) => {
                 let mut now = request.clone();
-                now.query = vec![("timeout", "0ms".to_owned())];
+                now.query = vec![("timeout".into(), "0ms".to_owned())];
                 match self.client.send(&now).await {
                     Ok(response) => Health { timed_out: true, ..response.json()? },
-                    // Without anything to wait for, only an index that does not exist times out.
+                    // Without a status to wait for, only an index that does not exist times out.
                     Err(again) if says_timed_out(&again) => {
                         Health { status: HealthStatus::Red, timed_out: true, ..self.health().await? }
                     }
@@ -142,7 +141,7 @@ impl Cluster<'_> {
     }
 }
 
-/// Whether the server, rather than this client, says that the time was up.
+/// Returns `true` if the server, rather than this client, reports a time-out.
 fn says_timed_out(error: &Error) -> bool {
     error.kind() == ErrorKind::TimedOut && error.status() == Some(408)
 }

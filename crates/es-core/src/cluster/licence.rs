@@ -1,4 +1,4 @@
-//! The licence, and when it ends.
+//! The licence of the cluster, and its end.
 
 use serde::Deserialize;
 
@@ -14,31 +14,31 @@ pub struct Licence {
     pub name: String,
     /// `active`, `invalid` or `expired`.
     pub status: String,
-    /// When it ends, in milliseconds since 1970. A basic licence does not.
+    /// Its end, in milliseconds since 1970. A basic licence has none.
     #[serde(rename = "expiry_date_in_millis")]
     pub expires: Option<u64>,
 }
 
 impl Licence {
-    /// Whether machine learning is in it. See <https://www.elastic.co/subscriptions>.
+    /// Returns `true` if it includes machine learning. See <https://www.elastic.co/subscriptions>.
     pub fn covers_machine_learning(&self) -> bool {
         self.status == "active" && includes_machine_learning(&self.name)
     }
 }
 
-/// Whether machine learning is in the licences of a name.
+/// Returns `true` if a licence of this name includes machine learning.
 pub(super) fn includes_machine_learning(name: &str) -> bool {
     matches!(name, "trial" | "platinum" | "enterprise")
 }
 
-/// What the cluster says of its licence.
+/// The answer to the question for the licence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LicenceAnswer {
-    /// It has one.
+    /// The cluster has one.
     Licensed(Licence),
-    /// It has none yet, as just after its start.
+    /// The cluster has none yet, as just after its start.
     None,
-    /// It has no licences at all, in the server's words.
+    /// The cluster has no licences at all, in the server's words.
     NotHere(String),
 }
 
@@ -48,7 +48,7 @@ struct Body {
 }
 
 impl Cluster<'_> {
-    /// The licence.
+    /// Returns the licence.
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes the cluster privilege `monitor`.

@@ -1,8 +1,8 @@
-//! The cluster itself: its health, nodes, disks, shards, licence and features, and what the
-//! client may do in it. Everything here reads; nothing is changed.
+//! The cluster itself: its health, nodes, disks, shards, licence and features, and the privileges
+//! of the client. Everything here reads; nothing is changed.
 //!
-//! What follows from the numbers is left to the caller, with one exception: whether the disks
-//! have room for a load ([`DiskWatermarks::gate`]) is decided here, as every writer needs it.
+//! Two verdicts are made here, as every program needs them: [`Cluster::health_report`] on the
+//! health, and [`DiskWatermarks::gate`] on the room for a load. Others are left to the caller.
 
 mod absence;
 mod allocation;
@@ -12,9 +12,11 @@ mod health;
 mod licence;
 mod node;
 mod privileges;
+mod report;
 mod settings;
 mod shards;
 mod watermarks;
+mod words;
 
 use std::time::Duration;
 
@@ -26,6 +28,10 @@ pub use health::{Health, HealthStatus, HealthWait};
 pub use licence::{Licence, LicenceAnswer};
 pub use node::{Breaker, NodeStatistics};
 pub use privileges::{Identity, IndexPrivileges, PrivilegeRequest, Security, UngrantedPrivilege};
+pub use report::{
+    HealthCheck, HealthFacts, HealthFinding, HealthReport, MAX_CLOCK_SKEW, MAX_HEAP_PERCENT, MAX_SHARDS_PERCENT,
+    MAX_TASK_WAIT, Verdict,
+};
 pub use settings::ClusterSettings;
 pub use shards::{Shard, ShardList};
 pub use watermarks::{DiskGate, DiskShortage, DiskWatermarks, NodeDisk, Stage, Watermark};

@@ -1,4 +1,4 @@
-//! The nodes: what they are, and how full their memory and disks are.
+//! The nodes: their roles, memory, disks, clocks and circuit breakers.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -12,18 +12,18 @@ use crate::connection::product::Version;
 use crate::error::Error;
 use crate::request::{Method, Request};
 
-/// One node at one moment.
+/// The statistics of one node at one moment.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NodeStatistics {
     /// The node's id.
     pub id: String,
     /// Its name.
     pub name: String,
-    /// Its version; `None` where the node did not say.
+    /// Its version; `None` where the node did not report it.
     pub version: Option<Version>,
-    /// What it is for: `data_hot`, `ingest`, `master`, ...
+    /// Its roles: `data_hot`, `ingest`, `master`, ...
     pub roles: Vec<String>,
-    /// How far its clock is off.
+    /// The skew of its clock; `None` where the node did not report its time.
     pub clock: Option<ClockSkew>,
     /// Heap in use, in bytes.
     pub heap_used: u64,
@@ -31,29 +31,29 @@ pub struct NodeStatistics {
     pub heap_max: u64,
     /// Heap in use, as a percentage.
     pub heap_percent: u32,
-    /// The disks below its data; `None` where it does not tell.
+    /// The disks of its data path; `None` where it does not report them.
     pub disk: Option<NodeDisk>,
     /// Its circuit breakers, by name.
     pub breakers: Vec<Breaker>,
 }
 
 impl NodeStatistics {
-    /// Whether shards of ordinary indices may be put on it.
+    /// Returns `true` if shards of ordinary indices can be allocated to it.
     pub fn holds_data(&self) -> bool {
         self.roles.iter().any(|role| role == "data" || (role.starts_with("data_") && role != "data_frozen"))
     }
 }
 
-/// What stops a node from running out of memory: it refuses requests beyond a limit.
+/// A circuit breaker: it refuses requests beyond a limit, before the node runs out of memory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// Its name: `parent`, `request`, `fielddata`, ...
     pub name: String,
-    /// The estimate of what is in use, in bytes.
+    /// The estimated use, in bytes.
     pub estimated: u64,
     /// The limit, in bytes.
     pub limit: u64,
-    /// How many requests it refused since the node started.
+    /// The number of requests it has refused since the node started.
     pub tripped: u64,
 }
 
@@ -97,7 +97,7 @@ struct FileSystem {
     total: Option<Disk>,
 }
 
-/// A node that cannot tell says -1 or leaves the number out.
+/// The sizes of a disk: a node that does not know one writes -1 or leaves it out.
 #[derive(Deserialize)]
 struct Disk {
     total_in_bytes: Option<i64>,
@@ -126,7 +126,7 @@ struct VersionBody {
 }
 
 impl Cluster<'_> {
-    /// Every node with its statistics, by name.
+    /// Returns the statistics of every node, by name.
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes the cluster privilege `monitor`.
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_node_does_not_tell_is_none() {
+    fn what_a_node_does_not_report_is_none() {
         let bare = of(json!({}));
         assert_eq!((bare.disk, bare.clock, bare.heap_percent), (None, None, 0));
         let unknown = json!({"fs": {"total": {"total_in_bytes": -1, "free_in_bytes": -1, "available_in_bytes": -1}}});

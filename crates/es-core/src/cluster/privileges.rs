@@ -1,4 +1,4 @@
-//! Who the client is to the cluster, and what it may do there.
+//! The identity of the client, and its privileges.
 
 use std::collections::BTreeMap;
 
@@ -8,31 +8,31 @@ use super::{Cluster, absence};
 use crate::error::Error;
 use crate::request::{Method, Request};
 
-/// An answer that only a cluster with security can give.
+/// An answer that only a cluster with security gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Security<T> {
-    /// Security is off, or the cluster has none: everybody may do everything.
+    /// Security is off or missing: everybody may do everything.
     Disabled,
     /// Security is on.
     Enabled(T),
 }
 
-/// Who the client is.
+/// The identity of the client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     /// The user, or the owner of the API key.
     pub user: String,
-    /// The user's roles. An API key shows none.
+    /// The user's roles. Empty for an API key.
     pub roles: Vec<String>,
     /// The realm that knows the user.
     pub realm: String,
     /// `realm`, `api_key`, `token`, `anonymous` or `internal`.
     pub authentication: String,
-    /// The name of the API key, where it is one.
+    /// The name of the API key, if it is one.
     pub api_key: Option<String>,
 }
 
-/// The privileges that somebody needs.
+/// The privileges to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PrivilegeRequest {
     /// Privileges on the cluster.
@@ -54,7 +54,7 @@ pub struct IndexPrivileges {
 /// A privilege that the client lacks.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UngrantedPrivilege {
-    /// The name or pattern of indices that it is lacking on; `None` for the cluster.
+    /// The name or pattern of indices; `None` for the cluster.
     pub index: Option<String>,
     /// The privilege.
     pub privilege: String,
@@ -93,7 +93,7 @@ struct PrivilegesBody {
 }
 
 impl Cluster<'_> {
-    /// Who the client is.
+    /// The identity of the client.
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes no privilege.
@@ -114,7 +114,7 @@ impl Cluster<'_> {
         })
     }
 
-    /// Which of the privileges the client lacks, those of the cluster first.
+    /// Returns the privileges that the client lacks, those of the cluster first.
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes no privilege. A privilege that the server does not
@@ -139,8 +139,8 @@ fn unless_absent<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
     }
 }
 
-/// What was asked for and not granted, in the order of the request. A privilege that the answer
-/// leaves out is not granted.
+/// The requested privileges that are not granted, in the order of the request. A privilege that the
+/// answer leaves out is not granted.
 fn missing(wanted: &PrivilegeRequest, answer: &PrivilegesBody) -> Vec<UngrantedPrivilege> {
     let mut missing = Vec::new();
     for privilege in &wanted.cluster {
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_not_granted_is_missing_in_the_order_it_was_asked_for() {
+    fn missing_privileges_are_in_the_order_of_the_request() {
         let wanted = PrivilegeRequest {
             cluster: vec!["monitor".into(), "manage_ml".into()],
             indices: vec![IndexPrivileges {

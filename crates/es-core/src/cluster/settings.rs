@@ -1,4 +1,4 @@
-//! The few cluster settings that decide whether there is room: watermarks and shard limits.
+//! The cluster settings that limit the room for data: watermarks and shard limits.
 
 use serde_json::{Map, Value};
 
@@ -7,8 +7,8 @@ use super::{Cluster, DiskGate};
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 
-/// Settings of the cluster in force: what is set by hand over what is set in the nodes' files
-/// over the defaults.
+/// Settings of the cluster in force: transient ones, persistent ones, those of the nodes' files, and
+/// defaults, in this order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterSettings {
     /// The disk watermarks.
@@ -30,7 +30,7 @@ impl ClusterSettings {
             })
         };
         let disk = "cluster.routing.allocation.disk";
-        // The numbers are the server's own defaults, for a server that does not tell them.
+        // The server's own defaults, for a server that does not report them.
         let watermark = |name: &str, default: &str| {
             let value = get(&format!("{disk}.watermark.{name}"));
             let headroom = get(&format!("{disk}.watermark.{name}.max_headroom"));
@@ -55,7 +55,7 @@ impl ClusterSettings {
 }
 
 impl Cluster<'_> {
-    /// The settings in force.
+    /// Returns the settings in force.
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes the cluster privilege `monitor`.
@@ -68,7 +68,7 @@ impl Cluster<'_> {
         ClusterSettings::read(&body)
     }
 
-    /// Whether the disks have room for heavy writes: see [`DiskWatermarks::gate`].
+    /// Checks the disks for the room that heavy writes need: see [`DiskWatermarks::gate`].
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes the cluster privilege `monitor`.

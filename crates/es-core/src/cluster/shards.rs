@@ -14,22 +14,22 @@ pub struct Shard {
     pub index: String,
     /// The number of the shard.
     pub number: u32,
-    /// Whether it is the primary.
+    /// `true` for the primary.
     pub primary: bool,
     /// `STARTED`, `UNASSIGNED`, `INITIALIZING` or `RELOCATING`.
     pub state: String,
-    /// Its documents; `None` where it is not started.
+    /// The number of its documents; `None` where it is not started.
     pub documents: Option<u64>,
     /// Its size in bytes; `None` where it is not started.
     pub bytes: Option<u64>,
 }
 
-/// Some shards, and how many there are in all.
+/// A list of shards, and their total number.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ShardList {
     /// The first shards, by index and number, primaries first.
     pub shards: Vec<Shard>,
-    /// How many there are, with those left out.
+    /// The total number, including those left out of the list.
     pub total: usize,
 }
 
@@ -62,8 +62,8 @@ impl Row {
 }
 
 impl Cluster<'_> {
-    /// The shards of the indices that a name or pattern stands for, hidden ones included, `most`
-    /// of them at most. A name that stands for nothing has none.
+    /// Lists the shards of the indices that a name or pattern matches, hidden ones included, up to
+    /// `most` of them. A name without an index has none.
     ///
     /// # Errors
     /// As [`crate::Client::send`]; it takes the cluster privilege and the index privilege

@@ -1,4 +1,4 @@
-//! Disk watermarks: how much must stay free on a data node, and whether there is room to write.
+//! Disk watermarks: the space that must stay free on a data node, and the room for heavy writes.
 //! Pure. See <https://www.elastic.co/docs/reference/elasticsearch/configuration-reference/cluster-level-shard-allocation-routing-settings#disk-based-shard-allocation>.
 
 use std::fmt;
@@ -13,20 +13,20 @@ pub struct NodeDisk {
     pub node: String,
     /// Their size, in bytes.
     pub total: u64,
-    /// What is not used, in bytes.
+    /// The unused space, in bytes.
     pub free: u64,
-    /// What Elasticsearch can use of that, in bytes. Watermarks are compared with this.
+    /// The part of it that Elasticsearch can use, in bytes. Watermarks are compared with this.
     pub available: u64,
 }
 
-/// A watermark as it is set.
+/// A watermark, as it is configured.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Watermark {
-    /// The share of the disk that may be used, from 0 to 1: `85%` and `0.85` are this.
+    /// The share of the disk that may be used, from 0 to 1: `85%` or `0.85`.
     Used {
         /// The share.
         share: f64,
-        /// At most so many bytes need to be free, however large the disk is.
+        /// The most bytes that need to be free, however large the disk is.
         max_headroom: Option<u64>,
     },
     /// The bytes that must be free: `10gb`.
@@ -34,10 +34,10 @@ pub enum Watermark {
 }
 
 impl Watermark {
-    /// Reads a watermark and its `max_headroom` in the forms that Elasticsearch takes.
+    /// Reads a watermark and its `max_headroom` in the forms that Elasticsearch accepts.
     ///
     /// # Errors
-    /// [`ErrorKind::Decode`] for what is neither a percentage, a ratio nor a size.
+    /// [`ErrorKind::Decode`] for a text that is neither a percentage, a ratio nor a size.
     pub fn parse(text: &str, max_headroom: Option<&str>) -> Result<Self, Error> {
         let text = text.trim();
         let wrong = || Error::new(ErrorKind::Decode, format!("{text:?} is not a disk watermark"));
@@ -58,8 +58,8 @@ impl Watermark {
         }
     }
 
-    /// The bytes that must stay free of a disk of `total` bytes. Rounded as the server does it:
-    /// what may be used is rounded up.
+    /// The bytes that must stay free on a disk of `total` bytes, rounded like the server: the space that
+    /// may be used is rounded up.
     pub fn free_bytes(&self, total: u64) -> u64 {
         match self {
             Self::Free(bytes) => *bytes,
@@ -84,7 +84,7 @@ fn bytes(text: &str) -> Option<u64> {
         "g" | "gb" => 3,
         "t" | "tb" => 4,
         "p" | "pb" => 5,
-        // The one number that needs no unit.
+        // The only number that needs no unit.
         "" if number == "0" => 0,
         _ => return None,
     };
@@ -92,14 +92,14 @@ fn bytes(text: &str) -> Option<u64> {
     Some((number * 1024_f64.powi(power)) as u64)
 }
 
-/// A stage that a disk can be past, from mild to grave.
+/// A watermark that a disk can exceed, from mild to severe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// Past the low watermark: no more shards are put on the node, but those of new indices.
+    /// Above the low watermark: only shards of new indices are allocated to the node.
     Low,
-    /// Past the high watermark: shards are moved away, and new indices get none on it.
+    /// Above the high watermark: shards are moved away, and new indices get none on the node.
     High,
-    /// Past the flood stage: indices with a shard on the node refuse writes.
+    /// Above the flood stage: indices with a shard on the node refuse writes.
     FloodStage,
 }
 
@@ -116,7 +116,7 @@ impl fmt::Display for Stage {
 /// The watermarks of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DiskWatermarks {
-    /// Whether they are heeded (`cluster.routing.allocation.disk.threshold_enabled`).
+    /// `true` if they are enforced (`cluster.routing.allocation.disk.threshold_enabled`).
     pub enabled: bool,
     /// The low watermark.
     pub low: Watermark,
@@ -127,7 +127,7 @@ pub struct DiskWatermarks {
 }
 
 impl DiskWatermarks {
-    /// The bytes that must be free on a node for it to be below a stage.
+    /// The bytes that must be free on a node for it to be below a watermark.
     pub fn threshold(&self, stage: Stage, disk: &NodeDisk) -> u64 {
         let watermark = match stage {
             Stage::Low => self.low,
@@ -137,18 +137,18 @@ impl DiskWatermarks {
         watermark.free_bytes(disk.total)
     }
 
-    /// The gravest stage that a node's disk is past, whether or not watermarks are heeded.
+    /// The most severe watermark that a node's disk exceeds, enforced or not.
     pub fn stage(&self, disk: &NodeDisk) -> Option<Stage> {
         [Stage::FloodStage, Stage::High, Stage::Low]
             .into_iter()
             .find(|stage| disk.available < self.threshold(*stage, disk))
     }
 
-    /// Whether there is room for heavy writes into new indices, from the disks of the data nodes.
+    /// Decides, from the disks of the data nodes, if there is room for heavy writes into new indices.
     ///
-    /// It is refused when a node is past the flood stage, as indices with a shard there refuse
-    /// writes, and when all are past the high watermark, as no node takes a shard of a new index.
-    /// One full node among several, which the cluster is about to relieve, is a warning.
+    /// There is none when a node exceeds the flood stage, as indices with a shard there refuse writes, or
+    /// when all exceed the high watermark, as no node accepts a shard of a new index. One full node
+    /// among several, from which the cluster moves shards away, is a warning.
     pub fn gate(&self, disks: &[NodeDisk]) -> DiskGate {
         if !self.enabled {
             return DiskGate::Ok;
@@ -172,25 +172,25 @@ impl DiskWatermarks {
     }
 }
 
-/// Whether there is room for heavy writes.
+/// The room for heavy writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DiskGate {
-    /// Every disk is below the low watermark, or watermarks are not heeded.
+    /// Every disk is below the low watermark, or watermarks are not enforced.
     Ok,
-    /// There is room, and a disk is past a watermark.
+    /// There is room, but a disk exceeds a watermark.
     Warned(DiskShortage),
-    /// Writes would be refused, or could not be placed.
+    /// Writes would be refused, or new shards could not be allocated.
     Refused(DiskShortage),
 }
 
-/// The disk that is past the gravest watermark.
+/// The disk that exceeds the most severe watermark.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskShortage {
     /// The node.
     pub node: String,
     /// Its available bytes.
     pub available: u64,
-    /// The bytes that the watermark wants to be free.
+    /// The bytes that the watermark requires to be free.
     pub threshold: u64,
     /// The watermark.
     pub stage: Stage,

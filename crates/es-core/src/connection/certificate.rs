@@ -1,4 +1,4 @@
-//! A certificate as a person sees it: whose, by whom, for which names, until when.
+//! A certificate as a person reads it: subject, issuer, names, validity.
 
 use std::fmt;
 use std::str::FromStr;
@@ -25,7 +25,7 @@ impl Fingerprint {
 impl FromStr for Fingerprint {
     type Err = Error;
 
-    /// Takes 64 hexadecimal digits, with or without colons, in either case.
+    /// Reads 64 hexadecimal digits, with or without colons, in either case.
     fn from_str(text: &str) -> Result<Self, Error> {
         let wrong = || {
             Error::new(
@@ -35,7 +35,7 @@ impl FromStr for Fingerprint {
             .with_help("print it with: openssl x509 -fingerprint -sha256 -noout -in http_ca.crt")
         };
         let digits: Vec<u8> = text.trim().bytes().filter(|byte| *byte != b':').collect();
-        // A sign would pass for a digit in `from_str_radix`.
+        // `from_str_radix` accepts a sign.
         if digits.len() != 64 || !digits.iter().all(u8::is_ascii_hexdigit) {
             return Err(wrong());
         }
@@ -54,28 +54,28 @@ impl fmt::Display for Fingerprint {
     }
 }
 
-/// What a person needs to know of a certificate.
+/// The parts of a certificate that a person needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CertificateSummary {
-    /// Whose it is, as a distinguished name.
+    /// The subject, as a distinguished name.
     pub subject: String,
-    /// Who signed it, as a distinguished name.
+    /// The issuer, as a distinguished name.
     pub issuer: String,
-    /// The host names and addresses that it is for.
+    /// The host names and addresses that it is valid for.
     pub names: Vec<String>,
-    /// From when it is valid.
+    /// The start of its validity.
     pub not_before: SystemTime,
-    /// Until when it is valid.
+    /// The end of its validity.
     pub not_after: SystemTime,
-    /// The SHA-256 of it.
+    /// Its SHA-256 fingerprint.
     pub fingerprint: Fingerprint,
 }
 
 impl CertificateSummary {
-    /// Reads a certificate as a server shows it.
+    /// Reads a certificate that a server sent.
     ///
     /// # Errors
-    /// [`ErrorKind::Tls`] when it is no X.509 certificate.
+    /// [`ErrorKind::Tls`] when it is not an X.509 certificate.
     pub(crate) fn read(certificate: &CertificateDer<'_>) -> Result<Self, Error> {
         let (_, parsed) = X509Certificate::from_der(certificate.as_ref()).map_err(|source| {
             Error::new(ErrorKind::Tls, format!("a certificate of the server cannot be read: {source}"))
@@ -101,7 +101,7 @@ fn name(name: &GeneralName<'_>) -> Option<String> {
             16 => <[u8; 16]>::try_from(*bytes).ok().map(|bytes| std::net::Ipv6Addr::from(bytes).to_string()),
             _ => None,
         },
-        // Mail addresses and the like are no names of a host.
+        // Mail addresses and the like are not names of a host.
         _ => None,
     }
 }
@@ -113,7 +113,7 @@ fn time(time: ASN1Time) -> SystemTime {
     } else {
         SystemTime::UNIX_EPOCH.checked_add(seconds)
     };
-    // Out of range only where the system's own clock cannot tell the time either.
+    // Out of range only where the system's own clock is too.
     moved.unwrap_or(SystemTime::UNIX_EPOCH)
 }
 

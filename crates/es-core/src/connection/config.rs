@@ -1,4 +1,4 @@
-//! How to talk to the cluster: everything that decides how requests reach it.
+//! The configuration of a connection to a cluster.
 
 use std::time::Duration;
 
@@ -13,14 +13,13 @@ use crate::connection::retry::RetryPolicy;
 use crate::connection::tls::TlsConfig;
 use crate::error::{Error, ErrorKind};
 
-/// How long connections without a request are kept.
+/// The lifetime of connections without a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeepAlive {
-    /// How long a connection is silent before TCP asks whether the other side still lives.
-    /// `None`: never. Default: 60 seconds.
+    /// The silence after which TCP sends a keep-alive probe. `None`: never. Default: 60 seconds.
     pub tcp: Option<Duration>,
-    /// How long an idle connection is kept for the next request. `None`: as long as the other
-    /// side keeps it. Default: 50 seconds, as common load balancers cut connections after 60.
+    /// The time that an idle connection is kept for the next request. `None`: as long as the server
+    /// keeps it. Default: 50 seconds, as common load balancers close connections after 60.
     pub idle: Option<Duration>,
 }
 
@@ -30,52 +29,50 @@ impl Default for KeepAlive {
     }
 }
 
-/// Whether the client asks the cluster for its other nodes. Dedicated masters are left out,
-/// and so is a node that cannot be reached from here under the address that it publishes.
+/// The discovery of the cluster's other nodes. Dedicated masters are left out, and so is a node that
+/// cannot be reached from here under the address that it publishes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sniffing {
-    /// The addresses of the configuration are all there are.
+    /// Requests go only to the addresses of the configuration.
     #[default]
     Off,
-    /// Once, when the client connects.
+    /// Nodes are discovered once, when the client connects.
     AtStart,
-    /// When the client connects, after a node has failed, and when the list is this old.
+    /// Nodes are discovered when the client connects, after a node has failed, and when the list is old.
     Continuous {
-        /// The age at which the list is asked for again.
+        /// The age at which the list is renewed.
         every: Duration,
     },
 }
 
-/// Everything that decides how requests reach the cluster.
+/// The configuration of a connection to a cluster.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClusterConfig {
-    /// Where the cluster answers. Default: `http://localhost:9200`.
+    /// The addresses of the cluster. Default: `http://localhost:9200`.
     pub endpoint: Endpoint,
-    /// Who the client says it is. Default: nobody.
+    /// The credentials of the client. Default: none.
     pub credentials: Credentials,
-    /// Whom the client trusts.
+    /// The certificates that the client trusts.
     pub tls: TlsConfig,
-    /// The proxy that requests go through. Default: none, whatever the environment says.
+    /// The proxy that requests go through. Default: none; `http_proxy` is ignored.
     pub proxy: Option<Proxy>,
-    /// What is sent along with every request. Default: nothing.
+    /// Headers to send with every request. Default: none.
     pub headers: ExtraHeaders,
-    /// How long making a connection may take, with name resolution, proxy and TLS handshake.
-    /// Default: 10 seconds.
+    /// The time limit of connecting, including name resolution, proxy and TLS handshake. Default: 10
+    /// seconds.
     pub connect_timeout: Duration,
-    /// How long one attempt of a request may take, unless the request says otherwise.
-    /// Default: 90 seconds.
+    /// The time limit of one attempt of a request that sets none itself. Default: 90 seconds.
     pub request_timeout: Duration,
-    /// How long connections without a request are kept.
+    /// The lifetime of connections without a request.
     pub keep_alive: KeepAlive,
-    /// Whether the cluster is asked for its other nodes. Default: no.
+    /// The discovery of other nodes. Default: off.
     pub sniffing: Sniffing,
-    /// Which requests are sent again, how often and how long. See [`RetryPolicy`].
+    /// The retries of requests. See [`RetryPolicy`].
     pub retry: RetryPolicy,
-    /// Whether request and response bodies are compressed with gzip. Default: no, as it
-    /// costs more processor time than it saves on a fast network.
+    /// Compresses request and response bodies with gzip. Default: no, as it costs more processor time
+    /// than it saves on a fast network.
     pub compression: bool,
-    /// How many bytes the body of an answer may have once it is unpacked. Default: 512 MiB,
-    /// far above any page that the pipeline asks for, and below what exhausts a machine.
+    /// The largest body of an answer, decompressed, in bytes. Default: 512 MiB.
     pub max_response_size: usize,
 }
 
@@ -104,7 +101,7 @@ fn default_host() -> Url {
 }
 
 impl ClusterConfig {
-    /// The configuration that the process environment gives: see [`crate::VARIABLES`].
+    /// Reads the configuration from the process environment: see [`crate::VARIABLES`].
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when variables contradict each other or cannot be read.
@@ -112,9 +109,9 @@ impl ClusterConfig {
         Self::default().overlaid(|name| std::env::var(name).ok())
     }
 
-    /// This configuration with what `lookup` knows of [`crate::VARIABLES`] put over it.
-    /// A variable of the endpoint replaces the whole endpoint, and one of the credentials
-    /// all credentials, so that layers never mix into a contradiction.
+    /// Returns this configuration with the variables that `lookup` finds ([`crate::VARIABLES`]) in place
+    /// of its own values. A variable of the endpoint replaces the whole endpoint, and one of the
+    /// credentials all credentials, so that layers never mix into a contradiction.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when variables contradict each other or cannot be read.
@@ -122,7 +119,7 @@ impl ClusterConfig {
         environment::overlay(self, lookup)
     }
 
-    /// Looks for settings that contradict each other, without reading a file.
+    /// Checks that settings do not contradict each other, without reading a file.
     pub(crate) fn check(&self) -> Result<(), Error> {
         self.tls.check()?;
         if matches!(self.endpoint, Endpoint::CloudId(_)) && self.sniffing != Sniffing::Off {
@@ -131,7 +128,7 @@ impl ClusterConfig {
         }
         for (what, limit) in [("connect", self.connect_timeout), ("request", self.request_timeout)] {
             if limit.is_zero() {
-                return Err(Error::new(ErrorKind::Config, format!("the {what} time-out is zero")));
+                return Err(Error::new(ErrorKind::Config, format!("the {what} timeout is zero, and must be greater")));
             }
         }
         Ok(())
@@ -155,6 +152,6 @@ mod tests {
         ClusterConfig { endpoint: cloud, ..ClusterConfig::default() }.check().unwrap();
         ClusterConfig { sniffing: Sniffing::AtStart, ..ClusterConfig::default() }.check().unwrap();
         let hasty = ClusterConfig { request_timeout: Duration::ZERO, ..ClusterConfig::default() };
-        assert_eq!(hasty.check().unwrap_err().to_string(), "the request time-out is zero");
+        assert_eq!(hasty.check().unwrap_err().to_string(), "the request timeout is zero, and must be greater");
     }
 }

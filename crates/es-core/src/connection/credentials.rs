@@ -8,8 +8,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::error::{Error, ErrorKind};
 
-/// A secret value. `Debug` and `Display` print `[redacted]`, and the memory is
-/// overwritten when the value is dropped.
+/// A secret value. `Debug` and `Display` print `[redacted]`, and its memory is overwritten when it is
+/// dropped.
 ///
 /// ```
 /// let secret = es_core::Secret::new("hunter2");
@@ -25,7 +25,7 @@ impl Secret {
         Self(SecretString::from(value.into()))
     }
 
-    /// The secret itself. Every call of this is a place where it could leak.
+    /// Returns the secret itself. Every call of this is a place where it could leak.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -51,7 +51,7 @@ impl PartialEq for Secret {
 
 impl Eq for Secret {}
 
-/// Who the client says it is.
+/// The credentials of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Credentials {
     /// No `Authorization` header is sent.
@@ -68,26 +68,25 @@ pub enum Credentials {
     ApiKey(Secret),
     /// A bearer token, such as one of OAuth 2.0 or OpenID Connect.
     Bearer(Secret),
-    /// The token of a service account. It is sent as a bearer token is; messages tell the two
-    /// apart.
+    /// The token of a service account. It is sent like a bearer token, but messages name it.
     ServiceToken(Secret),
 }
 
 impl Credentials {
-    /// An API key as Elasticsearch hands it out: either the `encoded` value or `id:key`.
+    /// An API key as Elasticsearch returns it: either the `encoded` value or `id:key`.
     pub fn api_key(value: &str) -> Self {
         let value = value.trim();
-        // A colon is no character of base64, so it tells the two forms apart.
+        // Base64 has no colon, which distinguishes the two forms.
         let encoded = if value.contains(':') { BASE64.encode(value) } else { value.to_owned() };
         Self::ApiKey(Secret::new(encoded))
     }
 
-    /// An API key of which id and secret part are known apart.
+    /// An API key of an id and a secret part.
     pub fn api_key_pair(id: &str, key: &Secret) -> Self {
         Self::ApiKey(Secret::new(BASE64.encode(format!("{}:{}", id.trim(), key.expose().trim()))))
     }
 
-    /// How these credentials are called in a message, without any secret in it.
+    /// A name for these credentials in messages, without any secret.
     pub fn description(&self) -> String {
         match self {
             Self::None => "no credentials".to_owned(),
@@ -98,7 +97,7 @@ impl Credentials {
         }
     }
 
-    /// What to do when a server does not accept these credentials.
+    /// The next step when a server does not accept these credentials.
     pub(crate) fn help(&self) -> &'static str {
         match self {
             Self::None => "set ELASTICSEARCH_API_KEY, or ELASTICSEARCH_USER and ELASTICSEARCH_PASSWORD",

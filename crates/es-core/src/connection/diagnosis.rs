@@ -1,5 +1,5 @@
-//! Turns a failed exchange into an [`Error`] that says what is really wrong: nothing
-//! listens, the port speaks the other protocol, the certificate is not trusted.
+//! Turns a failed exchange into an [`Error`] with the real cause: nothing listens, the port speaks the
+//! other protocol, the certificate is not trusted.
 
 use std::error::Error as StdError;
 use std::io;
@@ -14,7 +14,7 @@ use crate::error::privilege::MissingPrivilege;
 use crate::error::server_error::{RootCause, ServerError, kind_of};
 use crate::error::{Error, ErrorKind};
 
-/// The address as it may be printed: without user, password, path and query.
+/// The address without user, password, path and query, which must not be printed.
 pub(crate) fn printable(url: &Url) -> String {
     let mut text = format!("{}://{}", url.scheme(), url.host_str().unwrap_or_default());
     if let Some(port) = url.port_or_known_default() {
@@ -23,16 +23,16 @@ pub(crate) fn printable(url: &Url) -> String {
     text
 }
 
-/// An exchange that failed, as far as the explanation needs it.
+/// A failed exchange, as far as the explanation needs it.
 #[derive(Clone, Copy)]
 pub(crate) struct Exchange<'a> {
-    /// The node that was asked.
+    /// The node that the request was sent to.
     pub(crate) url: &'a Url,
     /// The proxy on the way to it.
     pub(crate) proxy: Option<&'a Proxy>,
-    /// How long it was waited for.
+    /// The time limit.
     pub(crate) limit: Duration,
-    /// Whether the far side is known to be Elasticsearch.
+    /// `true` if the server is known to be Elasticsearch.
     pub(crate) is_known: bool,
 }
 
@@ -76,8 +76,8 @@ pub(crate) fn of_transport(error: reqwest::Error, exchange: Exchange<'_>) -> Err
             .with_help(help)
             .with_source(error);
     }
-    // hyper says so in words alone. A server that speaks first is a stranger too, unless it is
-    // known: then it is a gateway that gives notice on a connection that it is about to close.
+    // hyper says so only in its message. A server that speaks first is not HTTP either, unless it is
+    // known: then a gateway announces that it is about to close the connection.
     if says(&error, "invalid HTTP") || (!is_known && says(&error, "received unexpected message")) {
         return not_http(url).with_source(error);
     }
@@ -85,13 +85,13 @@ pub(crate) fn of_transport(error: reqwest::Error, exchange: Exchange<'_>) -> Err
     Error::new(ErrorKind::Interrupted, format!("the connection to {route} broke: {why}")).with_source(error)
 }
 
-/// Something else listens there.
+/// The error of a port where another service listens.
 pub(crate) fn not_http(url: &Url) -> Error {
     Error::new(ErrorKind::NotElasticsearch, format!("{} answers, but not in HTTP", printable(url)))
         .with_help("another service listens on this port: check the address")
 }
 
-/// A proxy wants to know who is asking.
+/// The error of a proxy that requires credentials.
 fn refused_by_proxy(proxy: &str) -> Error {
     Error::new(ErrorKind::Unauthorized, format!("the proxy {proxy} does not let the client through (407)"))
         .with_help("put user:password@ before the host in the proxy's address, or correct them")
@@ -109,7 +109,7 @@ pub(crate) fn of_connect(source: io::Error, node: &str) -> Error {
     Error::new(ErrorKind::Connect, format!("cannot connect to {node}: {why}")).with_help(help).with_source(source)
 }
 
-/// The error of a TLS handshake that did not come to its end.
+/// The error of a TLS handshake that was broken off.
 pub(crate) fn of_handshake(source: io::Error, node: &str) -> Error {
     match unwrap::<rustls::Error>(&source) {
         Some(tls) => of_tls(tls, node).with_source(source),
@@ -163,14 +163,13 @@ pub(crate) fn of_tls(error: &rustls::Error, node: &str) -> Error {
     Error::new(ErrorKind::Tls, format!("{node} is not trusted: {why}")).with_help(help)
 }
 
-/// The server ends the handshake: nearly always for want of a client certificate that it takes.
+/// The error of a handshake that the server ended: nearly always as it requires a client certificate.
 fn of_client_certificate(node: &str, why: &str) -> Error {
     Error::new(ErrorKind::Tls, format!("{node} {why}"))
         .with_help("set ELASTICSEARCH_CLIENT_CERT and ELASTICSEARCH_CLIENT_KEY to a certificate that the server trusts")
 }
 
-/// The error of an answer that points elsewhere. Credentials are never carried along: whoever
-/// can forge the answer could collect them.
+/// The error of a redirect. Redirects are not followed: a forged one would collect the credentials.
 pub(crate) fn redirected(url: &Url, location: &str) -> Error {
     let node = printable(url);
     let target = url.join(location).map_or_else(|_| "another address".to_owned(), |target| printable(&target));
@@ -184,7 +183,7 @@ pub(crate) fn needs_https(url: &Url) -> Error {
         .with_help("write https:// instead of http://")
 }
 
-/// The error of an HTTP answer that is no success.
+/// The error of an HTTP answer without success.
 pub(crate) fn of_status(
     status: u16,
     body: &[u8],
@@ -249,7 +248,7 @@ fn help(kind: ErrorKind, server: Option<&ServerError>, credentials: &Credentials
     Some(known.to_owned())
 }
 
-/// Whether a cause says this. Not all causes have a type that can be asked for.
+/// Returns `true` if the message of a cause contains these words. Not all causes have a public type.
 fn says(error: &reqwest::Error, words: &str) -> bool {
     chain(error).any(|cause| cause.to_string().contains(words))
 }

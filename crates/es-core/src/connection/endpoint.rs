@@ -1,4 +1,4 @@
-//! Where the cluster answers: a list of addresses, or an Elastic Cloud id.
+//! The addresses of a cluster: a list of hosts, or an Elastic Cloud id.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use crate::connection::credentials::{Credentials, Secret};
 use crate::connection::diagnosis::printable;
 use crate::error::{Error, ErrorKind};
 
-/// Where the cluster answers.
+/// The addresses of a cluster.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Endpoint {
     /// The addresses of one or more nodes of one cluster. A user name and password in an
@@ -44,16 +44,16 @@ impl Endpoint {
         Ok(Self::Hosts(hosts))
     }
 
-    /// Takes the id of an Elastic Cloud deployment, as its page shows it.
+    /// Reads the id of an Elastic Cloud deployment, as its page shows it.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for what holds no address.
+    /// [`ErrorKind::Config`] for an id without an address.
     pub fn cloud_id(id: &str) -> Result<Self, Error> {
         let endpoint = Self::CloudId(id.trim().to_owned());
         endpoint.urls().map(|_| endpoint)
     }
 
-    /// The addresses to connect to, and the credentials of the first of them that has any.
+    /// Returns the addresses to connect to, and the credentials of the first address that has any.
     pub(crate) fn resolve(&self) -> Result<(Vec<Url>, Credentials), Error> {
         let mut urls = self.urls()?;
         let mut found = Credentials::None;
@@ -68,7 +68,7 @@ impl Endpoint {
 
     fn urls(&self) -> Result<Vec<Url>, Error> {
         match self {
-            // The variant can be made by hand, so the list is looked at again.
+            // The variant can be built by hand, so the list is checked again.
             Self::Hosts(hosts) => {
                 if hosts.is_empty() {
                     return Err(Error::new(ErrorKind::Config, "the list of Elasticsearch hosts is empty"));
@@ -90,7 +90,7 @@ impl Endpoint {
     }
 }
 
-/// Takes user name and password out of an address.
+/// Removes user name and password from an address, and returns them.
 pub(crate) fn take_user_info(url: &mut Url) -> Credentials {
     if url.username().is_empty() && url.password().is_none() {
         return Credentials::None;
@@ -129,7 +129,7 @@ fn wrong_host(shown: &str, why: &str) -> Error {
         .with_help("write it as http://localhost:9200 or https://es.example.org:9200")
 }
 
-/// The address without a user name and password that may stand in it.
+/// The address without its user name and password, which must not be printed.
 pub(crate) fn redact_user_info(host: &str) -> String {
     match (host.find("://"), host.rfind('@')) {
         (Some(scheme), Some(at)) if at > scheme => format!("{}[redacted]{}", &host[..scheme + 3], &host[at..]),

@@ -14,7 +14,7 @@ use crate::error::{Error, ErrorKind};
 pub struct EnvironmentVariable {
     /// Its name.
     pub name: &'static str,
-    /// What it sets, for `.env.example` and the documentation.
+    /// Its meaning, for `.env.example` and the documentation.
     pub description: &'static str,
     /// A value that shows its form.
     pub example: &'static str,
@@ -34,7 +34,7 @@ pub const VARIABLES: &[EnvironmentVariable] = &[
     variable("ELASTICSEARCH_CA_FINGERPRINT", "The SHA-256 of a certificate of the server's chain.", ""),
     variable("ELASTICSEARCH_CLIENT_CERT", "A PEM file of the client's certificate.", "client.crt"),
     variable("ELASTICSEARCH_CLIENT_KEY", "A PEM file of the client's key.", "client.key"),
-    variable("ELASTICSEARCH_VERIFY_CERTS", "How much of a certificate to verify: full, certificate or none.", "full"),
+    variable("ELASTICSEARCH_VERIFY_CERTS", "The verification of certificates: full, certificate or none.", "full"),
     variable(
         "ELASTICSEARCH_PROXY",
         "The HTTP proxy to go through; http_proxy and no_proxy are not read.",
@@ -51,7 +51,7 @@ const fn variable(name: &'static str, description: &'static str, example: &'stat
     EnvironmentVariable { name, description, example }
 }
 
-/// Puts the variables over a configuration. A variable that is set to nothing counts as unset.
+/// Applies the variables to a configuration. An empty variable counts as unset.
 pub(crate) fn overlay(
     mut config: ClusterConfig,
     lookup: impl Fn(&str) -> Option<String>,
@@ -118,7 +118,7 @@ fn credentials(get: &impl Fn(&str) -> Option<String>) -> Result<Option<Credentia
     })
 }
 
-/// The one of the variables that is set. Two are a contradiction that names both.
+/// Returns the variable that is set. Two are a contradiction; the error names both.
 fn only_one<const N: usize>(
     names: [&'static str; N],
     get: &impl Fn(&str) -> Option<String>,

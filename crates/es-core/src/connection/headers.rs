@@ -1,4 +1,4 @@
-//! Headers that a configuration adds to every request.
+//! Headers that a caller adds to requests.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use crate::connection::credentials::Secret;
 use crate::error::{Error, ErrorKind};
 
-/// Headers that the client sets itself, and by which setting.
+/// Headers that the client sets itself, with the setting that they come from.
 const RESERVED: &[(&str, &str)] = &[
     ("authorization", "the credentials"),
     ("proxy-authorization", "the user and password in the proxy's address"),
@@ -38,24 +38,16 @@ const RESERVED: &[(&str, &str)] = &[
 pub struct ExtraHeaders(Vec<(HeaderName, Secret)>);
 
 impl ExtraHeaders {
-    /// These headers and one more.
+    /// Returns these headers and one more.
     ///
     /// # Errors
-    /// [`ErrorKind::Config`] for a name that is none, that is there already or that the client
-    /// sets itself, and for a value that a header cannot have.
+    /// [`ErrorKind::Config`] for an invalid name, one that is given already or that the client sets
+    /// itself, and for a value that a header cannot have.
     pub fn with(mut self, name: &str, value: Secret) -> Result<Self, Error> {
-        let wrong = |why: String| Error::new(ErrorKind::Config, why);
-        let Ok(known) = HeaderName::from_bytes(name.trim().as_bytes()) else {
-            return Err(wrong(format!("{name:?} is not a name of an HTTP header")));
-        };
-        if let Some((_, by)) = RESERVED.iter().find(|(reserved, _)| *reserved == known.as_str()) {
-            return Err(wrong(format!("the header {known} cannot be added: it is set by {by}"))
-                .with_help("remove it from the extra headers"));
-        }
+        let (known, _) = header(name, &value)?;
         if self.0.iter().any(|(other, _)| *other == known) {
-            return Err(wrong(format!("the extra header {known} is given twice")));
+            return Err(Error::new(ErrorKind::Config, format!("the extra header {known} is given twice")));
         }
-        header_value(&known, &value)?;
         self.0.push((known, value));
         Ok(self)
     }
@@ -67,7 +59,7 @@ impl ExtraHeaders {
     /// As [`ExtraHeaders::with`], and for a part without `=`.
     pub fn parse(list: &str) -> Result<Self, Error> {
         list.split(',').map(str::trim).filter(|pair| !pair.is_empty()).try_fold(Self::default(), |headers, pair| {
-            // Without `=` all of the part may be a value that must not be printed.
+            // Without `=`, the whole part may be a secret value.
             let (name, value) = pair.split_once('=').ok_or_else(|| {
                 Error::new(ErrorKind::Config, "a part of the extra headers has no =")
                     .with_help("write them as name=value,name=value")
@@ -76,15 +68,29 @@ impl ExtraHeaders {
         })
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// The headers as they are sent, marked so that nobody prints their values.
+    /// The headers as they are sent, marked as sensitive.
     pub(crate) fn to_map(&self) -> Result<HeaderMap, Error> {
         self.0.iter().map(|(name, value)| Ok((name.clone(), header_value(name, value)?))).collect()
     }
+}
+
+/// Checks a header that a caller adds to requests, and marks its value as sensitive.
+pub(crate) fn header(name: &str, value: &Secret) -> Result<(HeaderName, HeaderValue), Error> {
+    let wrong = |why: String| Error::new(ErrorKind::Config, why);
+    let Ok(known) = HeaderName::from_bytes(name.trim().as_bytes()) else {
+        return Err(wrong(format!("{name:?} is not a name of an HTTP header")));
+    };
+    if let Some((_, by)) = RESERVED.iter().find(|(reserved, _)| *reserved == known.as_str()) {
+        return Err(wrong(format!("the header {known} cannot be added: it is set by {by}"))
+            .with_help("remove it from the extra headers"));
+    }
+    let value = header_value(&known, value)?;
+    Ok((known, value))
 }
 
 fn header_value(name: &HeaderName, value: &Secret) -> Result<HeaderValue, Error> {

@@ -1,6 +1,8 @@
-//! The way to a cluster: where it is, who asks, whom to trust, and how one attempt of a request
-//! is made and judged. Which request, and what its answer means, is left to the rest of the crate.
+//! The connection to a cluster: addresses, credentials, TLS, the pool of nodes, and one attempt of a
+//! request with the diagnosis of its failure. The meaning of requests and answers is left to the rest of
+//! the crate.
 
+pub(crate) mod access;
 pub(crate) mod certificate;
 pub(crate) mod config;
 pub(crate) mod credentials;

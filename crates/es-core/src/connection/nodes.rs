@@ -1,10 +1,10 @@
-//! The pool of nodes: round robin over those that answer, with dead ones set aside for a
-//! growing time. Pure but for a lock: the clock is given, and finding nodes is left to `sniff`.
+//! The pool of nodes: round robin over those that answer, without failed ones for a growing time. Pure
+//! but for a lock: the clock is a parameter, and finding nodes is left to `sniff`.
 //!
-//! The pool holds the nodes that were found last and the addresses of the configuration, and
-//! nothing else, so it neither grows nor keeps a node that has left the cluster. Once nodes are
-//! found, the configured addresses are a reserve: they are asked when every found node rests,
-//! which is how a client finds back to a cluster all of whose addresses have changed.
+//! The pool holds the nodes that were found last and the addresses of the configuration, and nothing
+//! else, so it neither grows nor keeps a node that has left the cluster. Once nodes are found, the
+//! configured addresses are a reserve: they are used when every found node is resting, so that a client
+//! recovers when all addresses of the cluster have changed.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ use url::Url;
 
 use crate::connection::retry::Backoff;
 
-/// How long a node that failed is left alone.
+/// The rest of a node that failed.
 const REST: Backoff = Backoff { first: Duration::from_secs(1), longest: Duration::from_secs(60) };
 
 #[derive(Debug)]
@@ -24,16 +24,16 @@ pub(crate) struct Nodes {
 #[derive(Debug)]
 struct State {
     members: Vec<Member>,
-    /// The place at which the next turn begins.
+    /// The position of the next node.
     next: usize,
 }
 
 #[derive(Clone, Debug)]
 struct Member {
     url: Url,
-    /// Whether the configuration names it: such a one is never dropped.
+    /// `true` if it is in the configuration, and therefore never dropped.
     configured: bool,
-    /// Whether it is only asked when all others rest.
+    /// `true` if it is used only when all others are resting.
     reserve: bool,
     failures: u32,
     rests_until: Option<Instant>,
@@ -50,8 +50,7 @@ impl Member {
 }
 
 impl Nodes {
-    /// A pool of the configured addresses, of which there is at least one. One that is given
-    /// twice counts once.
+    /// Creates a pool of the configured addresses, of which there is at least one. Duplicates count once.
     pub(crate) fn new(urls: Vec<Url>) -> Self {
         let mut members: Vec<Member> = Vec::with_capacity(urls.len());
         for url in urls {
@@ -62,9 +61,8 @@ impl Nodes {
         Self { state: Mutex::new(State { members, next: 0 }) }
     }
 
-    /// The next node to ask. Of those that do not rest, the next one that was not tried yet;
-    /// else the next one; else, as asking somebody is better than asking nobody, the one whose
-    /// rest ends first.
+    /// Returns the next node: of those that are not resting, the next one that was not tried yet; else the
+    /// next one; else, if all are resting, the one whose rest ends first.
     pub(crate) fn pick(&self, now: Instant, tried: &[Url]) -> Url {
         let mut state = self.lock();
         let count = state.members.len();
@@ -82,13 +80,13 @@ impl Nodes {
         url
     }
 
-    /// Whether a node is awake that was not tried yet.
+    /// Returns `true` if a node is not resting and was not tried yet.
     pub(crate) fn has_untried(&self, now: Instant, tried: &[Url]) -> bool {
         let state = self.lock();
         state.members.iter().any(|member| member.is_awake(now) && !tried.contains(&member.url))
     }
 
-    /// Every address that is in use now.
+    /// Returns the addresses in use.
     pub(crate) fn urls(&self) -> Vec<Url> {
         self.lock().members.iter().filter(|member| !member.reserve).map(|member| member.url.clone()).collect()
     }
@@ -100,9 +98,9 @@ impl Nodes {
     }
 
     pub(crate) fn failed(&self, url: &Url, now: Instant) {
-        // A node that was dropped while it was asked is of no interest any more.
+        // A node that was dropped in the meantime is ignored.
         if let Some(member) = self.lock().members.iter_mut().find(|member| member.url == *url) {
-            // Requests that were under way together fail together: one failure, one step.
+            // Requests in flight together fail together, and count as one failure.
             if member.is_awake(now) {
                 member.rests_until = Some(now + REST.wait(member.failures, 1.0));
                 member.failures = member.failures.saturating_add(1);
@@ -110,8 +108,8 @@ impl Nodes {
         }
     }
 
-    /// Takes over the nodes that were found. Those known already keep their health; the others
-    /// go, but for the configured ones, which become the reserve. Nothing found changes nothing.
+    /// Adopts the nodes that were found. Known nodes keep their health; others are dropped, except for
+    /// the configured ones, which become the reserve. An empty list changes nothing.
     pub(crate) fn replace(&self, found: Vec<Url>) {
         if found.is_empty() {
             return;
@@ -137,7 +135,7 @@ impl Nodes {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        // The state is whole after every statement, so a panic elsewhere does not spoil it.
+        // The state is consistent after every statement, so a poisoned lock is harmless.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -185,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn when_all_are_dead_the_one_that_rests_shortest_is_asked() {
+    fn when_all_nodes_rest_the_shortest_rest_is_next() {
         let (nodes, now) = (Nodes::new(urls("a b")), Instant::now());
         nodes.failed(&url("b"), now);
         nodes.failed(&url("a"), now + Duration::from_millis(10));

@@ -1,5 +1,4 @@
-//! What lies between this machine and each node, step by step: the name, the connection, the
-//! certificates. For a person who asks why a cluster cannot be reached; requests are the client's.
+//! The steps of a connection to each node: name resolution, TCP, TLS. Requests are left to the client.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -19,43 +18,43 @@ use crate::connection::config::ClusterConfig;
 use crate::connection::diagnosis::{self, printable};
 use crate::error::{Error, ErrorKind};
 
-/// How far a connection to one node gets.
+/// The steps of a connection to one node.
 #[derive(Debug)]
 pub struct NodeProbe {
     /// The node's address, without user information.
     pub node: String,
-    /// The proxy that requests to the node go through, without user information. With one, the
-    /// steps below are those to the proxy, and the node behind it is not looked at.
+    /// The proxy that requests to the node go through, without user information. With one, the steps
+    /// below are those to the proxy, and the node behind it is not probed.
     pub proxy: Option<String>,
-    /// The addresses that its host name stands for.
+    /// The addresses that its host name resolves to.
     pub resolved: Result<Vec<IpAddr>, Error>,
-    /// How long making a TCP connection took. `None` where the name has no address.
+    /// The time of a TCP connect. `None` where the name has no address.
     pub connected: Option<Result<Duration, Error>>,
-    /// What the TLS handshake showed. `None` for plain HTTP, and where no connection was made.
+    /// The TLS session. `None` for plain HTTP, and without a connection.
     pub tls: Option<Result<TlsSession, Error>>,
 }
 
-/// What a server showed in a TLS handshake.
+/// The result of a TLS handshake.
 #[derive(Debug)]
 pub struct TlsSession {
     /// The protocol version, such as `TLSv1.3`.
     pub protocol: String,
     /// The certificates that it sent, its own first.
     pub chain: Vec<CertificateSummary>,
-    /// Whether the configuration trusts them, and why not.
+    /// `Ok` if the configuration trusts them; else the reason.
     pub trusted: Result<(), Error>,
 }
 
-/// Looks at every node of a configuration, all at once. Nothing is sent but the handshake: no
-/// password, key or token. A client certificate is not shown either.
+/// Probes every node of a configuration, all at once. Only the handshake is sent: no password, key or
+/// token, and no client certificate.
 ///
 /// # Errors
-/// [`crate::ErrorKind::Config`] when the configuration itself cannot be used. What is wrong with a
-/// node is in its [`NodeProbe`].
+/// [`crate::ErrorKind::Config`] when the configuration itself cannot be used. The failure of a node is
+/// in its [`NodeProbe`].
 pub async fn probe(config: &ClusterConfig) -> Result<Vec<NodeProbe>, Error> {
     config.check()?;
     let (urls, _) = config.endpoint.resolve()?;
-    // Files that cannot be read are found now, and not once a node.
+    // Unreadable files fail now, and not once a node.
     config.tls.client_config()?;
     let verifier = config.tls.verifier()?;
     let probes = urls.iter().map(|url| probe_node(config, url, verifier.clone()));
@@ -118,7 +117,7 @@ async fn resolve(url: &Url, limit: Duration) -> Result<Vec<SocketAddr>, Error> {
     }
 }
 
-/// Connects to the first address that lets it.
+/// Connects to the first address that accepts.
 async fn connect(url: &Url, addresses: &[SocketAddr], limit: Duration) -> Result<TcpStream, Error> {
     match timeout(limit, TcpStream::connect(addresses)).await {
         Ok(Ok(stream)) => Ok(stream),
@@ -164,15 +163,15 @@ async fn handshake(
     })
 }
 
-/// Notes the chain and what the configuration thinks of it, and lets the handshake go on. That
-/// the server has the key of the certificate is verified in any case.
+/// Records the chain and the configuration's verdict, and lets the handshake continue. The signature
+/// of the server is verified in any case.
 #[derive(Debug)]
 struct Observer {
     verifier: Arc<dyn ServerCertVerifier>,
     seen: Mutex<Option<Seen>>,
 }
 
-/// What a server showed, its own certificate first, and the configuration's verdict.
+/// The certificates that a server sent, its own first, and the configuration's verdict.
 #[derive(Debug)]
 struct Seen {
     chain: Vec<CertificateDer<'static>>,

@@ -1,4 +1,4 @@
-//! What answered: the product check, the version, and the media types that follow from it.
+//! The product check, the version of the server, and the media types for it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -39,7 +39,7 @@ impl FromStr for Version {
     }
 }
 
-/// What a cluster says of itself.
+/// The name, id and version of a cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterInfo {
     /// The cluster's name.
@@ -63,8 +63,8 @@ struct VersionBody {
 }
 
 impl ClusterInfo {
-    /// Reads the answer to `GET /` and decides whether it is a supported Elasticsearch.
-    /// Since 7.14 every Elasticsearch says so in the `X-Elastic-Product` header.
+    /// Reads the answer to `GET /`, and checks that it is a supported Elasticsearch, which identifies
+    /// itself in the `X-Elastic-Product` header since 7.14.
     pub(crate) fn check(node: &str, product_header: Option<&str>, body: &[u8]) -> Result<Self, Error> {
         if product_header != Some("Elasticsearch") {
             return Err(Error::new(

@@ -10,12 +10,11 @@ use crate::connection::diagnosis::printable;
 use crate::connection::endpoint::{redact_user_info, take_user_info};
 use crate::error::{Error, ErrorKind};
 
-/// An HTTP proxy. Every request of a client goes through it, whatever `http_proxy` and
-/// `no_proxy` in the environment say: a client has one cluster, so a proxy fits it or does not.
+/// An HTTP proxy. Every request of a client goes through it; `http_proxy` and `no_proxy` in the
+/// environment are ignored, as a client has a single cluster.
 ///
-/// Requests to `https` nodes pass it encrypted in a tunnel; those to `http` nodes can be read
-/// by it, with their credentials. The certificate of an `https` proxy is judged by the same TLS
-/// settings as the nodes'.
+/// Requests to `https` nodes pass it encrypted in a tunnel; it can read those to `http` nodes, with
+/// their credentials. The TLS settings of the nodes apply to the certificate of an `https` proxy too.
 ///
 /// ```
 /// let proxy: es_core::Proxy = "http://user:secret@proxy.example.org:3128".parse()?;
@@ -29,13 +28,13 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// The same proxy, which is told who is asking.
+    /// The same proxy with credentials.
     pub fn with_user(mut self, user: &str, password: Secret) -> Self {
         self.credentials = Some((user.to_owned(), password));
         self
     }
 
-    /// What reqwest makes of it. Its own way to take a password would print it with `Debug`.
+    /// The proxy for reqwest, whose own method for passwords would print them with `Debug`.
     pub(crate) fn rule(&self) -> Result<reqwest::Proxy, Error> {
         let rule = reqwest::Proxy::all(self.url.clone()).map_err(|source| {
             Error::new(ErrorKind::Config, format!("the proxy {self} cannot be used")).with_source(source)
@@ -104,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_http_proxy_is_refused_without_its_password() {
+    fn an_address_that_is_not_an_http_proxy_is_refused_without_its_password() {
         for wrong in ["", "socks5://u:canary@proxy:1080", "http://u:canary@proxy:99999", "u:canary@:1"] {
             let error = wrong.parse::<Proxy>().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Config);

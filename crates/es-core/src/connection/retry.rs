@@ -1,11 +1,11 @@
-//! Whether, and after how long, a failed request is sent again. Pure: the clock and the
-//! dice are given. Which node is asked next is left to `nodes`.
+//! The decision to retry a failed request, and the wait before it. Pure: the clock and the random
+//! number are parameters. The choice of the next node is left to `nodes`.
 
 use std::time::Duration;
 
 use crate::error::ErrorKind;
 
-/// How waiting times grow.
+/// The growth of waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     /// The upper bound of the first wait.
@@ -15,23 +15,22 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The wait before the given retry, counted from 0: a random share (`0.0..=1.0`) of a
-    /// bound that doubles each time. Full jitter keeps clients that failed together from
-    /// coming back together.
+    /// The wait before the given retry, counted from 0: a random share (`0.0..=1.0`) of a bound that
+    /// doubles each time. Full jitter keeps clients that failed together from returning together.
     pub fn wait(&self, retry: u32, random: f64) -> Duration {
         let bound = self.first.saturating_mul(2_u32.saturating_pow(retry)).min(self.longest);
         bound.mul_f64(random.clamp(0.0, 1.0))
     }
 }
 
-/// The limits of sending again.
+/// The limits of retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How many times a request is sent again after its first failure. Default: 3.
+    /// The number of retries after the first failure. Default: 3.
     pub max: u32,
-    /// No retry starts later than this after the first attempt started. Default: 2 minutes.
+    /// The latest start of a retry, counted from the start of the first attempt. Default: 2 minutes.
     pub total: Duration,
-    /// How long to wait. Default: from 200 ms, doubling, up to 20 s.
+    /// The waits. Default: from 200 ms, doubling, up to 20 s.
     pub backoff: Backoff,
 }
 
@@ -46,27 +45,26 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// Never sends again.
+    /// No retries.
     pub const NEVER: Self =
         Self { max: 0, total: Duration::ZERO, backoff: Backoff { first: Duration::ZERO, longest: Duration::ZERO } };
 }
 
-/// A failed attempt, in the terms the decision needs.
+/// A failed attempt, in the terms of the decision.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Attempt {
     pub(crate) kind: ErrorKind,
-    /// Whether the request may be applied twice without harm.
+    /// `true` if the request may be applied twice.
     pub(crate) repeatable: bool,
-    /// How many retries were made before this failure.
+    /// The retries before this failure.
     pub(crate) retries: u32,
     /// Time since the first attempt started.
     pub(crate) elapsed: Duration,
-    /// What the server asked for.
+    /// The wait that the server asked for.
     pub(crate) retry_after: Option<Duration>,
-    /// Whether the server has too little memory for it, and the caller can ask for less.
+    /// `true` if a circuit breaker refused the request, and the caller can request less.
     pub(crate) wants_less: bool,
-    /// Whether there is a node that is not known to be down and that this request has not
-    /// been sent to.
+    /// `true` if there is a node that is not known to be down and that this request was not sent to.
     pub(crate) untried_node: bool,
 }
 
@@ -87,7 +85,7 @@ pub(crate) fn next_wait(policy: &RetryPolicy, attempt: Attempt, random: f64) -> 
     }
     let wait = match attempt.retry_after {
         Some(asked) => asked.max(policy.backoff.wait(attempt.retries, random)),
-        // One node's failure says nothing of another. A load that is too high does.
+        // The failure of one node is no evidence about another. Overload is.
         None if attempt.untried_node && attempt.kind != ErrorKind::Overloaded => Duration::ZERO,
         None => policy.backoff.wait(attempt.retries, random),
     };
@@ -111,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_asked_for_less_of_is_left_to_the_caller() {
+    fn a_refusal_is_returned_to_a_caller_that_can_request_less() {
         for wants_less in [false, true] {
             let attempt = Attempt { wants_less, ..attempt(ErrorKind::Overloaded, true) };
             assert_eq!(next_wait(&RetryPolicy::default(), attempt, 0.5).is_none(), wants_less);
@@ -177,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn another_node_is_asked_at_once() {
+    fn another_node_is_tried_at_once() {
         use ErrorKind::*;
         let at_once = Some(Duration::ZERO);
         let backed_off = Some(Duration::from_millis(100));

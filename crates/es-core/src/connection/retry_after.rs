@@ -2,12 +2,12 @@
 
 use std::time::{Duration, SystemTime};
 
-/// How long the header asks to wait: a number of seconds, or a date of HTTP. A date that is
-/// past asks for nothing more. `None` for any other text.
+/// Reads the wait that the header asks for: a number of seconds, or an HTTP date. A date in the past
+/// is no wait. `None` for any other text.
 pub(crate) fn parse(text: &str, now: SystemTime) -> Option<Duration> {
     let text = text.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has still mean a very long time.
+        // A number that does not fit is a very long time.
         return Some(Duration::from_secs(text.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(text).ok()?;

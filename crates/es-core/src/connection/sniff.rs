@@ -1,6 +1,6 @@
-//! Finding the other nodes of a cluster, from what it says of them. Reading the answer is pure;
-//! each address that is new is tried before it is used, as a cluster publishes what its nodes
-//! call each other, which a client behind a network boundary often cannot reach or trust.
+//! Finding the other nodes of a cluster from its own list. Reading the list is pure. Each new address is
+//! tried before it is used, as a cluster publishes the addresses that nodes use among themselves, which a
+//! client behind a network boundary often cannot reach or trust.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,13 +16,13 @@ use crate::error::{Error, ErrorKind};
 /// The API that lists nodes.
 pub(crate) const PATH: &str = "/_nodes/http";
 
-/// How many new nodes are tried at once.
+/// The number of new nodes that are tried at once.
 pub(crate) const TRIED_AT_ONCE: usize = 8;
 
-/// The shortest time between two lists, so that failures cannot become a storm of requests.
+/// The shortest time between two lists, so that failures do not cause a storm of requests.
 const PAUSE: Duration = Duration::from_secs(5);
 
-/// When the cluster is asked for its nodes.
+/// The times at which the list of nodes is requested.
 #[derive(Debug)]
 pub(crate) struct Schedule {
     mode: Sniffing,
@@ -45,12 +45,12 @@ impl Schedule {
         self.mode != Sniffing::Off
     }
 
-    /// Notes that a node failed: its cluster may have lost it.
+    /// Records that a node failed: its cluster may have lost it.
     pub(crate) fn node_failed(&self) {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).node_failed = true;
     }
 
-    /// Whether to ask now. Who is told yes must call [`Schedule::ended`].
+    /// Returns `true` if the list is due. The caller must then call [`Schedule::ended`].
     pub(crate) fn is_due(&self, now: Instant) -> bool {
         let Sniffing::Continuous { every } = self.mode else { return false };
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,7 +63,7 @@ impl Schedule {
         true
     }
 
-    /// Notes the list of the start, or that an asking ended, whatever came of it.
+    /// Records the end of a request for the list, whatever its outcome.
     pub(crate) fn ended(&self, now: Instant) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.running = false;
@@ -91,11 +91,11 @@ struct ListedHttp {
     publish_address: String,
 }
 
-/// The addresses of the nodes that take requests. A node that is a master and neither holds
-/// data nor ingests is left to its task; one without any role exists to take requests.
+/// Reads the addresses of the nodes that accept requests. A dedicated master is left out; a node
+/// without any role exists to coordinate requests.
 ///
 /// # Errors
-/// [`ErrorKind::Decode`] when it is no list of nodes.
+/// [`ErrorKind::Decode`] when it is not a list of nodes.
 pub(crate) fn read(body: &[u8], scheme: &str) -> Result<Vec<Url>, Error> {
     let listed: Listed = serde_json::from_slice(body).map_err(|source| {
         Error::new(ErrorKind::Decode, format!("the list of nodes cannot be read: {source}")).with_source(source)
@@ -118,8 +118,8 @@ fn is_dedicated_master(roles: &[String]) -> bool {
     roles.iter().any(|role| role == "master") && !roles.iter().any(works)
 }
 
-/// Reads `ip:port` or `host/ip:port`. A host name is what certificates are for, so it is
-/// preferred to the address behind it.
+/// Reads `ip:port` or `host/ip:port`. Certificates are issued for host names, so the name is preferred
+/// to the address.
 fn address(published: &str, scheme: &str) -> Option<Url> {
     let (socket, name) = match published.split_once('/') {
         Some((name, socket)) if !name.is_empty() => (socket, Some(name)),
@@ -129,7 +129,7 @@ fn address(published: &str, scheme: &str) -> Option<Url> {
     let (ip, port) = socket.rsplit_once(':')?;
     let port: u16 = port.parse().ok()?;
     let host = name.unwrap_or(ip);
-    // Whatever else stands there must not become a path, a user or a query.
+    // Other characters must not become a path, a user or a query.
     if host.is_empty() || host.contains(['/', '\\', '@', '?', '#']) || host.chars().any(char::is_whitespace) {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Whom to trust: certificate authorities, fingerprints, and how much to verify.
+//! The settings of TLS: certificate authorities, fingerprints, client certificates, verification.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,46 +13,46 @@ use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStor
 use crate::connection::certificate::Fingerprint;
 use crate::error::{Error, ErrorKind};
 
-/// How much of the server's certificate is verified.
+/// The extent to which the server's certificate is verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verification {
     /// The chain and the host name.
     #[default]
     Full,
-    /// The chain alone: any host name will do.
+    /// Only the chain: any host name is accepted.
     Certificate,
-    /// Nothing. Anyone on the way can read and change what is sent; each start warns.
+    /// Nothing. Anyone on the network path can read and change the traffic; each connect logs a warning.
     None,
 }
 
 /// The settings of TLS connections.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsConfig {
-    /// A PEM file of certificate authorities. When given, no others are trusted.
+    /// A PEM file of certificate authorities. If given, no others are trusted.
     pub ca_cert: Option<PathBuf>,
-    /// Trust a server that shows a certificate with this fingerprint, or, behind its own, the
-    /// authority's with this fingerprint that signed it. The host name is not looked at.
+    /// The fingerprint of the server's certificate, or of the authority's certificate that signed it and
+    /// that the server sends too. If given, the host name is ignored.
     pub ca_fingerprint: Option<Fingerprint>,
     /// A PEM file of the client's certificate chain.
     pub client_cert: Option<PathBuf>,
     /// A PEM file of the client's private key.
     pub client_key: Option<PathBuf>,
-    /// How much is verified.
+    /// The extent of verification. Default: full.
     pub verification: Verification,
 }
 
 impl TlsConfig {
-    /// Looks for settings that contradict each other, without reading a file.
+    /// Checks that settings do not contradict each other, without reading a file.
     pub(crate) fn check(&self) -> Result<(), Error> {
         let wrong = |why: &str| Error::new(ErrorKind::Config, why);
         if self.ca_cert.is_some() && self.ca_fingerprint.is_some() {
             return Err(wrong("both a CA certificate and a CA fingerprint are set")
-                .with_help("keep one of them: the fingerprint alone decides whom to trust"));
+                .with_help("keep one of them: the fingerprint alone decides which servers are trusted"));
         }
         if self.verification == Verification::None && (self.ca_cert.is_some() || self.ca_fingerprint.is_some()) {
             let what = if self.ca_cert.is_some() { "certificate" } else { "fingerprint" };
             return Err(wrong(&format!("both verification none and a CA {what} are set"))
-                .with_help("remove `none` to verify with it: without verification it would be looked at by nobody"));
+                .with_help("remove `none` to verify with it: without verification it has no effect"));
         }
         match (&self.client_cert, &self.client_key) {
             (Some(_), None) => Err(wrong("a client certificate is set without its key")),
@@ -61,7 +61,7 @@ impl TlsConfig {
         }
     }
 
-    /// The rustls configuration that these settings mean.
+    /// The rustls configuration of these settings.
     ///
     /// # Errors
     /// [`ErrorKind::Config`] when a file cannot be read or the settings contradict each other.
@@ -69,7 +69,7 @@ impl TlsConfig {
         self.client_config_with(self.verifier()?)
     }
 
-    /// The same with another one to decide whom to trust.
+    /// The same with another verifier.
     pub(crate) fn client_config_with(&self, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, Error> {
         let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -82,11 +82,11 @@ impl TlsConfig {
         let chain = certificates(cert)?;
         let key = PrivateKeyDer::from_pem_file(key).map_err(|source| unreadable("client key", key, source))?;
         builder.with_client_auth_cert(chain, key).map_err(|source| {
-            Error::new(ErrorKind::Config, "the client certificate and key do not fit together").with_source(source)
+            Error::new(ErrorKind::Config, "the client certificate and key do not match").with_source(source)
         })
     }
 
-    /// Who decides on a server's certificate.
+    /// The verifier of servers' certificates.
     pub(crate) fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, Error> {
         self.check()?;
         let provider = Arc::new(ring::default_provider());
@@ -98,7 +98,7 @@ impl TlsConfig {
             (Verification::None, _) => Trust::Anyone,
             (_, Some(fingerprint)) => Trust::Pinned(fingerprint, names),
             (_, None) => match self.roots()? {
-                // A machine without authorities can still talk plain HTTP.
+                // A machine without authorities can still use plain HTTP.
                 roots if roots.is_empty() => Trust::Nobody,
                 roots => Trust::Chain(chain_verifier(roots, &provider)?, names),
             },
@@ -140,8 +140,8 @@ fn unreadable(what: &str, path: &Path, source: impl std::error::Error + Send + S
     Error::new(ErrorKind::Config, format!("the {what} {} cannot be read: {source}", path.display())).with_source(source)
 }
 
-/// Decides on a server's certificate by a rule of ours. Signatures are verified in any case:
-/// without that, whoever knows a certificate could pretend to own it.
+/// Verifies a server's certificate by a rule of this crate. Signatures are verified in any case:
+/// otherwise anyone who knows a certificate could pretend to own it.
 #[derive(Debug)]
 struct Verifier {
     trust: Trust,
@@ -151,18 +151,18 @@ struct Verifier {
 /// The rule.
 #[derive(Debug)]
 enum Trust {
-    /// Whoever answers.
+    /// Accepts every server.
     Anyone,
-    /// No server, as no authority is known.
+    /// Accepts no server, as no authority is known.
     Nobody,
-    /// A server whose own certificate has this fingerprint, or whose chain ends at a
-    /// certificate that has it.
+    /// Accepts a server whose own certificate has this fingerprint, or whose chain ends at a certificate
+    /// that has it.
     Pinned(Fingerprint, HostNames),
-    /// A chain that ends at a known authority.
+    /// Accepts a chain that ends at a known authority.
     Chain(Arc<WebPkiServerVerifier>, HostNames),
 }
 
-/// Whether the certificate must be for the host name.
+/// `true` if the certificate must be for the host name.
 #[derive(Clone, Copy, Debug)]
 enum HostNames {
     Verified,
@@ -192,8 +192,8 @@ impl ServerCertVerifier for Verifier {
                 return Ok(ServerCertVerified::assertion());
             }
             Trust::Pinned(fingerprint, names) => {
-                // An authority's certificate is public, so that it was sent proves nothing:
-                // the server's own certificate has to be signed by it.
+                // An authority's certificate is public, so sending it proves nothing: it must have signed the server's
+                // own certificate.
                 let pinned = intermediates.iter().find(|certificate| Fingerprint::of(certificate) == *fingerprint);
                 let mut roots = RootCertStore::empty();
                 roots.add(pinned.ok_or(unknown.clone())?.clone().into_owned())?;
@@ -202,7 +202,7 @@ impl ServerCertVerifier for Verifier {
             Trust::Chain(verifier, names) => (verifier.clone(), *names),
         };
         match (verifier.verify_server_cert(leaf, intermediates, name, ocsp, now), names) {
-            // The name is looked at last, when the chain has proved good.
+            // The name is checked last, when the chain is good.
             (
                 Err(rustls::Error::InvalidCertificate(
                     CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

@@ -1,5 +1,5 @@
-//! One attempt of one request at one node: headers, credentials, body, limits. Which node, and
-//! whether again, is the client's to decide.
+//! One attempt of one request at one node: headers, body, limits. The client chooses the node and
+//! decides on retries.
 
 use std::io::Write as _;
 use std::time::{Duration, SystemTime};
@@ -7,15 +7,13 @@ use std::time::{Duration, SystemTime};
 use bytes::{Bytes, BytesMut};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use url::Url;
 
+use crate::connection::access::Access;
 use crate::connection::config::{ClusterConfig, KeepAlive};
-use crate::connection::credentials::Credentials;
 use crate::connection::diagnosis::{self, Exchange};
 use crate::connection::product::ClusterInfo;
 use crate::connection::proxy::Proxy;
@@ -24,20 +22,18 @@ use crate::connection::tls::{TlsConfig, Verification};
 use crate::error::{Error, ErrorKind};
 use crate::request::{BodyFormat, Method, Request};
 
-/// Bodies below this size are not worth compressing.
+/// Bodies smaller than this are not compressed.
 const COMPRESS_FROM: usize = 1024;
 
-/// How long a server that speaks first is listened to.
+/// The time limit for a server that speaks first.
 const GREETING_LIMIT: Duration = Duration::from_secs(1);
 
-/// How long finding out whether a port speaks TLS may take.
+/// The time limit for finding out that a port speaks TLS.
 const EXPLAIN_LIMIT: Duration = Duration::from_secs(5);
 
-/// The HTTP client and what goes along with every request.
+/// The HTTP client and the limits of requests.
 pub(crate) struct Transport {
     http: reqwest::Client,
-    credentials: Credentials,
-    headers: HeaderMap,
     proxy: Option<Proxy>,
     connect_timeout: Duration,
     request_timeout: Duration,
@@ -45,7 +41,7 @@ pub(crate) struct Transport {
     max_response_size: usize,
 }
 
-/// What one attempt brought back.
+/// The answer to one attempt.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Bytes,
@@ -57,12 +53,12 @@ impl Answer {
         (200..300).contains(&self.status)
     }
 
-    /// The header by which Elasticsearch is known.
+    /// The header by which Elasticsearch identifies itself.
     pub(crate) fn product(&self) -> Option<&str> {
         self.header("x-elastic-product")
     }
 
-    /// Where the answer points to, if it is a redirect.
+    /// The target of a redirect.
     pub(crate) fn location(&self) -> Option<&str> {
         if (300..400).contains(&self.status) { self.header(LOCATION.as_str()) } else { None }
     }
@@ -73,11 +69,7 @@ impl Answer {
 }
 
 impl Transport {
-    pub(crate) fn new(config: &ClusterConfig, credentials: Credentials) -> Result<Self, Error> {
-        let mut headers = config.headers.to_map()?;
-        if let Some(value) = credentials.header()? {
-            headers.insert(AUTHORIZATION, value);
-        }
+    pub(crate) fn new(config: &ClusterConfig) -> Result<Self, Error> {
         let proxy = config.proxy.as_ref();
         let http = builder(&config.tls, config.connect_timeout, &config.keep_alive, proxy)?
             .gzip(config.compression)
@@ -85,8 +77,6 @@ impl Transport {
             .map_err(unusable)?;
         Ok(Self {
             http,
-            credentials,
-            headers,
             proxy: config.proxy.clone(),
             connect_timeout: config.connect_timeout,
             request_timeout: config.request_timeout,
@@ -99,19 +89,20 @@ impl Transport {
         self.connect_timeout
     }
 
-    /// Asks a node for an answer of any status, or for why there is none. `info` is what is
-    /// known of the cluster; until it is known, media types are the ones every version takes.
+    /// Sends a request to a node, and returns its answer, of any status. `info` describes the
+    /// cluster; until it is known, media types are those that every version accepts.
     pub(crate) async fn attempt(
         &self,
         request: &Request,
         body: &Bytes,
         node: &Url,
+        access: &Access,
         info: Option<&ClusterInfo>,
     ) -> Result<Answer, Error> {
         let mut url = node.clone();
         url.set_path(&format!("{}{}", node.path().trim_end_matches('/'), request.path));
         if !request.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(request.query.iter().map(|(name, value)| (*name, value.as_str())));
+            url.query_pairs_mut().extend_pairs(request.query.iter().map(|(name, value)| (&**name, value.as_str())));
         }
         let limit = request.timeout.unwrap_or(self.request_timeout);
         let media_type = |format| info.map_or_else(|| "application/json".to_owned(), |info| info.media_type(format));
@@ -119,7 +110,8 @@ impl Transport {
             .http
             .request(request.method.http(), url)
             .timeout(limit)
-            .headers(self.headers.clone())
+            .headers(access.headers().clone())
+            .headers(request.headers.clone())
             .header(ACCEPT, media_type(BodyFormat::Json));
         if !request.body.is_empty() {
             builder = builder.header(CONTENT_TYPE, media_type(request.format)).body(body.clone());
@@ -134,7 +126,7 @@ impl Transport {
         let status = response.status().as_u16();
         let headers = std::mem::take(response.headers_mut());
         let announced = response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        // To a HEAD request the length is that of a body that does not follow.
+        // The answer to HEAD announces the length of a body that does not follow.
         if announced > self.max_response_size && request.method != Method::Head {
             return Err(named(self.too_large(request, node)).with_status(status));
         }
@@ -146,7 +138,7 @@ impl Transport {
                 return Err(named(self.too_large(request, node)).with_status(status));
             }
             if whole.is_empty() {
-                // What is announced may not come: memory is only taken for what is likely.
+                // The announced bytes may not come, so the reserve is limited.
                 whole.reserve(announced.max(request.likely_bytes).min(16 << 20).max(chunk.len()));
             }
             whole.extend_from_slice(&chunk);
@@ -161,11 +153,11 @@ impl Transport {
             ErrorKind::AnswerTooLarge,
             format!("the answer of {node} to {method} {path} is larger than {limit} bytes"),
         )
-        .with_help("ask for less at once, such as a smaller page, or raise max_response_size")
+        .with_help("request less at once, such as a smaller page, or raise ClusterConfig::max_response_size")
     }
 
-    /// The error that an answer without success means.
-    pub(crate) fn failure(&self, request: &Request, answer: &Answer, node: &Url) -> Error {
+    /// The error of an answer without success.
+    pub(crate) fn failure(&self, request: &Request, answer: &Answer, node: &Url, access: &Access) -> Error {
         let method = request.method.as_str();
         let named = |error: Error| error.with_request(method, &request.path, &diagnosis::printable(node));
         if let Some(location) = answer.location() {
@@ -175,19 +167,19 @@ impl Transport {
         let exchange = Exchange { url: node, proxy: self.proxy.as_ref(), limit, is_known: true };
         let asked = answer.header(RETRY_AFTER.as_str());
         let path = request.path.as_str();
-        named(diagnosis::of_status(answer.status, &answer.body, exchange, (method, path), &self.credentials))
+        named(diagnosis::of_status(answer.status, &answer.body, exchange, (method, path), access.credentials()))
             .with_retry_after(asked.and_then(|text| retry_after::parse(text, SystemTime::now())))
     }
 
-    /// A plain HTTP request to a TLS port just breaks; asking the port once in TLS tells a
-    /// person why. No credentials are sent.
+    /// Explains an error to a person: a plain HTTP request to a TLS port just breaks, so the port is tried
+    /// once with TLS. No credentials are sent.
     pub(crate) async fn explain(&self, error: Error, node: &Url) -> Error {
         let puzzling = matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::NotElasticsearch);
         if node.scheme() != "http" || !puzzling {
             return error;
         }
         let mut secure = node.clone();
-        // The address may have been written without a port, which means 80 to http.
+        // An address without a port means 80 to http.
         let port = node.port_or_known_default();
         if secure.set_scheme("https").is_err() || secure.set_port(port).is_err() {
             return error;
@@ -199,8 +191,7 @@ impl Transport {
             Ok(client) if client.get(secure).timeout(EXPLAIN_LIMIT).send().await.is_ok() => {
                 diagnosis::needs_https(node)
             }
-            // Whether the client sees what a server says first, or only that the connection is of
-            // no use, is a matter of chance.
+            // By chance, the client sees either the greeting of the server or only a broken connection.
             _ if error.kind() == ErrorKind::Interrupted && self.proxy.is_none() && speaks_first(node).await => {
                 diagnosis::not_http(node).with_source(error)
             }
@@ -212,7 +203,7 @@ impl Transport {
         self.compression && request.body.len() >= COMPRESS_FROM
     }
 
-    /// The body as it is sent. It is made once for all attempts.
+    /// The body as it is sent, encoded once for all attempts.
     pub(crate) async fn encoded_body(&self, request: &Request) -> Result<Bytes, Error> {
         if !self.compresses(request) {
             return Ok(request.body.clone());
@@ -222,7 +213,7 @@ impl Transport {
             let mut encoder = GzEncoder::new(Vec::with_capacity(plain.len() / 4), Compression::fast());
             encoder.write_all(&plain).and_then(|()| encoder.finish())
         };
-        // Compression takes milliseconds, which the asynchronous threads must not spend.
+        // Compression takes milliseconds, and would block an asynchronous thread.
         let compressed = tokio::task::spawn_blocking(compress).await.map_err(std::io::Error::other).flatten();
         compressed.map(Bytes::from).map_err(|source| {
             let (method, path) = (request.method.as_str(), &request.path);
@@ -242,7 +233,7 @@ fn builder(
         .use_preconfigured_tls(tls.client_config()?)
         .connect_timeout(connect_timeout)
         .redirect(reqwest::redirect::Policy::none())
-        // The environment's proxies are for browsing; a cluster's is set with the cluster.
+        // The environment's proxies are for browsing; a cluster's is part of its configuration.
         .no_proxy()
         .http1_only()
         .tcp_nodelay(true)
@@ -255,7 +246,7 @@ fn builder(
     })
 }
 
-/// Whether a server speaks before it is spoken to, which no server of HTTP does.
+/// Returns `true` if a server speaks first, which no HTTP server does.
 async fn speaks_first(node: &Url) -> bool {
     let (Some(host), Some(port)) = (node.host_str(), node.port_or_known_default()) else { return false };
     let listen = async {

@@ -1,4 +1,4 @@
-//! Shards that failed: what an error or a thinned answer says of each.
+//! Shards that failed, as an error or a partial answer lists them.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::error::server_error::RootCause;
 
-/// A shard that did not do its part of a request.
+/// A shard that failed to do its part of a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 pub struct FailedShard {
     /// The index that it belongs to.
     #[serde(default)]
     pub index: Option<String>,
-    /// Its number; `None` where the failure is of no single one.
+    /// Its number; `None` where the failure does not belong to a single shard.
     #[serde(default, deserialize_with = "shard_number")]
     pub shard: Option<u32>,
-    /// The id of the node that it is on; `None` where it is on none.
+    /// The id of its node; `None` where it has none.
     #[serde(default)]
     pub node: Option<String>,
-    /// Why it failed.
+    /// The reason of the failure.
     #[serde(default, deserialize_with = "reason")]
     pub reason: RootCause,
 }
 
 impl FailedShard {
-    /// The failed shards of an answer with a status of success: its `_shards.failures`.
+    /// Reads the failed shards of a successful answer: its `_shards.failures`.
     pub fn of_answer(answer: &Value) -> Vec<Self> {
         Self::list(answer.pointer("/_shards/failures"))
     }
 
-    /// Those of a list of failures. What is no failure is left out.
+    /// Reads a list of failures. Entries that cannot be read are left out.
     pub(crate) fn list(failures: Option<&Value>) -> Vec<Self> {
         let failures = failures.and_then(Value::as_array).into_iter().flatten();
         failures.filter_map(|failure| Self::deserialize(failure).ok()).collect()
@@ -54,7 +54,7 @@ impl fmt::Display for FailedShard {
     }
 }
 
-/// The `_shards` of an answer: how many took part.
+/// The `_shards` of an answer: the number of shards that took part.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Shards {
     #[serde(default)]
@@ -67,8 +67,8 @@ pub(crate) struct Shards {
 }
 
 impl Shards {
-    /// Itself, or an error of kind [`crate::ErrorKind::PartialResult`] when some failed. `what`
-    /// is what they were to do, as in "the count of flights".
+    /// Returns itself, or an error of kind [`crate::ErrorKind::PartialResult`] if some failed. `what`
+    /// names the operation, as in "the count of flights".
     pub(crate) fn whole(self, what: &str) -> Result<Self, Error> {
         if self.failed == 0 {
             return Ok(self);
@@ -78,13 +78,13 @@ impl Shards {
     }
 }
 
-/// The server writes -1 where it knows no number.
+/// Reads a number of a shard: the server writes -1 where there is none.
 fn shard_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::Error> {
     let number = Option::<i64>::deserialize(deserializer)?;
     Ok(number.and_then(|number| u32::try_from(number).ok()))
 }
 
-/// A reason is an exception, or in some APIs its text alone.
+/// Reads a reason: an exception, or in some APIs only its text.
 fn reason<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<RootCause, D::Error> {
     Ok(match Value::deserialize(deserializer)? {
         Value::String(reason) => RootCause { error_type: String::new(), reason },

@@ -1,4 +1,4 @@
-//! The one error of this crate.
+//! The error of this crate, and the kinds a caller decides by.
 
 pub(crate) mod absent;
 pub(crate) mod failed_shard;
@@ -9,11 +9,11 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::failed_shard::FailedShard;
-use crate::error::privilege::MissingPrivilege;
-use crate::error::server_error::ServerError;
+pub use crate::error::failed_shard::FailedShard;
+pub use crate::error::privilege::{MissingPrivilege, PrivilegeScope};
+pub use crate::error::server_error::{RootCause, ServerError};
 
-/// What went wrong, in the terms a caller decides by.
+/// The kind of a failure, in the terms a caller decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -21,7 +21,7 @@ pub enum ErrorKind {
     Config,
     /// No connection could be made: nothing of the request was sent.
     Connect,
-    /// The far side could not be trusted, or does not speak TLS.
+    /// The server's certificate is not trusted, or it does not speak TLS.
     Tls,
     /// The connection broke after the request was sent; it may have been applied.
     Interrupted,
@@ -37,34 +37,37 @@ pub enum ErrorKind {
     Forbidden,
     /// The index, alias or document does not exist (404).
     NotFound,
-    /// The thing exists already or was changed by somebody else (409, or 400
+    /// It exists already, or another client changed it (409, or 400
     /// `resource_already_exists_exception`).
     Conflict,
-    /// The request was larger than the server takes (413).
+    /// The request was larger than the server accepts (413).
     TooLarge,
-    /// The server has too much to do (429).
+    /// The server is overloaded (429).
     Overloaded,
     /// The server, or a proxy before it, cannot serve the request now (502, 503, 504).
     Unavailable,
-    /// The server has no such feature: a module or plugin is missing, or it is switched off.
+    /// The server lacks the feature: a module or plugin is missing, or it is switched off.
     FeatureMissing,
-    /// The server has the feature, and its licence does not cover it.
+    /// The server has the feature, but its licence does not cover it.
     LicenceMissing,
     /// The server refused the request as wrong (other 4xx).
     BadRequest,
     /// The server failed (500 and other 5xx).
     Server,
-    /// Some shards failed or timed out, so the answer would have been thinned.
+    /// Some shards failed or timed out, so documents are missing from the answer.
     PartialResult,
-    /// The answer was not what the protocol promises: not JSON, cut off, a field missing.
+    /// The index was created, and a primary shard of it has no node, so that writes would wait.
+    NotAllocated,
+    /// The answer was not as documented: not valid JSON, cut off, a field missing.
     Decode,
-    /// The answer was larger than the configuration allows; the request was applied.
+    /// The answer was larger than [`crate::ClusterConfig::max_response_size`]; the request was
+    /// applied.
     AnswerTooLarge,
 }
 
 impl ErrorKind {
-    /// Whether the same request may succeed later without anything being changed by hand.
-    /// It does not say whether the request may be sent twice: see [`crate::Request`].
+    /// Returns `true` where the same request may succeed later without a change by hand. It does
+    /// not say whether the request may be sent twice: see [`crate::Request::is_repeatable`].
     pub fn is_retryable(self) -> bool {
         matches!(self, Self::Connect | Self::Interrupted | Self::TimedOut | Self::Overloaded | Self::Unavailable)
     }
@@ -72,8 +75,9 @@ impl ErrorKind {
 
 /// A failure of the connection, of a request, or of the configuration.
 ///
-/// `Display` is one line that says what failed and why. [`Error::help`] is the next step
-/// for a person, where there is one.
+/// `Display` is one line with what failed and why. The alternate form, `{:#}`, adds a line
+/// `help: ...` with the next step for a person, where one is known. `Debug`, which `?` in `main`
+/// prints, adds the sources and the request as well.
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -89,7 +93,7 @@ struct Inner {
 }
 
 impl Error {
-    /// An error of the given kind. The message is lower case, one line, without a full stop.
+    /// Creates an error. The message is one line, in lower case, without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
@@ -104,8 +108,8 @@ impl Error {
         }))
     }
 
-    /// The error of an answer that some shards are missing from. The message says what the
-    /// answer was to be; the first failed shard is added to it.
+    /// Creates the error of an answer that some shards are missing from. The message names the
+    /// answer; the first failed shard is added to it.
     pub fn partial_result(message: &str, failed_shards: Vec<FailedShard>) -> Self {
         let message = match failed_shards.first() {
             Some(first) => format!("{message}: {first}"),
@@ -115,13 +119,13 @@ impl Error {
             .with_server(ServerError { failed_shards, ..ServerError::default() })
     }
 
-    /// Adds what a person can do about it.
+    /// Sets the next step for a person.
     pub fn with_help(mut self, help: impl Into<String>) -> Self {
         self.0.help = Some(help.into());
         self
     }
 
-    /// Adds another step to what a person can do about it.
+    /// Adds another step for a person.
     pub(crate) fn with_more_help(mut self, help: &str) -> Self {
         self.0.help = Some(match self.0.help.take() {
             Some(first) => format!("{first}; {help}"),
@@ -130,7 +134,7 @@ impl Error {
         self
     }
 
-    /// Adds the error that this one came from.
+    /// Sets the error that this one came from.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
@@ -157,7 +161,7 @@ impl Error {
         self
     }
 
-    /// What a caller can decide by.
+    /// The kind of the failure.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -172,7 +176,7 @@ impl Error {
         self.0.status
     }
 
-    /// What Elasticsearch said of it: type, reason, root causes.
+    /// The error that Elasticsearch returned: type, reason, root causes.
     pub fn server(&self) -> Option<&ServerError> {
         self.0.server.as_ref()
     }
@@ -192,12 +196,12 @@ impl Error {
         (self.kind() == ErrorKind::Forbidden).then(|| MissingPrivilege::parse(&self.server()?.reason)).flatten()
     }
 
-    /// The node that was asked, without user information.
+    /// The node that the request was sent to, without user information.
     pub fn node(&self) -> Option<&str> {
         self.0.node.as_deref()
     }
 
-    /// How long the server asked to wait.
+    /// The time that the server asked to wait for (`Retry-After`).
     pub fn retry_after(&self) -> Option<Duration> {
         self.0.retry_after
     }
@@ -210,21 +214,31 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.message)
+        f.write_str(&self.0.message)?;
+        match &self.0.help {
+            Some(help) if f.alternate() => write!(f, "\nhelp: {help}"),
+            _ => Ok(()),
+        }
     }
 }
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Error")
-            .field("kind", &self.0.kind)
-            .field("message", &self.0.message)
-            .field("request", &self.0.request)
-            .field("node", &self.0.node)
-            .field("status", &self.0.status)
-            .field("server", &self.0.server)
-            .field("source", &self.0.source)
-            .finish()
+        let Inner { kind, request, node, status, .. } = &*self.0;
+        write!(f, "{self:#}")?;
+        let mut source = self.source();
+        while let Some(cause) = source {
+            write!(f, "\ncaused by: {cause}")?;
+            source = cause.source();
+        }
+        write!(f, "\nkind: {kind:?}")?;
+        if let Some(status) = status {
+            write!(f, ", status {status}")?;
+        }
+        if let (Some(request), Some(node)) = (request, node) {
+            write!(f, ", {request} at {node}")?;
+        }
+        Ok(())
     }
 }
 
@@ -239,6 +253,19 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_person_reads_the_help_and_the_causes_and_a_log_line_the_message() {
+        let cause = Error::new(ErrorKind::Decode, "inside").with_source(std::io::Error::other("deepest"));
+        let error = Error::new(ErrorKind::Connect, "no connection").with_help("start the node").with_source(cause);
+        assert_eq!(format!("{error}"), "no connection");
+        assert_eq!(format!("{error:#}"), "no connection\nhelp: start the node");
+        let lines = "no connection\nhelp: start the node\ncaused by: inside\ncaused by: deepest\nkind: Connect";
+        assert_eq!(format!("{error:?}"), lines);
+        let answered = Error::new(ErrorKind::Server, "x").with_request("GET", "/a", "http://n:1").with_status(500);
+        assert_eq!(format!("{answered:?}"), "x\nkind: Server, status 500, GET /a at http://n:1");
+        assert_eq!(format!("{answered:#}"), "x");
+    }
 
     #[test]
     fn a_partial_result_names_its_shards() {

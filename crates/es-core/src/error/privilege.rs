@@ -1,5 +1,5 @@
-//! What a 403 says of the privilege that is missing. Elasticsearch gives it in words alone, put
-//! together by its class `AuthorizationDenialMessages`.
+//! The privilege that is missing after a 403. Elasticsearch names it only in a sentence, composed by
+//! its class `AuthorizationDenialMessages`.
 
 use std::fmt;
 
@@ -8,17 +8,17 @@ use std::fmt;
 pub struct MissingPrivilege {
     /// The action that was refused, such as `indices:admin/create`.
     pub action: String,
-    /// Who was refused, in the server's words: `user [reader]`, `API key id [a] of user [b]`.
+    /// The refused principal, as the server names it: `user [reader]`, `API key id [a] of user [b]`.
     pub principal: String,
-    /// The indices it was about. Empty for actions on the cluster.
+    /// The indices of the action. Empty for actions on the cluster.
     pub indices: Vec<String>,
-    /// Whether the privilege is one on indices or on the cluster, where the server says so.
+    /// The scope of the privilege, where the server names it.
     pub scope: Option<PrivilegeScope>,
-    /// The privileges of which each would allow it, the narrowest first.
+    /// The privileges that each would allow it, the narrowest first.
     pub granted_by: Vec<String>,
 }
 
-/// What a privilege is for.
+/// The scope of a privilege.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PrivilegeScope {
     /// The cluster as a whole.
@@ -80,7 +80,7 @@ impl fmt::Display for MissingPrivilege {
     }
 }
 
-/// What follows the principal.
+/// The texts that can follow the principal.
 const END_OF_PRINCIPAL: [&str; 6] = [
     " with effective roles [",
     " with assigned roles [",
@@ -90,7 +90,7 @@ const END_OF_PRINCIPAL: [&str; 6] = [
     ", ",
 ];
 
-/// The list in brackets that follows a mark.
+/// The list in brackets that follows a marker.
 fn list(text: &str, mark: &str) -> Vec<String> {
     let Some((_, rest)) = text.split_once(mark) else { return Vec::new() };
     let (inside, _) = rest.split_once(']').unwrap_or((rest, ""));

@@ -8,21 +8,21 @@ use serde_json::Value;
 use crate::error::ErrorKind;
 use crate::error::failed_shard::FailedShard;
 
-/// What Elasticsearch said of a failed request.
+/// The error object of a failed request, as Elasticsearch returned it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerError {
     /// The exception's type, such as `index_not_found_exception`.
     pub error_type: String,
-    /// The reason in the server's words.
+    /// The reason, in the server's words.
     pub reason: String,
-    /// The causes that the server names as the first ones.
+    /// The root causes that the server names.
     pub root_causes: Vec<RootCause>,
-    /// The index it is about, where the server names one.
+    /// The index, where the server names one.
     pub index: Option<String>,
-    /// The shards that failed, where it is a search or another request to shards.
+    /// The failed shards of a search, or of another request that shards answer.
     pub failed_shards: Vec<FailedShard>,
-    /// Whether a circuit breaker opened for what stays in memory (`PERMANENT`), which waiting
-    /// does not help, or for what passes (`TRANSIENT`); where the server says so.
+    /// The durability of an open circuit breaker, where the server names it: `TRANSIENT` memory is
+    /// freed in time, `PERMANENT` memory is not.
     pub durability: Option<String>,
 }
 
@@ -32,7 +32,7 @@ pub struct RootCause {
     /// The exception's type.
     #[serde(rename = "type", default)]
     pub error_type: String,
-    /// The reason in the server's words.
+    /// The reason, in the server's words.
     #[serde(default)]
     pub reason: String,
 }
@@ -52,10 +52,10 @@ impl ServerError {
         Self::from_value(body.get("error")?)
     }
 
-    /// Reads the error object itself, as it also stands in bulk items and failed shards.
+    /// Reads the error object itself, which bulk items and failed shards have too.
     pub fn from_value(error: &Value) -> Option<Self> {
         match error {
-            // The oldest form, and the one of some plugins: the reason alone.
+            // The oldest form, which some plugins still use: only the reason.
             Value::String(reason) => Some(Self { reason: reason.clone(), ..Self::default() }),
             Value::Object(fields) => {
                 let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -85,7 +85,7 @@ impl ServerError {
         }
     }
 
-    /// The most telling sentence: the deepest cause that adds something to the reason.
+    /// The most informative sentence: the deepest cause that adds something to the reason.
     pub fn summary(&self) -> String {
         match self.root_causes.iter().rev().find(|cause| !self.reason.contains(&cause.reason)) {
             Some(cause) if self.reason.is_empty() => cause.reason.clone(),
@@ -94,31 +94,29 @@ impl ServerError {
         }
     }
 
-    /// The feature that the cluster's licence does not cover, such as `ml`, if that is what
-    /// the server says.
+    /// The feature that the cluster's licence does not cover, such as `ml`, if that is the error.
     pub fn unlicensed_feature(&self) -> Option<&str> {
         let (_, rest) = self.reason.split_once("license is non-compliant for [")?;
         rest.split_once(']').map(|(feature, _)| feature)
     }
 
-    /// Whether the server refused the request to save its memory: for a smaller one there may be
-    /// enough. The breaker of one shard is a cause of the search's failure.
+    /// Returns `true` if a circuit breaker refused the request because it needs too much memory: a
+    /// smaller one may succeed. The breaker of a shard is among the causes of the search's failure.
     pub fn is_circuit_breaker(&self) -> bool {
         let types = self.root_causes.iter().map(|cause| cause.error_type.as_str());
         types.chain([self.error_type.as_str()]).any(|error_type| error_type == "circuit_breaking_exception")
     }
 
-    /// Whether the server says that it has no such feature rather than that the request
-    /// is wrong: a missing module or endpoint. Where a module is missing, its endpoints look
-    /// like the names of indices, for which other methods are allowed.
+    /// Returns `true` if the error means a missing module or endpoint rather than a wrong request.
+    /// Without their module, endpoints look like names of indices, which allow other methods.
     fn is_feature_missing(&self) -> bool {
         self.error_type == "api_not_available_exception"
             || FEATURE_MISSING.iter().any(|words| self.reason.contains(words))
     }
 }
 
-/// The server's words for what it does not have. An API may be known and what it calls not
-/// (`failed to find action`), or be switched off by a setting (`must be explicitly enabled`).
+/// The server's words for a missing feature. An API may be known while its action is not
+/// (`failed to find action`), or be disabled by a setting (`must be explicitly enabled`).
 const FEATURE_MISSING: [&str; 5] = [
     "no handler found for uri [",
     "Incorrect HTTP method for uri [",
@@ -127,7 +125,7 @@ const FEATURE_MISSING: [&str; 5] = [
     "must be explicitly enabled",
 ];
 
-/// The kind that an HTTP status and the server's error mean.
+/// The kind of an HTTP status and the server's error.
 pub(crate) fn kind_of(status: u16, error: Option<&ServerError>) -> ErrorKind {
     if error.is_some_and(|error| error.unlicensed_feature().is_some()) {
         return ErrorKind::LicenceMissing;
@@ -138,7 +136,7 @@ pub(crate) fn kind_of(status: u16, error: Option<&ServerError>) -> ErrorKind {
     let error_type = error.map_or("", |error| error.error_type.as_str());
     match status {
         400 if error_type == "resource_already_exists_exception" => ErrorKind::Conflict,
-        // 407 is a proxy's.
+        // Only proxies answer 407.
         401 | 407 => ErrorKind::Unauthorized,
         403 => ErrorKind::Forbidden,
         404 => ErrorKind::NotFound,

@@ -1,4 +1,4 @@
-//! Aliases: what points where, and moving them in one step.
+//! Aliases: their targets, and moving them in one step.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::Indices;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 
-/// How often an alias is moved again because somebody else moved it at the same time.
+/// The number of retries of a move when another client moves the alias at the same time.
 const SWAP_ATTEMPTS: u32 = 5;
 
 /// One step of an alias update.
@@ -23,17 +23,17 @@ pub enum AliasAction {
         /// The alias.
         alias: String,
     },
-    /// Points the alias to the index, in a particular way. One that points there already
-    /// does so in this way from then on.
+    /// Points the alias to the index with options, which replace those of an alias that points there
+    /// already.
     AddWith {
         /// The index.
         index: String,
         /// The alias.
         alias: String,
-        /// The way.
+        /// The options.
         options: AliasOptions,
     },
-    /// Takes the alias from the index.
+    /// Removes the alias from the index.
     Remove {
         /// The index.
         index: String,
@@ -42,10 +42,10 @@ pub enum AliasAction {
     },
 }
 
-/// In which way an alias points to an index.
+/// The options of an alias on one index.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AliasOptions {
-    /// The documents that are seen through the alias; all by default.
+    /// The documents that the alias shows. Default: all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub filter: Option<Value>,
     /// The routing of documents that are written through the alias.
@@ -54,13 +54,13 @@ pub struct AliasOptions {
     /// The routing of searches through the alias.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search_routing: Option<String>,
-    /// Whether documents written to the alias go to this index. Of several only one may be.
+    /// `true` if documents written to the alias go to this index. At most one index may have this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_write_index: Option<bool>,
-    /// Whether patterns pass the alias over. It must be the same for all its indices.
+    /// `true` if patterns do not match the alias. It must be the same for all its indices.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub is_hidden: Option<bool>,
-    /// What else the server has, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
@@ -85,7 +85,7 @@ fn step(action: &AliasAction) -> Value {
     }
 }
 
-/// The steps that take an alias from where it points to exactly the targets.
+/// The steps that move an alias from its current indices to exactly the targets.
 fn swap_steps(alias: &str, from: &BTreeSet<String>, to: &BTreeSet<String>, options: &AliasOptions) -> Vec<AliasAction> {
     let remove = |index: &String| AliasAction::Remove { index: index.clone(), alias: alias.to_owned() };
     let add = |index: &String| AliasAction::AddWith {
@@ -97,7 +97,7 @@ fn swap_steps(alias: &str, from: &BTreeSet<String>, to: &BTreeSet<String>, optio
 }
 
 impl Indices<'_> {
-    /// The indices that an alias points to, by name. A missing alias points to none.
+    /// Lists the indices that an alias points to, by name. A missing alias points to none.
     ///
     /// # Errors
     /// As [`crate::Client::send`].
@@ -105,7 +105,7 @@ impl Indices<'_> {
         Ok(self.alias(alias).await?.into_keys().collect())
     }
 
-    /// The indices that an alias points to, and in which way. A missing alias points to none.
+    /// Lists the indices that an alias points to, with its options. A missing alias points to none.
     ///
     /// # Errors
     /// As [`crate::Client::send`].
@@ -131,14 +131,14 @@ impl Indices<'_> {
         self.client.send(&request).await.map(|_| ())
     }
 
-    /// Points an alias to exactly these indices, all in the given way; to none removes it.
-    /// Readers see where it pointed before or the new targets. When this returns without an
-    /// error, the alias was seen to point to the targets and nowhere else, also if the
-    /// answer to the change was lost, or somebody else moved it meanwhile.
+    /// Points an alias to exactly these indices, with these options; an empty list removes it. Readers
+    /// see the old targets or the new ones, never a mixture. When this returns without an error, the
+    /// alias was read back and pointed to the targets and nowhere else, also if the answer to the
+    /// change was lost, or another client moved it meanwhile.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when a target does not exist, and [`ErrorKind::Conflict`]
-    /// when others keep moving the alias; else as [`crate::Client::send`].
+    /// [`ErrorKind::NotFound`] when a target does not exist, and [`ErrorKind::Conflict`] when other
+    /// clients keep moving the alias; else as [`crate::Client::send`].
     pub async fn swap_alias<S: AsRef<str>>(
         &self,
         alias: &str,
@@ -155,7 +155,7 @@ impl Indices<'_> {
             let moved = self.update_aliases(&steps).await;
             let now: BTreeSet<String> = match self.alias_targets(alias).await {
                 Ok(now) => now.into_iter().collect(),
-                // The change was acknowledged, so this reading was only to be sure.
+                // The change was acknowledged, so the failed check is not decisive.
                 Err(_) if moved.is_ok() => return Ok(()),
                 Err(_) => return moved,
             };
@@ -163,15 +163,15 @@ impl Indices<'_> {
             match moved {
                 _ if is_there && now != current => return Ok(()),
                 Ok(()) if is_there => return Ok(()),
-                // An index that the alias pointed to is gone, and with it its alias.
+                // An index that the alias pointed to was deleted, and with it its alias.
                 Err(error) if error.kind() == ErrorKind::NotFound && now != current => {}
                 Err(error) => return Err(error),
                 Ok(()) => {}
             }
             current = now;
         }
-        Err(Error::new(ErrorKind::Conflict, format!("the alias {alias} is moved by somebody else at the same time"))
-            .with_help("find out what else publishes to this alias"))
+        Err(Error::new(ErrorKind::Conflict, format!("another client keeps moving the alias {alias}"))
+            .with_help("find out which other program publishes to this alias"))
     }
 }
 

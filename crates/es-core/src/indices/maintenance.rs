@@ -13,23 +13,23 @@ use crate::request::{Method, Request};
 use crate::tasks::{Started, TaskId, TaskOutcome};
 use crate::waiting::Wait;
 
-/// What a force merge is for.
+/// The goal of a force merge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForceMerge {
-    /// Merges each shard down to so many segments; 1 is for an index that is not written any more.
+    /// Merges each shard to this many segments; 1 is for an index that is not written any more.
     ToSegments(u32),
-    /// Merges only segments with many deleted documents, to have their space back.
+    /// Merges only segments with many deleted documents, to free their space.
     ExpungeDeletes,
-    /// Merges what the merge policy thinks should be merged.
+    /// Merges the segments that the merge policy chooses.
     IfNeeded,
 }
 
-/// How many shards took part in something. Copies on no node are in the total alone.
+/// The number of shards that took part. Unassigned copies count only in the total.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardCounts {
-    /// All shards, copies included.
+    /// All shards, replicas included.
     pub total: u32,
-    /// Those that did it.
+    /// Those that succeeded.
     pub successful: u32,
 }
 
@@ -40,7 +40,7 @@ struct Answer {
 }
 
 impl Answer {
-    /// The counts, or the failures.
+    /// Returns the counts, or the failures as an error.
     fn check(self, what: &str) -> Result<ShardCounts, Error> {
         let Shards { total, successful, .. } = self.shards.whole(what)?;
         Ok(ShardCounts { total, successful })
@@ -58,8 +58,7 @@ impl Indices<'_> {
         answer.check(&format!("the refresh of {name}")).map(|_| ())
     }
 
-    /// Puts everything written so far in segments on disk, so that a node that restarts has
-    /// little to read again.
+    /// Writes everything to segments on disk, so that a node that restarts has little to replay.
     ///
     /// # Errors
     /// As [`Indices::refresh`].
@@ -69,10 +68,10 @@ impl Indices<'_> {
         answer.check(&format!("the flush of {name}"))
     }
 
-    /// Merges segments, and waits until that is done. The merge cannot be cancelled.
+    /// Merges segments, and waits for the end. The merge cannot be cancelled.
     ///
     /// # Errors
-    /// [`ErrorKind::TimedOut`] when the limit passes, and the merge goes on; else as
+    /// [`ErrorKind::TimedOut`] when the limit passes, and the merge continues; else as
     /// [`Indices::refresh`].
     pub async fn force_merge(&self, name: &str, merge: ForceMerge, wait: &Wait) -> Result<ShardCounts, Error> {
         let id = self.start_force_merge(name, merge).await?;
@@ -85,12 +84,12 @@ impl Indices<'_> {
         answer.check(&what)
     }
 
-    /// Starts merging segments, and leaves it to the server.
+    /// Starts merging segments, and returns the id of the server's task.
     ///
     /// # Errors
     /// As [`crate::Client::send`].
     pub async fn start_force_merge(&self, name: &str, merge: ForceMerge) -> Result<TaskId, Error> {
-        // Merging what is merged already does nothing, so the request may be sent again.
+        // A second merge does nothing, so the request may be sent again.
         let request = Request::new(Method::Post, IndicesForcemergeParts::Index(&[name]).url())
             .query("wait_for_completion", false)
             .timeout(Duration::from_secs(60))

@@ -1,4 +1,4 @@
-//! Indices: create, describe, change in place, remove; their aliases, upkeep and rollover.
+//! Indices: create, describe, change in place, delete; their aliases, maintenance and rollover.
 //!
 //! ```no_run
 //! use es_core::{AliasOptions, ForceMerge, NewIndex, Wait};
@@ -13,10 +13,12 @@
 //! ```
 
 mod alias;
+mod allocation;
 mod maintenance;
 mod rollover;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use elasticsearch::CountParts;
 use elasticsearch::indices::{
@@ -35,17 +37,18 @@ use crate::error::{Error, ErrorKind};
 use crate::mapping::Mapping;
 use crate::request::{Method, Request};
 use crate::settings::IndexSettings;
+use crate::units;
 
-/// What a new index is made of.
+/// The settings and the mapping of a new index.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NewIndex {
-    /// Settings as Elasticsearch takes them (`number_of_shards`, `analysis`, ...).
+    /// Settings as Elasticsearch accepts them (`number_of_shards`, `analysis`, ...).
     pub settings: Map<String, Value>,
     /// The mapping.
     pub mapping: Mapping,
 }
 
-/// An index as it is.
+/// A description of an existing index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IndexDescription {
     /// The index's name.
@@ -81,6 +84,17 @@ struct DescriptionBody {
 }
 
 #[derive(Deserialize)]
+struct Created {
+    /// `false` when the primaries were not active in time. Missing is not `false`.
+    #[serde(default = "yes")]
+    shards_acknowledged: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[derive(Deserialize)]
 struct Count {
     count: u64,
     #[serde(rename = "_shards")]
@@ -92,18 +106,37 @@ impl<'a> Indices<'a> {
         Self { client }
     }
 
-    /// Creates an index.
+    /// Creates an index, and waits 30 seconds at most until its primary shards are active, so that
+    /// the first write does not wait for them. See [`Indices::create_within`].
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when the name is taken; [`ErrorKind::BadRequest`] when the
-    /// mapping or a setting is refused.
+    /// As [`Indices::create_within`].
     pub async fn create(&self, name: &str, index: &NewIndex) -> Result<(), Error> {
-        let body = json!({"settings": index.settings, "mappings": index.mapping});
-        let request = Request::new(Method::Put, IndicesCreateParts::Index(name).url()).json(&body);
-        self.client.send(&request).await.map(|_| ())
+        self.create_within(name, index, allocation::DEFAULT_LIMIT).await
     }
 
-    /// Whether an index or alias of this name exists.
+    /// Creates an index, and waits `limit` at most until its primary shards are active.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotAllocated`] when a primary shard has no node after that, with the cluster's
+    /// reason, such as a disk watermark: the index exists then, and can be deleted, or written to
+    /// once the reason is gone. [`ErrorKind::Conflict`] when the name is taken;
+    /// [`ErrorKind::BadRequest`] when the mapping or a setting is refused; else as
+    /// [`Client::send`].
+    pub async fn create_within(&self, name: &str, index: &NewIndex, limit: Duration) -> Result<(), Error> {
+        let body = json!({"settings": index.settings, "mappings": index.mapping});
+        let request = Request::new(Method::Put, IndicesCreateParts::Index(name).url())
+            .query("timeout", units::milliseconds(limit))
+            .timeout(limit.saturating_add(allocation::GRACE))
+            .json(&body);
+        let created: Created = self.client.send(&request).await?.json()?;
+        if created.shards_acknowledged {
+            return Ok(());
+        }
+        allocation::check(self.client, name, limit).await
+    }
+
+    /// Returns `true` if an index or alias of this name exists.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -111,8 +144,8 @@ impl<'a> Indices<'a> {
         self.client.exists(&Request::new(Method::Head, IndicesExistsParts::Index(&[name]).url())).await
     }
 
-    /// Describes the indices that a name, an alias or a pattern stands for, hidden ones
-    /// included, by name. None of them existing is an empty list.
+    /// Describes the indices that a name, an alias or a pattern matches, hidden ones included, by name.
+    /// The list is empty if there are none.
     ///
     /// # Errors
     /// As [`Client::send`].
@@ -144,7 +177,7 @@ impl<'a> Indices<'a> {
         self.client.send(&request).await.map(|_| ())
     }
 
-    /// Changes dynamic settings in place; a null value puts a default back.
+    /// Changes dynamic settings in place; a null value restores a default.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a setting that is fixed at creation.
@@ -155,7 +188,7 @@ impl<'a> Indices<'a> {
         self.client.send(&request).await.map(|_| ())
     }
 
-    /// The number of documents of an index or alias.
+    /// Returns the number of documents of an index or alias.
     ///
     /// # Errors
     /// [`ErrorKind::PartialResult`] when a shard did not answer; else as [`Client::send`].
@@ -163,7 +196,7 @@ impl<'a> Indices<'a> {
         self.count_matching(name, &json!({"match_all": {}})).await
     }
 
-    /// The number of documents that match a query.
+    /// Returns the number of documents that match a query.
     ///
     /// # Errors
     /// As [`Indices::count`].
@@ -175,8 +208,8 @@ impl<'a> Indices<'a> {
         Ok(count.count)
     }
 
-    /// Removes one index by its exact name; a pattern or an alias is refused, a missing
-    /// index is no error.
+    /// Deletes one index by its exact name. A pattern or an alias is refused; a missing index is no
+    /// error.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a pattern, a list or an alias; else as [`Client::send`].
@@ -189,7 +222,7 @@ impl<'a> Indices<'a> {
     }
 }
 
-/// Refuses what the server would not take for the name of one thing. `what` is that thing, as in
+/// Refuses a name that the server could take for more than one thing. `what` names the thing, as in
 /// "an index".
 pub(crate) fn require_exact_name(name: &str, what: &str) -> Result<(), Error> {
     if is_exact_name(name) {
@@ -198,8 +231,8 @@ pub(crate) fn require_exact_name(name: &str, what: &str) -> Result<(), Error> {
     Err(Error::new(ErrorKind::BadRequest, format!("{name:?} is not the exact name of {what}")))
 }
 
-/// Whether the server would take the name for one index and nothing else: not for a
-/// pattern, a list, date math, an index of another cluster, or a piece of a path.
+/// Returns `true` if the server takes the name for exactly one index: not for a pattern, a list,
+/// date math, an index of another cluster, or a part of a path.
 fn is_exact_name(name: &str) -> bool {
     !matches!(name, "" | "." | "..")
         && !name.starts_with(['-', '_', '+'])

@@ -12,69 +12,69 @@ use crate::error::Error;
 use crate::request::{Method, Request};
 use crate::units::{optional_age, optional_size};
 
-/// When an index has had enough: any `max_` is reached, and all `min_` are. None at all
-/// means now. Unknown conditions are kept.
+/// The conditions of a rollover: any `max_` is reached, and all `min_` are. Without any, it happens
+/// at once. Unknown conditions are kept.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct RolloverConditions {
     /// The age of the index.
     #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
     pub max_age: Option<Duration>,
-    /// Its documents.
+    /// The number of its documents.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_docs: Option<u64>,
-    /// The bytes of all its primary shards.
+    /// The size of all its primary shards, in bytes.
     #[serde(default, with = "optional_size", skip_serializing_if = "Option::is_none")]
     pub max_size: Option<u64>,
-    /// The bytes of its largest primary shard.
+    /// The size of its largest primary shard, in bytes.
     #[serde(default, with = "optional_size", skip_serializing_if = "Option::is_none")]
     pub max_primary_shard_size: Option<u64>,
-    /// The documents of its largest primary shard.
+    /// The number of documents of its largest primary shard.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_primary_shard_docs: Option<u64>,
     /// The age below which it is not rolled over.
     #[serde(default, with = "optional_age", skip_serializing_if = "Option::is_none")]
     pub min_age: Option<Duration>,
-    /// The documents below which it is not rolled over. Elasticsearch 8 and later roll no
-    /// empty index over unless this is 0.
+    /// The number of documents below which it is not rolled over. Elasticsearch 8 and later do not roll
+    /// an empty index over unless this is 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub min_docs: Option<u64>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// What a rollover did.
+/// The result of a rollover.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Rollover {
     /// The index that was written to.
     pub old_index: String,
     /// The index that is written to from now on, or would be.
     pub new_index: String,
-    /// Whether it was done.
+    /// `true` if the rollover happened.
     pub rolled_over: bool,
-    /// Whether it was only asked what would be done.
+    /// `true` for a dry run.
     pub dry_run: bool,
-    /// The conditions in the server's words, and which of them hold.
+    /// The conditions in the server's words, with `true` for those that hold.
     #[serde(default)]
     pub conditions: BTreeMap<String, bool>,
 }
 
-/// Whether a rollover is made.
+/// The mode of a rollover.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RolloverMode {
-    /// If the conditions hold.
+    /// Rolls over if the conditions hold.
     Make,
-    /// Not even then; it is only said what would be done.
+    /// Only reports what would happen.
     DryRun,
 }
 
 impl Indices<'_> {
-    /// Makes a new index for an alias with a write index, or for a data stream, if the
-    /// conditions hold. The new index of an alias is named by the number at the end of the
-    /// old one's name, unless `new_index` names it.
+    /// Creates a new index for an alias with a write index, or for a data stream, if the conditions
+    /// hold. The name of an alias' new index counts up the number at the end of the old name, unless
+    /// `new_index` is given.
     ///
-    /// The request is not sent again when its answer is lost: a second rollover could follow
-    /// the first. [`Indices::alias`] tells whether it was made.
+    /// The request is not retried when its answer is lost, as a second rollover could follow the first.
+    /// [`Indices::alias`] shows the outcome.
     ///
     /// # Errors
     /// [`crate::ErrorKind::BadRequest`] for an alias that has no write index or an index

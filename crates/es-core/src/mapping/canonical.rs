@@ -1,17 +1,16 @@
-//! One spelling for what the server takes as the same mapping.
+//! One spelling for mappings that the server treats as the same.
 //!
-//! A mapping comes back from the server in other words than it was put: defaults are left
-//! out or added, `"true"` becomes `true`, dots in names become objects. Two mappings are
-//! compared in the form that this module makes of them. Every rule here is one that a test
-//! puts to a server and reads back. What follows from a difference is left to
-//! [`super::rules`].
+//! A mapping comes back from the server in another form than it was put: defaults are left out or
+//! added, `"true"` becomes `true`, dots in names become objects. Two mappings are compared in the
+//! form that this module gives them. A test puts every rule to a server and reads it back. The
+//! consequences of a difference are left to [`super::rules`].
 
 use serde_json::{Map, Value, json};
 
 use super::Properties;
 
-/// The parameters of a field, without its type and children, in one spelling. A parameter
-/// that has its default value is left out.
+/// The parameters of a field, without its type and children, in canonical spelling. A parameter with
+/// its default value is left out.
 pub(super) fn parameters(field_type: &str, definition: &Map<String, Value>) -> Map<String, Value> {
     let mut all: Map<String, Value> = definition
         .iter()
@@ -22,7 +21,7 @@ pub(super) fn parameters(field_type: &str, definition: &Map<String, Value>) -> M
     all
 }
 
-/// The value of a parameter in one spelling, or nothing where it says what is so anyway.
+/// The value of a parameter in canonical spelling, or `None` where it is the default.
 fn parameter(field_type: &str, name: &str, value: &Value) -> Option<Value> {
     let value = match (field_type, name) {
         (_, "copy_to") if value.is_string() => json!([value]),
@@ -44,9 +43,9 @@ fn parameter(field_type: &str, name: &str, value: &Value) -> Option<Value> {
     (!is_nothing).then_some(value)
 }
 
-/// What a parameter is when nobody sets it, where the server does not tell the two apart.
-/// Those whose default depends on the index (`coerce`) or that the server tells apart from
-/// their default (`similarity`) are not here.
+/// The default of a parameter for which the server does not distinguish the default from an equal
+/// value. Parameters whose default depends on the index (`coerce`), or that the server distinguishes
+/// from their default (`similarity`), are not here.
 fn default_of(field_type: &str, name: &str) -> Option<&'static str> {
     Some(match (field_type, name) {
         ("binary", "doc_values") => "false",
@@ -84,7 +83,7 @@ fn default_of(field_type: &str, name: &str) -> Option<&'static str> {
     })
 }
 
-/// An analyser for searches that is the one for documents is the same as none of its own.
+/// A search analyser that equals the index analyser is the same as none.
 fn drop_implied_analyzers(field_type: &str, parameters: &mut Map<String, Value>) {
     let fallback = match field_type {
         "text" | "search_as_you_type" => "default",
@@ -103,8 +102,8 @@ fn drop_implied_analyzers(field_type: &str, parameters: &mut Map<String, Value>)
     }
 }
 
-/// The parameters of the root in one spelling, without `dynamic` and `runtime`, which are
-/// compared for themselves, and without those that say what is so anyway.
+/// The parameters of the root in canonical spelling, without `dynamic` and `runtime`, which are
+/// compared separately, and without those that have their default value.
 pub(super) fn root(parameters: &Map<String, Value>) -> Map<String, Value> {
     let known = parameters.iter().filter(|(name, _)| !matches!(name.as_str(), "dynamic" | "runtime"));
     known.filter_map(|(name, value)| Some((name.clone(), root_parameter(name, value)?))).collect()
@@ -132,7 +131,7 @@ fn root_parameter(name: &str, value: &Value) -> Option<Value> {
     (!is_nothing).then_some(value)
 }
 
-/// What a parameter of the root is when nobody sets it, as it can be put to the server.
+/// The default of a parameter of the root, as it can be put to the server.
 pub(super) fn default_of_root(name: &str) -> Option<Value> {
     Some(match name {
         "dynamic" | "date_detection" | "enabled" | "subobjects" => json!(true),
@@ -145,7 +144,7 @@ pub(super) fn default_of_root(name: &str) -> Option<Value> {
     })
 }
 
-/// What a runtime field is, in one spelling.
+/// A runtime field in canonical spelling.
 pub(super) fn runtime_field(definition: &Value) -> Value {
     match definition.as_object() {
         Some(fields) => {
@@ -157,8 +156,8 @@ pub(super) fn runtime_field(definition: &Value) -> Value {
     }
 }
 
-/// The fields with each dot in a name as an object, which is how the server keeps them, or
-/// with each object as dots where sub-objects are off.
+/// The fields with each dot in a name as an object, as the server keeps them, or with each object as
+/// dots where sub-objects are off.
 pub(super) fn expanded(properties: &Properties, subobjects: bool) -> Properties {
     let mut all = Map::new();
     for (name, definition) in properties {
@@ -172,7 +171,7 @@ pub(super) fn expanded(properties: &Properties, subobjects: bool) -> Properties 
 }
 
 fn nest(into: &mut Properties, name: &str, definition: &Value) {
-    // Names like `.a` or `a..b` are no paths; the server refuses them, and they stay as they are.
+    // Names like `.a` or `a..b` are not paths; the server refuses them, and they stay as they are.
     let (head, rest) = match name.split_once('.') {
         Some((head, rest)) if name.split('.').all(|part| !part.is_empty()) => (head, rest),
         _ => {
@@ -207,7 +206,7 @@ fn flatten(into: &mut Properties, name: &str, definition: &Value) {
     }
 }
 
-/// A value with its numbers and booleans as text, as the server takes both.
+/// A value with its numbers and booleans as text, as the server accepts both.
 pub(super) fn text(value: &Value) -> Value {
     match value {
         Value::Bool(flag) => json!(flag.to_string()),
@@ -220,7 +219,7 @@ pub(super) fn text(value: &Value) -> Value {
     }
 }
 
-/// A number, or text that is one, in one spelling: `5`, `"5"` and `5.0` are the same.
+/// A number, or the text of one, in canonical spelling: `5`, `"5"` and `5.0` are the same.
 fn number(value: &Value) -> Option<Value> {
     let text = match value {
         Value::Number(number) => number.to_string(),
@@ -234,7 +233,7 @@ fn number(value: &Value) -> Option<Value> {
     Some(json!(number.to_string()))
 }
 
-/// A script given by its source alone is in Painless.
+/// A script given by its source only is in Painless.
 fn script(value: &Value) -> Value {
     let mut script = match value {
         Value::String(source) => Map::from_iter([("source".to_owned(), json!(source))]),
@@ -261,7 +260,7 @@ fn point(value: &Value) -> Value {
     }
 }
 
-/// Prefixes of 2 to 5 characters unless said otherwise.
+/// The default is prefixes of 2 to 5 characters.
 fn prefixes(value: &Value) -> Value {
     let mut prefixes = text(value);
     if let Value::Object(fields) = &mut prefixes {
@@ -271,7 +270,7 @@ fn prefixes(value: &Value) -> Value {
     prefixes
 }
 
-/// A graph of vectors has 16 neighbours a node, found among 100, unless said otherwise.
+/// The default of a graph of vectors is 16 neighbours a node, chosen among 100.
 fn vector_index(value: &Value) -> Value {
     let mut options = text(value);
     let kind = options["type"].as_str().unwrap_or_default().to_owned();
@@ -280,7 +279,7 @@ fn vector_index(value: &Value) -> Value {
             fields.entry("m").or_insert_with(|| json!("16"));
             fields.entry("ef_construction").or_insert_with(|| json!("100"));
         }
-        // Elasticsearch 8 says the interval that 4 bits have anyway, 9 does not.
+        // Elasticsearch 8 returns the default interval of 4 bits, 9 does not.
         if kind.starts_with("int4") && fields.get("confidence_interval").is_some_and(|interval| interval == "0") {
             fields.shift_remove("confidence_interval");
         }

@@ -1,17 +1,17 @@
-//! What changed between two mappings, field by field, and whether the live index takes it.
+//! The changes between two mappings, field by field, and their effect on a live index.
 
 use std::fmt;
 
 use serde_json::{Map, Value, json};
 
 use super::canonical;
-use super::rules::{self, Step, Verdict};
+use super::rules::{self, Reaction, Step};
 use super::{Mapping, Properties, Property};
 
-/// Whether a change can be made on the live index.
+/// The effort that a change needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// The live index takes it.
+    /// The live index accepts it.
     InPlace,
     /// The documents have to be written to a new index.
     Reindex,
@@ -22,13 +22,13 @@ pub enum ChangeKind {
 pub struct Change {
     /// The field's path, or the name of a parameter of the root.
     pub path: String,
-    /// Whether the live index takes it.
+    /// The effort that it needs.
     pub kind: ChangeKind,
-    /// What differs, in words.
+    /// The difference, in words.
     pub reason: String,
-    /// Whether the server answers a `PUT _mapping` of it with success. It does so also for
-    /// some changes that need a new index: a new sub-field is only in documents written from
-    /// then on, and a field that is left out just stays.
+    /// `true` if the server answers a `PUT _mapping` of it with success. It does so also for some changes
+    /// that need a new index: a new sub-field exists only in documents written later, and a field that is
+    /// left out simply stays.
     pub accepted: bool,
 }
 
@@ -46,23 +46,23 @@ pub struct MappingDiff {
 }
 
 impl MappingDiff {
-    /// Whether the mappings are the same.
+    /// Returns `true` if the mappings are the same.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether some change needs a new index.
+    /// Returns `true` if some change needs a new index.
     pub fn needs_reindex(&self) -> bool {
         self.changes.iter().any(|change| change.kind == ChangeKind::Reindex)
     }
 
-    fn push(&mut self, path: &str, verdict: Verdict, reason: String) {
-        let kind = if verdict == Verdict::Taken { ChangeKind::InPlace } else { ChangeKind::Reindex };
-        self.changes.push(Change { path: path.to_owned(), kind, reason, accepted: verdict != Verdict::Refused });
+    fn push(&mut self, path: &str, reaction: Reaction, reason: String) {
+        let kind = if reaction == Reaction::Taken { ChangeKind::InPlace } else { ChangeKind::Reindex };
+        self.changes.push(Change { path: path.to_owned(), kind, reason, accepted: reaction != Reaction::Refused });
     }
 }
 
-/// What an object takes from the one around it.
+/// The parameters that an object inherits from its parent.
 #[derive(Clone, Copy)]
 struct Inherited<'a> {
     dynamic: &'a str,
@@ -95,7 +95,7 @@ pub(super) fn diff(live: &Mapping, wanted: &Mapping) -> MappingDiff {
     properties("", (&live.properties, old), (&wanted.properties, new), &mut diff);
     if old.dynamic != new.dynamic {
         let (before, after) = (live.parameters.get("dynamic"), wanted.parameters.get("dynamic"));
-        diff.push("dynamic", Verdict::Taken, describe(before, after));
+        diff.push("dynamic", Reaction::Taken, describe(before, after));
     }
     let (before, after) = (canonical::root(&live.parameters), canonical::root(&wanted.parameters));
     for name in names(&wanted.parameters, &live.parameters) {
@@ -106,15 +106,15 @@ pub(super) fn diff(live: &Mapping, wanted: &Mapping) -> MappingDiff {
                 was_said: live.parameters.contains_key(name),
                 is_said: wanted.parameters.contains_key(name),
             };
-            let verdict = rules::of_root(name, step);
-            diff.push(name, verdict, describe(live.parameters.get(name), wanted.parameters.get(name)));
+            let reaction = rules::of_root(name, step);
+            diff.push(name, reaction, describe(live.parameters.get(name), wanted.parameters.get(name)));
         }
     }
     runtime(live, wanted, &mut diff);
     diff
 }
 
-/// Runtime fields are computed when they are read, so every change is in place.
+/// Compares runtime fields. They are computed when they are read, so every change is in place.
 fn runtime(live: &Mapping, wanted: &Mapping, diff: &mut MappingDiff) {
     let (old, new) = (live.runtime(), wanted.runtime());
     for name in names(&new, &old) {
@@ -127,11 +127,11 @@ fn runtime(live: &Mapping, wanted: &Mapping, diff: &mut MappingDiff) {
             }
             _ => continue,
         };
-        diff.push(name, Verdict::Taken, reason.to_owned());
+        diff.push(name, Reaction::Taken, reason.to_owned());
     }
 }
 
-/// The names of the first, and then those that only the second has.
+/// The names of the first, then those that only the second has.
 fn names<'a>(first: &'a Map<String, Value>, second: &'a Map<String, Value>) -> impl Iterator<Item = &'a String> {
     first.keys().chain(second.keys().filter(|name| !first.contains_key(*name)))
 }
@@ -152,12 +152,12 @@ fn properties(
         let Some(wanted) = Property::of(wanted) else { continue };
         let path = join(prefix, name);
         match old.get(name).and_then(Property::of) {
-            None => diff.push(&path, Verdict::Taken, format!("is new, of type {}", wanted.field_type())),
+            None => diff.push(&path, Reaction::Taken, format!("is new, of type {}", wanted.field_type())),
             Some(old) => property(&path, (old, old_around), (wanted, new_around), diff),
         }
     }
     for name in old.keys().filter(|name| !new.contains_key(*name)) {
-        diff.push(&join(prefix, name), Verdict::Ignored, "is no longer declared".to_owned());
+        diff.push(&join(prefix, name), Reaction::Ignored, "is no longer declared".to_owned());
     }
 }
 
@@ -170,18 +170,18 @@ fn property(
     let field_type = new.field_type();
     if old.field_type() != field_type {
         let reason = format!("changes its type from {} to {field_type}", old.field_type());
-        diff.push(path, Verdict::Refused, reason);
+        diff.push(path, Reaction::Refused, reason);
         return;
     }
     let (old_inside, new_inside) = (old_around.inside(old.definition), new_around.inside(new.definition));
     properties(path, (&old.map("properties"), old_inside), (&new.map("properties"), new_inside), diff);
     sub_fields(path, (old, old_inside), (new, new_inside), diff);
 
-    // What an object inherits was reported where it was said.
+    // An inherited parameter was reported where it was set.
     let says_so = dynamic_of(old.definition).is_some() || dynamic_of(new.definition).is_some();
     if says_so && old_inside.dynamic != new_inside.dynamic {
         let reason = describe(old.parameter("dynamic"), new.parameter("dynamic"));
-        diff.push(path, Verdict::Taken, format!("dynamic {reason}"));
+        diff.push(path, Reaction::Taken, format!("dynamic {reason}"));
     }
     let before = canonical::parameters(field_type, old.definition);
     let after = canonical::parameters(field_type, new.definition);
@@ -197,8 +197,8 @@ fn property(
             was_said: old.parameter(name).is_some(),
             is_said: new.parameter(name).is_some(),
         };
-        let verdict = rules::of_field(field_type, name, step);
-        diff.push(path, verdict, format!("{name} {}", describe(old.parameter(name), new.parameter(name))));
+        let reaction = rules::of_field(field_type, name, step);
+        diff.push(path, reaction, format!("{name} {}", describe(old.parameter(name), new.parameter(name))));
     }
 }
 
@@ -217,13 +217,13 @@ fn sub_fields(
                 let field_type = field.field_type();
                 let reason =
                     format!("is a new sub-field of type {field_type}, which documents get when they are written");
-                diff.push(&sub_path, Verdict::TakenForNewDocuments, reason);
+                diff.push(&sub_path, Reaction::TakenForNewDocuments, reason);
             }
             Some(old) => property(&sub_path, (old, old_around), (field, new_around), diff),
         }
     }
     for name in old_fields.keys().filter(|name| !new_fields.contains_key(*name)) {
-        diff.push(&join(path, name), Verdict::Ignored, "is no longer declared".to_owned());
+        diff.push(&join(path, name), Reaction::Ignored, "is no longer declared".to_owned());
     }
 }
 
@@ -231,8 +231,8 @@ fn sub_fields(
 pub(super) fn in_place_update(live: &Mapping, wanted: &Mapping) -> Mapping {
     let mut update = wanted.clone();
     for name in live.parameters.keys().filter(|name| !wanted.parameters.contains_key(*name)) {
-        // The server keeps what a request does not speak of. Two of those with a default
-        // cannot be changed at all.
+        // The server keeps parameters that a request leaves out. Two of those with a default cannot be
+        // changed at all.
         let fixed = matches!(name.as_str(), "enabled" | "subobjects");
         if let Some(default) = canonical::default_of_root(name).filter(|_| !fixed) {
             update.parameters.insert(name.clone(), default);
@@ -250,7 +250,7 @@ pub(super) fn in_place_update(live: &Mapping, wanted: &Mapping) -> Mapping {
     update
 }
 
-/// The wanted fields, with `dynamic` said where only the live index says it.
+/// The wanted fields, with `dynamic` added where only the live index sets it.
 fn say_dynamic(
     (old, old_around): (&Properties, Inherited<'_>),
     (new, new_around): (&Properties, Inherited<'_>),

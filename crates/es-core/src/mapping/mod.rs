@@ -1,8 +1,7 @@
-//! Mappings that keep what they do not know, and what changed between two of them.
+//! Mappings that keep unknown parameters, and the changes between two of them.
 //!
-//! A [`Mapping`] is what a request or an answer says, word for word. Whether two of them
-//! mean the same is decided in `canonical`, what the server does with a change in `rules`,
-//! and `diff` puts the two together.
+//! A [`Mapping`] is the mapping of a request or an answer, unchanged. `canonical` decides whether two
+//! of them mean the same, `rules` what the server does with a change, and `diff` combines the two.
 //!
 //! ```
 //! use es_core::{ChangeKind, Mapping};
@@ -40,15 +39,15 @@ pub struct Mapping {
     /// The fields by name.
     #[serde(default, skip_serializing_if = "Map::is_empty", with = "properties")]
     pub properties: Properties,
-    /// What the owner of the index noted in it.
+    /// The owner's metadata (`_meta`).
     #[serde(rename = "_meta", default, skip_serializing_if = "Map::is_empty")]
     pub meta: Map<String, Value>,
-    /// Everything else (`dynamic`, `_source`, `_routing`, `runtime`, ...), as it came.
+    /// All other keys (`dynamic`, `_source`, `_routing`, `runtime`, ...), unchanged.
     #[serde(flatten)]
     pub parameters: Map<String, Value>,
 }
 
-/// Fields by name, in the order they came.
+/// Fields by name, in their original order.
 pub type Properties = Map<String, Value>;
 
 /// One field of a mapping.
@@ -86,21 +85,21 @@ impl<'a> Property<'a> {
         self.definition.get(name)
     }
 
-    /// The object that a parameter is, or an empty one.
+    /// The parameter as an object, or an empty one.
     fn map(&self, name: &str) -> Map<String, Value> {
         self.parameter(name).and_then(Value::as_object).cloned().unwrap_or_default()
     }
 }
 
 impl Mapping {
-    /// A mapping of the given fields.
+    /// Creates a mapping of the given fields.
     pub fn new(properties: Properties) -> Self {
         Self { properties, ..Self::default() }
     }
 
     /// A field by its path: `origin`, `address.city`, or the sub-field `dest.text`.
     pub fn field(&self, path: &str) -> Option<Property<'_>> {
-        // A field may itself have dots in its name where sub-objects are off.
+        // Where sub-objects are off, the name of a field may contain dots.
         if let Some(property) = self.properties.get(path).and_then(Property::of) {
             return Some(property);
         }
@@ -132,9 +131,9 @@ impl Mapping {
         all
     }
 
-    /// This mapping with the definitions of `overrides` put over its own, field by field
-    /// and parameter by parameter. A field that gets another type keeps no parameter of the
-    /// type that it had, as the server takes few of them for both.
+    /// Returns this mapping with the definitions of `overrides` in place of its own, field by field and
+    /// parameter by parameter. A field that gets another type keeps no parameter of the old one, as few
+    /// parameters apply to both.
     pub fn overridden_by(mut self, overrides: &Self) -> Self {
         merge_fields(&mut self.properties, &overrides.properties);
         merge(&mut self.meta, &overrides.meta);
@@ -142,20 +141,19 @@ impl Mapping {
         self
     }
 
-    /// What it takes to get from this mapping, of a live index, to the wanted one.
+    /// Returns the changes from this mapping, of a live index, to the wanted one.
     ///
-    /// Two spellings that the server takes for the same are no difference: defaults said or
-    /// left out, `"5"` for `5`, `a.b` for a field `b` in an object `a`. A field or parameter
-    /// that is not wanted any more is a difference. `_meta` is not looked at: it belongs to
-    /// whoever wrote it, and can always be replaced.
+    /// Spellings that the server treats as the same are not differences: defaults given or left out,
+    /// `"5"` for `5`, `a.b` for a field `b` in an object `a`. A field or parameter that is no longer
+    /// wanted is a difference. `_meta` is ignored: it belongs to its owner, and can always be replaced.
     pub fn diff(&self, wanted: &Self) -> MappingDiff {
         diff::diff(self, wanted)
     }
 
-    /// What to put to a live index of this mapping so that all changes that can be made in
-    /// place are made. The server keeps what a request does not speak of, so this is the
-    /// wanted mapping with the defaults said that the live index departs from. It is of use
-    /// where [`Mapping::diff`] finds nothing that needs a new index.
+    /// Returns the mapping to put to a live index of this mapping to make all changes that can be made
+    /// in place. The server keeps parameters that a request leaves out, so this is the wanted mapping
+    /// with those defaults spelled out that the live index deviates from. Use it where
+    /// [`Mapping::diff`] finds nothing that needs a new index.
     pub fn in_place_update(&self, wanted: &Self) -> Self {
         diff::in_place_update(self, wanted)
     }
@@ -190,8 +188,8 @@ fn merge_definition(into: &mut Map<String, Value>, from: &Map<String, Value>) {
     }
 }
 
-/// Whether a definition says another type than the one before. Objects and nested fields have
-/// their properties in common, and one that says no type is an object.
+/// Returns `true` if a definition changes the type. Objects and nested fields share their
+/// properties, and a definition without a type is an object.
 fn changes_type(old: &Map<String, Value>, new: &Map<String, Value>) -> bool {
     let type_of = |definition: &Map<String, Value>| match definition.get("type").and_then(Value::as_str) {
         Some("object" | "nested") | None => None,
@@ -300,7 +298,7 @@ mod tests {
     }
 
     #[test]
-    fn the_server_reporting_text_is_no_difference() {
+    fn numbers_reported_as_text_are_not_a_difference() {
         let live = mapping(json!({"dynamic": "false", "properties": {"a": {"type": "keyword", "ignore_above": 256}}}));
         let wanted =
             mapping(json!({"dynamic": false, "properties": {"a": {"type": "keyword", "ignore_above": "256"}}}));

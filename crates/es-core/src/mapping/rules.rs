@@ -1,25 +1,25 @@
-//! What the server does when a parameter of a live field is put with another value.
+//! The server's reaction to a new value of a parameter of a live field.
 //!
-//! The table follows what `PUT _mapping` of Elasticsearch 8.19 and 9.4 accepts and refuses;
-//! a test puts every line of it to a server.
+//! The table follows `PUT _mapping` of Elasticsearch 8.19 and 9.4; a test puts every line of it to a
+//! server.
 
 use serde_json::{Map, Value};
 
-/// The fate of a change of a parameter.
+/// The server's reaction to a change of a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
-    /// The server takes it, and it holds from then on.
+pub(super) enum Reaction {
+    /// The server accepts it, and it applies at once.
     Taken,
-    /// The server takes it, but documents written before stay as they were.
+    /// The server accepts it, but documents written before stay as they were.
     TakenForNewDocuments,
-    /// The server answers that all is well and leaves what it was.
+    /// The server answers with success, and changes nothing.
     Ignored,
     /// The server refuses it.
     Refused,
 }
 
-/// Parameters of any field that the server takes with any value. They say how a document
-/// is read or searched; what was indexed before stays as it is.
+/// Parameters of any field that the server accepts with any value. They decide how a document is read
+/// or searched; the index of older documents stays as it is.
 const FREE: &[&str] = &[
     "coerce",
     "depth_limit",
@@ -37,57 +37,56 @@ const FREE: &[&str] = &[
     "split_queries_on_whitespace",
 ];
 
-/// A parameter before and after, in the canonical spelling, where none is the default.
+/// A parameter before and after, in canonical spelling; `None` is the default.
 #[derive(Clone, Copy)]
 pub(super) struct Step<'a> {
     pub(super) before: Option<&'a Value>,
     pub(super) after: Option<&'a Value>,
-    /// Whether the live index says the parameter, be it the default.
+    /// `true` if the live index sets the parameter, even to its default.
     pub(super) was_said: bool,
-    /// Whether the request speaks of the parameter; if not, and the server does not take
-    /// that for the default, it stays.
+    /// `true` if the request sets the parameter. If not, it stays, unless the server applies the default.
     pub(super) is_said: bool,
 }
 
-/// What the server does with a parameter of a field of the type.
-pub(super) fn of_field(field_type: &str, name: &str, step: Step<'_>) -> Verdict {
+/// The server's reaction to a parameter of a field of this type.
+pub(super) fn of_field(field_type: &str, name: &str, step: Step<'_>) -> Reaction {
     let Step { before, after, is_said, .. } = step;
     let is_object = matches!(field_type, "object" | "nested");
     match name {
-        "copy_to" => Verdict::TakenForNewDocuments,
-        // Norms can be given up and not be made later.
+        "copy_to" => Reaction::TakenForNewDocuments,
+        // Norms can be removed, but not added later.
         "norms" if after.is_some_and(|norms| norms == "false") || (field_type != "text" && after.is_none()) => {
-            Verdict::Taken
+            Reaction::Taken
         }
-        "path" if field_type == "alias" => Verdict::Taken,
-        "relations" if field_type == "join" && only_adds(before, after) => Verdict::Taken,
-        // What is not known yet comes with the first document or by hand.
-        "dims" if field_type == "dense_vector" && before.is_none() => Verdict::Taken,
-        "index_options" if field_type == "dense_vector" && grows(before, after) => Verdict::Taken,
-        // The server keeps what an object was when a request does not speak of it.
-        "enabled" | "subobjects" if is_object && !is_said => Verdict::Ignored,
-        name if FREE.contains(&name) => Verdict::Taken,
-        _ => Verdict::Refused,
+        "path" if field_type == "alias" => Reaction::Taken,
+        "relations" if field_type == "join" && only_adds(before, after) => Reaction::Taken,
+        // An unknown number of dimensions is set by the first document or by hand.
+        "dims" if field_type == "dense_vector" && before.is_none() => Reaction::Taken,
+        "index_options" if field_type == "dense_vector" && grows(before, after) => Reaction::Taken,
+        // The server keeps the parameters of an object that a request leaves out.
+        "enabled" | "subobjects" if is_object && !is_said => Reaction::Ignored,
+        name if FREE.contains(&name) => Reaction::Taken,
+        _ => Reaction::Refused,
     }
 }
 
-/// What the server does with a parameter of the root.
-pub(super) fn of_root(name: &str, step: Step<'_>) -> Verdict {
+/// The server's reaction to a parameter of the root.
+pub(super) fn of_root(name: &str, step: Step<'_>) -> Reaction {
     let Step { before, was_said, is_said, .. } = step;
     match name {
-        "date_detection" | "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" => Verdict::Taken,
-        "enabled" | "subobjects" if !is_said => Verdict::Ignored,
-        // Sub-objects can be given up while nobody has asked for them.
-        "subobjects" if !was_said => Verdict::TakenForNewDocuments,
-        // A meta field that nobody has set yet takes anything, for documents to come.
-        "_source" | "_routing" if before.is_none() => Verdict::TakenForNewDocuments,
-        // A request that does not speak of a meta field leaves it.
-        "_source" | "_routing" if !is_said => Verdict::Ignored,
-        _ => Verdict::Refused,
+        "date_detection" | "numeric_detection" | "dynamic_templates" | "dynamic_date_formats" => Reaction::Taken,
+        "enabled" | "subobjects" if !is_said => Reaction::Ignored,
+        // Sub-objects can be switched off while they have not been set.
+        "subobjects" if !was_said => Reaction::TakenForNewDocuments,
+        // A meta field that is not set yet accepts anything, for later documents.
+        "_source" | "_routing" if before.is_none() => Reaction::TakenForNewDocuments,
+        // A request without a meta field leaves it unchanged.
+        "_source" | "_routing" if !is_said => Reaction::Ignored,
+        _ => Reaction::Refused,
     }
 }
 
-/// Parameters that the server fills in by itself, where a definition leaves them out.
+/// Parameters that the server adds where a definition leaves them out.
 pub(super) fn is_filled_by_server(field_type: &str, name: &str) -> bool {
     matches!(
         (field_type, name),
@@ -97,8 +96,8 @@ pub(super) fn is_filled_by_server(field_type: &str, name: &str) -> bool {
     )
 }
 
-/// Whether a join field gains relations and loses or turns none: new parents that are
-/// nobody's child, and new children of the parents there are.
+/// Returns `true` if a join field only gains relations: new parents that are not children, and new
+/// children of existing parents.
 fn only_adds(before: Option<&Value>, after: Option<&Value>) -> bool {
     let none = Map::new();
     let of = |value: Option<&Value>| value.and_then(Value::as_object).cloned().unwrap_or(none.clone());
@@ -118,7 +117,7 @@ fn only_adds(before: Option<&Value>, after: Option<&Value>) -> bool {
     kept && new_parents.into_iter().all(|parent| !known.contains(parent))
 }
 
-/// The kinds of vector index that one may become: each is smaller or finds faster.
+/// The kinds of vector index that a kind can be changed to: each is smaller or faster to search.
 /// Source: the `dense_vector` reference of Elasticsearch, "Updatable field parameters".
 fn becomes(before: &str) -> &'static [&'static str] {
     match before {
@@ -131,8 +130,8 @@ fn becomes(before: &str) -> &'static [&'static str] {
     }
 }
 
-/// Whether the options of a vector index change to a kind that they may become, with a
-/// graph that has no fewer neighbours a node.
+/// Returns `true` if the options of a vector index change to an allowed kind, whose graph has at least
+/// as many neighbours a node.
 fn grows(before: Option<&Value>, after: Option<&Value>) -> bool {
     let (Some(before), Some(after)) = (before, after) else { return false };
     let kind = |options: &Value| options["type"].as_str().unwrap_or_default().to_owned();

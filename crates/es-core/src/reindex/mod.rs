@@ -1,11 +1,12 @@
-//! Copying documents from index to index on the server, with progress, and with an account
-//! of what was not copied.
+//! Copying documents from index to index on the server, with progress, and with an account of
+//! documents that were not copied.
 //!
-//! The server works on by itself as a task; a [`ReindexTask`] looks after it. What the
-//! copies are for, and that the new index exists with its mapping, is left to the caller.
+//! The server works in a task, which a [`ReindexTask`] polls and cancels. Creating the target index
+//! with its mapping is left to the caller.
 //!
 //! ```no_run
-//! use es_core::{Reindex, Wait};
+//! use es_core::Wait;
+//! use es_core::reindex::Reindex;
 //!
 //! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
 //! let copy = Reindex::new("flights-1", "flights-2").slices(2);
@@ -32,22 +33,22 @@ use crate::request::{Method, Request};
 use crate::tasks::{Started, TaskId};
 use crate::waiting::{Pace, Wait};
 
-/// What to do with a document that is there already in another version.
+/// The reaction to a document that exists already in another version.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Conflicts {
     /// Stop, and report it.
     #[default]
     Abort,
-    /// Leave it, count it, and go on.
+    /// Skip it, count it, and continue.
     Proceed,
 }
 
-/// How many parts a copy is cut into, which are worked on at the same time.
+/// The number of slices of a copy, which run in parallel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Slices {
-    /// As many as the source has shards, within reason; the server decides.
+    /// The server decides, by the number of shards of the source.
     Auto,
-    /// So many.
+    /// This number.
     Count(u32),
 }
 
@@ -58,27 +59,27 @@ pub struct Reindex {
     pub source: Vec<String>,
     /// The index or alias to write.
     pub dest: String,
-    /// Which documents; all by default.
+    /// A query for the documents to copy. Default: all.
     pub query: Option<Value>,
-    /// Which fields of them; all by default.
+    /// The fields to copy. Default: all.
     pub fields: Vec<String>,
-    /// What to do to each document on the way, as Elasticsearch takes it: `source`, `lang`, `params`.
+    /// A script that changes each document, as Elasticsearch accepts it: `source`, `lang`, `params`.
     pub script: Option<Value>,
     /// The ingest pipeline for the copies.
     pub pipeline: Option<String>,
-    /// Whether only documents whose id is not there yet are written. Others are conflicts.
+    /// Writes only documents whose id does not exist yet. Others are conflicts. Default: no.
     pub only_new: bool,
-    /// What to do with conflicts. Default: abort.
+    /// The reaction to conflicts. Default: abort.
     pub conflicts: Conflicts,
-    /// How many parts. Default: 1.
+    /// The number of slices. Default: 1.
     pub slices: Slices,
-    /// The most documents a second, all parts together. Default: no limit.
+    /// The most documents a second, for all slices together. Default: no limit.
     pub documents_per_second: Option<f64>,
     /// The documents of one batch, which the server holds in memory. Default: 1000.
     pub batch_size: u32,
     /// The most documents to copy. Default: all.
     pub max_documents: Option<u64>,
-    /// Whether the copies are visible to searches when the work is done. Default: yes.
+    /// Makes the copies visible to searches at the end. Default: yes.
     pub refresh: bool,
 }
 
@@ -102,31 +103,31 @@ impl Reindex {
         }
     }
 
-    /// Of these documents only.
+    /// Copies only these documents.
     pub fn query(mut self, query: Value) -> Self {
         self.query = Some(query);
         self
     }
 
-    /// With a Painless script that sees each document as `ctx._source`.
+    /// Runs a Painless script that gets each document as `ctx._source`.
     pub fn script(mut self, source: &str) -> Self {
         self.script = Some(json!({"source": source, "lang": "painless"}));
         self
     }
 
-    /// In so many parts.
+    /// Copies in this number of slices.
     pub fn slices(mut self, count: u32) -> Self {
         self.slices = Slices::Count(count);
         self
     }
 
-    /// With so many documents a second at most.
+    /// Limits the documents a second.
     pub fn documents_per_second(mut self, limit: f64) -> Self {
         self.documents_per_second = Some(limit);
         self
     }
 
-    /// Going on past conflicts, or not.
+    /// Sets the reaction to conflicts.
     pub fn conflicts(mut self, conflicts: Conflicts) -> Self {
         self.conflicts = conflicts;
         self
@@ -177,8 +178,8 @@ impl Reindex {
     }
 }
 
-/// A copy that the server is making. Dropping this asks the server to stop; see
-/// [`ReindexTask::detach`] for leaving it alone.
+/// A copy that the server is making. Dropping this cancels the copy in the background
+/// ([`Client::settle`] waits for that); see [`ReindexTask::detach`] to leave it running.
 pub struct ReindexTask {
     client: Client,
     id: TaskId,
@@ -197,8 +198,8 @@ impl Client {
     /// Starts a copy.
     ///
     /// # Errors
-    /// [`ErrorKind::BadRequest`] for a copy that makes no sense; [`ErrorKind::FeatureMissing`]
-    /// where the server lacks the module. A missing source shows when the task is asked after.
+    /// [`ErrorKind::BadRequest`] for an invalid copy; [`ErrorKind::FeatureMissing`] where the server
+    /// lacks the module. A missing source shows when the task is polled.
     pub async fn start_reindex(&self, reindex: &Reindex) -> Result<ReindexTask, Error> {
         let what = format!("the reindex from {} to {}", reindex.source.join(","), reindex.dest);
         let api = Optional { client: self, feature: "reindex" };
@@ -207,7 +208,7 @@ impl Client {
             Ok(answer) => answer.json()?,
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut) => {
                 return Err(error.with_help(format!(
-                    "{what} may have been started: look for it among the tasks with the action \"*reindex\", and cancel it before another try"
+                    "{what} may have been started: find it among the tasks with the action \"*reindex\", and cancel it before trying again"
                 )));
             }
             Err(error) => return Err(error),
@@ -221,7 +222,7 @@ impl Client {
         })
     }
 
-    /// Looks after a copy that was started before, by the id of its task.
+    /// Takes over a copy that was started before, by the id of its task.
     pub fn attach_reindex(&self, id: TaskId) -> ReindexTask {
         let what = format!("the reindex of task {id}");
         ReindexTask { client: self.clone(), id, what, best: ReindexProgress::default(), is_over: false }
@@ -234,23 +235,23 @@ impl ReindexTask {
         &self.id
     }
 
-    /// Asks once how far it is, and how it ended if it did.
+    /// Polls the task once: returns the progress, and the outcome if it has ended.
     ///
     /// # Errors
     /// The server's reason if the whole copy failed (a missing source, a script that does
-    /// not compile); else as [`crate::Tasks::get`].
+    /// not compile); else as [`crate::tasks::Tasks::get`].
     pub async fn poll(&mut self) -> Result<(ReindexProgress, Option<ReindexSummary>), Error> {
         let tasks = self.client.tasks();
         let state = tasks.get(&self.id).await?;
         let Some(outcome) = state.outcome else {
             let mut now = ReindexProgress::from_status(&state.task.status);
-            // A copy in parts knows only of the parts that have ended.
+            // The task of a sliced copy reports only slices that have ended.
             if state.task.status.get("slices").is_some() {
                 for part in tasks.children(&self.id).await? {
                     now.add(&ReindexProgress::from_status(&part.status));
                 }
             }
-            // A part that ends between the two questions is in neither answer.
+            // A slice that ends between the two requests is in neither answer.
             self.best = self.best.at_least(&now);
             return Ok((self.best, None));
         };
@@ -265,12 +266,12 @@ impl ReindexTask {
         Ok((summary.progress, Some(summary)))
     }
 
-    /// Waits until the copy has ended, in whatever way: see [`ReindexSummary::check`].
-    /// `on_progress` is told each time the server was asked.
+    /// Waits until the copy has ended, in whatever way: see [`ReindexSummary::check`]. `on_progress` is
+    /// called at each poll.
     ///
     /// # Errors
-    /// As [`ReindexTask::poll`]; [`ErrorKind::TimedOut`] when the limit passes, and then the
-    /// server is still at it.
+    /// As [`ReindexTask::poll`]; [`ErrorKind::TimedOut`] when the limit passes, and the copy
+    /// continues.
     pub async fn wait(
         &mut self,
         wait: &Wait,
@@ -283,7 +284,7 @@ impl ReindexTask {
                 summary
             });
             if self.is_over {
-                // However the copy failed, it will not go on.
+                // A failed copy does not continue.
                 if let Err(error) = answer {
                     return Err(error);
                 }
@@ -294,16 +295,16 @@ impl ReindexTask {
         }
     }
 
-    /// Asks the server to stop after the batch that it is at. What was written stays. Returns
-    /// whether it still ran.
+    /// Requests the end of the copy after its current batch. Documents that were written stay. Returns
+    /// `true` if it was running.
     ///
     /// # Errors
-    /// As [`crate::Tasks::cancel`].
+    /// As [`crate::tasks::Tasks::cancel`].
     pub async fn cancel(&mut self) -> Result<bool, Error> {
         self.client.tasks().cancel(&self.id).await
     }
 
-    /// Leaves the copy to the server, and returns the id to come back with.
+    /// Leaves the copy running, and returns the id for [`Client::attach_reindex`].
     pub fn detach(mut self) -> TaskId {
         self.is_over = true;
         self.id.clone()
@@ -312,14 +313,13 @@ impl ReindexTask {
 
 impl Drop for ReindexTask {
     fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if self.is_over {
             return;
         }
         let (client, id) = (self.client.clone(), self.id.clone());
-        runtime.spawn(async move {
+        self.client.finish_later(async move {
             if let Err(error) = client.tasks().cancel(&id).await {
-                tracing::warn!(%error, task = %id, "a reindex that nobody waits for was not cancelled");
+                tracing::warn!(%error, task = %id, "a dropped reindex was not cancelled");
             }
         });
     }

@@ -1,4 +1,4 @@
-//! How far a copy is, how it ended, and which documents it did not take along.
+//! The progress of a copy, its outcome, and the documents that were not copied.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,33 +10,33 @@ use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::tasks::{TaskInfo, TaskOutcome};
 
-/// How far a copy is, in documents unless said otherwise.
+/// The progress of a copy, in documents unless stated otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReindexProgress {
-    /// How many there are to copy. Zero until the server has counted.
+    /// Documents to copy. Zero until the server has counted them.
     pub total: u64,
-    /// Written under an id that was not there.
+    /// Written under a new id.
     pub created: u64,
-    /// Written over an older version.
+    /// Written in place of an older version.
     pub updated: u64,
     /// Deleted by the script.
     pub deleted: u64,
-    /// Left as they are by the script.
+    /// Skipped by the script.
     pub noops: u64,
-    /// Not written, as another version is there.
+    /// Not written, as another version exists.
     pub version_conflicts: u64,
     /// Batches read.
     pub batches: u64,
-    /// How often a write was tried again, as the cluster had too much to do.
+    /// Retries of writes, as the cluster was overloaded.
     pub bulk_retries: u64,
-    /// How often a read was tried again.
+    /// Retries of reads.
     pub search_retries: u64,
-    /// How long the copy paused to keep to its limit.
+    /// The time that the copy paused to keep to its limit.
     pub throttled: Duration,
 }
 
 impl ReindexProgress {
-    /// How many documents of the total are settled, in one way or another.
+    /// The number of documents of the total that are settled: written, deleted, skipped or refused.
     pub fn done(&self) -> u64 {
         self.created + self.updated + self.deleted + self.noops + self.version_conflicts
     }
@@ -63,7 +63,7 @@ impl ReindexProgress {
         self.throttled += other.throttled;
     }
 
-    /// Of each number the larger one.
+    /// Takes the larger value of each number.
     pub(super) fn at_least(&self, other: &Self) -> Self {
         let larger = self.zip(other, u64::max);
         Self { throttled: self.throttled.max(other.throttled), ..larger }
@@ -85,7 +85,7 @@ impl ReindexProgress {
     }
 }
 
-/// Something that a copy could not read or write.
+/// A failure of a copy to read or write.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReindexFailure {
     /// A document was refused.
@@ -96,7 +96,7 @@ pub enum ReindexFailure {
         id: String,
         /// The status of the write.
         status: u16,
-        /// Why.
+        /// The reason.
         cause: ServerError,
     },
     /// A part of the source could not be read.
@@ -105,7 +105,7 @@ pub enum ReindexFailure {
         index: Option<String>,
         /// The shard, where the server names one.
         shard: Option<u32>,
-        /// Why.
+        /// The reason.
         cause: ServerError,
     },
 }
@@ -129,7 +129,7 @@ impl ReindexFailure {
         }
     }
 
-    /// Why.
+    /// The reason.
     pub fn cause(&self) -> &ServerError {
         match self {
             Self::Write { cause, .. } | Self::Read { cause, .. } => cause,
@@ -150,19 +150,19 @@ impl fmt::Display for ReindexFailure {
     }
 }
 
-/// How a copy ended.
+/// The outcome of a copy.
 #[derive(Clone, Debug, PartialEq)]
 #[must_use = "a copy may have ended before all was copied: see `check`"]
 pub struct ReindexSummary {
-    /// What was copied.
+    /// The documents by their outcome.
     pub progress: ReindexProgress,
-    /// How long it took.
+    /// The time it took.
     pub took: Duration,
-    /// What could not be read or written. The server stops at the first batch with failures.
+    /// The failed reads and writes. The server stops at the first batch with failures.
     pub failures: Vec<ReindexFailure>,
-    /// Why it was cancelled, if it was.
+    /// The reason of a cancellation.
     pub cancelled: Option<String>,
-    /// Whether a read took too long, so that documents may be missing.
+    /// `true` if a read timed out, so that documents may be missing.
     pub timed_out: bool,
     what: String,
 }
@@ -191,8 +191,8 @@ impl ReindexSummary {
         })
     }
 
-    /// The summary of a copy that was cancelled while it read: then the search fails, and the
-    /// task with it. `None` for any other end.
+    /// The summary of a copy that was cancelled while it read, so that the search and with it the task
+    /// failed. `None` for any other end.
     pub(super) fn of_cancelled(task: &TaskInfo, outcome: &TaskOutcome, what: &str) -> Option<Self> {
         let reason = task.status.get("canceled")?.as_str()?;
         matches!(outcome, TaskOutcome::Failed(_)).then(|| Self {
@@ -205,10 +205,10 @@ impl ReindexSummary {
         })
     }
 
-    /// Whether everything was copied, or passed over because that was asked for.
+    /// Returns an error unless every document was copied, or skipped on request.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when a document was there in another version,
+    /// [`ErrorKind::Conflict`] when a document existed in another version,
     /// [`ErrorKind::PartialResult`] when something else was left out.
     pub fn check(&self) -> Result<(), Error> {
         let ReindexProgress { total, .. } = self.progress;

@@ -1,11 +1,12 @@
-//! The settings of an index: in any spelling, typed where the pipeline needs it, and what
-//! changed between two of them.
+//! The settings of an index: read in any spelling, with typed accessors for common ones, and their
+//! differences.
 //!
-//! Unlike mappings, settings are either changeable or not whatever their values are; which
-//! are which stands in `rules`. Putting them is left to [`crate::Indices`].
+//! Unlike in mappings, a setting is either changeable or not, whatever its value: see `rules`. They
+//! are put by [`crate::Indices::put_settings`].
 //!
 //! ```
-//! use es_core::{IndexSettings, SettingKind};
+//! use es_core::IndexSettings;
+//! use es_core::settings::SettingKind;
 //! use serde_json::json;
 //!
 //! let live = IndexSettings::from_json(&json!({"index": {"number_of_shards": "1", "refresh_interval": "1s"}}));
@@ -33,18 +34,18 @@ pub struct IndexSettings {
     values: BTreeMap<String, Value>,
 }
 
-/// When a setting can be changed.
+/// The moment at which a setting can be changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingKind {
     /// At any time.
     Dynamic,
     /// While the index is closed.
     Static,
-    /// Never: it is fixed when the index is made.
+    /// Never: it is fixed when the index is created.
     Final,
-    /// By the server alone. Differences in these are not reported.
+    /// Only by the server. Differences in these are not reported.
     Internal,
-    /// This crate does not know; a new index is the way that is right in any case.
+    /// Unknown to this crate; a new index is right in any case.
     Unknown,
 }
 
@@ -53,11 +54,11 @@ pub enum SettingKind {
 pub struct SettingChange {
     /// The setting's name, without `index.`.
     pub name: String,
-    /// When it can be changed.
+    /// The moment at which it can be changed.
     pub kind: SettingKind,
-    /// What it is; none is the default.
+    /// The value now; `None` is the default.
     pub before: Option<Value>,
-    /// What it is to be; none is the default.
+    /// The wanted value; `None` is the default.
     pub after: Option<Value>,
 }
 
@@ -88,19 +89,19 @@ pub struct SettingsDiff {
 }
 
 impl SettingsDiff {
-    /// Whether the settings are the same.
+    /// Returns `true` if the settings are the same.
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
     }
 
-    /// Whether some setting cannot be changed on the open index: it needs a new index, or
-    /// for some settings at least to be closed.
+    /// Returns `true` if some setting cannot be changed on the open index: it needs a new index, or for
+    /// some settings at least a closed one.
     pub fn needs_new_index(&self) -> bool {
         self.changes.iter().any(|change| change.kind != SettingKind::Dynamic)
     }
 
-    /// The changes that the open index takes, for [`crate::Indices::put_settings`]: a
-    /// setting that is no longer set goes back to its default.
+    /// The changes that the open index accepts, for [`crate::Indices::put_settings`]: a setting that is
+    /// no longer wanted returns to its default.
     pub fn in_place(&self) -> Map<String, Value> {
         let dynamic = self.changes.iter().filter(|change| change.kind == SettingKind::Dynamic);
         dynamic.map(|change| (change.name.clone(), change.after.clone().unwrap_or(Value::Null))).collect()
@@ -116,17 +117,17 @@ impl IndexSettings {
         Self { values }
     }
 
-    /// As [`IndexSettings::from_map`]; anything but an object is no settings.
+    /// As [`IndexSettings::from_map`]; anything but an object gives no settings.
     pub fn from_json(settings: &Value) -> Self {
         settings.as_object().map(Self::from_map).unwrap_or_default()
     }
 
-    /// The settings by their dotted names, as Elasticsearch takes them.
+    /// The settings by their dotted names, as Elasticsearch accepts them.
     pub fn to_map(&self) -> Map<String, Value> {
         self.values.iter().map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
-    /// With the setting set.
+    /// The same settings with one more, or with another value.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.values.insert(without_prefix(name).to_owned(), value.into());
         self
@@ -142,22 +143,22 @@ impl IndexSettings {
         self.values.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// How many primary shards the index has, if it says so.
+    /// The number of primary shards, if it is set.
     pub fn number_of_shards(&self) -> Option<u32> {
         self.number("number_of_shards")
     }
 
-    /// How many copies each primary shard has, if it says so.
+    /// The number of replicas of each primary shard, if it is set.
     pub fn number_of_replicas(&self) -> Option<u32> {
         self.number("number_of_replicas")
     }
 
-    /// How often new documents become visible, as Elasticsearch writes it (`1s`, `-1`).
+    /// The refresh interval, as Elasticsearch writes it (`1s`, `-1`).
     pub fn refresh_interval(&self) -> Option<&str> {
         self.get("refresh_interval").and_then(Value::as_str)
     }
 
-    /// The lifecycle policy that looks after the index.
+    /// The lifecycle policy of the index.
     pub fn lifecycle_policy(&self) -> Option<&str> {
         self.get("lifecycle.name").and_then(Value::as_str).filter(|name| !name.is_empty())
     }
@@ -170,14 +171,14 @@ impl IndexSettings {
         }
     }
 
-    /// When a setting can be changed, by its dotted name.
+    /// Returns the moment at which a setting can be changed, by its dotted name.
     pub fn kind(name: &str) -> SettingKind {
         rules::kind_of(without_prefix(name))
     }
 
-    /// What it takes to get from these settings, of a live index, to the wanted ones. What
-    /// the server sets itself is not looked at; values that mean the same (`"1"` and 1,
-    /// `60s` and `1m`, a default said or left out) are no difference.
+    /// Returns the changes from these settings, of a live index, to the wanted ones. Settings that the
+    /// server sets itself are ignored; equivalent values (`"1"` and 1, `60s` and `1m`, a default given
+    /// or left out) are not differences.
     pub fn diff(&self, wanted: &Self) -> SettingsDiff {
         let mut names: Vec<&String> = self.values.keys().chain(wanted.values.keys()).collect();
         names.sort();
@@ -225,7 +226,7 @@ fn flatten(prefix: &str, settings: &Map<String, Value>, into: &mut BTreeMap<Stri
     }
 }
 
-/// What a value means, in one spelling.
+/// The canonical spelling of a value.
 #[derive(Debug, PartialEq)]
 enum Meaning {
     Text(String),

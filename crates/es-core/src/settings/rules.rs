@@ -1,11 +1,11 @@
-//! When a setting of an index can be changed.
+//! The moment at which each setting of an index can be changed.
 //!
-//! The names are those that Elasticsearch 8.19 and 9.4 have; a test puts each one that the
-//! server reports to it and sees what it does.
+//! The names are those of Elasticsearch 8.19 and 9.4; a test puts each setting that the server reports
+//! and compares its behaviour.
 
 use super::SettingKind;
 
-/// Settings that the server makes itself or lets only its own APIs change.
+/// Settings that the server sets itself, or that only its own APIs change.
 const INTERNAL: &[&str] = &[
     "allocation.existing_shards_allocator",
     "creation_date",
@@ -40,7 +40,7 @@ const INTERNAL: &[&str] = &[
     "version.upgraded_string",
 ];
 
-/// Settings that an open index takes.
+/// Settings that an open index accepts.
 const DYNAMIC: &[&str] = &[
     "allocation.max_retries",
     "analyze.max_token_count",
@@ -104,7 +104,7 @@ const DYNAMIC: &[&str] = &[
     "write.wait_for_active_shards",
 ];
 
-/// Families of settings that an open index takes.
+/// Prefixes of settings that an open index accepts.
 const DYNAMIC_FAMILIES: &[&str] = &[
     "indexing.slowlog.include.",
     "indexing.slowlog.threshold.",
@@ -117,7 +117,7 @@ const DYNAMIC_FAMILIES: &[&str] = &[
     "search.slowlog.threshold.",
 ];
 
-/// Settings that only a closed index takes.
+/// Settings that only a closed index accepts.
 const STATIC: &[&str] = &[
     "codec",
     "fielddata.cache",
@@ -134,10 +134,10 @@ const STATIC: &[&str] = &[
     "store.type",
 ];
 
-/// Families of settings that only a closed index takes.
+/// Prefixes of settings that only a closed index accepts.
 const STATIC_FAMILIES: &[&str] = &["analysis.", "similarity."];
 
-/// Settings that are fixed when an index is made.
+/// Settings that are fixed when an index is created.
 const FINAL: &[&str] = &[
     "format",
     "mapping.source.mode",
@@ -154,7 +154,7 @@ const FINAL: &[&str] = &[
     "time_series.start_time",
 ];
 
-/// When the setting of the name, without `index.`, can be changed.
+/// Returns the moment at which a setting, named without `index.`, can be changed.
 pub(super) fn kind_of(name: &str) -> SettingKind {
     let in_family = |families: &[&str]| families.iter().any(|family| name.starts_with(family));
     if INTERNAL.contains(&name) {
@@ -170,9 +170,8 @@ pub(super) fn kind_of(name: &str) -> SettingKind {
     }
 }
 
-/// What a setting is when nobody sets it, for those where the server does not tell the two
-/// apart. Not here: `refresh_interval`, as an index whose interval nobody set does not
-/// refresh while nobody searches.
+/// The default of a setting for which the server does not distinguish the default from an equal value.
+/// Not `refresh_interval`: an index whose interval is not set does not refresh while nobody searches.
 pub(super) fn default_of(name: &str) -> Option<&'static str> {
     Some(match name {
         "number_of_shards" | "number_of_replicas" | "routing_partition_size" => "1",

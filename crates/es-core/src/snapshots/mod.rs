@@ -1,10 +1,11 @@
-//! Snapshots: a repository to keep them in, taking them, listing them, removing them.
+//! Snapshots: registering a repository, taking, listing, restoring and removing snapshots.
 //!
-//! The place for them is in `repository`, bringing an index back in `restore`. Where a repository lies, and what may be written
-//! there, is a matter of each node's configuration (`path.repo` for a file system).
+//! The locations that a repository may use are configured on each node (`path.repo` for a file
+//! system).
 //!
 //! ```no_run
-//! use es_core::{NewSnapshot, Repository, Restore, Wait};
+//! use es_core::Wait;
+//! use es_core::snapshots::{NewSnapshot, Repository, Restore};
 //!
 //! # async fn example(client: es_core::Client) -> Result<(), es_core::Error> {
 //! let snapshots = client.snapshots("backup");
@@ -38,7 +39,7 @@ use crate::indices::require_exact_name;
 use crate::request::{Method, Request};
 use crate::waiting::{Pace, Wait};
 
-/// How many snapshots one request lists.
+/// The number of snapshots that one request lists.
 const PAGE: usize = 100;
 
 /// A snapshot to take.
@@ -46,14 +47,14 @@ const PAGE: usize = 100;
 pub struct NewSnapshot {
     /// The indices, by name or pattern.
     pub indices: Vec<String>,
-    /// Whether to go on without shards that cannot be read. Default: no.
+    /// Continues without shards that cannot be read. Default: no.
     pub partial: bool,
-    /// What the owner wants to note.
+    /// The owner's metadata.
     pub metadata: Map<String, Value>,
 }
 
 impl NewSnapshot {
-    /// A snapshot of these indices, whole, and of nothing else.
+    /// A snapshot of all shards of these indices, and of nothing else.
     pub fn of<S: Into<String>>(indices: impl IntoIterator<Item = S>) -> Self {
         Self { indices: indices.into_iter().map(Into::into).collect(), partial: false, metadata: Map::new() }
     }
@@ -66,7 +67,7 @@ pub struct Snapshots<'a> {
 }
 
 impl Client {
-    /// A repository of snapshots, which need not exist yet.
+    /// The snapshots of a repository, which need not exist yet.
     pub fn snapshots<'a>(&'a self, repository: &'a str) -> Snapshots<'a> {
         Snapshots { client: self, repository }
     }
@@ -80,14 +81,12 @@ struct ListBody {
 }
 
 impl Snapshots<'_> {
-    /// Takes a snapshot, and waits until it is whole. `on_progress` is told on the way, and at
-    /// the end. If the answer to the request is lost, the snapshot is looked for, not taken
-    /// twice.
+    /// Takes a snapshot, and waits until it is complete. `on_progress` is called on the way and at the
+    /// end. If the answer to the request is lost, the snapshot is looked up, not taken twice.
     ///
     /// # Errors
-    /// [`ErrorKind::PartialResult`] when shards are not in it; [`ErrorKind::BadRequest`]
-    /// when the name is taken; [`ErrorKind::TimedOut`] when the limit passes, and the
-    /// snapshot goes on.
+    /// [`ErrorKind::PartialResult`] when shards are missing from it; [`ErrorKind::BadRequest`] when the
+    /// name is taken; [`ErrorKind::TimedOut`] when the limit passes, and the snapshot continues.
     pub async fn take(
         &self,
         name: &str,
@@ -100,7 +99,7 @@ impl Snapshots<'_> {
         let mut pace = Pace::new(wait, what.clone());
         let taken = loop {
             let answer = self.progress(name).await;
-            // The status can say that it is done before it can be read.
+            // The status can report the end before the snapshot can be read.
             let answer = match answer.inspect(&mut on_progress) {
                 Ok(now) if now.state != SnapshotState::InProgress => self.get(name).await,
                 Ok(_) => Ok(None),
@@ -111,7 +110,7 @@ impl Snapshots<'_> {
                 break taken;
             }
         };
-        // While the end is written down the bytes can be missing; now they are read back.
+        // While the end is recorded, the bytes can be missing: they are read again now.
         if let Ok(now) = self.progress(name).await {
             on_progress(&now);
         }
@@ -153,10 +152,10 @@ impl Snapshots<'_> {
             .json(&body)
     }
 
-    /// How far a snapshot is.
+    /// Returns the progress of a snapshot.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] when there is none of the name.
+    /// [`ErrorKind::NotFound`] when there is no snapshot of this name.
     pub async fn progress(&self, name: &str) -> Result<SnapshotProgress, Error> {
         let parts = SnapshotStatusParts::RepositorySnapshot(self.repository, &[name]);
         let found: StatusBody = self.client.send(&Request::new(Method::Get, parts.url())).await?.json()?;
@@ -166,7 +165,7 @@ impl Snapshots<'_> {
         }
     }
 
-    /// A snapshot of the repository, if it has it.
+    /// Returns a snapshot of the repository, if it exists.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such repository; else as [`Client::send`].
@@ -182,7 +181,7 @@ impl Snapshots<'_> {
         }
     }
 
-    /// The snapshots whose names match, the newest first, at most so many.
+    /// Lists the snapshots whose names match, the newest first, up to `limit` of them.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] when there is no such repository; else as [`Client::send`].
@@ -209,8 +208,8 @@ impl Snapshots<'_> {
         Ok(all)
     }
 
-    /// Removes a snapshot by its exact name, also one that is being taken; returns whether
-    /// there was one. This can take long, so the time limit is `limit`.
+    /// Removes a snapshot by its exact name, also one that is being taken. Returns `true` if there was
+    /// one. This can take long, so the time limit is `limit`.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a pattern; else as [`Client::send`].

@@ -14,22 +14,22 @@ use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
 
-/// Where snapshots are kept.
+/// A repository: the store that snapshots are kept in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repository {
     /// The kind of store: `fs`, `s3`, `gcs`, `azure`, `url`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What the kind of store needs, as Elasticsearch takes it.
+    /// The settings of this kind of store, as Elasticsearch documents them.
     #[serde(default)]
     pub settings: Map<String, Value>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
 impl Repository {
-    /// A folder that all nodes share, under one of their `path.repo`.
+    /// A directory that all nodes share, below one of their `path.repo`.
     pub fn fs(location: &str) -> Self {
         let settings = Map::from_iter([("location".to_owned(), json!(location))]);
         Self { kind: "fs".to_owned(), settings, other: Map::new() }
@@ -47,11 +47,11 @@ struct NodeBody {
 }
 
 impl Snapshots<'_> {
-    /// Makes or replaces the repository, and has every node write a file to it.
+    /// Creates or replaces the repository, and makes every node write a file to it.
     ///
     /// # Errors
-    /// [`ErrorKind::Server`] when a node does not know the kind of store or may not write
-    /// there; the help says what to set.
+    /// [`ErrorKind::Server`] when a node does not know the kind of store or may not write there; the
+    /// help names the setting.
     pub async fn register(&self, repository: &Repository) -> Result<(), Error> {
         let request = Request::new(Method::Put, SnapshotCreateRepositoryParts::Repository(self.repository).url())
             .json(repository)
@@ -71,7 +71,7 @@ impl Snapshots<'_> {
         Ok(found.nodes.into_values().map(|node| node.name).collect())
     }
 
-    /// The repository, if it exists.
+    /// Returns the repository, if it exists.
     ///
     /// # Errors
     /// As [`crate::Client::send`].
@@ -84,8 +84,8 @@ impl Snapshots<'_> {
         }
     }
 
-    /// Takes the repository from the cluster; its snapshots stay where they are. Returns
-    /// whether there was one.
+    /// Removes the repository from the cluster; its snapshots stay in the store. Returns `true` if there
+    /// was one.
     ///
     /// # Errors
     /// [`ErrorKind::BadRequest`] for a pattern; else as [`crate::Client::send`].
@@ -96,7 +96,7 @@ impl Snapshots<'_> {
     }
 }
 
-/// Adds what to do when a node has no place for the repository.
+/// Adds the help of an error whose cause is the configuration of a node.
 fn explained(error: Error) -> Error {
     let reason = error.server().map(ServerError::summary).unwrap_or_default();
     if reason.contains("path.repo") {

@@ -11,21 +11,21 @@ use crate::request::{Method, Request};
 use crate::settings::IndexSettings;
 use crate::waiting::{Pace, Wait};
 
-/// An index to bring back.
+/// An index to restore.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Restore {
     /// The index in the snapshot.
     pub index: String,
-    /// The name that it gets, which must not be taken.
+    /// The name of the restored index, which must not exist.
     pub into: String,
-    /// Settings that it gets instead of those it had.
+    /// Settings that replace those in the snapshot.
     pub settings: IndexSettings,
-    /// Settings that it had and does not get.
+    /// Settings in the snapshot that are not restored.
     pub ignored_settings: Vec<String>,
 }
 
 impl Restore {
-    /// Brings the index back under another name, as it was, without its aliases.
+    /// Restores the index under another name, unchanged, without its aliases.
     pub fn new(index: impl Into<String>, into: impl Into<String>) -> Self {
         Self {
             index: index.into(),
@@ -36,7 +36,7 @@ impl Restore {
     }
 
     fn body(&self) -> Value {
-        // In a replacement `$` and `\` have a meaning of their own.
+        // In a replacement, `$` and `\` have a special meaning.
         let literal = self.into.replace('\\', "\\\\").replace('$', "\\$");
         let ignored: Vec<String> = self.ignored_settings.iter().map(|name| with_prefix(name)).collect();
         json!({
@@ -55,12 +55,12 @@ fn with_prefix(name: &str) -> String {
     if name.starts_with("index.") { name.to_owned() } else { format!("index.{name}") }
 }
 
-/// How far an index is back.
+/// The progress of a restore.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestoreProgress {
-    /// Its primary shards.
+    /// The primary shards of the index.
     pub shards_total: usize,
-    /// Those that are back.
+    /// Those that are restored.
     pub shards_done: usize,
 }
 
@@ -74,8 +74,8 @@ struct ShardRow {
     details: Option<String>,
 }
 
-/// How far the shards are, or why one does not come back.
-fn judge(rows: &[ShardRow], what: &str) -> Result<RestoreProgress, Error> {
+/// Reads the progress of the shards, or the reason why one cannot be restored.
+fn progress_of(rows: &[ShardRow], what: &str) -> Result<RestoreProgress, Error> {
     let primaries = || rows.iter().filter(|row| row.prirep == "p");
     let failed =
         primaries().find(|row| row.state == "UNASSIGNED" && row.reason.as_deref() == Some("ALLOCATION_FAILED"));
@@ -88,13 +88,13 @@ fn judge(rows: &[ShardRow], what: &str) -> Result<RestoreProgress, Error> {
 }
 
 impl Snapshots<'_> {
-    /// Brings an index back, and waits until all its primary shards are. `on_progress` is
-    /// told on the way.
+    /// Restores an index, and waits until all its primary shards are active. `on_progress` is called on
+    /// the way.
     ///
     /// # Errors
-    /// [`ErrorKind::Conflict`] when the new name is taken; [`ErrorKind::NotFound`] when the
-    /// snapshot or the index in it is missing; [`ErrorKind::PartialResult`] when a shard
-    /// does not come back; [`ErrorKind::TimedOut`] when the limit passes.
+    /// [`ErrorKind::Conflict`] when the new name exists; [`ErrorKind::NotFound`] when the snapshot or
+    /// the index in it is missing; [`ErrorKind::PartialResult`] when a shard cannot be restored;
+    /// [`ErrorKind::TimedOut`] when the limit passes.
     pub async fn restore(
         &self,
         name: &str,
@@ -113,7 +113,7 @@ impl Snapshots<'_> {
         match self.client.send(&request).await {
             Ok(_) => {}
             Err(error) if matches!(error.kind(), ErrorKind::Interrupted | ErrorKind::TimedOut) => {
-                // The index is made by the request, so that it is there tells that it arrived.
+                // The request creates the index: if the index exists, the request arrived.
                 if !self.client.indices().exists(&restore.into).await? {
                     return Err(error);
                 }
@@ -126,7 +126,7 @@ impl Snapshots<'_> {
         let mut pace = Pace::new(wait, what.clone());
         loop {
             let rows = self.client.send(&request).await.and_then(|answer| answer.json::<Vec<ShardRow>>());
-            let now = rows.and_then(|rows| judge(&rows, &what)).inspect(&mut on_progress);
+            let now = rows.and_then(|rows| progress_of(&rows, &what)).inspect(&mut on_progress);
             let is_back = |now: RestoreProgress| now.shards_total > 0 && now.shards_done == now.shards_total;
             if pace.after(now.map(|now| is_back(now).then_some(()))).await?.is_some() {
                 return Ok(());
@@ -141,7 +141,7 @@ impl Snapshots<'_> {
     }
 }
 
-/// The server calls a missing snapshot a failure of its own.
+/// The server reports a missing snapshot as an internal failure.
 fn missing_told(error: Error) -> Error {
     let is_missing = error.server().is_some_and(|server| {
         server.error_type == "snapshot_restore_exception" && server.reason.ends_with("snapshot does not exist")
@@ -183,11 +183,11 @@ mod tests {
             {"prirep": "p", "state": "UNASSIGNED", "unassigned.reason": "NEW_INDEX_RESTORED", "unassigned.details": "x"},
             {"prirep": "r", "state": "UNASSIGNED", "unassigned.reason": "REPLICA_ADDED", "unassigned.details": null},
         ]));
-        assert_eq!(judge(&waiting, "it").unwrap(), RestoreProgress { shards_total: 2, shards_done: 1 });
+        assert_eq!(progress_of(&waiting, "it").unwrap(), RestoreProgress { shards_total: 2, shards_done: 1 });
         let failed = rows(json!([
             {"prirep": "p", "state": "UNASSIGNED", "unassigned.reason": "ALLOCATION_FAILED", "unassigned.details": "file is missing"},
         ]));
-        let error = judge(&failed, "the restore of a into b").unwrap_err();
+        let error = progress_of(&failed, "the restore of a into b").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::PartialResult);
         assert_eq!(error.to_string(), "the restore of a into b failed on a shard: file is missing");
     }

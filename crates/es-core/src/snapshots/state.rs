@@ -1,55 +1,55 @@
-//! How a snapshot stands, and how far it is.
+//! The state and the progress of a snapshot.
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// How a snapshot stands.
+/// The state of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum SnapshotState {
     /// It is being taken. `STARTED` is what the status API calls it.
     #[serde(alias = "STARTED", alias = "INIT", alias = "ABORTED")]
     InProgress,
-    /// It is whole.
+    /// It is complete.
     Success,
-    /// Some shards are not in it.
+    /// Some shards are missing from it.
     Partial,
-    /// It is of no use.
+    /// It failed, and cannot be restored.
     #[serde(alias = "MISSING")]
     Failed,
-    /// It was taken by a version that this one cannot read.
+    /// It was taken by a version that this cluster cannot read.
     Incompatible,
 }
 
-/// A snapshot that a repository has.
+/// A snapshot in a repository.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Snapshot {
     /// Its name.
     #[serde(rename = "snapshot")]
     pub name: String,
-    /// How it stands.
+    /// Its state.
     pub state: SnapshotState,
     /// The indices in it.
     #[serde(default)]
     pub indices: Vec<String>,
-    /// When it was begun, in milliseconds since 1970.
+    /// The time of its start, in milliseconds since 1970.
     #[serde(default)]
     pub start_time_in_millis: u64,
-    /// How long it took, in milliseconds.
+    /// The time it took, in milliseconds.
     #[serde(default)]
     pub duration_in_millis: u64,
-    /// The shards that are not in it.
+    /// The shards that are missing from it.
     #[serde(default)]
     pub failures: Vec<SnapshotFailure>,
-    /// What the owner noted.
+    /// The owner's metadata (`_meta`).
     #[serde(default)]
     pub metadata: Map<String, Value>,
-    /// What else there is, as it came.
+    /// All other keys, as the server returned them.
     #[serde(flatten)]
     pub other: Map<String, Value>,
 }
 
-/// A shard that is not in a snapshot.
+/// A shard that is missing from a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct SnapshotFailure {
     /// Its index.
@@ -57,25 +57,25 @@ pub struct SnapshotFailure {
     /// Its number.
     #[serde(default)]
     pub shard_id: u32,
-    /// Why.
+    /// The reason.
     #[serde(default)]
     pub reason: String,
 }
 
-/// How far a snapshot is.
+/// The progress of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SnapshotProgress {
-    /// How it stands.
+    /// Its state.
     pub state: SnapshotState,
-    /// Its shards.
+    /// The shards of its indices.
     pub shards_total: u32,
-    /// Those that are in it.
+    /// Those that are copied.
     pub shards_done: u32,
     /// Those that failed.
     pub shards_failed: u32,
-    /// The bytes that have to be copied.
+    /// The bytes to copy.
     pub bytes_total: u64,
-    /// Those that are.
+    /// The bytes that are copied.
     pub bytes_done: u64,
 }
 
@@ -114,7 +114,7 @@ struct Files {
 impl StatusOfOne {
     pub(super) fn progress(&self) -> SnapshotProgress {
         let total = self.stats.incremental;
-        // What was processed is left out once all is.
+        // The server leaves the processed bytes out once all are.
         let is_running = self.state == SnapshotState::InProgress;
         let done = self.stats.processed.unwrap_or(if is_running { Files::default() } else { total });
         SnapshotProgress {
@@ -134,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn the_status_tells_how_far_it_is() {
+    fn the_status_has_the_progress() {
         let of = |body: Value| serde_json::from_value::<StatusOfOne>(body).unwrap().progress();
         let shards = json!({"initializing": 0, "started": 1, "finalizing": 0, "done": 2, "failed": 0, "total": 3});
         let running = of(json!({"state": "STARTED", "shards_stats": shards, "stats": {

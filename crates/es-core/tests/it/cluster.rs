@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use es_core::{
-    Availability, Capability, Client, ClusterConfig, Credentials, DiskGate, HealthStatus, HealthWait, IndexPrivileges,
-    LicenceAnswer, NewIndex, PrivilegeRequest, Secret, Security, UngrantedPrivilege,
+use es_core::cluster::{
+    Availability, Capability, DiskGate, IndexPrivileges, LicenceAnswer, PrivilegeRequest, Security, UngrantedPrivilege,
 };
+use es_core::{Client, ClusterConfig, Credentials, HealthStatus, HealthWait, NewIndex, Secret};
 use es_testing::{Node, Scope};
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -20,7 +20,7 @@ fn new_index(replicas: u32) -> NewIndex {
 }
 
 #[tokio::test]
-async fn health_is_waited_for_and_a_time_out_is_told() {
+async fn health_is_awaited_and_a_time_out_is_reported() {
     let Some((client, scope)) = live("health").await else { return };
     let (whole, torn) = (format!("{}whole", scope.prefix()), format!("{}torn", scope.prefix()));
     client.indices().create(&whole, &new_index(0)).await.unwrap();
@@ -46,7 +46,7 @@ async fn health_is_waited_for_and_a_time_out_is_told() {
 }
 
 #[tokio::test]
-async fn nodes_tell_their_memory_disks_and_clock() {
+async fn nodes_report_their_memory_disks_and_clock() {
     let Some((client, _scope)) = live("nodes").await else { return };
     let nodes = client.cluster().limited_to(Duration::from_secs(20)).nodes().await.unwrap();
     let node = &nodes[0];
@@ -56,7 +56,7 @@ async fn nodes_tell_their_memory_disks_and_clock() {
     let disk = node.disk.as_ref().unwrap();
     assert!(disk.available > 0 && disk.available <= disk.free && disk.free <= disk.total, "{disk:?}");
     assert!(node.breakers.iter().any(|breaker| breaker.name == "parent" && breaker.limit > 0));
-    // The node is this machine or one whose clock is kept; a minute is no sign of anything else.
+    // The node is this machine or one with a synchronized clock, so that a minute is much.
     assert!(node.clock.unwrap().certain() < 60_000, "{:?}", node.clock);
 }
 
@@ -103,13 +103,13 @@ async fn shards_and_why_one_has_no_node() {
     assert_eq!((why.index.as_str(), why.shard, why.primary), (torn.as_str(), 0, false));
     assert!(!why.reason.is_empty() && !why.explanation.is_empty());
     assert!(why.deciders.iter().any(|decider| decider.name == "same_shard"), "{why:?}");
-    // Other tests' shards may be explained as well; that one is unassigned is certain.
+    // Other tests' shards may be explained as well; one is certainly unassigned.
     assert!(cluster.explain_any_unassigned().await.unwrap().is_some());
     assert_eq!(cluster.explain_shard(&format!("{torn}x"), 0, true).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn licence_and_capabilities_are_told_without_failing() {
+async fn licence_and_capabilities_are_reported_without_failing() {
     let Some((client, _scope)) = live("capabilities").await else { return };
     let licence = client.cluster().licence().await.unwrap();
     let LicenceAnswer::Licensed(licence) = licence else { panic!("{licence:?}") };
@@ -134,7 +134,7 @@ async fn a_node_without_security_says_so() {
     assert_eq!(client.cluster().missing_privileges(&wanted).await.unwrap(), Security::Disabled);
 }
 
-/// A user with one role, which both go with the test.
+/// A user with one role, both removed at the end of the test.
 struct User<'a> {
     node: &'a Node,
     name: String,
@@ -159,7 +159,7 @@ impl<'a> User<'a> {
 impl Drop for User<'_> {
     fn drop(&mut self) {
         let (node, name) = (self.node.clone(), self.name.clone());
-        // A failure of the test is told rather than one of this.
+        // A failure of the test matters more than one of the cleanup.
         let _ = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
@@ -173,7 +173,7 @@ impl Drop for User<'_> {
 }
 
 #[tokio::test]
-async fn what_a_restricted_user_may_do_is_told() {
+async fn the_privileges_of_a_restricted_user_are_reported() {
     let Some(node) = es_testing::secure().await else { return };
     let scope = Scope::new(&node, "privileges");
     let pattern = format!("{}*", scope.prefix());
@@ -221,7 +221,7 @@ async fn an_api_key_is_known_by_its_name() {
     let Some(node) = es_testing::secure().await else { return };
     let name = es_testing::unique_prefix("identity");
     let body = json!({"name": name, "expiration": "5m", "role_descriptors": {"r": {"cluster": ["monitor"]}}});
-    // A key cannot make a key, so the password does.
+    // A key cannot create a key, so the password does.
     let mut owner = node.clone();
     owner.api_key = None;
     let key = owner.json(Method::POST, "/_security/api_key", body.to_string()).await;

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use es_core::{Availability, Capability, Client, ErrorKind, HealthStatus, HealthWait, LicenceAnswer, Security};
+use es_core::cluster::{Availability, Capability, LicenceAnswer, Security};
+use es_core::{Client, ErrorKind, HealthStatus, HealthWait};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path, query_param};
 use wiremock::{Mock, MockServer};
@@ -55,7 +56,7 @@ async fn a_time_out_of_health_may_be_a_status_or_stand_in_the_body() {
 }
 
 #[tokio::test]
-async fn a_health_that_is_no_health_is_an_error() {
+async fn a_health_that_cannot_be_read_is_an_error() {
     let server = mock_node().await;
     answers(&server, "/_cluster/health", 200, json!({"status": "mauve"})).await;
     let error = client(&server).await.cluster().health().await.unwrap_err();
@@ -63,7 +64,7 @@ async fn a_health_that_is_no_health_is_an_error() {
 }
 
 #[tokio::test]
-async fn one_request_tells_of_the_features_that_it_knows() {
+async fn one_request_answers_for_the_features_that_it_lists() {
     let server = mock_node().await;
     // In the form of the Info API's reference; ES|QL is not among the features it lists.
     let info = json!({
@@ -99,7 +100,7 @@ async fn one_request_tells_of_the_features_that_it_knows() {
 }
 
 #[tokio::test]
-async fn what_could_not_be_found_out_is_asked_again() {
+async fn an_unknown_capability_is_requested_again() {
     let server = mock_node().await;
     for at in ["/_xpack", "/_query", "/_sql", "/_ilm/status", "/_ml/info", "/_license", "/_script_language"] {
         answers(&server, at, 500, json!({"error": {"type": "exception", "reason": "broken"}, "status": 500})).await;

@@ -1,4 +1,4 @@
-//! Answers that are not what the protocol promises.
+//! Answers that break the protocol.
 
 use std::sync::atomic::Ordering;
 
@@ -9,7 +9,7 @@ use wiremock::matchers::path;
 use crate::support::{answer, at, breaking_node, mock_node};
 
 #[tokio::test]
-async fn json_that_is_cut_off_is_told() {
+async fn json_that_is_cut_off_is_an_error() {
     let server = mock_node().await;
     let cut = answer(200).set_body_raw(r#"{"count": 17, "_shards": {"fai"#, "application/json");
     Mock::given(path("/flights/_count")).respond_with(cut).mount(&server).await;
@@ -22,7 +22,7 @@ async fn json_that_is_cut_off_is_told() {
 }
 
 #[tokio::test]
-async fn a_count_that_misses_a_shard_is_no_count() {
+async fn a_count_that_misses_a_shard_is_an_error() {
     let server = mock_node().await;
     let body = r#"{"count": 17, "_shards": {"total": 2, "successful": 1, "failed": 1, "failures": [
         {"shard": 1, "index": "flights", "node": "n1", "reason": {"type": "x", "reason": "disk gone"}}]}}"#;

@@ -1,4 +1,4 @@
-//! A real node behind a proxy that breaks things: what the client says, and what the node did.
+//! A real node behind a proxy that breaks connections: the error of the client, and the effect on the node.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::support::{at, of_node};
 
-/// How long a request may take in tests of stalls, and what may come on top.
+/// The limit of a request in tests of stalls, and the tolerance.
 const LIMIT: Duration = Duration::from_millis(300);
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -77,7 +77,7 @@ async fn what_may_have_been_applied_is_reported_and_not_sent_twice() {
         assert_eq!(error.kind(), kind, "{fault:?}: {error}");
         assert_eq!(test.proxy.seen("/_doc"), sent + 1, "{fault:?}");
         let help = error.help().unwrap();
-        assert!(help.ends_with("the request may have been applied: look before sending it again"), "{help}");
+        assert!(help.ends_with("the request may have been applied: check before sending it again"), "{help}");
     }
     // All but the stalled one arrived, and each of them once.
     assert_eq!((test.count().await, test.proxy.forwarded("/_doc"), test.proxy.unused()), (4, 4, 0));

@@ -1,18 +1,22 @@
-//! What each call of the index APIs sends: method, path, query and body.
+//! The requests that each call sends: method, path, query and body.
 
 use std::time::Duration;
 
-use es_core::{
-    AliasAction, AliasOptions, Client, ComponentTemplate, DataLifecycle, ForceMerge, IndexTemplate, LifecyclePolicy,
-    Mapping, NewIndex, NewSnapshot, Reindex, Repository, Restore, RolloverConditions, RolloverMode, TaskId, Wait,
-};
+use es_core::data_streams::DataLifecycle;
+use es_core::indices::{RolloverConditions, RolloverMode};
+use es_core::lifecycle::LifecyclePolicy;
+use es_core::reindex::Reindex;
+use es_core::snapshots::{NewSnapshot, Repository, Restore};
+use es_core::tasks::TaskId;
+use es_core::templates::{ComponentTemplate, IndexTemplate};
+use es_core::{AliasAction, AliasOptions, Client, ForceMerge, Mapping, NewIndex, Wait};
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{any, method};
 use wiremock::{Mock, MockServer};
 
 use crate::support::{answer, at, mock_node};
 
-/// What was asked for since the last time, as `METHOD path?query body`.
+/// The requests since the last call, as `METHOD path?query body`.
 async fn sent(server: &MockServer) -> Vec<String> {
     let line = |request: &wiremock::Request| {
         let query = request.url.query().map(|query| format!("?{query}")).unwrap_or_default();
@@ -21,7 +25,7 @@ async fn sent(server: &MockServer) -> Vec<String> {
     };
     let lines = server.received_requests().await.unwrap().iter().map(line).filter(|line| line != "GET /").collect();
     server.reset().await;
-    // An answer that most calls cannot read: only what is sent is looked at.
+    // An answer that most calls cannot read: only the request is checked.
     Mock::given(method("HEAD")).respond_with(answer(404)).with_priority(1).mount(server).await;
     Mock::given(any()).respond_with(answer(200).set_body_json(json!({}))).mount(server).await;
     lines
@@ -38,7 +42,7 @@ async fn mocked() -> (MockServer, Client) {
     (server, client)
 }
 
-/// Makes a call, whatever comes of it, and compares what it sends.
+/// Makes a call, ignores its result, and compares the request.
 async fn check<T>(server: &MockServer, call: impl Future<Output = Result<T, es_core::Error>>, lines: &[&str]) {
     let _ = call.await;
     assert_eq!(sent(server).await, lines);
@@ -67,7 +71,7 @@ async fn requests_to_indices_and_aliases() {
     check(
         &server,
         indices.create("a", &new),
-        &[r#"PUT /a {"settings":{"number_of_shards":2},"mappings":{"properties":{"n":{"type":"long"}}}}"#],
+        &[r#"PUT /a?timeout=30000ms {"settings":{"number_of_shards":2},"mappings":{"properties":{"n":{"type":"long"}}}}"#],
     )
     .await;
     check(&server, indices.exists("a"), &["HEAD /a"]).await;

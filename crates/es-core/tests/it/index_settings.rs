@@ -1,6 +1,7 @@
-//! When settings can be changed, beside what a real node says.
+//! The rules of changeable settings, compared with the behaviour of a real node.
 
-use es_core::{IndexSettings, Method, NewIndex, Request, SettingKind};
+use es_core::settings::SettingKind;
+use es_core::{IndexSettings, Method, NewIndex, Request};
 use serde_json::{Map, Value, json};
 
 use crate::support::live;
@@ -53,7 +54,7 @@ async fn each_setting_of_the_server_can_be_changed_when_the_rules_say() {
         }
     }
     assert!(refused > 30, "{refused}");
-    // What the rules do not know must not be counted as changeable.
+    // A setting that the rules do not know must not count as changeable.
     let unknown: Vec<_> = of(SettingKind::Unknown).map(|(name, _)| name).collect();
     let diff =
         IndexSettings::default().diff(&unknown.iter().fold(IndexSettings::default(), |all, name| all.with(name, "x")));

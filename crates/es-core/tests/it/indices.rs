@@ -14,7 +14,7 @@ fn settings(value: Value) -> serde_json::Map<String, Value> {
 }
 
 #[tokio::test]
-async fn an_index_is_as_it_was_made() {
+async fn an_index_is_described_as_it_was_created() {
     let Some((client, scope)) = live("as_made").await else { return };
     let name = format!("{}a", scope.prefix());
     let wanted = NewIndex {
@@ -118,8 +118,8 @@ async fn what_the_diff_calls_changeable_the_server_changes() {
         let diff = live.diff(&live.clone().overridden_by(&wanted));
         assert!(diff.changes.iter().all(|change| change.path == path) && !diff.is_empty(), "{diff:?}");
         let done = client.indices().put_mapping(&name, &wanted).await.is_ok();
-        // Saying "reindex" where the server would bear with it is allowed, as documents
-        // written before would differ; promising what the server refuses is not.
+        // `Reindex` is allowed where the server would accept the change, as documents written
+        // before would differ; `InPlace` is not allowed where the server refuses.
         assert!(done || diff.needs_reindex(), "{old} to {new} was promised and refused");
     }
 }
@@ -138,7 +138,7 @@ async fn aliases_move_in_one_step_or_not_at_all() {
     indices.update_aliases(&[add(&one)]).await.unwrap();
     assert_eq!(indices.alias_targets(&alias).await.unwrap(), [one.as_str()]);
     assert_eq!(indices.describe(&one).await.unwrap()[0].aliases, [alias.as_str()]);
-    // Twice is once, and taking what is not there is no error.
+    // A repeated addition changes nothing, and removing a missing alias is no error.
     for _ in 0..2 {
         indices.update_aliases(&[remove(&one), add(&two)]).await.unwrap();
         assert_eq!(indices.alias_targets(&alias).await.unwrap(), [two.as_str()]);
@@ -184,7 +184,7 @@ async fn only_one_index_is_removed_and_only_by_its_name() {
     for name in [&one, &two] {
         assert!(indices.exists(name).await.unwrap());
     }
-    // The second time it is gone already, which is what was asked for.
+    // The second time it is gone already, which is the wanted state.
     for _ in 0..2 {
         indices.delete(&one).await.unwrap();
         assert!(!indices.exists(&one).await.unwrap());

@@ -1,4 +1,4 @@
-//! What the process logs, from this crate and those below it, at their most talkative.
+//! The logs of the process at trace level, from this crate and its dependencies.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -9,7 +9,7 @@ use tracing_subscriber::filter::LevelFilter;
 /// after a user's name.
 pub(crate) const TRACES: [&str; 5] = ["canary", "Y2FuYXJ5", "OmNhbmFyeQ", "NhbmFye", "ZWxhc3RpYzpjYW5hcnk"];
 
-/// Looks at every log line of every test of this binary, once one of them has asked for it.
+/// Inspects every log line of every test of this binary, once one of them has asked for it.
 #[derive(Clone, Default)]
 pub(crate) struct Logs {
     lines: Arc<AtomicUsize>,
@@ -33,7 +33,7 @@ pub(crate) fn logs() -> &'static Logs {
 }
 
 impl Logs {
-    /// How many lines there are.
+    /// The number of lines.
     pub(crate) fn lines(&self) -> usize {
         self.lines.load(Ordering::Relaxed)
     }
@@ -43,7 +43,7 @@ impl Logs {
         self.leaks.lock().unwrap().clone()
     }
 
-    /// Whether a warning was given that has all of these words.
+    /// Returns `true` if a warning has all of these words.
     pub(crate) fn warned(&self, words: &[&str]) -> bool {
         self.warnings.lock().unwrap().iter().any(|line| words.iter().all(|word| line.contains(word)))
     }

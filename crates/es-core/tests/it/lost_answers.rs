@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use es_core::{AliasOptions, Client, NewIndex, Precondition, Reindex, RetryPolicy, Wait};
+use es_core::reindex::Reindex;
+use es_core::{AliasOptions, Client, NewIndex, Precondition, RetryPolicy, Wait};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod allocation;
 mod cluster;
 mod cluster_mocks;
 mod documents;
@@ -21,6 +22,7 @@ mod proxied;
 mod refusals;
 mod reindexing;
 mod retries;
+mod searching;
 mod secrets;
 mod security;
 mod snapshotting;
@@ -28,6 +30,7 @@ mod sniffing;
 mod strangers;
 mod support;
 mod templating;
+mod tenants;
 mod tls_server;
 mod trust;
 mod upkeep;

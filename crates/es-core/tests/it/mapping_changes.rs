@@ -1,4 +1,4 @@
-//! What `Mapping::diff` says of each change, beside what a real node does with it.
+//! The result of `Mapping::diff` for each change, compared with the behaviour of a real node.
 
 use es_core::{ChangeKind, Mapping, NewIndex};
 use serde_json::{Map, Value, json};

@@ -1,12 +1,13 @@
-//! Lifecycle policies and data streams: what a node without them answers, the answers that
-//! a node with them gave, and the forms of the reference.
+//! Lifecycle policies and data streams: the answers of a node without them, recorded answers of
+//! a node with them, and the formats of the reference.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
-use es_core::{
-    Client, DataLifecycle, DeleteAction, ErrorKind, LifecyclePolicy, LifecycleStatus, MergeAction, RolloverConditions,
-};
+use es_core::data_streams::DataLifecycle;
+use es_core::indices::RolloverConditions;
+use es_core::lifecycle::{DeleteAction, LifecyclePolicy, LifecycleStatus, MergeAction};
+use es_core::{Client, ErrorKind};
 use serde_json::{Map, Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer};
@@ -30,7 +31,7 @@ fn recorded(name: &str) -> Recorded {
     Recorded { request: serde_json::from_slice(&read("request.json")).unwrap(), status, body: read("response.json") }
 }
 
-/// Has the server answer as it was recorded.
+/// Makes the server answer as recorded.
 async fn replay(server: &MockServer, name: &str) -> Value {
     let exchange = recorded(name);
     let (verb, at) = (exchange.request["method"].as_str().unwrap(), exchange.request["path"].as_str().unwrap());
@@ -106,7 +107,7 @@ async fn a_policy_is_read_and_written_as_recorded() {
     assert_eq!(policies.list().await.unwrap()["p1"], stored);
     assert_eq!(policies.get("none").await.unwrap(), None);
 
-    // What was put to the real node is what is put here.
+    // The request is the one that the recorded node got.
     let policy: LifecyclePolicy = serde_json::from_value(put["body"]["policy"].clone()).unwrap();
     policies.put("p1", &policy).await.unwrap();
     let requests = server.received_requests().await.unwrap();
@@ -136,7 +137,7 @@ async fn refusals_say_why_as_recorded() {
 }
 
 #[tokio::test]
-async fn where_an_index_is_in_its_policy_is_told_as_recorded() {
+async fn the_position_in_a_policy_is_read_as_recorded() {
     let table: [(&str, &str, Value); 4] = [
         (
             "071-ilm-explain-1",

@@ -1,8 +1,9 @@
-//! What a person can see of the way to a node.
+//! The steps of a connection to a node, as a probe reports them.
 
 use std::time::Duration;
 
-use es_core::{ClusterConfig, Credentials, ErrorKind, Secret, TlsConfig, Verification, probe};
+use es_core::probe::probe;
+use es_core::{ClusterConfig, Credentials, ErrorKind, Secret, TlsConfig, Verification};
 use rcgen::CertificateParams;
 
 use crate::support::{at, dead_port, of_node, raw_server};
@@ -107,7 +108,7 @@ async fn each_step_says_why_it_failed() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_asked_for_and_not_shown() {
+async fn a_client_certificate_is_requested_and_not_sent() {
     let authority = Authority::new("one");
     let server = authority.sign("127.0.0.1");
     let port = serve_clients_of(Some(&authority), &server.key, vec![server.der()]);
@@ -117,7 +118,7 @@ async fn a_client_certificate_is_asked_for_and_not_shown() {
 }
 
 #[tokio::test]
-async fn with_a_proxy_the_proxy_is_what_is_looked_at() {
+async fn with_a_proxy_the_proxy_is_probed() {
     let (port, _) = raw_server(b"").await;
     let proxy = format!("http://user:canary@127.0.0.1:{port}").parse().unwrap();
     let config = ClusterConfig { proxy: Some(proxy), ..at("https://elasticsearch.invalid:9200") };

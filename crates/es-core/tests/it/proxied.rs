@@ -12,7 +12,7 @@ use crate::tls_server::{Authority, serve, trusting};
 /// Says `user:canary` to a proxy.
 const RIGHT: &str = "Basic dXNlcjpjYW5hcnk=";
 
-/// A forward proxy that tunnels and relays. It notes each first line, and asks for the user and
+/// A forward proxy that tunnels and relays. It records each first line, and requires the user and
 /// the password where `locked` says so.
 async fn forward_proxy(locked: bool) -> (String, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -107,7 +107,7 @@ async fn a_proxy_that_asks_who_is_there_is_named() {
 }
 
 #[tokio::test]
-async fn a_dead_proxy_is_not_taken_for_a_dead_node() {
+async fn a_dead_proxy_is_not_reported_as_a_dead_node() {
     let server = mock_node().await;
     let port = dead_port().await;
     let error = Client::connect(through(&format!("127.0.0.1:{port}"), at(&server.uri()))).await.unwrap_err();

@@ -1,5 +1,4 @@
-//! Every way in which a server can fail to prove who it is, and what a person is told: one
-//! table, printed with `cargo test -p es-core --test it refusals -- --nocapture`.
+//! Every way in which a server can fail to prove its identity, and the error of each: one table, printed with `cargo test -p es-core --test it refusals -- --nocapture`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use es_core::{
-    Client, Conflicts, ErrorKind, NewIndex, Precondition, Reindex, ReindexFailure, ReindexTask, Request, Slices, Wait,
-};
+use es_core::reindex::{Conflicts, Reindex, ReindexFailure, ReindexTask, Slices};
+use es_core::{Client, ErrorKind, NewIndex, Precondition, Request, Wait};
 use serde_json::{Value, json};
 
 use crate::support::{self, has_module};
@@ -181,7 +180,7 @@ async fn a_copy_is_cancelled_by_request_and_by_being_dropped() {
     let summary = client.attach_reindex(id).wait(&wait(), |_| ()).await.unwrap();
     assert_eq!(summary.cancelled.as_deref(), Some("by user request"));
 
-    // Left alone it goes on, and can be looked after again.
+    // Detached, it continues, and can be attached again.
     let id = client.start_reindex(&slow).await.unwrap().detach();
     let mut again = client.attach_reindex(id);
     assert!(is_running(&again, &client).await);
@@ -193,9 +192,9 @@ async fn a_copy_is_cancelled_by_request_and_by_being_dropped() {
 }
 
 #[tokio::test]
-async fn a_task_that_nobody_knows_is_not_found() {
+async fn an_unknown_task_is_not_found() {
     let Some((client, _scope)) = live("unknown_task").await else { return };
-    let id = es_core::TaskId::new("absent:1");
+    let id = es_core::tasks::TaskId::new("absent:1");
     assert_eq!(client.tasks().get(&id).await.unwrap_err().kind(), ErrorKind::NotFound);
     assert!(!client.tasks().cancel(&id).await.unwrap());
     assert!(client.tasks().list("no:such/action").await.unwrap().is_empty());
@@ -206,7 +205,7 @@ async fn a_task_that_nobody_knows_is_not_found() {
 async fn waiting_can_be_spawned() {
     fn is_send<T: Send>(_: &T) {}
     let Some((client, _scope)) = live("spawned").await else { return };
-    let id = es_core::TaskId::new("absent:1");
+    let id = es_core::tasks::TaskId::new("absent:1");
     let mut task = client.attach_reindex(id.clone());
     {
         let limits = wait();

@@ -1,4 +1,4 @@
-//! Which requests are sent again, and how long that takes.
+//! Retries: which requests are sent again, and for how long.
 
 use std::time::{Duration, Instant};
 

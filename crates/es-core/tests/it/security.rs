@@ -1,10 +1,11 @@
-//! A node with TLS and users: who gets in, and what the others are told.
+//! A node with TLS and users: which clients are accepted, and the errors of the others.
 
 use std::sync::{Arc, Mutex};
 
+use es_core::error::PrivilegeScope;
 use es_core::{
-    Client, ClusterConfig, Credentials, ErrorKind, Fingerprint, Method, NewIndex, PrivilegeScope, Request, Secret,
-    Sniffing, TlsConfig, Verification,
+    Client, ClusterConfig, Credentials, ErrorKind, Fingerprint, Method, NewIndex, Request, Secret, Sniffing, TlsConfig,
+    Verification,
 };
 use es_testing::Node;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -40,7 +41,7 @@ async fn the_right_password_opens_and_a_wrong_one_does_not() {
 }
 
 #[tokio::test]
-async fn without_credentials_the_client_is_asked_for_them() {
+async fn without_credentials_the_error_asks_for_them() {
     let Some(node) = es_testing::secure().await else { return };
     let nobody = ClusterConfig { credentials: Credentials::None, ..of_node(&node) };
     let error = Client::connect(nobody).await.unwrap_err();
@@ -85,7 +86,7 @@ async fn an_api_key_opens_as_far_as_it_is_allowed() {
     admin.send(&invalidate).await.unwrap();
 }
 
-/// A user of a role that may look at the cluster's state, and read one pattern of indices.
+/// A user of a role that may read the cluster's state, and read one pattern of indices.
 struct Restricted<'a> {
     admin: &'a Client,
     name: String,
@@ -118,7 +119,7 @@ impl<'a> Restricted<'a> {
 }
 
 #[tokio::test]
-async fn a_restricted_role_is_told_what_it_lacks() {
+async fn a_restricted_role_gets_the_privilege_that_it_lacks() {
     let Some(node) = es_testing::secure().await else { return };
     let admin = Client::connect(right_password(&node)).await.unwrap();
     let restricted = Restricted::new(&admin, &["monitor"]).await;
@@ -320,7 +321,7 @@ fn leaf_of(url: &str) -> Vec<u8> {
     leaf.unwrap()
 }
 
-/// Notes the certificate and trusts everybody.
+/// Records the certificate and trusts every server.
 #[derive(Debug, Default)]
 struct Recorder {
     leaf: Mutex<Option<Vec<u8>>>,

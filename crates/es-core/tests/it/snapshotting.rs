@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use es_core::{
-    Client, ErrorKind, IndexSettings, Method, NewIndex, NewSnapshot, Precondition, Repository, Request, Restore,
-    SnapshotState, Wait,
-};
+use es_core::snapshots::{NewSnapshot, Repository, Restore, SnapshotState};
+use es_core::{Client, ErrorKind, IndexSettings, Method, NewIndex, Precondition, Request, Wait};
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer};
@@ -43,7 +41,7 @@ async fn an_index_is_brought_back_from_a_snapshot() {
         println!("not tested: the node has no path.repo");
         return;
     }
-    // What a failed test leaves behind would be in the way of others.
+    // The remains of a failed test would disturb others.
     let outcome = tokio::spawn(used(client.clone(), scope.prefix().to_owned(), repository.clone(), folder)).await;
     for left in snapshots.list("*", 100).await.unwrap_or_default() {
         snapshots.delete(&left.name, Duration::from_secs(60)).await.unwrap();

@@ -117,7 +117,7 @@ async fn the_list_is_renewed_while_requests_go_on() {
 }
 
 #[tokio::test]
-async fn when_all_found_nodes_are_gone_the_configured_ones_are_asked() {
+async fn when_all_found_nodes_fail_the_configured_ones_are_used() {
     let (seed, second) = (node().await, node().await);
     lists(&seed, json!({"a": listed(&["data"], &address(&second))})).await;
     let client = sniffing(&seed.uri(), Sniffing::AtStart).await;
@@ -125,7 +125,7 @@ async fn when_all_found_nodes_are_gone_the_configured_ones_are_asked() {
     assert_eq!(asked(&second, WORK).await, 2);
     drop(second);
     for _ in 0..3 {
-        // Connections to the dead node may still be open, so only what may be repeated is safe.
+        // Connections to the dead node may still be open, so only repeatable requests are safe.
         client.send(&Request::new(Method::Get, WORK)).await.unwrap();
     }
     assert_eq!(asked(&seed, WORK).await, 3);

@@ -1,4 +1,4 @@
-//! What a person is told when the address is wrong: nothing there, or something else.
+//! The errors of wrong addresses: nothing listens, or another service.
 
 use es_core::{Client, ErrorKind};
 use wiremock::matchers::{any, method};
@@ -79,7 +79,7 @@ async fn a_server_that_speaks_first_answers() {
 }
 
 #[tokio::test]
-async fn a_proxy_whose_elasticsearch_is_down_is_not_taken_for_a_stranger() {
+async fn a_proxy_whose_elasticsearch_is_down_is_not_another_product() {
     for status in [429, 502, 503, 504] {
         let server = MockServer::start().await;
         let page = ResponseTemplate::new(status).set_body_raw("<html>no backend</html>", "text/html");
@@ -93,7 +93,7 @@ async fn a_proxy_whose_elasticsearch_is_down_is_not_taken_for_a_stranger() {
 }
 
 #[tokio::test]
-async fn the_product_header_and_the_version_are_asked_for() {
+async fn the_product_header_and_the_version_are_required() {
     let table = [
         (ResponseTemplate::new(200).set_body_json(hello("9.4.3")), ErrorKind::NotElasticsearch, "is not Elasticsearch"),
         (

@@ -1,4 +1,4 @@
-//! Configurations, live clients, and servers that say what a test needs.
+//! Configurations, live clients, and servers that answer as a test needs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -48,7 +48,7 @@ pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
     Some((client, Scope::new(&node, test)))
 }
 
-/// What a node answers to `GET /`.
+/// The answer of a node to `GET /`.
 pub(crate) fn hello(version: &str) -> Value {
     json!({
         "name": "mock", "cluster_name": "mock", "cluster_uuid": "vSxLkM3uQ0mJ",
@@ -56,12 +56,12 @@ pub(crate) fn hello(version: &str) -> Value {
     })
 }
 
-/// An answer with the header by which Elasticsearch is known.
+/// An answer with the header by which Elasticsearch identifies itself.
 pub(crate) fn answer(status: u16) -> ResponseTemplate {
     ResponseTemplate::new(status).insert_header("X-Elastic-Product", "Elasticsearch")
 }
 
-/// A server that a client takes for Elasticsearch; the test adds what else it answers.
+/// A server that a client accepts as Elasticsearch; the test adds other answers.
 pub(crate) async fn mock_node() -> MockServer {
     // Not one of the pool, whose servers go on answering when they are dropped.
     let server = MockServer::builder().start().await;
@@ -70,7 +70,7 @@ pub(crate) async fn mock_node() -> MockServer {
     server
 }
 
-/// How often a path was asked for.
+/// The number of requests to a path.
 pub(crate) async fn asked(server: &MockServer, path: &str) -> usize {
     let requests = server.received_requests().await.unwrap();
     requests.iter().filter(|request| request.url.path() == path).count()
@@ -110,7 +110,7 @@ pub(crate) async fn raw_server(reply: &'static [u8]) -> (u16, Arc<AtomicUsize>) 
     tcp_server(false, reply).await
 }
 
-/// A node that says who it is, and to everything else `reply` before it hangs up.
+/// A node that answers `GET /`, and everything else with `reply` before it hangs up.
 pub(crate) async fn breaking_node(reply: &'static [u8]) -> (Client, Arc<AtomicUsize>) {
     let (port, requests) = tcp_server(true, reply).await;
     let client = Client::connect(at(&format!("127.0.0.1:{port}"))).await.unwrap();
@@ -122,7 +122,7 @@ pub(crate) async fn dead_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
 }
 
-/// Whether the node has a module. The bare distribution of 8.19 has neither scripts nor
+/// Returns `true` if the node has a module. The bare distribution of 8.19 has neither scripts nor
 /// reindex, which every complete one has.
 pub(crate) async fn has_module(client: &Client, module: &str) -> bool {
     let request = Request::new(Method::Get, "/_nodes/plugins").query("filter_path", "nodes.*.modules.name");

@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use es_core::{
-    AliasOptions, Client, ComponentTemplate, DataLifecycle, ErrorKind, IndexSettings, IndexTemplate, NewIndex,
-    TemplateContent,
-};
+use es_core::data_streams::DataLifecycle;
+use es_core::templates::{ComponentTemplate, IndexTemplate, TemplateContent};
+use es_core::{AliasOptions, Client, ErrorKind, IndexSettings, NewIndex};
 use serde_json::{Value, json};
 
 use crate::support::live;

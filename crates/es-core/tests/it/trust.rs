@@ -7,7 +7,7 @@ use crate::logs::logs;
 use crate::tls_server::{Authority, connect, pinning, serve, serve_clients_of, trusting};
 
 #[tokio::test]
-async fn the_host_name_counts_unless_told_otherwise() {
+async fn the_host_name_is_verified_by_default() {
     let authority = Authority::new("one");
     let right = authority.sign("127.0.0.1");
     let port = serve(&right.key, vec![right.der()]);
@@ -100,7 +100,7 @@ async fn a_fingerprint_of_the_authority_leaves_the_host_name_to_be_verified() {
 
 #[tokio::test]
 async fn showing_the_authoritys_certificate_is_not_enough() {
-    // Certificates are public: anybody can put the right authority behind a leaf of their own.
+    // Certificates are public: anyone can put the right authority behind a leaf of their own.
     let authority = Authority::new("one");
     let forger = Authority::new("one");
     let forged = forger.sign("127.0.0.1");
@@ -137,7 +137,7 @@ async fn a_client_certificate_opens_and_another_one_does_not() {
     let other = tempfile::tempdir().unwrap();
     mixed.client_key = Some(strangers.sign("client").files(&other).1);
     let error = connect(port, mixed).await.unwrap_err();
-    assert_eq!(error.to_string(), "the client certificate and key do not fit together");
+    assert_eq!(error.to_string(), "the client certificate and key do not match");
 }
 
 #[tokio::test]

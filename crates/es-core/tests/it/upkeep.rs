@@ -1,10 +1,9 @@
-//! Refresh, flush, force merge, rollover, and how an alias points.
+//! Refresh, flush, force merge, rollover, and the options of aliases.
 
 use std::time::Duration;
 
-use es_core::{
-    AliasAction, AliasOptions, ErrorKind, ForceMerge, NewIndex, Precondition, RolloverConditions, RolloverMode, Wait,
-};
+use es_core::indices::{RolloverConditions, RolloverMode};
+use es_core::{AliasAction, AliasOptions, ErrorKind, ForceMerge, NewIndex, Precondition, Wait};
 use serde_json::{Map, json};
 use wiremock::Mock;
 use wiremock::matchers::{method, path};
@@ -81,7 +80,7 @@ async fn a_failed_shard_is_an_error() {
 }
 
 #[tokio::test]
-async fn an_alias_points_in_the_way_that_was_asked_for() {
+async fn an_alias_has_the_options_that_were_set() {
     let Some((client, scope)) = live("alias_ways").await else { return };
     let [one, two, alias] = ["one", "two", "alias"].map(|name| format!("{}{name}", scope.prefix()));
     let indices = client.indices();
@@ -112,7 +111,7 @@ async fn an_alias_points_in_the_way_that_was_asked_for() {
     assert_eq!(indices.alias_targets(&alias).await.unwrap(), [one.as_str()]);
     assert!(indices.alias(&format!("{alias}-absent")).await.unwrap().is_empty());
 
-    // The swap takes over the new way also where the alias pointed already.
+    // The swap applies the new options also where the alias pointed already.
     let plain = AliasOptions::default();
     indices.swap_alias(&alias, &[&one, &two], &plain).await.unwrap();
     assert_eq!(indices.alias_targets(&alias).await.unwrap(), [one.as_str(), two.as_str()]);

@@ -105,7 +105,7 @@ impl HitDecoder {
         self.plan.columns.iter().map(|column| (column.name.as_str().into(), column.dtype())).collect()
     }
 
-    /// Where the server takes the values from, and why.
+    /// The place from which the server takes the values, and the reason.
     pub fn retrieval(&self) -> &Retrieval {
         &self.plan.retrieval
     }

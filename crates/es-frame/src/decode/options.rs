@@ -46,8 +46,24 @@ pub struct DecodeOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FieldSource {
-    /// Doc values if there are few columns and they give each one as it was written, otherwise
-    /// `_source`.
+    /// Doc values if there are at most four columns and they give each one as its documents have
+    /// it; otherwise `_source`.
+    ///
+    /// They do not where a type has none (such as `text`) or rounds them (`half_float`,
+    /// `scaled_float`, `geo_point`), where a parameter changes them or keeps values out
+    /// (`ignore_above`, `ignore_malformed`, `normalizer`, `null_value`), and where a column may have
+    /// several values, whose order they lose. If a setting of the index keeps a value out, the
+    /// document lists the field as ignored, and reading it is an error.
+    ///
+    /// A `float` field says nothing about the numbers in its documents: dynamic mapping makes one
+    /// of 0.3333333333333333, too, of which its doc values keep 0.33333334. It is therefore read
+    /// from `_source`, as `Float64`. Only a field that a mapping marks as one of 32-bit floats, as
+    /// [`infer_mapping`](crate::infer_mapping) marks that of a `Float32` column, is `Float32` and
+    /// read from doc values. Every writer to that field must keep to the mark. An index without
+    /// `_source`, or with a synthetic one, has nothing but doc values: there it is `Float32`.
+    ///
+    /// Wherever a value is read from, it is read as a value of its field's type: 7.9 in an
+    /// `integer` field is 7, and a `date` has milliseconds.
     #[default]
     Auto,
     /// Doc values, even where they are rounded. A column without them is refused, and a document

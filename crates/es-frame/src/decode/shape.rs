@@ -7,7 +7,7 @@ use polars::prelude::{DataType, Field, TimeUnit, TimeZone};
 use super::date_format::Formats;
 use super::options::Policy;
 
-/// What one value of a column is.
+/// The type of one value of a column.
 #[derive(Clone, Debug)]
 pub(crate) enum Shape {
     Boolean,
@@ -91,12 +91,12 @@ impl Shape {
         }
     }
 
-    /// Whether a `null` in an array is a value.
+    /// True if a `null` in an array is a value.
     pub(crate) fn takes_null(&self) -> bool {
         matches!(self, Self::Milliseconds(formats) | Self::Nanoseconds(formats) if formats.take_null())
     }
 
-    /// Whether a value is taken whole, be it an array.
+    /// True if a value is taken whole, be it an array.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self, Self::Json | Self::Vector(_) | Self::ByteVector(_))
     }
@@ -108,7 +108,7 @@ impl Member {
     }
 }
 
-/// Whether a column holds a list for each document.
+/// True if a column holds a list for each document.
 pub(crate) fn is_list(shape: &Shape, policy: Policy, field_type: &str) -> bool {
     use super::options::Values;
     match policy.values {

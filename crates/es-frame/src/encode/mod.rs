@@ -92,12 +92,12 @@ impl<'a> DocumentWriter<'a> {
         self.rows
     }
 
-    /// Whether documents have ids of their own.
+    /// True if documents have ids of their own.
     pub fn has_ids(&self) -> bool {
         self.actions.has_ids()
     }
 
-    /// Whether sending the lines of a row twice ends in the same state as sending them once:
+    /// True if sending the lines of a row twice ends in the same state as sending them once:
     /// the documents have ids of their own.
     pub fn is_repeatable(&self) -> bool {
         self.has_ids()
@@ -167,14 +167,19 @@ fn refused(refusal: &Refusal, row: usize) -> Error {
     let (column, value) = (refusal.column(), refusal.value());
     Error::new(ErrorKind::Row, format!("column {column} holds {value}, which JSON has no number for"))
         .with_row(row)
-        .with_help("write such values as null or as text, or filter such rows out")
+        .with_help(
+            "write such values as nulls or strings (`NonFinite::Null`, `NonFinite::String`), or filter the rows out",
+        )
 }
 
 /// A column that the options name.
 fn writer_column<'a>(frame: &'a DataFrame, name: &str, role: &str) -> Result<&'a Column, Error> {
     frame.column(name).map_err(|_| {
         let known = frame.columns().iter().map(|column| column.name().as_str());
-        Error::new(ErrorKind::UnknownColumn, format!("there is no column {name}, which is to be the {role}"))
-            .with_help(suggestion(name, "columns", known))
+        Error::new(
+            ErrorKind::UnknownColumn,
+            format!("there is no column {name}, which the options name as the {role} column"),
+        )
+        .with_help(suggestion(name, "columns", known))
     })
 }

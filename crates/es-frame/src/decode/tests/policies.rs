@@ -118,5 +118,5 @@ fn a_policy_can_be_that_of_one_column() {
     assert_eq!(found.column("o").unwrap().dtype(), &DataType::List(Box::new(inner)));
     options.policies.insert("m".into(), lists);
     let error = frame(properties, &options, &[]).unwrap_err();
-    assert_eq!(error.to_string(), "a policy is set for m, which is no column that is read");
+    assert_eq!(error.to_string(), "a policy is set for m, which is not a column that is read");
 }

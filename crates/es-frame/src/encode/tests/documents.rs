@@ -218,7 +218,7 @@ fn columns_in_pieces_are_refused() {
     assert_eq!((error.kind(), error.help()), (ErrorKind::Polars, Some("call rechunk_mut on the frame first")));
 }
 
-/// What a column of one float is written as, wide and narrow.
+/// The text of a column of one float, wide and narrow.
 fn float(value: f64) -> (String, String) {
     let document = |frame: DataFrame| documents(&frame).remove(0);
     (document(df!("x" => [value]).unwrap()), document(df!("x" => [value as f32]).unwrap()))

@@ -142,7 +142,7 @@ pub fn infer_mapping_of(sample: &DataFrame, options: &MappingOptions) -> Result<
 /// | objects | `object`, or `nested` on request |
 /// | only nulls and empty arrays | none |
 ///
-/// Other than the dynamic mapping of Elasticsearch, it maps a number with a fraction to `double`,
+/// Unlike the dynamic mapping of Elasticsearch, it maps a number with a fraction to `double`,
 /// which loses no digits, and decides after all documents, not after the first one.
 ///
 /// ```

@@ -1,7 +1,8 @@
-//! Which columns there are, what type each has, and where the server takes its values from.
+//! The columns of an index, their types, and the place from which the server takes their values.
 //!
-//! `resolve` finds what a name stands for in the mapping, `field_type` says what a type is as
-//! a column, and here it is decided where each column is read from, and why.
+//! `resolve` finds the field of a name in the mapping, `field_type` maps Elasticsearch types to
+//! columns, `request` builds the search body, and this module decides where each column is read
+//! from, and why.
 
 mod field_type;
 mod request;
@@ -32,11 +33,11 @@ pub(crate) const MOST_DOC_VALUES: usize = 4;
 pub enum Retrieval {
     /// All from doc values: columnar on the server, nothing else is read.
     DocValues,
-    /// Some from `_source`, for which whole documents are read and cut down; what is not in it
-    /// comes from doc values.
+    /// Some from `_source`, for which the server reads whole documents; values that it does not
+    /// contain come from doc values.
     Source {
-        /// Why: the first column that doc values cannot give as it was written, or how many
-        /// columns there are.
+        /// The reason: the first column that doc values cannot give as written, or the number of
+        /// columns.
         because: String,
     },
 }

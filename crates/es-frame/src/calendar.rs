@@ -120,7 +120,7 @@ pub(crate) fn read_instant(text: &str, per_second: i64) -> Option<i64> {
 /// The inverse of [`civil`], for dates that exist, in any year.
 #[inline(always)]
 pub(crate) fn day_number(year: i64, month: i64, day: i64) -> Option<i64> {
-    /// How many days of a year that starts in March come before each month, from January on.
+    /// The number of days of a year that starts in March before each month, from January on.
     const BEFORE: [i64; 12] = [306, 337, 0, 31, 61, 92, 122, 153, 184, 214, 245, 275];
     const LENGTHS: [i64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
     let place = usize::try_from(month - 1).ok().filter(|place| *place < 12)?;

@@ -6,7 +6,7 @@ use polars_arrow::array::{Array, ListArray};
 use polars_arrow::offset::OffsetsBuffer;
 
 use super::builder::{Builder, Validity};
-use super::options::{CellPolicy, Malformed, Missing, Values};
+use super::options::{Malformed, Missing, Policy, Values};
 use super::places::Places;
 use super::scan::{DEEPEST, Scanner};
 use super::shape::{Member, Shape, is_list, listed};
@@ -22,30 +22,30 @@ pub(crate) struct Cell {
     name: String,
     field_type: String,
     shape: Shape,
-    policy: CellPolicy,
+    policy: Policy,
     builder: Builder,
     /// The number of values in the builder of a plain cell, at hand without asking what it is.
     filled: usize,
     list: Option<Lists>,
-    /// Where the last value of the row begins, if that is the one to take.
+    /// The start of the last value of the row, if that is the one to take.
     last: Option<usize>,
-    /// Whether every value that fits is taken as it comes.
+    /// True if every value that fits is taken as it comes.
     is_plain: bool,
-    /// Whether an object of the row is put together from members with dots in their names.
+    /// True if an object of the row is put together from members with dots in their names.
     is_partial: bool,
 }
 
 /// Which values of the builder belong to which row.
 struct Lists {
-    /// Where the list of each row that has ended ends, after a zero.
+    /// The end of the list of each finished row, after a zero.
     offsets: Vec<i64>,
     validity: Validity,
-    /// Whether the row after those has values.
+    /// True if the row after those has values.
     is_open: bool,
 }
 
 impl Cell {
-    pub(crate) fn new(name: &str, field_type: &str, shape: Shape, policy: CellPolicy, rows: usize) -> Self {
+    pub(crate) fn new(name: &str, field_type: &str, shape: Shape, policy: Policy, rows: usize) -> Self {
         let list = is_list(&shape, policy, field_type);
         let builder = Builder::new(&shape, rows);
         Self {
@@ -66,14 +66,14 @@ impl Cell {
         Self::new(&member.path, &member.field_type, member.shape.clone(), member.policy, 0)
     }
 
-    /// Whether the end of each row has to be told.
+    /// True if the end of each row has to be told.
     pub(crate) fn minds_ends(&self) -> bool {
         self.policy.missing == Missing::Error
             || self.policy.values == Values::Last
             || matches!(self.shape, Shape::Struct(_))
     }
 
-    /// Whether values may be objects, so that names with dots lead into them.
+    /// True if values may be objects, so that names with dots lead into them.
     pub(crate) fn holds_objects(&self) -> bool {
         use Shape::{Join, Json, Point, Range, Struct, TextOrJson};
         matches!(self.shape, Struct(_) | Json | TextOrJson | Point | Range(_) | Join)
@@ -154,7 +154,7 @@ impl Cell {
         }
     }
 
-    /// Whether an array is a point: longitude and latitude.
+    /// True if an array is a point: longitude and latitude.
     fn is_point(&self, scanner: &Scanner<'_>) -> bool {
         let rest = scanner.bytes.get(scanner.at + 1..).unwrap_or_default();
         let first = rest.iter().find(|byte| !byte.is_ascii_whitespace());
@@ -248,7 +248,7 @@ impl Cell {
         }
     }
 
-    /// What only the end of a row decides.
+    /// Settles at the end of a row what only the end decides.
     pub(crate) fn end_row(&mut self, row: usize, scanner: &mut Scanner<'_>) -> Result<(), Stop> {
         if self.is_partial
             && let Some(table) = self.builder.as_table()
@@ -279,7 +279,7 @@ impl Cell {
             return Ok(());
         }
         let error = self.refused(scanner, "holds a value that doc values leave out");
-        Err(error.with_help("read the column from `_source`, or take such values for nulls").into())
+        Err(error.with_help("read the column from `_source` (`FieldSource::Source`), or read such values as nulls (`Malformed::Null`)").into())
     }
 
     #[cold]
@@ -289,8 +289,8 @@ impl Cell {
             _ => format!("holds {}, which is no {}", shown(raw), self.field_type),
         };
         self.refused(scanner, &what).with_help(format!(
-            "take malformed values of the column for nulls, `malformed: \"null\"`, on the command line \
-                 `--malformed {}=null`, leave the column out, or mend the document",
+            "read malformed values of the column as nulls (`Malformed::Null` in the policy of {}), leave the column \
+                 out, or correct the document",
             self.name
         ))
     }

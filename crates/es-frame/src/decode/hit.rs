@@ -6,7 +6,7 @@ use super::stop::Stop;
 use super::table::Table;
 use super::text::unescape;
 
-/// What the search says of a document beside its fields.
+/// The metadata of a document in a search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Metadata {
     Id,
@@ -43,7 +43,7 @@ const SORT: usize = 9;
 /// Reads hits into a table.
 pub(crate) struct Hits<'b> {
     pub(crate) table: Table,
-    /// Where the members of `fields` begin; those of `_source` begin at the root.
+    /// The start of the members of `fields`; those of `_source` begin at the root.
     fields: PlaceId,
     members: Places,
     /// The cells of metadata that are columns.

@@ -1,12 +1,12 @@
 //! Pages of search hits, read straight into columns.
 //!
-//! A [`HitDecoder`] is made of a mapping and the columns asked for; the schema of every
-//! frame it returns is known before the first page. What the server is asked to return
-//! ([`Retrieval`]) follows from the columns.
+//! A [`HitDecoder`] is built from a mapping and the requested columns; the schema of every
+//! frame it returns is known before the first page. The request to the server ([`Retrieval`])
+//! follows from the columns.
 //!
-//! `plan` decides what is read from where; `page` and `hit` read the answer around the
+//! `plan` decides where each column is read from; `page` and `hit` read the answer around the
 //! documents, `table`, `places` and `cells` the documents, and `builder` the values. `scan` and
-//! `window` are the bytes themselves: one goes anywhere, the other is quick and looks a little ahead.
+//! `window` read the bytes themselves: one anywhere, the other fast, where enough bytes follow.
 
 mod builder;
 mod cells;
@@ -62,7 +62,7 @@ pub use plan::Retrieval;
 #[derive(Debug)]
 pub struct HitDecoder {
     plan: Plan,
-    /// The rows of the page before, for which there is room in the next.
+    /// The number of rows of the previous page, the capacity of the next one.
     rows: AtomicUsize,
 }
 
@@ -89,13 +89,13 @@ impl HitDecoder {
         Self::with_options(mapping, &DecodeOptions { columns: request.clone(), ..DecodeOptions::default() })
     }
 
-    /// Plans the columns of an index, with choices.
+    /// Plans the columns of an index, with options.
     ///
     /// # Errors
     /// [`crate::ErrorKind::UnknownColumn`] with the names that there are, for a column or a
-    /// policy of a column that is none, and [`crate::ErrorKind::UnsupportedType`] for a field
-    /// that cannot be read from where the options say, such as a date whose format is not
-    /// known, or one without doc values in an index that keeps no `_source`.
+    /// policy of an unknown column, and [`crate::ErrorKind::UnsupportedType`] for a field that
+    /// cannot be read from the source that the options require, such as a date of an unknown
+    /// format, or a field without doc values in an index without `_source`.
     pub fn with_options(mapping: &Mapping, options: &DecodeOptions) -> Result<Self, Error> {
         Ok(Self { plan: Plan::new(mapping, options)?, rows: AtomicUsize::new(0) })
     }
@@ -105,7 +105,7 @@ impl HitDecoder {
         self.plan.columns.iter().map(|column| (column.name.as_str().into(), column.dtype())).collect()
     }
 
-    /// Where the server takes the values from, and why.
+    /// The place from which the server takes the values, and the reason.
     pub fn retrieval(&self) -> &Retrieval {
         &self.plan.retrieval
     }
@@ -115,8 +115,9 @@ impl HitDecoder {
         self.plan.columns.iter().map(|column| (column.name.as_str(), column.field_type.as_str()))
     }
 
-    /// Puts into a search body what makes the server return the columns. What else there is in
-    /// the body stays; the answer must keep `timed_out` and `_shards.failed` if it is filtered.
+    /// Completes a search body so that the server returns the columns. Other members of the body
+    /// stay. If the answer is filtered, it must keep `timed_out`, `_shards.failed`, and `_ignored`
+    /// of each hit.
     pub fn ask(&self, body: &mut Value) {
         for (name, value) in &self.plan.request {
             body[name] = value.clone();
@@ -128,7 +129,7 @@ impl HitDecoder {
     /// # Errors
     /// [`crate::ErrorKind::Partial`] when shards failed or the search timed out,
     /// [`crate::ErrorKind::Malformed`] when the body is cut off, not a search answer, or does
-    /// not say whether it is whole, and [`crate::ErrorKind::Value`] naming document and field
+    /// not say that it is complete, and [`crate::ErrorKind::Value`] naming document and field
     /// when a value does not fit.
     pub fn decode(&self, body: &[u8]) -> Result<HitPage, Error> {
         let page = page::decode(&self.plan, body, self.rows.load(Ordering::Relaxed))?;

@@ -10,7 +10,7 @@ use super::stop::Stop;
 use super::text::unescape;
 use crate::error::{Error, ErrorKind};
 
-/// What the answer says beside its hits.
+/// The members of an answer besides its hits.
 #[derive(Default)]
 struct Envelope {
     /// Shards that failed, if it says so.

@@ -14,7 +14,7 @@ use super::window::{KEY_BYTES, Window};
 /// The object that something is in, by its number.
 pub(crate) type PlaceId = usize;
 
-/// Where a member leads.
+/// The target of a member.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
     /// Nowhere: it is passed over.
@@ -65,9 +65,9 @@ struct Key {
     mask: u128,
 }
 
-/// How many members may be left out of a document before the next one is looked up.
+/// The number of members that a document may leave out before the next one is looked up.
 const AHEAD: usize = 6;
-/// How many names that lead nowhere are remembered of a place: objects can have any.
+/// The number of names without a target that are remembered of a place: objects can have any.
 const MOST_SKIPPED: usize = 500;
 
 impl Places {
@@ -132,7 +132,7 @@ impl Places {
         place.by_name.get(name).map(|member| place.members[*member].target)
     }
 
-    /// What a target consists of.
+    /// The parts of a target.
     pub(crate) fn all<'t>(&'t self, target: &'t Target) -> &'t [Target] {
         match target {
             Target::Several(list) => &self.several[*list],
@@ -223,7 +223,7 @@ impl Places {
         Ok(target)
     }
 
-    /// Where a name leads, or a path of names with dots between them.
+    /// The target of a name, or of a path of names with dots between them.
     pub(crate) fn target(&mut self, place: PlaceId, name: &str) -> Target {
         if let Some(target) = self.named(place, name) {
             return target;
@@ -268,7 +268,7 @@ impl Key {
         Self { text: text.into(), window: u128::from_le_bytes(window), mask }
     }
 
-    /// Whether bytes begin with the key, or with the beginning of a long one.
+    /// True if bytes begin with the key, or with the beginning of a long one.
     #[inline(always)]
     fn begins(&self, bytes: u128) -> bool {
         bytes & self.mask == self.window

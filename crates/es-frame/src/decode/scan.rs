@@ -56,7 +56,7 @@ impl<'b> Scanner<'b> {
         Ahead::of(self.bytes.get(self.at..)?)
     }
 
-    /// What comes next; `None` near the end.
+    /// The next bytes; `None` near the end.
     #[inline(always)]
     pub(crate) fn window(&self) -> Option<Window<'b>> {
         Window::of(self.bytes.get(self.at..)?)
@@ -148,7 +148,7 @@ impl<'b> Scanner<'b> {
         Ok(text)
     }
 
-    /// Where the next quote or backslash is, from a position on.
+    /// The position of the next quote or backslash, from a position on.
     #[inline(always)]
     pub(crate) fn quote_or_escape(&self, at: usize) -> Option<usize> {
         let rest = self.bytes.get(at..)?;
@@ -290,7 +290,7 @@ impl Nesting {
         Some(())
     }
 
-    /// Whether the innermost one is an object.
+    /// True if the innermost one is an object.
     fn innermost(&self) -> Option<bool> {
         let last = self.depth.checked_sub(1)?;
         Some(self.objects[last / 64] >> (last % 64) & 1 == 1)
@@ -301,7 +301,7 @@ impl Nesting {
     }
 }
 
-/// How many of eight bytes come before the first quote or backslash among them.
+/// The number of bytes, of eight, before the first quote or backslash.
 #[inline(always)]
 pub(crate) fn plain_bytes(chunk: u64) -> usize {
     let found = has_zero(chunk ^ (EACH * b'"' as u64)) | has_zero(chunk ^ (EACH * b'\\' as u64));
@@ -314,7 +314,7 @@ fn has_zero(word: u64) -> u64 {
     word.wrapping_sub(EACH) & !word & HIGH
 }
 
-/// Whether a text is a number by the grammar of JSON (RFC 8259, section 6).
+/// True if a text is a number by the grammar of JSON (RFC 8259, section 6).
 pub(crate) fn is_number(text: &str) -> bool {
     let text = text.strip_prefix('-').unwrap_or(text);
     let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();

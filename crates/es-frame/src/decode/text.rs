@@ -84,7 +84,7 @@ pub(crate) fn unescape(raw: &str) -> Option<Cow<'_, str>> {
     Some(Cow::Owned(text))
 }
 
-/// Where the next escape begins. It is mostly near, where a search that is quick on long texts
+/// The start of the next escape. It is mostly near, where a search that is quick on long texts
 /// is slow to begin.
 fn escape_in(text: &[u8]) -> Option<usize> {
     const NEAR: usize = 16;

@@ -11,7 +11,7 @@ const BYTES: usize = 80;
 /// Sixteen bytes can be taken from each offset up to this one.
 const LAST: usize = 63;
 
-/// What comes next if it may be a member: a key and what follows.
+/// The next bytes if they may be a member: a key and its value.
 #[derive(Clone, Copy)]
 pub(crate) struct Ahead<'b>(&'b [u8; 2 * KEY_BYTES - 1 + BYTES]);
 
@@ -28,7 +28,7 @@ impl<'b> Ahead<'b> {
         self.0.first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes))
     }
 
-    /// What follows a short key of this length.
+    /// The bytes after a short key of this length.
     #[inline(always)]
     pub(crate) fn behind(self, length: usize) -> Option<Window<'b>> {
         Window::of(&self.0[length & (2 * KEY_BYTES - 1)..])
@@ -64,7 +64,7 @@ impl<'b> Window<'b> {
         self.0[at & LAST..].first_chunk().map_or(0, |bytes| u128::from_le_bytes(*bytes))
     }
 
-    /// Where the first quote or backslash is among the 32 bytes from an offset on.
+    /// The position of the first quote or backslash among the 32 bytes from an offset on.
     #[inline(always)]
     pub(crate) fn quote_or_escape(self, from: usize) -> Option<usize> {
         let mut at = from;

@@ -10,7 +10,7 @@ use super::plain::IdColumns;
 use super::writer_column;
 use crate::error::{Error, ErrorKind};
 
-/// What is said of each document.
+/// The metadata of each document.
 pub(crate) struct Actions<'a> {
     pub(crate) id: IdColumns<'a>,
     operation: Operation,
@@ -142,7 +142,7 @@ impl<'a> Actions<'a> {
         let Some(operation) = text.and_then(Operation::from_name) else {
             let found = text.map_or_else(|| "no value".to_owned(), |text| format!("{text:?}"));
             let known = Operation::ALL.map(Operation::as_str).join(", ");
-            return Err(Error::new(ErrorKind::Row, format!("column {name} holds {found}, which is no operation"))
+            return Err(Error::new(ErrorKind::Row, format!("column {name} holds {found}, which is not an operation"))
                 .with_row(row)
                 .with_help(format!("the operations are {known}")));
         };
@@ -155,9 +155,9 @@ impl<'a> Actions<'a> {
         // Versions are the integers from 0 that a Java `long` holds.
         let Some(version) = found.and_then(|number| i64::try_from(number).ok()).filter(|number| *number >= 0) else {
             let found = found.map_or_else(|| "no value".to_owned(), |number| number.to_string());
-            return Err(Error::new(ErrorKind::Row, format!("column {name} holds {found}, which is no version"))
+            return Err(Error::new(ErrorKind::Row, format!("column {name} holds {found}, which is not a version"))
                 .with_row(row)
-                .with_help("versions are integers from 0 on, and every row needs one"));
+                .with_help("versions are integers of at least 0, and every row needs one"));
         };
         self.keys.version.write(line);
         super::value::signed(version, line);

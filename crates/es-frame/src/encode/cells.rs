@@ -149,7 +149,7 @@ impl<'a> Cells<'a> {
         Ok(Self { validity, values, non_finite: style.non_finite })
     }
 
-    /// Whether a row has a value.
+    /// True if a row has a value.
     #[inline(always)]
     pub(crate) fn is_valid(&self, row: usize) -> bool {
         match self.validity {
@@ -184,13 +184,13 @@ impl<'a> Cells<'a> {
 }
 
 impl Style {
-    /// What is inside a list is no vector of its document.
+    /// The style inside a list, where an array is not the vector of its document.
     fn in_list(self) -> Self {
         Self { vectors: VectorForm::Numbers, ..self }
     }
 }
 
-/// How many of a unit make a second.
+/// The number of units in a second.
 fn per_second(unit: TimeUnit) -> i64 {
     match unit {
         TimeUnit::Milliseconds => 1_000,

@@ -5,7 +5,7 @@
 //! size, which compile to one or two stores, and the position moves on by what of it counts.
 //! When the line goes out of scope, the vector ends where the line does.
 
-/// How much room is added beyond what is needed, when there is too little.
+/// The room that is added beyond the need when there is too little.
 const SLACK: usize = 256;
 
 /// Bytes being appended to a vector.
@@ -22,7 +22,7 @@ impl<'v> Line<'v> {
         Self { out, at }
     }
 
-    /// Where the next byte goes, from the start of the vector.
+    /// The position of the next byte, from the start of the vector.
     #[inline]
     pub(crate) fn at(&self) -> usize {
         self.at
@@ -34,7 +34,7 @@ impl<'v> Line<'v> {
         self.at = at;
     }
 
-    /// What was written from a position on.
+    /// The bytes written from a position on.
     pub(crate) fn since(&self, from: usize) -> &[u8] {
         &self.out[from..self.at]
     }

@@ -157,7 +157,7 @@ pub(crate) fn check_paths(paths: &[&str]) -> Result<(), Error> {
         if path.split('.').any(str::is_empty) {
             return Err(Error::new(
                 ErrorKind::UnsupportedType,
-                format!("column {path:?} names no member of an object, as it has an empty part"),
+                format!("column {path:?} does not name a member of an object: a part of it is empty"),
             )
             .with_help("rename the column, or write names with dots as they are"));
         }

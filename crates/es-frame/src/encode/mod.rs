@@ -1,8 +1,8 @@
 //! Rows as JSON documents and as lines of bulk requests, straight from the columns.
 //!
-//! `cells` finds out what each column is made of, `members` and `value` write it, `action`
-//! and `plain` write what is said about a document, and `line`, `text` and `digits` are what
-//! makes that quick.
+//! `cells` resolves the physical type of each column, `members` and `value` write it, `action`
+//! and `plain` write the metadata of a document, and `line`, `text` and `digits` are the fast
+//! paths for buffers, strings and numbers.
 
 mod action;
 mod cells;
@@ -28,15 +28,15 @@ use value::Refusal;
 
 pub(crate) use digits::eight_digits;
 pub(crate) use members::check_paths;
-pub use options::{FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
+pub use options::{DottedNames, NonFinite, Operation, VectorForm, WriterOptions};
 
 /// Writes the rows of one frame as JSON documents, as ids, and as lines of bulk requests.
 ///
-/// A null is left out of its document, as Elasticsearch treats a missing field and a null
-/// alike; in a list it is kept, as its place counts. Numbers are written with all their
+/// A null is left out of its document, because Elasticsearch treats a missing field and a null
+/// alike; in a list it is kept, because positions count. Numbers are written with all their
 /// digits, decimals with all of their scale. Instants are written in UTC; a `Datetime`
-/// without a time zone counts as UTC, and one whose year has not four digits is written as
-/// epoch milliseconds. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its number of units,
+/// without a time zone is taken as UTC, and one whose year does not have four digits is written
+/// as epoch milliseconds. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its number of units,
 /// binary data Base64.
 pub struct DocumentWriter<'a> {
     members: Members<'a>,
@@ -47,8 +47,8 @@ pub struct DocumentWriter<'a> {
 }
 
 impl<'a> DocumentWriter<'a> {
-    /// A writer of the frame's rows. The id of a document is made of the values of the `id`
-    /// columns: the same row always is the same document.
+    /// A writer of the frame's rows. The values of the `id` columns make up the id of a document,
+    /// so that the same row always is the same document.
     ///
     /// # Errors
     /// As [`DocumentWriter::with_options`].
@@ -63,8 +63,8 @@ impl<'a> DocumentWriter<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::UnknownColumn`] for a named column that the frame lacks,
-    /// [`ErrorKind::UnsupportedType`] for a type that JSON has no form for, for a column that
-    /// cannot have its role, and with [`FieldNames::Objects`] for two names of which one is an
+    /// [`ErrorKind::UnsupportedType`] for a type without a form in JSON, for a column that
+    /// cannot have its role, and with [`DottedNames::Objects`] for two names of which one is an
     /// object's, [`ErrorKind::Row`] for an operation that Elasticsearch refuses with these
     /// options, such as an update without an id, and [`ErrorKind::Polars`] when a column is in
     /// several chunks.
@@ -78,9 +78,9 @@ impl<'a> DocumentWriter<'a> {
             .filter(is_field)
             .map(|column| Ok((column.name().as_str(), Cells::new(column, style)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        let members = match options.names {
-            FieldNames::Flat => Members::flat(columns),
-            FieldNames::Objects => Members::objects(columns)?,
+        let members = match options.dotted_names {
+            DottedNames::Flat => Members::flat(columns),
+            DottedNames::Objects => Members::objects(columns)?,
         };
         let actions = Actions::new(frame, options, style)?;
         let typical_size = members.typical_size() + actions.typical_size();
@@ -92,24 +92,24 @@ impl<'a> DocumentWriter<'a> {
         self.rows
     }
 
-    /// Whether documents have ids of their own.
+    /// True if the frame has the documents' ids.
     pub fn has_ids(&self) -> bool {
         self.actions.has_ids()
     }
 
-    /// Whether sending the lines of a row twice ends in the same state as sending them once:
+    /// True if sending the lines of a row twice ends in the same state as sending them once:
     /// the documents have ids of their own.
     pub fn is_repeatable(&self) -> bool {
         self.has_ids()
     }
 
-    /// Appends what a bulk request says of a row: the action line and, unless it is a
-    /// deletion, the source line, each with its line break. Returns the length of `out` where
+    /// Appends the lines of a bulk request for a row: the action line and, unless it is a
+    /// deletion, the source line, each with its line break. Returns the offset in `out` at which
     /// the source line begins; for a deletion that is its end.
     ///
     /// # Errors
     /// [`ErrorKind::Row`] when the row cannot be written, as [`DocumentWriter::write_id`] and
-    /// [`DocumentWriter::write_document`] say, or when its operation or version is none. `out`
+    /// [`DocumentWriter::write_document`] say, or when its operation or version is invalid. `out`
     /// may then end in a part of a line.
     pub fn write_lines(&self, row: usize, out: &mut Vec<u8>) -> Result<usize, Error> {
         let mut line = Line::new(out, self.typical_size);
@@ -167,14 +167,19 @@ fn refused(refusal: &Refusal, row: usize) -> Error {
     let (column, value) = (refusal.column(), refusal.value());
     Error::new(ErrorKind::Row, format!("column {column} holds {value}, which JSON has no number for"))
         .with_row(row)
-        .with_help("write such values as null or as text, or filter such rows out")
+        .with_help(
+            "write such values as nulls or strings (`NonFinite::Null`, `NonFinite::String`), or filter the rows out",
+        )
 }
 
 /// A column that the options name.
 fn writer_column<'a>(frame: &'a DataFrame, name: &str, role: &str) -> Result<&'a Column, Error> {
     frame.column(name).map_err(|_| {
         let known = frame.columns().iter().map(|column| column.name().as_str());
-        Error::new(ErrorKind::UnknownColumn, format!("there is no column {name}, which is to be the {role}"))
-            .with_help(suggestion(name, "columns", known))
+        Error::new(
+            ErrorKind::UnknownColumn,
+            format!("there is no column {name}, which the options name as the {role} column"),
+        )
+        .with_help(suggestion(name, "columns", known))
     })
 }

@@ -122,7 +122,7 @@ impl Cells<'_> {
         }
     }
 
-    /// Whether the values are text, which may hold anything.
+    /// True if the values are text, which may hold anything.
     fn is_text(&self) -> bool {
         matches!(self.values, Values::Text(_) | Values::Category8(..) | Values::Category16(..) | Values::Category32(..))
     }

@@ -2,7 +2,7 @@
 
 use super::line::Line;
 
-/// What follows the backslash for a byte that must be escaped; 0 for one that need not be.
+/// The character after the backslash for a byte that must be escaped; 0 for any other byte.
 const ESCAPES: [u8; 256] = escapes();
 
 const fn escapes() -> [u8; 256] {
@@ -53,7 +53,7 @@ fn write_escaped(text: &[u8], line: &mut Line<'_>) {
     line.put_bytes(&text[written..]);
 }
 
-/// Whether text has a byte that JSON does not take as it is.
+/// True if text has a byte that JSON does not take as it is.
 #[inline]
 pub(crate) fn needs_escape(text: &[u8]) -> bool {
     let (blocks, rest) = text.as_chunks::<16>();

@@ -97,7 +97,7 @@ impl Cells<'_> {
         Ok(true)
     }
 
-    /// What is rarer, or takes longer anyway.
+    /// Writes the types that are rarer, or take longer anyway.
     #[inline(never)]
     fn write_other(&self, row: usize, line: &mut Line<'_>) -> Result<bool, Refusal> {
         match &self.values {
@@ -161,7 +161,7 @@ impl Cells<'_> {
         Ok(())
     }
 
-    /// Whether rows are floats that are numbers, all of them.
+    /// True if rows are floats that are numbers, all of them.
     fn all_finite(&self, from: usize, to: usize) -> bool {
         let is_valid = |validity: &Bitmap| validity.null_count_range(from, to - from) == 0;
         self.validity.is_none_or(is_valid)
@@ -231,7 +231,7 @@ impl Cells<'_> {
         match self.non_finite {
             NonFinite::Null => Ok(false),
             NonFinite::Reject => Err(Refusal::new(name)),
-            NonFinite::Text => {
+            NonFinite::String => {
                 write_string(name.as_bytes(), line);
                 Ok(true)
             }
@@ -239,7 +239,7 @@ impl Cells<'_> {
     }
 }
 
-/// How a date or time was written.
+/// The form of a date or time.
 pub(crate) enum Time {
     Text,
     /// Not yet: its year has not four digits. Every `date` field takes epoch milliseconds.

@@ -1,54 +1,65 @@
-//! The mapping that a frame's schema means. What only values can tell is found in `sample`.
+//! Mappings from schemas, frames and JSON documents. `sample` collects the facts that only values
+//! show, and `json` reduces documents to a schema and such facts.
 
+mod json;
 mod sample;
 #[cfg(test)]
 mod tests;
 
 use es_core::{Mapping, Properties};
+use es_values::schema::FieldNames;
 use polars::prelude::{DataFrame, DataType, Field, Schema, TimeUnit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::encode::{FieldNames, check_paths};
+use crate::encode::{DottedNames, check_paths};
 use crate::error::{Error, ErrorKind};
+use crate::precision::single_precision;
 use es_values::suggestion;
 use sample::Sample;
 
-/// The most dimensions that a `dense_vector` can have.
+/// The maximum number of dimensions of a `dense_vector`.
 const MOST_DIMENSIONS: usize = 4096;
 
-/// What a mapping is to be like, beyond what the types say. A field inside a struct is named
-/// with the names before it: `legs.carrier`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The options for inferring a mapping, beyond the types of the columns. A field inside a struct
+/// is given by its path: `legs.carrier`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct MappingOptions {
-    /// What a dot in a column's name means; the same as in [`crate::WriterOptions::names`].
-    pub names: FieldNames,
-    /// How many characters a text may have to be searchable as a keyword. Longer ones stay in
-    /// the document and are not found by their value.
+    /// The meaning of dots in column names; the same as in [`crate::WriterOptions::dotted_names`].
+    pub dotted_names: DottedNames,
+    /// The most characters of a text that is searchable as a keyword. Longer ones stay in the
+    /// document and are not found by their value.
     pub ignore_above: u32,
-    /// How many characters the longest value of a column in the sample may have for the column
-    /// to be a keyword; above that it is `text`.
+    /// The most characters that the longest value of a column in the sample has if the column is a
+    /// keyword; with longer values it is `text`.
     pub longest_keyword: usize,
-    /// Whether a text column all of whose values in the sample are ISO 8601 dates or times, in
-    /// the forms that a `date` field takes, is a `date`. For formats that have no dates, such
-    /// as JSON and CSV; a later value that is none is then refused.
+    /// Maps a text column as `date` if all of its values in the sample are ISO 8601 dates or times,
+    /// in the forms that a `date` field accepts. For formats without dates, such as JSON and CSV;
+    /// Elasticsearch then refuses documents with any other text.
     pub dates_in_text: bool,
-    /// The lists and arrays of numbers that are vectors. An `Array(Float32, n)` is one anyway.
-    /// For a list the sample tells how long a vector is.
+    /// The lists and arrays of numbers that are vectors. An `Array(Float32, n)` always is one. The
+    /// number of dimensions of a list comes from the sample.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "FieldNames")]
     pub vectors: Vec<String>,
-    /// The structs, and lists of them, that are `nested`: queries see which values stand in
+    /// The structs, and lists of structs, that are `nested`: queries see which values belong to
     /// the same struct. All others are `object`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "FieldNames")]
     pub nested: Vec<String>,
 }
 
 impl Default for MappingOptions {
-    /// Dots mean nothing, keywords of up to 8,191 characters, text beyond 1,000, no dates in
+    /// Dots without a meaning, keywords of up to 8,191 characters, text beyond 1,000, no dates in
     /// text, no further vectors, nothing nested.
     ///
-    /// Lucene's terms have at most 32,766 bytes, and a longer one makes Elasticsearch refuse
-    /// the document. A character has at most four bytes in UTF-8: 8,191 always fit.
+    /// Lucene's terms have at most 32,766 bytes, and Elasticsearch refuses a document with a longer
+    /// one. A character has at most four bytes in UTF-8, so 8,191 of them always fit.
     fn default() -> Self {
         Self {
-            names: FieldNames::Flat,
+            dotted_names: DottedNames::Flat,
             ignore_above: 32_766 / 4,
             longest_keyword: 1_000,
             dates_in_text: false,
@@ -58,13 +69,15 @@ impl Default for MappingOptions {
     }
 }
 
-/// The mapping of documents that [`crate::DocumentWriter`] writes of frames with this schema.
+/// Returns the mapping of documents that [`crate::DocumentWriter`] writes of frames with this
+/// schema.
 ///
 /// | Polars | Elasticsearch |
 /// |---|---|
 /// | `Int8`, `Int16`, `Int32`, `Int64` | `byte`, `short`, `integer`, `long` |
 /// | `UInt8`, `UInt16`, `UInt32`, `UInt64` | `short`, `integer`, `long`, `unsigned_long` |
-/// | `Float32`, `Float64` | `float`, `double` |
+/// | `Float32` | `float`, marked as one of 32-bit floats in its `meta` |
+/// | `Float64` | `double` |
 /// | `Decimal`, `Int128`, `UInt128` | `double` (searches see the nearest one) |
 /// | `Boolean` | `boolean` |
 /// | `String`, `Categorical`, `Enum` | `keyword` with [`MappingOptions::ignore_above`] |
@@ -72,7 +85,7 @@ impl Default for MappingOptions {
 /// | `String` of dates, with [`MappingOptions::dates_in_text`] | `date` |
 /// | `Time` | `keyword` |
 /// | `Date`, `Datetime` in ms or µs | `date` (searches see milliseconds; `_source` has all digits) |
-/// | `Datetime` in ns | `date_nanos`, or `date` if a sample has one before 1970, which that cannot hold |
+/// | `Datetime` in ns | `date_nanos`, or `date` if a sample has one before 1970, which `date_nanos` cannot hold |
 /// | `Duration` | `long`, in the column's unit |
 /// | `Binary` | `binary` |
 /// | `Array(Float32, n)` | `dense_vector` of n dimensions, up to 4,096 of them, and outside lists |
@@ -80,9 +93,12 @@ impl Default for MappingOptions {
 /// | `Struct` | `object` with its fields, or `nested` on request |
 /// | `Null` | none: the column has no values |
 ///
-/// A decimal is a `double`: `_source` keeps its digits as they were written, as long as it is
-/// asked for whole (Elasticsearch writes a filtered one anew). It is no `scaled_float`, which rounds what it is searched by and overflows a `long`
-/// with as few as nineteen digits.
+/// A decimal is a `double`: `_source` keeps its digits as written, as long as it is requested whole
+/// (Elasticsearch reformats a filtered one). It is not a `scaled_float`, which rounds the value that
+/// searches see and overflows a `long` with as few as nineteen digits.
+///
+/// The mark on a `float` lets [`crate::HitDecoder`] read the column back as `Float32`; see
+/// [`crate::FieldSource::Auto`].
 ///
 /// # Errors
 /// [`ErrorKind::UnsupportedType`] names the column of any other type.
@@ -90,28 +106,64 @@ pub fn infer_mapping(schema: &Schema) -> Result<Mapping, Error> {
     infer_mapping_with(schema, &MappingOptions::default())
 }
 
-/// As [`infer_mapping`], with choices.
+/// Like [`infer_mapping`], with options.
 ///
 /// The server compares vectors by their cosine unless the mapping says otherwise, and then
 /// refuses those of length zero.
 ///
 /// # Errors
-/// [`ErrorKind::UnsupportedType`] for a type that Elasticsearch has no counterpart of, for
-/// names that are both a value and an object with [`FieldNames::Objects`], and for a field
-/// that cannot be the vector or the nested field that the options say it is;
-/// [`ErrorKind::UnknownColumn`] for an option that names no field.
+/// [`ErrorKind::UnsupportedType`] for a type without a counterpart in Elasticsearch, for names that
+/// are both a value and an object with [`DottedNames::Objects`], and for a field that cannot be the
+/// vector or the nested field that the options name; [`ErrorKind::UnknownColumn`] for an option
+/// that names no field.
 pub fn infer_mapping_with(schema: &Schema, options: &MappingOptions) -> Result<Mapping, Error> {
     Inference { options, sample: Sample::default() }.mapping(schema)
 }
 
-/// As [`infer_mapping_with`], from rows that stand for all: their values tell long texts from
-/// short ones, how many numbers a vector has, and whether instants fit `date_nanos`.
+/// Like [`infer_mapping_with`], from representative rows: their values show which texts are long,
+/// how many numbers a vector has, and if instants fit `date_nanos`.
 ///
 /// # Errors
-/// As [`infer_mapping_with`], and for a list that is to be a vector and is not always of the
-/// same length.
+/// As [`infer_mapping_with`], and for a list that is to be a vector and varies in length.
 pub fn infer_mapping_of(sample: &DataFrame, options: &MappingOptions) -> Result<Mapping, Error> {
     Inference { options, sample: Sample::of(sample, options)? }.mapping(sample.schema())
+}
+
+/// Like [`infer_mapping_of`], from representative JSON documents.
+///
+/// | JSON | Elasticsearch |
+/// |---|---|
+/// | whole numbers | `long`; `unsigned_long` if some are above its range and none is negative; else `double` |
+/// | other numbers | `double` |
+/// | booleans | `boolean` |
+/// | strings | `keyword`, `text` or `date`, as [`infer_mapping`] maps a `String` |
+/// | values of several of these types | `keyword` |
+/// | arrays | as their elements |
+/// | objects | `object`, or `nested` on request |
+/// | only nulls and empty arrays | none |
+///
+/// Unlike the dynamic mapping of Elasticsearch, it maps a number with a fraction to `double`,
+/// which loses no digits, and decides after all documents, not after the first one.
+///
+/// ```
+/// use es_frame::{MappingOptions, infer_mapping_of_json};
+/// use serde_json::json;
+///
+/// let documents = [json!({"value": 1, "at": "2013-01-31T06:00:00Z"}), json!({"value": 0.5})];
+/// let options = MappingOptions { dates_in_text: true, ..MappingOptions::default() };
+/// let mapping = infer_mapping_of_json(&documents, &options)?;
+/// assert_eq!(mapping.properties["value"], json!({"type": "double"}));
+/// assert_eq!(mapping.properties["at"], json!({"type": "date"}));
+/// # Ok::<(), es_frame::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`infer_mapping_of`], [`ErrorKind::Row`] for a document that is not an object, and
+/// [`ErrorKind::UnsupportedType`] for a field that is an object in one document and a value in
+/// another.
+pub fn infer_mapping_of_json(sample: &[Value], options: &MappingOptions) -> Result<Mapping, Error> {
+    let (schema, sample) = json::schema_of(sample, options)?;
+    Inference { options, sample }.mapping(&schema)
 }
 
 struct Inference<'a> {
@@ -119,11 +171,11 @@ struct Inference<'a> {
     sample: Sample,
 }
 
-/// Where a field stands, as far as its type depends on it.
+/// The position of a field, as far as its type depends on it.
 #[derive(Clone, Copy)]
 struct Place<'a> {
     path: &'a str,
-    /// Whether a document may have several values of it, so that it cannot be a vector.
+    /// True if a document may have several values of it, so that it cannot be a vector.
     in_list: bool,
 }
 
@@ -136,15 +188,15 @@ impl Inference<'_> {
                     .with_help(suggestion(name, "columns", known)));
             }
         }
-        if self.options.names == FieldNames::Objects {
+        if self.options.dotted_names == DottedNames::Objects {
             check_paths(&schema.iter_names().map(|name| name.as_str()).collect::<Vec<_>>())?;
         }
         let mut properties = Properties::new();
         for (name, dtype) in schema.iter() {
             let Some(definition) = self.definition(Place { path: name, in_list: false }, dtype)? else { continue };
-            match self.options.names {
-                FieldNames::Flat => drop(properties.insert(name.to_string(), definition)),
-                FieldNames::Objects => insert(&mut properties, name, definition),
+            match self.options.dotted_names {
+                DottedNames::Flat => drop(properties.insert(name.to_string(), definition)),
+                DottedNames::Objects => insert(&mut properties, name, definition),
             }
         }
         Ok(Mapping::new(properties))
@@ -168,7 +220,7 @@ impl Inference<'_> {
             DataType::Int32 | DataType::UInt16 => "integer",
             DataType::Int64 | DataType::UInt32 | DataType::Duration(_) => "long",
             DataType::UInt64 => "unsigned_long",
-            DataType::Float32 => "float",
+            DataType::Float32 => return Ok(Some(single_precision())),
             DataType::Float64 | DataType::Decimal(..) | DataType::Int128 | DataType::UInt128 => "double",
             DataType::String if self.sample.has_long_text(path) => {
                 return Ok(Some(json!({"type": "text", "fields": {"keyword": self.keyword()}})));
@@ -191,7 +243,7 @@ impl Inference<'_> {
             other => {
                 return Err(Error::new(
                     ErrorKind::UnsupportedType,
-                    format!("column {path} has the type {other}, which Elasticsearch has no type for"),
+                    format!("column {path} has the type {other}, which has no counterpart in Elasticsearch"),
                 )
                 .with_help("cast the column to a number, a string or a date before it is indexed"));
             }
@@ -216,7 +268,7 @@ impl Inference<'_> {
         Ok(if nested { json!({"type": "nested", "properties": properties}) } else { json!({"properties": properties}) })
     }
 
-    /// A field that the options say is a vector.
+    /// The definition of a field that the options name as a vector.
     fn vector(&self, place: Place<'_>, dtype: &DataType) -> Result<Value, Error> {
         let path = place.path;
         if place.in_list {
@@ -255,7 +307,7 @@ fn innermost(dtype: &DataType) -> &DataType {
     }
 }
 
-/// Whether a path is that of a field, or of one inside it.
+/// True if a path is that of a field, or of one inside it.
 fn is_at(path: &str, name: &str, dtype: &DataType) -> bool {
     let Some(rest) = path.strip_prefix(name) else { return false };
     match (rest.strip_prefix('.'), innermost(dtype)) {
@@ -271,7 +323,7 @@ fn insert(properties: &mut Properties, path: &str, definition: Value) {
         return;
     };
     let object = properties.entry(name).or_insert_with(|| json!({"properties": {}}));
-    // Names that are both a field and an object were refused before.
+    // Names that are both a field and an object are refused by `check_paths`.
     if let Some(inner) = object.get_mut("properties").and_then(Value::as_object_mut) {
         insert(inner, rest, definition);
     }

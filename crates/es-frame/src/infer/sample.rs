@@ -1,4 +1,4 @@
-//! What the values of a sample tell about columns and the fields inside them.
+//! The facts that the values of a sample show about columns and the fields inside them.
 
 use std::collections::{HashMap, HashSet};
 
@@ -30,10 +30,7 @@ impl Sample {
     fn add(&mut self, path: &str, series: &Series, options: &MappingOptions) -> Result<(), Error> {
         match series.dtype() {
             DataType::String => {
-                // Counting characters is slow; there are never more of them than bytes.
-                let is_long =
-                    |text: &str| text.len() > options.longest_keyword && text.chars().count() > options.longest_keyword;
-                if series.str()?.iter().flatten().any(is_long) {
+                if series.str()?.iter().flatten().any(|text| is_long(text, options)) {
                     self.long_texts.insert(path.to_owned());
                 }
                 let mut values = series.str()?.iter().flatten().peekable();
@@ -67,7 +64,17 @@ impl Sample {
         Ok(())
     }
 
-    fn add_lengths(&mut self, path: &str, lengths: impl IntoIterator<Item = usize>) {
+    pub(super) fn add_text(&mut self, path: &str, text: &str, options: &MappingOptions) {
+        if is_long(text, options) {
+            self.long_texts.insert(path.to_owned());
+        }
+    }
+
+    pub(super) fn add_dates(&mut self, path: String) {
+        self.dates.insert(path);
+    }
+
+    pub(super) fn add_lengths(&mut self, path: &str, lengths: impl IntoIterator<Item = usize>) {
         for length in lengths {
             let known = self.dimensions.entry(path.to_owned()).or_insert(Ok(length));
             if let Ok(other) = *known
@@ -90,7 +97,7 @@ impl Sample {
         self.early_instants.contains(path)
     }
 
-    /// How many numbers each list of a column has.
+    /// The number of values in each list of a column.
     pub(super) fn dimensions(&self, path: &str) -> Result<usize, Error> {
         let refused =
             |message: String, help: &str| Err(Error::new(ErrorKind::UnsupportedType, message).with_help(help));
@@ -101,15 +108,20 @@ impl Sample {
                 "vectors of a field all have the same length",
             ),
             None => refused(
-                format!("column {path} cannot be a vector, as no value tells how long it is"),
+                format!("column {path} cannot be a vector, as no value shows its length"),
                 "cast the column to an array of its length, or infer the mapping from a sample with values",
             ),
         }
     }
 }
 
-/// Whether a `date` field takes a text (`strict_date_optional_time`).
-fn is_date(text: &str) -> bool {
+fn is_long(text: &str, options: &MappingOptions) -> bool {
+    // Counting characters is slow; there are never more of them than bytes.
+    text.len() > options.longest_keyword && text.chars().count() > options.longest_keyword
+}
+
+/// True if a `date` field accepts the text (`strict_date_optional_time`).
+pub(super) fn is_date(text: &str) -> bool {
     let is_instant = || text.as_bytes().get(10) == Some(&b'T') && text.parse::<jiff::Timestamp>().is_ok();
     read_instant(text, 1_000).is_some() || is_instant()
 }

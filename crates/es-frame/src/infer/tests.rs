@@ -35,13 +35,14 @@ fn of_sample(column: Column, options: &MappingOptions) -> Result<Value, Error> {
 #[test]
 fn each_type_has_its_counterpart() {
     let keyword = json!({"type": "keyword", "ignore_above": 8191});
+    let single = json!({"type": "float", "meta": {"value_type": "float32"}});
     let vector = array(DataType::Float32, 3);
     let nested = object(&[("x", DataType::UInt64), ("n", DataType::Null), ("v", vector.clone())]);
     let table = [
         (DataType::Int16, json!({"type": "short"})),
         (DataType::UInt32, json!({"type": "long"})),
         (DataType::UInt64, json!({"type": "unsigned_long"})),
-        (DataType::Float32, json!({"type": "float"})),
+        (DataType::Float32, single.clone()),
         (DataType::Decimal(38, 4), json!({"type": "double"})),
         (DataType::Int128, json!({"type": "double"})),
         (DataType::String, keyword.clone()),
@@ -51,16 +52,16 @@ fn each_type_has_its_counterpart() {
         (list(DataType::Int8), json!({"type": "byte"})),
         (list(list(DataType::String)), keyword),
         (vector.clone(), json!({"type": "dense_vector", "dims": 3})),
-        (array(DataType::Float32, 4097), json!({"type": "float"})),
+        (array(DataType::Float32, 4097), single.clone()),
         (array(DataType::Float64, 3), json!({"type": "double"})),
         // A document has one vector of a field.
-        (list(vector.clone()), json!({"type": "float"})),
-        (array(vector.clone(), 2), json!({"type": "float"})),
+        (list(vector.clone()), single.clone()),
+        (array(vector.clone(), 2), single.clone()),
         (
             nested.clone(),
             json!({"properties": {"x": {"type": "unsigned_long"}, "v": {"type": "dense_vector", "dims": 3}}}),
         ),
-        (list(nested), json!({"properties": {"x": {"type": "unsigned_long"}, "v": {"type": "float"}}})),
+        (list(nested), json!({"properties": {"x": {"type": "unsigned_long"}, "v": single}})),
     ];
     for (dtype, expected) in table {
         assert_eq!(inferred(dtype.clone(), &MappingOptions::default()), expected, "{dtype}");
@@ -98,7 +99,7 @@ fn what_is_nested_and_what_is_a_vector_can_be_said() {
         refused(DataType::Int8, vector.clone()),
         (ErrorKind::UnsupportedType, "column c of the type i8 cannot be a vector".into())
     );
-    assert!(refused(list(DataType::Int8), vector.clone()).1.contains("no value tells how long it is"));
+    assert!(refused(list(DataType::Int8), vector.clone()).1.contains("no value shows its length"));
     assert!(refused(array(DataType::Int8, 4097), vector).1.contains("of 4097 dimensions"));
     assert!(refused(DataType::String, nested).1.contains("cannot be nested"));
     assert_eq!(refused(object(&[("e", DataType::Int8)]), unknown).0, ErrorKind::UnknownColumn);
@@ -107,7 +108,7 @@ fn what_is_nested_and_what_is_a_vector_can_be_said() {
 #[test]
 fn dotted_names_are_objects_on_request() {
     let columns = schema(&[("a.b", DataType::Int8), ("c", DataType::Boolean), ("a.d.e", DataType::Int16)]);
-    let options = MappingOptions { names: FieldNames::Objects, ..MappingOptions::default() };
+    let options = MappingOptions { dotted_names: DottedNames::Objects, ..MappingOptions::default() };
     assert_eq!(
         Value::Object(infer_mapping_with(&columns, &options).unwrap().properties),
         json!({

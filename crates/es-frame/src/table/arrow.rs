@@ -18,7 +18,7 @@ use super::builder::{ColumnBuilder, Value};
 use super::types::{ColumnType, TableColumn};
 use crate::error::{Error, ErrorKind};
 
-/// What a stream ends with. A stream without it may have been cut off between two batches.
+/// The end of a stream. A stream without it may have been cut off between two batches.
 const END: &[u8] = &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
 
 /// The metadata of a field that names its type in Elasticsearch.

@@ -57,9 +57,9 @@ enum Values {
 pub(super) struct ColumnBuilder {
     column_type: ColumnType,
     values: Values,
-    /// How many values each row has.
+    /// The number of values of each row.
     lengths: Vec<u32>,
-    /// Whether some row has more than one.
+    /// True if some row has more than one.
     has_several: bool,
 }
 
@@ -248,7 +248,7 @@ fn instant(value: &Value<'_>, per_second: i64) -> Result<i64, Misfit> {
     timestamp.as_nanosecond().div_euclid(per_unit).try_into().map_err(|_| Misfit::Kind)
 }
 
-/// Whether a fraction of a second has digits after the third that count.
+/// True if a fraction of a second has digits after the third that count.
 fn has_more_digits(text: &str) -> bool {
     let Some((_, fraction)) = text.split_once('.') else { return false };
     fraction.bytes().take_while(u8::is_ascii_digit).skip(3).any(|digit| digit != b'0')

@@ -16,7 +16,7 @@ const VALUE: &str = "\u{1}";
 /// A value in a message has at most so many characters.
 const SHOWN: usize = 60;
 
-/// What an answer holds.
+/// The content of an answer.
 pub(super) struct Answer {
     pub(super) columns: Vec<TableColumn>,
     pub(super) builders: Vec<ColumnBuilder>,
@@ -211,7 +211,7 @@ fn fill(column: &TableColumn, builder: &mut ColumnBuilder, cell: &RawValue, take
     Ok(())
 }
 
-/// Whether the values of a column are scalars, of which a row may have several.
+/// True if the values of a column are scalars, of which a row may have several.
 fn is_plain(column: &TableColumn) -> bool {
     const TEXTS: [&str; 16] = [
         "keyword",

@@ -3,7 +3,7 @@
 use polars::prelude::{DataType, Field, TimeUnit, TimeZone};
 use serde::Deserialize;
 
-/// What a column of a result holds.
+/// The values of a column of a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ColumnType {
     Boolean,
@@ -20,7 +20,7 @@ pub(super) enum ColumnType {
     Text,
     /// A point as text (WKT) or bytes (WKB): its two coordinates, x first.
     Point {
-        /// Whether they are a longitude and a latitude.
+        /// True if they are a longitude and a latitude.
         is_geographic: bool,
     },
 }
@@ -96,7 +96,7 @@ impl TableColumn {
         Self { name, column_type: ColumnType::of(&es_type), es_type }
     }
 
-    /// Whether the server returns null for whatever documents hold.
+    /// True if the server returns null for whatever documents hold.
     pub(super) fn is_unreturned(&self) -> bool {
         matches!(self.es_type.as_str(), "unsupported" | "nested" | "object")
     }

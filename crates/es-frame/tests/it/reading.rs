@@ -2,13 +2,16 @@
 
 use base64::Engine as _;
 use es_core::{Mapping, Version};
-use es_frame::{CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, Values, VectorForm};
+use es_frame::{
+    CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, Retrieval, Values, VectorForm, WriterOptions,
+    infer_mapping,
+};
 use es_testing::Node;
 use polars::prelude::*;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::support::{create, live};
+use crate::support::{create, live, send};
 
 /// All documents of an index, in the order of their field `row`.
 async fn read(node: &Node, index: &str, mapping: &Mapping, options: &DecodeOptions) -> DataFrame {
@@ -39,7 +42,8 @@ async fn every_type_is_read_in_either_way() {
     let index = format!("{}types", scope.prefix());
     let properties = json!({
         "row": {"type": "long"}, "boolean": {"type": "boolean"}, "byte": {"type": "byte"}, "short": {"type": "short"},
-        "integer": {"type": "integer"}, "long": {"type": "long"}, "float": {"type": "float"}, "double": {"type": "double"},
+        "integer": {"type": "integer"}, "long": {"type": "long"}, "float": {"type": "float", "meta": {"value_type": "float32"}},
+        "double": {"type": "double"},
         "keyword": {"type": "keyword"}, "ip": {"type": "ip"}, "date": {"type": "date", "format": "dd/MM/yyyy||epoch_second"},
         "date_nanos": {"type": "date_nanos"}, "binary": {"type": "binary", "doc_values": true},
         "o": {"properties": {"x": {"type": "integer"}}}
@@ -80,6 +84,85 @@ async fn every_type_is_read_in_either_way() {
     }
 }
 
+/// Dynamic mapping makes a `float` of any number with a fraction, and the document keeps its digits.
+#[tokio::test]
+async fn numbers_of_dynamic_fields_keep_their_digits() {
+    let Some((node, version, scope)) = live("numbers_of_dynamic_fields_keep_their_digits").await else { return };
+    let index = format!("{}dynamic", scope.prefix());
+    let settings = json!({"settings": {"number_of_shards": 1, "number_of_replicas": 0}});
+    node.json(Method::PUT, &format!("/{index}"), settings.to_string()).await;
+    for (row, value) in [0.333_333_333_333_333_3, 0.1, 16_777_217.5].into_iter().enumerate() {
+        let document = json!({"row": row, "value": value, "o": {"value": value}}).to_string();
+        node.json(Method::PUT, &format!("/{index}/_doc/{row}?refresh=true"), document).await;
+    }
+    let described = node.get(&format!("/{index}")).await;
+    let mapping: Mapping = serde_json::from_value(described[&index]["mappings"].clone()).unwrap();
+    assert_eq!(mapping.properties["value"], json!({"type": "float"}));
+
+    let found = read(&node, &index, &mapping, &options(version, FieldSource::Auto)).await;
+    for name in ["value", "o.value"] {
+        let numbers = found.column(name).unwrap().f64().unwrap().to_vec();
+        assert_eq!(numbers, [0.333_333_333_333_333_3, 0.1, 16_777_217.5].map(Some), "{name}");
+    }
+    // Doc values have what searches see.
+    let found = read(&node, &index, &mapping, &options(version, FieldSource::DocValues)).await;
+    let numbers = found.column("value").unwrap().f32().unwrap().to_vec();
+    assert_eq!(numbers, [0.333_333_34_f32, 0.1, 16_777_218.0].map(Some));
+}
+
+/// A `Float32` column is one again, from doc values, with every bit.
+#[tokio::test]
+async fn single_precision_columns_come_back() {
+    let Some((node, version, scope)) = live("single_precision_columns_come_back").await else { return };
+    let index = format!("{}single", scope.prefix());
+    let values = [0.1_f32, f32::MIN_POSITIVE, f32::MAX, -0.0, 16_777_216.0, 1.0 / 3.0];
+    let mut frame = df!("row" => [0_i64, 1, 2, 3, 4, 5], "value" => values).unwrap();
+    frame.rechunk_mut();
+    create(&node, &index, infer_mapping(frame.schema()).unwrap()).await;
+    let options_of_writer = WriterOptions { id: vec!["row".into()], ..WriterOptions::default() };
+    send(&node, &index, &frame, &options_of_writer).await;
+    let described = node.get(&format!("/{index}")).await;
+    let mapping: Mapping = serde_json::from_value(described[&index]["mappings"].clone()).unwrap();
+    for retrieval in [FieldSource::Auto, FieldSource::DocValues, FieldSource::Source] {
+        let options = options(version, retrieval);
+        let found = read(&node, &index, &mapping, &options).await;
+        let bits: Vec<u32> = found.column("value").unwrap().f32().unwrap().iter().flatten().map(f32::to_bits).collect();
+        assert_eq!(bits, values.map(f32::to_bits), "{retrieval}");
+        let decoder = HitDecoder::with_options(&mapping, &options).unwrap();
+        assert_eq!(*decoder.retrieval() == Retrieval::DocValues, retrieval != FieldSource::Source);
+    }
+}
+
+/// A limit on keywords, and leniency with malformed values, can be settings of an index, which its
+/// mapping does not show.
+#[tokio::test]
+async fn values_that_a_setting_keeps_out_are_an_error() {
+    let Some((node, version, scope)) = live("values_that_a_setting_keeps_out_are_an_error").await else { return };
+    let index = format!("{}lenient", scope.prefix());
+    let mapping = Mapping::new(
+        json!({"row": {"type": "long"}, "n": {"type": "integer"}, "a": {"type": "alias", "path": "n"}})
+            .as_object()
+            .unwrap()
+            .clone(),
+    );
+    let settings = json!({"number_of_replicas": 0, "index.mapping.ignore_malformed": true});
+    let body = json!({"settings": settings, "mappings": mapping});
+    node.json(Method::PUT, &format!("/{index}"), body.to_string()).await;
+    let document = json!({"row": 0, "n": "many"}).to_string();
+    node.json(Method::PUT, &format!("/{index}/_doc/one?refresh=true"), document).await;
+    for name in ["n", "a"] {
+        let columns = ColumnRequest::Named(vec![name.to_owned()]);
+        let decoder =
+            HitDecoder::with_options(&mapping, &DecodeOptions { columns, ..options(version, FieldSource::Auto) })
+                .unwrap();
+        let mut body = json!({});
+        decoder.ask(&mut body);
+        let answer = node.json(Method::POST, &format!("/{index}/_search"), body.to_string()).await;
+        let error = decoder.decode(answer.to_string().as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), format!("field {name} of document one holds a value that doc values leave out"));
+    }
+}
+
 /// The number of the last instant is what the server keeps for documents without a value, where
 /// it sorts them, and doc values tell it as null.
 #[tokio::test]
@@ -102,7 +185,7 @@ async fn the_last_instant_is_told_from_no_value() {
 
     for retrieval in [FieldSource::Source, FieldSource::DocValues] {
         for (values, several) in [(Values::First, 0), (Values::Last, i64::MAX)] {
-            let policy = CellPolicy { values, ..CellPolicy::default() };
+            let policy = CellPolicy { values: Some(values), ..CellPolicy::default() };
             let options = DecodeOptions { policy, ..options(version, retrieval) };
             let found = read(&node, &index, &mapping, &options).await;
             for name in ["date", "date_nanos"] {
@@ -244,8 +327,8 @@ async fn dates_are_read_as_the_server_reads_them() {
 }
 
 #[tokio::test]
-async fn values_that_doc_values_leave_out_are_told() {
-    let Some((node, version, scope)) = live("values_that_doc_values_leave_out_are_told").await else { return };
+async fn values_that_doc_values_leave_out_are_an_error() {
+    let Some((node, version, scope)) = live("values_that_doc_values_leave_out_are_an_error").await else { return };
     let index = format!("{}long", scope.prefix());
     let properties = json!({
         "row": {"type": "long"}, "k": {"type": "keyword", "ignore_above": 3}, "v": {"type": "dense_vector", "dims": 2},

@@ -103,7 +103,7 @@ impl Bits {
 pub(crate) struct Texts {
     values: MutableBinaryViewArray<str>,
     validity: Validity,
-    /// Where a text with escapes is put together.
+    /// The buffer for texts with escapes.
     unescaped: Vec<u8>,
 }
 

@@ -95,7 +95,7 @@ impl Formats {
         Self { alternatives: vec![Format::Epoch(1_000), Format::NullIsLast], first: First::Epoch(1_000) }
     }
 
-    /// Whether a `null` in an array is an instant.
+    /// True if a `null` in an array is an instant.
     pub(crate) fn take_null(&self) -> bool {
         self.alternatives.iter().any(|format| matches!(format, Format::NullIsLast))
     }

@@ -6,7 +6,9 @@ use es_core::Property;
 use serde_json::Value;
 
 use crate::decode::date_format::{DATE, DATE_NANOS, Formats};
+use crate::decode::options::{Policy, StoredSource, Values};
 use crate::decode::shape::Shape;
+use crate::precision::is_single_precision;
 
 /// A field as a column.
 pub(super) struct FieldType {
@@ -22,9 +24,11 @@ pub(super) struct FieldType {
 
 const TEXT: &str = "is text, which has no doc values";
 const ROUNDED: &str = "keeps rounded doc values";
+const SINGLE: &str = "is float, and its documents may hold numbers with more digits than its doc values";
+const SCRIPT: &str = "is computed by a script, so `_source` does not hold it";
 const NONE: &str = "is of a type without doc values";
 
-/// What a field type is as a column. A type that is not known here becomes text, with the JSON
+/// The column of a field type. A type that is not known here becomes text, with the JSON
 /// of what is none, so that nothing is lost.
 pub(super) fn field_type(name: &str, property: Option<Property<'_>>) -> FieldType {
     let both = |shape: Shape| FieldType { source: Ok(shape.clone()), doc: Ok(shape), lossy: None, doc_format: None };
@@ -43,9 +47,10 @@ pub(super) fn field_type(name: &str, property: Option<Property<'_>>) -> FieldTyp
         "integer" => both(Shape::Int32),
         "long" => both(Shape::Int64),
         "unsigned_long" => both(Shape::UInt64),
-        "float" => both(Shape::Float32),
+        "float" if property.is_some_and(is_single_precision) => both(Shape::Float32),
+        "float" => FieldType { doc: Ok(Shape::Float32), lossy: Some(SINGLE), ..both(Shape::Float64) },
         "double" => both(Shape::Float64),
-        "half_float" => rounded(Shape::Float32),
+        "half_float" => FieldType { doc: Ok(Shape::Float32), ..rounded(Shape::Float64) },
         "scaled_float" => rounded(Shape::Float64),
         "date" | "date_nanos" => date(name, property),
         "keyword" | "constant_keyword" | "wildcard" | "version" | "counted_keyword" => both(Shape::Text),
@@ -58,12 +63,12 @@ pub(super) fn field_type(name: &str, property: Option<Property<'_>>) -> FieldTyp
         "geo_point" => rounded(Shape::Point),
         "token_count" => doc(Shape::Int32),
         "murmur3" => doc(Shape::Int64),
-        "rank_feature" => source(Shape::Float32, NONE),
+        "rank_feature" => source(Shape::Float64, NONE),
         "dense_vector" => vector(property),
         "join" => source(Shape::Join, "is a relation, of which doc values have the name alone"),
         "integer_range" => source(Shape::Range(Box::new(Shape::Int32)), NONE),
         "long_range" => source(Shape::Range(Box::new(Shape::Int64)), NONE),
-        "float_range" => source(Shape::Range(Box::new(Shape::Float32)), NONE),
+        "float_range" => source(Shape::Range(Box::new(Shape::Float64)), NONE),
         "double_range" => source(Shape::Range(Box::new(Shape::Float64)), NONE),
         // A bound may leave out parts that the server then fills in, the upper one upwards.
         "date_range" => source(Shape::Range(Box::new(Shape::Text)), NONE),
@@ -77,6 +82,28 @@ pub(super) fn field_type(name: &str, property: Option<Property<'_>>) -> FieldTyp
         | "exponential_histogram"
         | "aggregate_metric_double" => source(Shape::Json, NONE),
         _ => source(Shape::TextOrJson, NONE),
+    }
+}
+
+impl FieldType {
+    /// The type of a field by what its index stores of documents.
+    pub(super) fn stored(self, name: &str, property: Property<'_>, policy: Policy, stored: StoredSource) -> Self {
+        if property.parameter("script").is_some() {
+            return Self { source: Err(SCRIPT.to_owned()), lossy: None, ..self };
+        }
+        // A synthetic source has the numbers of doc values, unless the field or, for arrays, the
+        // index keeps them as they were sent.
+        let is_rebuilt = stored == StoredSource::Synthetic
+            && policy.values == Values::One
+            && property.parameter("synthetic_source_keep").is_none();
+        match (name, self.doc) {
+            ("float" | "half_float", Ok(shape)) if is_rebuilt => {
+                Self { source: Ok(shape.clone()), doc: Ok(shape), lossy: None, ..self }
+            }
+            // There is nothing beyond the doc values, and the column's type says their precision.
+            ("float", doc) if stored == StoredSource::Disabled => Self { doc, lossy: None, ..self },
+            (_, doc) => Self { doc, ..self },
+        }
     }
 }
 
@@ -113,7 +140,7 @@ fn vector(property: Option<Property<'_>>) -> FieldType {
     }
 }
 
-/// Whether a type is left out of `_source` from 9.2 on unless it is asked for.
+/// True if a type is left out of `_source` from 9.2 on unless it is asked for.
 pub(super) fn is_vector(name: &str) -> bool {
     matches!(name, "dense_vector" | "sparse_vector" | "rank_vectors" | "semantic_text")
 }

@@ -1,7 +1,8 @@
-//! Which columns there are, what type each has, and where the server takes its values from.
+//! The columns of an index, their types, and the place from which the server takes their values.
 //!
-//! `resolve` finds what a name stands for in the mapping, `field_type` says what a type is as
-//! a column, and here it is decided where each column is read from, and why.
+//! `resolve` finds the field of a name in the mapping, `field_type` maps Elasticsearch types to
+//! columns, `request` builds the search body, and this module decides where each column is read
+//! from, and why.
 
 mod field_type;
 mod request;
@@ -12,7 +13,7 @@ use polars::prelude::DataType;
 
 use super::cells::Cell;
 use super::hit::{Hits, Metadata};
-use super::options::{CellPolicy, ColumnRequest, DecodeOptions, FieldSource, StoredSource, Values};
+use super::options::{CellPolicy, ColumnRequest, DecodeOptions, FieldSource, Policy, StoredSource, Values};
 use super::places::Places;
 use super::shape::{Shape, listed};
 use super::table::Table;
@@ -27,21 +28,21 @@ use resolve::Candidate;
 /// two meet: on one node and over documents of 5 and of 19 fields, at three or four columns.
 pub(crate) const MOST_DOC_VALUES: usize = 4;
 
-/// Where the server takes the values from.
+/// The place from which the server takes the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Retrieval {
     /// All from doc values: columnar on the server, nothing else is read.
     DocValues,
-    /// Some from `_source`, for which whole documents are read and cut down; what is not in it
-    /// comes from doc values.
+    /// Some from `_source`, for which the server reads whole documents; values that it does not
+    /// contain come from doc values.
     Source {
-        /// Why: the first column that doc values cannot give as it was written, or how many
-        /// columns there are.
+        /// The reason: the first column that doc values cannot give as written, or the number of
+        /// columns.
         because: String,
     },
 }
 
-/// Where a column's values are in a hit.
+/// The place of a column's values in a hit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
     /// Beside the document.
@@ -62,10 +63,10 @@ pub(crate) struct PlannedColumn {
     pub(crate) name: String,
     pub(crate) field_type: String,
     pub(crate) shape: Shape,
-    pub(crate) policy: CellPolicy,
+    pub(crate) policy: Policy,
     pub(crate) place: Place,
-    /// Whether a document can have values that its doc values lack.
-    pub(crate) is_watched: bool,
+    /// The field whose ignored values the column lacks.
+    pub(crate) watched: Option<String>,
 }
 
 impl PlannedColumn {
@@ -74,12 +75,12 @@ impl PlannedColumn {
     }
 }
 
-/// How an index is read.
+/// The plan for reading an index.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) columns: Vec<PlannedColumn>,
     pub(crate) retrieval: Retrieval,
-    /// What is put into the body of a search.
+    /// The members of the search body.
     pub(crate) request: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -125,8 +126,8 @@ impl Plan {
                     }
                 }
             }
-            if column.is_watched {
-                watched.push((column.name.clone(), cell));
+            if let Some(field) = &column.watched {
+                watched.push((field.clone(), cell));
             }
         }
         let cell = |column: &PlannedColumn| {
@@ -151,7 +152,7 @@ fn check_names(candidates: &[Candidate], policies: &IndexMap<String, CellPolicy>
             let known = candidates.iter().map(|candidate| candidate.name.as_str());
             return Err(Error::new(
                 ErrorKind::UnknownColumn,
-                format!("a policy is set for {name}, which is no column that is read"),
+                format!("a policy is set for {name}, which is not a column that is read"),
             )
             .with_help(suggestion(name, "columns", known)));
         }
@@ -190,16 +191,18 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
     let refused = |why: &str, help: &str| {
         Err(Error::new(ErrorKind::UnsupportedType, format!("field {name} {why}")).with_help(help))
     };
-    let column = |shape: Shape, place: Place, is_watched: bool| PlannedColumn {
+    // A setting of the index, too, can keep values out of doc values; each document lists them.
+    let watched = candidate.watched.clone();
+    let column = |shape: Shape, place: Place, watched: Option<String>| PlannedColumn {
         name: candidate.name.clone(),
         field_type: candidate.field_type.clone(),
         shape,
         policy: candidate.policy,
         place,
-        is_watched,
+        watched,
     };
     if let Some((place, shape)) = candidate.fixed {
-        return Ok(column(shape, place, false));
+        return Ok(column(shape, place, None));
     }
     let is_kept = options.stored_source != StoredSource::Disabled;
     let is_strict = options.retrieval != FieldSource::DocValues;
@@ -209,9 +212,9 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
             // A constant is in the mapping, and a document need not have it.
             match doc {
                 Ok(constant) if candidate.field_type == "constant_keyword" => {
-                    Ok(column(constant.clone(), doc_place, false))
+                    Ok(column(constant.clone(), doc_place, None))
                 }
-                _ => Ok(column(shape.clone(), Place::Source(paths.clone()), false)),
+                _ => Ok(column(shape.clone(), Place::Source(paths.clone()), None)),
             }
         }
         (_, Ok(shape)) => {
@@ -219,23 +222,20 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
             match candidate.lossy {
                 Some(why) if is_strict && !candidate.is_list_only() => refused(
                     &format!("{why}, and `_source` cannot be read for it"),
-                    "ask for doc values to take them as they are, or leave the column out",
+                    "read doc values as they are (`FieldSource::DocValues`), or leave the column out",
                 ),
-                lossy => {
-                    let is_watched = lossy.is_some_and(|why| why.contains("`ignore_"));
-                    Ok(column(shape.clone(), doc_place, is_watched))
-                }
+                _ => Ok(column(shape.clone(), doc_place, watched)),
             }
         }
-        (Ok((shape, _)), Err(_)) if !is_kept && candidate.is_stored => Ok(column(shape.clone(), Place::Stored, false)),
+        (Ok((shape, _)), Err(_)) if !is_kept && candidate.is_stored => Ok(column(shape.clone(), Place::Stored, None)),
         (Ok((_, _)), Err(why)) if !is_kept => {
             refused(&format!("{why}, and the index keeps no `_source`"), "leave the column out")
         }
         (Ok((shape, paths)), Err(why)) => {
             if options.retrieval == FieldSource::DocValues {
-                return refused(why, "leave the column out, or let it be read from `_source`");
+                return refused(why, "leave the column out, or read it from `_source` (`FieldSource::Source`)");
             }
-            Ok(column(shape.clone(), Place::Source(paths.clone()), false))
+            Ok(column(shape.clone(), Place::Source(paths.clone()), None))
         }
         (Err(why), Err(doc)) => refused(&format!("{doc}, and {why}"), "name the columns to read, without this one"),
     }
@@ -253,7 +253,7 @@ impl Candidate {
         }
     }
 
-    /// Whether doc values lose only the order of several values.
+    /// True if doc values lose only the order of several values.
     fn is_list_only(&self) -> bool {
         self.policy.values != Values::One && self.lossy == Some(resolve::ORDER)
     }

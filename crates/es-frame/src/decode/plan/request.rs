@@ -57,7 +57,7 @@ pub(super) fn request(mapping: &Mapping, options: &DecodeOptions, columns: &[Pla
     body
 }
 
-/// Whether documents are returned as they are: when all that is left of them beside the paths is
+/// True if documents are returned as they are: when all that is left of them beside the paths is
 /// small. Cutting a document down makes the server parse it and write it anew. On one node, 10,000
 /// flights of 19 fields took it 26 ms whole, from 250 ms (5 fields) to 330 ms (19) cut down, and
 /// from 80 ms (5) to 140 ms (19) from doc values.
@@ -76,7 +76,7 @@ pub(super) fn is_whole(mapping: &Mapping, options: &DecodeOptions, paths: &[&str
     leaves.iter().all(|leaf| is_read(leaf) || is_small(leaf))
 }
 
-/// Whether values of a type are short.
+/// True if values of a type are short.
 fn is_small(kind: &str) -> bool {
     matches!(
         kind,

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Place;
 use super::field_type::{FieldType, by_parameters, field_type, is_vector};
 use crate::decode::hit::Metadata;
-use crate::decode::options::{CellPolicy, DecodeOptions, Malformed, Values};
+use crate::decode::options::{DecodeOptions, Malformed, Policy, Values};
 use crate::decode::shape::{Member, Shape};
 use crate::error::{Error, ErrorKind};
 use es_values::{nearest, suggestion};
@@ -19,7 +19,7 @@ pub(super) const ORDER: &str = "may have several values, whose order doc values 
 pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) field_type: String,
-    pub(super) policy: CellPolicy,
+    pub(super) policy: Policy,
     /// The only place that there is.
     pub(super) fixed: Option<(Place, Shape)>,
     /// The type in `_source` and the paths there, or why it is not in it.
@@ -30,11 +30,13 @@ pub(super) struct Candidate {
     /// Why doc values are not all that was written, if so.
     pub(super) lossy: Option<&'static str>,
     pub(super) is_stored: bool,
+    /// The field whose ignored values, which doc values lack, are values of the column.
+    pub(super) watched: Option<String>,
 }
 
 /// The policy of a column, or of a member by its path.
-fn policy(options: &DecodeOptions, path: &str) -> CellPolicy {
-    options.policies.get(path).copied().unwrap_or(options.policy)
+fn policy(options: &DecodeOptions, path: &str) -> Policy {
+    options.policies.get(path).copied().unwrap_or_default().or(options.policy).into()
 }
 
 /// All fields that hold values.
@@ -76,7 +78,7 @@ fn runtime_fields<'a>(mapping: &'a Mapping, options: &'a DecodeOptions) -> impl 
     of_mapping.chain(&options.runtime).map(|(name, definition)| (name.clone(), definition))
 }
 
-/// What a name stands for.
+/// The column that a name stands for.
 pub(super) fn named(mapping: &Mapping, name: &str, options: &DecodeOptions) -> Result<Candidate, Error> {
     if let Some(kind) = Metadata::ALL.into_iter().find(|kind| kind.name() == name) {
         return Ok(metadata(kind, options));
@@ -113,6 +115,7 @@ fn fixed(name: &str, field_type: &str, place: Place, shape: Shape, options: &Dec
         doc_format: None,
         lossy: None,
         is_stored: false,
+        watched: None,
     }
 }
 
@@ -179,9 +182,10 @@ fn field(
             doc_format: None,
             lossy: None,
             is_stored: false,
+            watched: None,
         });
     }
-    let found = field_type(type_name, Some(property));
+    let found = field_type(type_name, Some(property)).stored(type_name, property, policy, options.stored_source);
     let (switched_off, lossy) = by_parameters(type_name, property);
     // Malformed values that are to be nulls are just that in doc values.
     let lossy = lossy.filter(|why| policy.malformed == Malformed::Error || !why.contains("`ignore_malformed`"));
@@ -213,6 +217,7 @@ fn field(
         doc_format: found.doc_format,
         lossy: found.lossy.or(lossy).or(order),
         is_stored: is_on("store"),
+        watched: Some(path.to_owned()),
     })
 }
 
@@ -232,10 +237,14 @@ fn members(path: &str, properties: &Properties, options: &DecodeOptions) -> Resu
                 members(&inner, children, options)?
             }
             ("object" | "nested" | "passthrough", _) => Shape::Json,
-            _ => match field_type(type_name, Some(property)).source {
+            _ => match field_type(type_name, Some(property))
+                .stored(type_name, property, policy(options, &inner), options.stored_source)
+                .source
+            {
                 Ok(shape) => shape,
                 // What the index counts or hashes is no part of the object.
                 Err(_) if matches!(type_name, "token_count" | "murmur3") => continue,
+                Err(_) if property.parameter("script").is_some() => continue,
                 Err(why) => {
                     return Err(Error::new(
                         ErrorKind::UnsupportedType,
@@ -260,7 +269,9 @@ fn members(path: &str, properties: &Properties, options: &DecodeOptions) -> Resu
 fn flattened_key(mapping: &Mapping, name: &str, options: &DecodeOptions) -> Option<Candidate> {
     let parents = name.match_indices('.').map(|(dot, _)| &name[..dot]);
     let is_flattened = |path: &str| mapping.field(path).is_some_and(|field| field.field_type() == "flattened");
-    parents.into_iter().find(|path| is_flattened(path))?;
+    let parent = parents.into_iter().find(|path| is_flattened(path))?;
+    let (switched_off, lossy) =
+        mapping.field(parent).map(|field| by_parameters("flattened", field)).unwrap_or_default();
     let policy = policy(options, name);
     Some(Candidate {
         name: name.to_owned(),
@@ -268,20 +279,21 @@ fn flattened_key(mapping: &Mapping, name: &str, options: &DecodeOptions) -> Opti
         policy,
         fixed: None,
         source: Ok((Shape::Text, vec![name.to_owned()])),
-        doc: Ok(Shape::Text),
+        doc: switched_off.map_or(Ok(Shape::Text), Err),
         doc_format: None,
-        lossy: (policy.values != Values::One).then_some(ORDER),
+        lossy: lossy.or((policy.values != Values::One).then_some(ORDER)),
         is_stored: false,
+        watched: Some(parent.to_owned()),
     })
 }
 
-/// Whether some object on the way to a field is `nested`.
+/// True if some object on the way to a field is `nested`.
 fn is_in_nested(mapping: &Mapping, path: &str) -> bool {
     let mut parents = path.match_indices('.').map(|(at, _)| &path[..at]);
     parents.any(|parent| mapping.field(parent).is_some_and(|parent| parent.field_type() == "nested"))
 }
 
-/// Where documents hold the values of a field: at its own path, at that of the field whose
+/// The paths at which documents hold the values of a field: at its own path, at that of the field whose
 /// sub-field it is, and at those of fields that are copied to it.
 fn source_paths(mapping: &Mapping, path: &str) -> Vec<String> {
     let fields = mapping.fields();

@@ -1,7 +1,9 @@
 //! Plans: where each column is read from, and why.
 
+use polars::prelude::Field;
 use serde_json::{Value, json};
 
+use super::super::options::CellPolicy;
 use super::*;
 
 fn mapping(properties: Value) -> Mapping {
@@ -42,6 +44,13 @@ fn doc_values_win_when_they_lose_nothing() {
             Some("f has `ignore_above`, which keeps long values out of doc values"),
         ),
         (json!({"type": "half_float"}), Some("f keeps rounded doc values")),
+        (json!({"type": "scaled_float", "scaling_factor": 100}), Some("f keeps rounded doc values")),
+        (
+            json!({"type": "float"}),
+            Some("f is float, and its documents may hold numbers with more digits than its doc values"),
+        ),
+        (json!({"type": "float", "meta": {"value_type": "float32"}}), None),
+        (json!({"type": "float", "meta": {"unit": "km"}, "script": "emit(1)"}), None),
         (json!({"type": "geo_point"}), Some("f keeps rounded doc values")),
         (json!({"type": "geo_shape"}), Some("f is of a type without doc values")),
     ];
@@ -49,6 +58,76 @@ fn doc_values_win_when_they_lose_nothing() {
         let plan = plan(json!({"f": property}), &options(&[], FieldSource::Auto));
         assert_eq!(plan.retrieval, because.map_or(Retrieval::DocValues, by_source));
     }
+}
+
+/// A `float` is read in the precision that its documents, or what is stored of them, can have.
+#[test]
+fn floats_have_the_precision_of_what_is_stored() {
+    use DataType::{Float32, Float64};
+    let dtype = |property: &Value, retrieval: FieldSource, stored_source: StoredSource| {
+        let properties = json!({"f": property, "t": {"type": "keyword", "ignore_above": 9}});
+        let options = DecodeOptions { stored_source, ..options(&["f"], retrieval) };
+        plan(properties, &options).columns[0].dtype()
+    };
+    let unsure = json!({"type": "float"});
+    let single = json!({"type": "float", "meta": {"value_type": "float32"}});
+    let half = json!({"type": "half_float"});
+    let kept_by_field = json!({"type": "float", "synthetic_source_keep": "all"});
+    for (property, retrieval, stored, expected) in [
+        (&unsure, FieldSource::Auto, StoredSource::Kept, Float64),
+        (&unsure, FieldSource::Source, StoredSource::Kept, Float64),
+        (&unsure, FieldSource::DocValues, StoredSource::Kept, Float32),
+        (&unsure, FieldSource::Auto, StoredSource::Synthetic, Float32),
+        (&unsure, FieldSource::Source, StoredSource::Synthetic, Float32),
+        (&unsure, FieldSource::Auto, StoredSource::Disabled, Float32),
+        (&single, FieldSource::Auto, StoredSource::Kept, Float32),
+        (&single, FieldSource::Source, StoredSource::Kept, Float32),
+        (&half, FieldSource::Auto, StoredSource::Kept, Float64),
+        (&half, FieldSource::Auto, StoredSource::Synthetic, Float32),
+        (&kept_by_field, FieldSource::Auto, StoredSource::Synthetic, Float64),
+    ] {
+        assert_eq!(dtype(property, retrieval, stored), expected, "{property} {retrieval} {stored:?}");
+    }
+    let auto = options(&[], FieldSource::Auto);
+    let synthetic = DecodeOptions { stored_source: StoredSource::Synthetic, ..auto.clone() };
+    assert_eq!(plan(json!({"f": unsure}), &synthetic).retrieval, Retrieval::DocValues);
+    // Arrays may be kept as they were sent, by a setting of the index.
+    let lists = CellPolicy { values: Some(Values::List), ..CellPolicy::default() };
+    let lists = DecodeOptions { policy: lists, ..synthetic };
+    assert_eq!(plan(json!({"f": unsure}), &lists).columns[0].dtype(), DataType::List(Box::new(Float64)));
+    // Members of objects come from `_source` alone.
+    let object = plan(json!({"o": {"properties": {"f": unsure, "s": single}}}), &options(&["o"], FieldSource::Auto));
+    let members = ["f", "s"].map(str::to_owned).into_iter().zip([Float64, Float32]);
+    let members = members.map(|(name, dtype)| Field::new(name.into(), dtype)).collect();
+    assert_eq!(object.columns[0].dtype(), DataType::Struct(members));
+    for (field_type, expected) in [("rank_feature", "f64"), ("float_range", "struct[4]")] {
+        let found = plan(json!({"f": {"type": field_type}}), &auto);
+        assert_eq!(found.columns[0].dtype().to_string(), expected);
+    }
+}
+
+#[test]
+fn values_of_scripts_are_not_looked_for_in_documents() {
+    let properties = json!({"n": {"type": "long", "script": "emit(1)"}, "t": {"type": "text"}});
+    let found = plan(properties, &options(&[], FieldSource::Source));
+    assert_eq!(found.request["docvalue_fields"], json!([{"field": "n"}]));
+    assert_eq!(found.request["_source"], json!(true));
+}
+
+/// Settings of an index, which a mapping does not show, can keep values out of doc values.
+#[test]
+fn every_column_of_doc_values_is_checked_for_ignored_values() {
+    let properties = json!({
+        "k": {"type": "keyword"}, "a": {"type": "alias", "path": "k"}, "l": {"type": "flattened"},
+        "c": {"type": "constant_keyword"}
+    });
+    let found = plan(properties, &options(&["k", "a", "l.x", "_id"], FieldSource::Auto));
+    assert_eq!(found.retrieval, Retrieval::DocValues);
+    let watched = found.columns.iter().map(|column| column.watched.as_deref());
+    assert_eq!(watched.collect::<Vec<_>>(), [Some("k"), Some("k"), Some("l"), None]);
+    let flattened = json!({"l": {"type": "flattened", "ignore_above": 9}});
+    let because = "l.x has `ignore_above`, which keeps long values out of doc values";
+    assert_eq!(plan(flattened, &options(&["l.x"], FieldSource::Auto)).retrieval, by_source(because));
 }
 
 #[test]
@@ -74,7 +153,7 @@ fn many_columns_are_read_from_documents() {
 
 #[test]
 fn lists_are_read_in_their_order() {
-    let policy = CellPolicy { values: Values::List, ..CellPolicy::default() };
+    let policy = CellPolicy { values: Some(Values::List), ..CellPolicy::default() };
     let options = DecodeOptions { policy, ..options(&[], FieldSource::Auto) };
     let plan = plan(json!({"f": {"type": "keyword"}}), &options);
     assert_eq!(plan.retrieval, by_source("f may have several values, whose order doc values do not keep"));
@@ -146,7 +225,7 @@ fn what_no_place_can_give_is_refused() {
     let stored = plan(json!({"t": {"type": "text", "store": true}}), &disabled);
     assert_eq!(stored.request["stored_fields"], json!(["t"]));
     let taken = DecodeOptions { retrieval: FieldSource::DocValues, ..disabled };
-    assert!(plan(json!({"k": {"type": "keyword", "ignore_above": 5}}), &taken).columns[0].is_watched);
+    assert!(plan(json!({"k": {"type": "keyword", "ignore_above": 5}}), &taken).columns[0].watched.is_some());
 }
 
 #[test]

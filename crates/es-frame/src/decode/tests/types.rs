@@ -47,11 +47,17 @@ fn floats_are_the_nearest() {
         assert_eq!(found.to_bits(), f64::to_bits(expected), "{}", texts[text]);
     }
     refused(json!({"type": "double"}), &["1e400", "\"NaN\"", "\"Infinity\"", "\"x\"", "true"]);
-    refused(json!({"type": "float"}), &["1e39"]);
+    let single = json!({"type": "float", "meta": {"value_type": "float32"}});
+    refused(single.clone(), &["1e39"]);
     // Between two 32-bit floats, where rounding twice goes astray.
     for text in ["1.00000017881393432617187499", "16777217.0000001", "0.1", "3.4028235e38", "1e-45"] {
-        let found = column(json!({"type": "float"}), &[text]).f32().unwrap().get(0).unwrap();
+        let found = column(single.clone(), &[text]).f32().unwrap().get(0).unwrap();
         assert_eq!(found.to_bits(), text.parse::<f32>().unwrap().to_bits(), "{text}");
+    }
+    // A field of which nobody says that its documents hold 32-bit floats.
+    for field_type in ["float", "half_float", "scaled_float", "rank_feature"] {
+        let found = column(json!({"type": field_type}), &["0.3333333333333333"]).f64().unwrap().get(0).unwrap();
+        assert_eq!(found.to_bits(), 0.3333333333333333_f64.to_bits(), "{field_type}");
     }
 }
 

@@ -89,7 +89,7 @@ fn a_column_says_the_operation() {
     assert_eq!(action(4), "{\"delete\":{\"_id\":\"5\"}}\n");
     assert_eq!(
         refusal(&frame, &options, 5),
-        (ErrorKind::Row, "row 5 of the frame: column op holds \"drop\", which is no operation".into())
+        (ErrorKind::Row, "row 5 of the frame: column op holds \"drop\", which is not an operation".into())
     );
     let gap = df!("op" => [None::<&str>]).unwrap();
     let anonymous = WriterOptions { operation_column: some("op"), ..WriterOptions::default() };
@@ -126,7 +126,7 @@ fn what_spoils_a_whole_request_is_refused() {
     );
     assert_eq!(
         refused(&WriterOptions { version: some("v"), ..keyed.clone() }),
-        "row 0 of the frame: column v holds -7, which is no version"
+        "row 0 of the frame: column v holds -7, which is not a version"
     );
     assert_eq!(
         refused(&WriterOptions { version: some("f"), ..keyed.clone() }),
@@ -137,7 +137,7 @@ fn what_spoils_a_whole_request_is_refused() {
 }
 
 #[test]
-fn every_operation_is_found_by_its_name() {
+fn each_operation_has_a_name() {
     for operation in Operation::ALL {
         assert_eq!(Operation::from_name(operation.as_str()), Some(operation));
     }

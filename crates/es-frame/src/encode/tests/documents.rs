@@ -181,7 +181,7 @@ fn numbers_that_are_not_finite_follow_the_policy() {
     let with = |non_finite| super::documents(&frame, &WriterOptions { non_finite, ..WriterOptions::default() });
     assert_eq!(with(NonFinite::Null).unwrap(), [r#"{"n":1,"o":{"l":[null,null,null,1.0,null]}}"#]);
     assert_eq!(
-        with(NonFinite::Text).unwrap(),
+        with(NonFinite::String).unwrap(),
         [r#"{"n":1,"o":{"x":"NaN","l":["NaN","Infinity","-Infinity",1.0,null]}}"#]
     );
     let error = with(NonFinite::Reject).unwrap_err();
@@ -218,7 +218,7 @@ fn columns_in_pieces_are_refused() {
     assert_eq!((error.kind(), error.help()), (ErrorKind::Polars, Some("call rechunk_mut on the frame first")));
 }
 
-/// What a column of one float is written as, wide and narrow.
+/// The text of a column of one float, wide and narrow.
 fn float(value: f64) -> (String, String) {
     let document = |frame: DataFrame| documents(&frame).remove(0);
     (document(df!("x" => [value]).unwrap()), document(df!("x" => [value as f32]).unwrap()))

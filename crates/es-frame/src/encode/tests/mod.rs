@@ -16,7 +16,7 @@ fn documents(frame: &DataFrame, options: &WriterOptions) -> Result<Vec<String>, 
     (0..writer.rows()).map(|row| text(|out| writer.write_document(row, out))).collect()
 }
 
-/// What is written, as text. Bytes that are not part of it are before it.
+/// The output as text, with bytes before it that are not part of it.
 fn text<T>(write: impl FnOnce(&mut Vec<u8>) -> Result<T, Error>) -> Result<String, Error> {
     let mut out = b"before".to_vec();
     write(&mut out)?;

@@ -4,11 +4,11 @@ use polars::prelude::*;
 use proptest::prelude::{prop, prop_assert_eq, proptest};
 use serde_json::{Map, Value};
 
-use super::super::{FieldNames, NonFinite, WriterOptions};
+use super::super::{DottedNames, NonFinite, WriterOptions};
 use super::documents;
 
 fn objects() -> WriterOptions {
-    WriterOptions { names: FieldNames::Objects, ..WriterOptions::default() }
+    WriterOptions { dotted_names: DottedNames::Objects, ..WriterOptions::default() }
 }
 
 #[test]
@@ -29,14 +29,14 @@ fn members_meet_in_their_object_wherever_they_stand() {
 }
 
 #[test]
-fn names_that_clash_are_both_told() {
+fn names_that_clash_are_both_named() {
     let refused = |frame: DataFrame| documents(&frame, &objects()).unwrap_err().to_string();
     let clash = "column a cannot be both a value and the object that column a.b is a member of";
     assert_eq!(refused(df!("a" => [1], "a.b" => [2]).unwrap()), clash);
     assert_eq!(refused(df!("a.b" => [1], "a" => [2]).unwrap()), clash);
     assert!(refused(df!("a.b" => [1], "a.b.c.d" => [2]).unwrap()).contains("column a.b cannot be both"));
     for name in [".a", "a.", "a..b", ""] {
-        assert!(refused(df!(name => [1]).unwrap()).contains("has an empty part"));
+        assert!(refused(df!(name => [1]).unwrap()).contains("a part of it is empty"));
     }
     assert_eq!(documents(&df!("ab" => [1], "a.b" => [2]).unwrap(), &objects()).unwrap(), [r#"{"ab":1,"a":{"b":2}}"#]);
 }

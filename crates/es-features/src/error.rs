@@ -1,313 +1,134 @@
-//! The one error of this crate.
+//! The error type of this crate.
 
-use jiff::Timestamp;
-use thiserror::Error as ThisError;
+use std::error::Error as StdError;
+use std::fmt;
 
-/// What went wrong, in the terms a caller decides by.
+use polars::prelude::PolarsError;
+
+use crate::problem::Problem;
+
+/// The cause of a failure, in the terms a caller decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// The feature set contradicts itself.
     Definition,
-    /// The source does not exist, or does not have the fields that the feature set needs.
+    /// The source does not exist, or lacks a field that the feature set needs.
     Source,
-    /// A script does not compile or fails on a document.
+    /// A script does not compile, or fails on a document.
     Script,
-    /// The grid would have more instants than allowed.
+    /// The grid has more times than allowed.
     TooManyInstants,
-    /// Elasticsearch could not be asked, or refused: the source is an [`es_core::Error`].
+    /// A request to Elasticsearch failed; [`Error::elasticsearch`] is its error.
     Elasticsearch,
-    /// Some shards failed or timed out, so the answer would have been thinned.
+    /// Some shards failed or timed out, so the answer is incomplete.
     PartialResult,
-    /// The answer was not what the protocol promises.
+    /// The answer does not have the expected form.
     Decode,
-    /// Rows could not be made into a data frame.
+    /// Rows could not be turned into a data frame.
     Frame,
-    /// Feature rows and other rows do not go together.
+    /// Feature rows and other rows cannot be joined.
     Join,
+    /// The computation was cancelled.
+    Cancelled,
 }
 
 /// A failure to compute features.
-#[derive(Debug, ThisError)]
-#[non_exhaustive]
-pub enum Error {
-    /// See [`ErrorKind::Definition`].
-    #[error(transparent)]
-    Definition(#[from] DefinitionError),
-    /// The source does not exist.
-    #[error("the source {index} of the features does not exist")]
-    SourceMissing {
-        /// The index or alias.
-        index: String,
-    },
-    /// A field of the source does not fit its use.
-    #[error("field `{field}` of {index}, {role}, {problem}")]
-    Field {
-        /// The index, or the alias.
-        index: String,
-        /// The field.
-        field: String,
-        /// What it is used for, in words.
-        role: String,
-        /// What is wrong with it.
-        problem: Box<FieldProblem>,
-    },
-    /// A script does not compile or fails on a document.
-    #[error("the script of feature `{feature}` fails: {reason}{}", at_excerpt(.position, .excerpt))]
-    Script {
-        /// The feature.
-        feature: String,
-        /// Elasticsearch's reason.
-        reason: String,
-        /// The place in the source, in characters from its start, where Elasticsearch
-        /// names one.
-        position: Option<usize>,
-        /// The part of the source around the place, and a pointer to it below.
-        excerpt: Vec<String>,
-    },
-    /// The grid would have more instants than [`crate::Settings::max_instants`].
-    #[error("the documents of {index} lie between {oldest} and {newest}, which is more than {limit} grid instants")]
-    TooManyInstants {
-        /// The index or alias.
-        index: String,
-        /// The time of the oldest document.
-        oldest: Timestamp,
-        /// The time of the newest document.
-        newest: Timestamp,
-        /// The limit.
-        limit: usize,
-    },
-    /// Elasticsearch could not be asked, or refused.
-    #[error("{action} failed: {source}")]
-    Elasticsearch {
-        /// What was tried.
-        action: String,
-        /// Why it failed.
-        source: es_core::Error,
-    },
-    /// Some shards failed or timed out.
-    #[error("{action} would be incomplete: {reason}")]
-    PartialResult {
-        /// What was tried.
-        action: String,
-        /// What is missing.
-        reason: String,
-    },
-    /// The answer was not what the protocol promises.
-    #[error("the answer to {action} cannot be read: {reason}")]
-    Decode {
-        /// What was asked.
-        action: String,
-        /// What is wrong with the answer.
-        reason: String,
-        /// The cause, where it is not JSON of the right form.
-        source: Option<serde_json::Error>,
-    },
-    /// Feature rows and other rows do not go together.
-    #[error("{reason}")]
-    Join {
-        /// Why.
-        reason: String,
-    },
-    /// Rows could not be made into a data frame.
-    #[error("the rows of the features cannot be made into a data frame: {source}")]
-    Frame {
-        /// Why.
-        #[from]
-        source: polars::prelude::PolarsError,
-    },
+///
+/// `Display` is one line; its alternate form (`{:#}`) and `Debug` add [`Error::help`].
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    message: String,
+    help: Option<String>,
+    script: Option<ScriptError>,
+    elasticsearch: Option<es_core::Error>,
 }
 
-/// What is wrong with a field.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
-pub enum FieldProblem {
-    /// The mapping does not have it.
-    #[error("is not in the mapping{}", did_you_mean(.nearest))]
-    Missing {
-        /// A field with a similar name.
-        nearest: Option<String>,
-    },
-    /// Its type, or its lack of doc values, keeps it from being aggregated.
-    #[error("of type {field_type}, cannot be aggregated{}", instead(.keyword))]
-    NotAggregatable {
-        /// Its type.
-        field_type: String,
-        /// A sub-field that can be.
-        keyword: Option<String>,
-    },
-    /// It has another type than its use needs.
-    #[error("is of type {field_type}, not {wanted}")]
-    WrongType {
-        /// Its type.
-        field_type: String,
-        /// The types that would do, in words.
-        wanted: &'static str,
-    },
-    /// It lies in nested documents, which aggregations of their parents do not see.
-    #[error("lies in the nested documents of `{parent}`, which features do not see")]
-    Nested {
-        /// The field of type `nested`.
-        parent: String,
-    },
-    /// Its type differs between the indices of an alias.
-    #[error("is of type {first_type} in {first_index} but {second_type} in {second_index}")]
-    Conflict {
-        /// An index.
-        first_index: String,
-        /// The type there.
-        first_type: String,
-        /// Another index.
-        second_index: String,
-        /// The type there.
-        second_type: String,
-    },
-}
-
-/// How a feature set contradicts itself.
-#[derive(Clone, Debug, PartialEq, Eq, ThisError)]
-pub enum DefinitionError {
-    /// A list is empty.
-    #[error("a feature set needs at least one {thing}")]
-    Empty {
-        /// What there is none of.
-        thing: &'static str,
-    },
-    /// A name cannot be part of a field's name.
-    #[error("`{name}` cannot be the name of a {thing}: use letters, digits, `_` and `-`, and begin with no `_`")]
-    Name {
-        /// What it names.
-        thing: &'static str,
-        /// The name.
-        name: String,
-    },
-    /// Two features have one name.
-    #[error("there are two features called `{feature}`")]
-    FeatureTwice {
-        /// The name.
-        feature: String,
-    },
-    /// A window has no length, or one that Elasticsearch cannot tell apart.
-    #[error("the window {window} is not a positive number of milliseconds")]
-    WindowLength {
-        /// The window's name.
-        window: String,
-    },
-    /// The step has no length, or one that Elasticsearch cannot tell apart.
-    #[error("the step of the grid is not a positive number of milliseconds")]
-    Step,
-    /// The grid ends before it starts.
-    #[error("the grid starts at {start} and ends before {end}, so it has no instants")]
-    GridIsEmpty {
-        /// The start.
-        start: Timestamp,
-        /// The end.
-        end: Timestamp,
-    },
-    /// Two fields of a row have one name, or one is an object that holds the other.
-    #[error("the field `{field}` of a row is both of {first} and of {second}")]
-    Collision {
-        /// The field.
-        field: String,
-        /// What it comes from.
-        first: String,
-        /// What else it comes from.
-        second: String,
-    },
-    /// The percentiles of a feature cannot be computed.
-    #[error("the percentiles of feature `{feature}` are wrong: {reason}")]
-    Percentiles {
-        /// The feature.
-        feature: String,
-        /// Why.
-        reason: String,
-    },
-    /// A derivative names a feature that there is not.
-    #[error("feature `{feature}` is the derivative of `{of}`, which is no feature{}", did_you_mean(.nearest))]
-    DerivativeOfUnknown {
-        /// The derivative.
-        feature: String,
-        /// The name.
-        of: String,
-        /// A feature with a similar name.
-        nearest: Option<String>,
-    },
-    /// A derivative names percentiles.
-    #[error(
-        "feature `{feature}` is the derivative of `{of}`, which are percentiles: a derivative needs a single value"
-    )]
-    DerivativeOfSeveral {
-        /// The derivative.
-        feature: String,
-        /// The percentiles.
-        of: String,
-    },
-    /// A derivative names a derivative.
-    #[error("feature `{feature}` is the derivative of `{of}`, which is a derivative itself")]
-    DerivativeOfDerivative {
-        /// The derivative.
-        feature: String,
-        /// The other derivative.
-        of: String,
-    },
+/// A script that does not compile, or fails on a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptError {
+    /// The feature that the script belongs to.
+    pub feature: String,
+    /// The reason that Elasticsearch gives.
+    pub reason: String,
+    /// The position of the failure in the source, in characters from its start, where
+    /// Elasticsearch names one.
+    pub position: Option<usize>,
+    /// The part of the source around the position, and a pointer to it below.
+    pub excerpt: Vec<String>,
 }
 
 impl Error {
-    /// What a caller can decide by.
-    pub fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Definition(_) => ErrorKind::Definition,
-            Self::SourceMissing { .. } | Self::Field { .. } => ErrorKind::Source,
-            Self::Script { .. } => ErrorKind::Script,
-            Self::TooManyInstants { .. } => ErrorKind::TooManyInstants,
-            Self::Elasticsearch { .. } => ErrorKind::Elasticsearch,
-            Self::PartialResult { .. } => ErrorKind::PartialResult,
-            Self::Decode { .. } => ErrorKind::Decode,
-            Self::Frame { .. } => ErrorKind::Frame,
-            Self::Join { .. } => ErrorKind::Join,
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner { kind, message: message.into(), help: None, script: None, elasticsearch: None }))
+    }
+
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.0.help = Some(help.into());
+        self
+    }
+
+    /// The error of a request, which failed while `action` was tried.
+    pub(crate) fn request(action: &str, error: es_core::Error) -> Self {
+        let kind = match error.kind() {
+            es_core::ErrorKind::PartialResult => ErrorKind::PartialResult,
+            es_core::ErrorKind::Decode => ErrorKind::Decode,
+            _ => ErrorKind::Elasticsearch,
+        };
+        let mut wrapped = Self::new(kind, format!("{action} failed: {error}"));
+        if is_expired(&error) {
+            wrapped = wrapped.with_help(
+                "the server lost the state of the source, as when a node restarts: compute the features again",
+            );
         }
+        wrapped.0.elasticsearch = Some(error);
+        wrapped
+    }
+
+    pub(crate) fn decode(action: &str, reason: impl fmt::Display) -> Self {
+        Self::new(ErrorKind::Decode, format!("the answer to {action} cannot be read: {reason}"))
     }
 
     pub(crate) fn join(reason: impl Into<String>) -> Self {
-        Self::Join { reason: reason.into() }
+        Self::new(ErrorKind::Join, reason)
     }
 
-    /// Whether the same call may succeed later without anything being changed by hand.
+    pub(crate) fn cancelled() -> Self {
+        Self::new(ErrorKind::Cancelled, "the computation of features was cancelled")
+    }
+
+    /// The cause, in the terms a caller decides by.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// Returns true when the same call may succeed later without a change by hand.
     pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Elasticsearch { source, .. } => source.is_retryable() || is_expired(source),
-            Self::PartialResult { .. } => true,
-            _ => false,
+        match &self.0.elasticsearch {
+            Some(error) => self.0.kind == ErrorKind::PartialResult || error.is_retryable() || is_expired(error),
+            None => self.0.kind == ErrorKind::PartialResult,
         }
     }
 
     /// The next step for a person, where one is known.
     pub fn help(&self) -> Option<&str> {
-        match self {
-            Self::Elasticsearch { source, .. } if is_expired(source) => {
-                Some("rows were not taken for longer than the point in time is kept: raise `keep_alive` and run again")
-            }
-            Self::Elasticsearch { source, .. } => source.help(),
-            Self::TooManyInstants { .. } => {
-                Some("give the grid a start and an end, or exclude documents with wrong times by a query")
-            }
-            Self::SourceMissing { .. } => Some("write the source first, or correct its name"),
-            Self::Field { problem, .. } if matches!(**problem, FieldProblem::Conflict { .. }) => {
-                Some("give the field one type in all indices behind the alias")
-            }
-            Self::Script { reason, .. } if reason.contains("script_lang not supported") => {
-                Some("this Elasticsearch has no Painless: use features without scripts, or a node with lang-painless")
-            }
-            Self::PartialResult { .. } => Some("wait until the index is green or yellow"),
-            _ => None,
-        }
+        self.0.help.as_deref().or_else(|| self.0.elasticsearch.as_ref()?.help())
     }
 
-    pub(crate) fn elasticsearch(action: impl Into<String>, source: es_core::Error) -> Self {
-        Self::Elasticsearch { action: action.into(), source }
+    /// The script that failed, for [`ErrorKind::Script`].
+    pub fn script(&self) -> Option<&ScriptError> {
+        self.0.script.as_ref()
+    }
+
+    /// The error of the request to Elasticsearch that failed, where one did.
+    pub fn elasticsearch(&self) -> Option<&es_core::Error> {
+        self.0.elasticsearch.as_ref()
     }
 }
 
-/// Whether the point in time was gone before all was read.
+/// Returns true when the point in time was gone before everything was read.
 fn is_expired(error: &es_core::Error) -> bool {
     error.kind() == es_core::ErrorKind::NotFound
         && error.server().is_some_and(|server| {
@@ -315,18 +136,94 @@ fn is_expired(error: &es_core::Error) -> bool {
         })
 }
 
-fn did_you_mean(nearest: &Option<String>) -> String {
-    nearest.as_ref().map(|name| format!("; did you mean `{name}`?")).unwrap_or_default()
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match self.help() {
+            Some(help) if f.alternate() => write!(f, "\nhelp: {help}"),
+            _ => Ok(()),
+        }
+    }
 }
 
-fn instead(keyword: &Option<String>) -> String {
-    keyword.as_ref().map(|name| format!("; use its sub-field `{name}`")).unwrap_or_default()
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")?;
+        let mut source = self.source();
+        while let Some(error) = source {
+            write!(f, "\ncaused by: {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
 }
 
-fn at_excerpt(position: &Option<usize>, excerpt: &[String]) -> String {
-    match (position, excerpt.first()) {
-        (Some(position), Some(line)) => format!(", at character {position}: `{}`", line.trim()),
-        (Some(position), None) => format!(", at character {position}"),
-        (None, _) => String::new(),
+impl StdError for Error {
+    /// The cause of the failed request; its own message is part of this error's.
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.0.elasticsearch.as_ref().and_then(StdError::source)
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::new(ErrorKind::Definition, problem.to_string()).with_help(problem.help)
+    }
+}
+
+impl From<ScriptError> for Error {
+    fn from(script: ScriptError) -> Self {
+        let place = match (script.position, script.excerpt.first()) {
+            (Some(position), Some(line)) => format!(", at character {position}: `{}`", line.trim()),
+            (Some(position), None) => format!(", at character {position}"),
+            (None, _) => String::new(),
+        };
+        let message = format!("the script of feature `{}` fails: {}{place}", script.feature, script.reason);
+        let mut error = Self::new(ErrorKind::Script, message);
+        if script.reason.contains("script_lang not supported") {
+            error = error.with_help("use features without scripts, or a node with the module lang-painless");
+        }
+        error.0.script = Some(script);
+        error
+    }
+}
+
+impl From<PolarsError> for Error {
+    fn from(error: PolarsError) -> Self {
+        Self::new(ErrorKind::Frame, format!("the rows cannot be turned into a data frame: {error}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_request_prints_its_message_once_and_its_help() {
+        let cause = es_core::Error::new(es_core::ErrorKind::Connect, "no node answered")
+            .with_help("start Elasticsearch")
+            .with_source(std::io::Error::other("connection refused"));
+        let error = Error::request("reading the mapping of flights", cause);
+        assert_eq!(error.to_string(), "reading the mapping of flights failed: no node answered");
+        assert_eq!(
+            format!("{error:#}"),
+            "reading the mapping of flights failed: no node answered\nhelp: start Elasticsearch"
+        );
+        assert_eq!(
+            format!("{error:?}"),
+            "reading the mapping of flights failed: no node answered\nhelp: start Elasticsearch\n\
+             caused by: connection refused"
+        );
+        assert_eq!(error.source().unwrap().to_string(), "connection refused");
+        assert_eq!(error.elasticsearch().unwrap().kind(), es_core::ErrorKind::Connect);
+        assert!(error.is_retryable());
+    }
+
+    #[test]
+    fn an_incomplete_answer_may_be_asked_for_again() {
+        let partial = es_core::Error::partial_result("2 shards failed", vec![]);
+        let error = Error::request("counting", partial);
+        assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::PartialResult, true));
+        assert!(!Error::cancelled().is_retryable());
     }
 }

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use polars::prelude::{Column, DataFrame, IntoColumn as _, NamedFrom as _, PlSmallStr, Schema, SchemaRef, Series};
+use polars::prelude::{
+    Column, DataFrame, DataType, IntoColumn as _, NamedFrom as _, PlSmallStr, Schema, SchemaRef, Series,
+};
 
-use crate::definition::FeatureSet;
 use crate::error::Error;
 use crate::key::{KeyType, KeyValue, time_type};
+use crate::options::FeatureSet;
 use crate::plan::Plan;
 use crate::response::Bucket;
 
@@ -27,8 +29,7 @@ pub(crate) fn schema(set: &FeatureSet, plan: &Plan, entity: &[KeyType]) -> Schem
     }
     schema.with_column(PlSmallStr::from(set.time.as_str()), time_type());
     for (output, _) in &plan.outputs {
-        let data_type =
-            if output.is_count { polars::prelude::DataType::Int64 } else { polars::prelude::DataType::Float64 };
+        let data_type = if output.is_count { DataType::Int64 } else { DataType::Float64 };
         schema.with_column(PlSmallStr::from(output.field.as_str()), data_type);
     }
     Arc::new(schema)
@@ -44,12 +45,12 @@ impl FrameBuilder {
         self.times.len()
     }
 
-    /// Adds the rows of the buckets that have a document in the longest window, and returns
-    /// how many these are.
+    /// Adds the rows of the buckets that have a document in the longest window, and returns their
+    /// number.
     pub(crate) fn push(&mut self, time: Timestamp, buckets: Vec<Bucket>, plan: &Plan) -> usize {
         let before = self.rows();
         for bucket in buckets {
-            // Such an entity has documents only in a window that ends at the time before.
+            // Such an entity has documents only in a window that ends at the previous time.
             if bucket.slots[plan.presence].unwrap_or(0.0) == 0.0 {
                 continue;
             }
@@ -64,7 +65,7 @@ impl FrameBuilder {
         self.rows() - before
     }
 
-    /// The rows so far as a frame; the builder is empty again.
+    /// Takes the rows so far as a frame, and leaves the builder empty.
     pub(crate) fn take(&mut self) -> Result<DataFrame, Error> {
         let height = self.rows();
         let mut fields = self.schema.iter();
@@ -132,19 +133,19 @@ fn pick<'a, T>(values: &'a [KeyValue], value: impl Fn(&'a KeyValue) -> Option<T>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Feature, Window};
-    use crate::reference::{field, route_delays};
-    use polars::prelude::DataType;
+    use crate::options::Feature;
+    use crate::reference::{COMPRESSION, route_delays};
 
     #[test]
-    fn rows_become_typed_columns_and_entities_without_documents_none() {
+    fn rows_become_typed_columns_and_entities_without_documents_are_left_out() {
         let mut set = route_delays();
         set.entity = ["text", "byte", "large", "float", "flag", "date"].map(str::to_owned).to_vec();
-        set.windows = vec![Window::days(7)];
-        set.features = vec![("n".to_owned(), Feature::Count), ("mean".to_owned(), Feature::Avg(field("x")))];
+        set.windows.truncate(1);
+        set.features.clear();
+        let set = set.with_feature("n", Feature::count()).with_feature("mean", Feature::avg("x"));
         let entity = ["keyword", "byte", "unsigned_long", "float", "boolean", "date"]
-            .map(|field_type| KeyType::of(field_type).unwrap());
-        let plan = Plan::new(&set).unwrap();
+            .map(|field_type| KeyType::from_field_type(field_type).unwrap());
+        let plan = Plan::new(&set, COMPRESSION).unwrap();
         let schema = schema(&set, &plan, &entity);
         let mut builder = FrameBuilder::new(schema.clone(), &plan);
         let bucket = |documents: f64, mean: Option<f64>| Bucket {
@@ -181,9 +182,9 @@ mod tests {
     }
 
     #[test]
-    fn no_rows_are_a_frame_of_the_same_schema() {
+    fn no_rows_make_an_empty_frame_of_the_same_schema() {
         let set = route_delays();
-        let plan = Plan::new(&set).unwrap();
+        let plan = Plan::new(&set, COMPRESSION).unwrap();
         let schema = schema(&set, &plan, &[KeyType::Text, KeyType::Int64]);
         let frame = FrameBuilder::new(schema.clone(), &plan).take().unwrap();
         assert_eq!((frame.schema(), frame.height()), (&schema, 0));

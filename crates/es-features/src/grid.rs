@@ -1,51 +1,67 @@
-//! The times of the rows. Pure: the extent of the data is given.
+//! The times of the rows. Pure: the extent of the data is an argument.
 
-use std::num::NonZeroU32;
 use std::time::Duration;
+
+use es_values::{TimePoint, TimeUnit};
 
 use jiff::civil::{Date, Time, date};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan as _};
 
+use crate::error::{Error, ErrorKind};
+use crate::options::FeatureSet;
+
 /// Regular instants of a time zone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Grid {
-    /// The step between the instants.
-    pub every: Step,
+pub(crate) struct Grid {
+    every: Step,
     /// The zone in which days and weeks begin.
-    pub time_zone: TimeZone,
-    /// The first instant is the first of the grid that is not before this. Default: the
-    /// first of the grid that is after the oldest document.
-    pub start: Option<Timestamp>,
-    /// All instants are before this. Default: the last instant is the first of the grid
-    /// that is after the newest document.
-    pub end: Option<Timestamp>,
+    time_zone: TimeZone,
+    /// The lower limit of the first instant; by default, that is the first of the grid after the
+    /// oldest document.
+    start: Option<Timestamp>,
+    /// The exclusive upper limit of the last instant; by default, that is the first of the grid
+    /// after the newest document.
+    end: Option<Timestamp>,
 }
 
-/// The step of a [`Grid`].
+/// The step of a [`Grid`]; its numbers are not zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
-    /// Elapsed time in whole milliseconds, counted from the first midnight of 1970 in the
-    /// zone. Where clocks change, the local hour of the instants changes with them.
+enum Step {
+    /// Elapsed time, counted from the first midnight of 1970 in the zone. Where clocks change, the
+    /// local hour of the instants changes with them.
     Elapsed(Duration),
-    /// Every so many calendar days, at the first moment of the day, counted from 1970-01-01.
-    Days(NonZeroU32),
-    /// Every so many weeks, at the first moment of the Monday, counted from 1970-01-05.
-    Weeks(NonZeroU32),
+    /// Calendar days, at the first moment of the day, counted from 1970-01-01.
+    Days(u32),
+    /// Weeks, at the first moment of the Monday, counted from 1970-01-05.
+    Weeks(u32),
 }
 
 const EPOCH: Date = date(1970, 1, 1);
 /// The first Monday, in days from [`EPOCH`].
 const FIRST_MONDAY: i64 = 4;
 
-impl Grid {
-    /// A grid without limits of its own.
-    pub fn new(every: Step, time_zone: TimeZone) -> Self {
-        Self { every, time_zone, start: None, end: None }
+impl FeatureSet {
+    /// The grid of times of the rows.
+    pub(crate) fn grid(&self) -> Result<Grid, Error> {
+        let time_zone = self.timezone.time_zone();
+        let instant = |point: Option<TimePoint>| {
+            point.map(|point| point.to_timestamp(time_zone)).transpose().map_err(|error| {
+                Error::new(ErrorKind::Definition, format!("a limit of the grid is out of range: {error}"))
+            })
+        };
+        let every = match self.every.unit() {
+            TimeUnit::Day => Step::Days(self.every.count()),
+            TimeUnit::Week => Step::Weeks(self.every.count()),
+            _ => Step::Elapsed(self.every.to_duration()),
+        };
+        Ok(Grid { every, time_zone: time_zone.clone(), start: instant(self.start)?, end: instant(self.end)? })
     }
+}
 
+impl Grid {
     /// The first instant after `time`. `None` at the end of representable time.
-    pub fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn next_after(&self, time: Timestamp) -> Option<Timestamp> {
         match self.every.in_days() {
             None => self.elapsed(time, 1),
             Some((step, offset)) => {
@@ -62,7 +78,7 @@ impl Grid {
     }
 
     /// The last instant before `time`. `None` at the beginning of representable time.
-    pub fn last_before(&self, time: Timestamp) -> Option<Timestamp> {
+    pub(crate) fn last_before(&self, time: Timestamp) -> Option<Timestamp> {
         match self.every.in_days() {
             None => {
                 // The instant at or before `time` is one step before the one after it.
@@ -83,7 +99,7 @@ impl Grid {
     }
 
     /// The instants for documents with times from `oldest` to `newest`, in order.
-    pub fn instants(&self, oldest: Timestamp, newest: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
+    pub(crate) fn instants(&self, oldest: Timestamp, newest: Timestamp) -> impl Iterator<Item = Timestamp> + '_ {
         let first = match self.start {
             None => self.next_after(oldest),
             // The first one at or after the start.
@@ -110,8 +126,8 @@ impl Grid {
         Timestamp::from_nanosecond(anchor + (passed + steps) * step).ok()
     }
 
-    /// The day, counted from [`EPOCH`], on which the step begins that `time` lies in; as a
-    /// zone may skip a day, it may be off by one step.
+    /// The first day, counted from [`EPOCH`], of the step that `time` lies in; as a zone may skip a
+    /// day, it may be off by one step.
     fn step_start(&self, time: Timestamp, step: i64, offset: i64) -> Option<i64> {
         let today = time.to_zoned(self.time_zone.clone()).date();
         let days = i64::from(today.since((jiff::Unit::Day, EPOCH)).ok()?.get_days());
@@ -131,8 +147,8 @@ impl Step {
     fn in_days(self) -> Option<(i64, i64)> {
         match self {
             Self::Elapsed(_) => None,
-            Self::Days(days) => Some((i64::from(days.get()), 0)),
-            Self::Weeks(weeks) => Some((i64::from(weeks.get()) * 7, FIRST_MONDAY)),
+            Self::Days(days) => Some((i64::from(days), 0)),
+            Self::Weeks(weeks) => Some((i64::from(weeks) * 7, FIRST_MONDAY)),
         }
     }
 }
@@ -142,12 +158,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn zone(name: &str) -> TimeZone {
-        TimeZone::get(name).unwrap()
-    }
-
-    fn days(n: u32) -> Step {
-        Step::Days(NonZeroU32::new(n).unwrap())
+    /// The grid of a feature set with this step and time zone.
+    fn grid_of(every: &str, zone: &str) -> Grid {
+        let mut set = FeatureSet::new(["e"], "t", every.parse().unwrap());
+        set.timezone = zone.parse().unwrap();
+        set.grid().unwrap()
     }
 
     fn at(text: &str) -> Timestamp {
@@ -160,7 +175,7 @@ mod tests {
 
     #[test]
     fn the_default_extent_runs_from_the_first_instant_after_the_oldest_to_that_after_the_newest() {
-        let grid = Grid::new(days(1), TimeZone::UTC);
+        let grid = grid_of("1d", "UTC");
         assert_eq!(
             texts(&grid, "2013-01-01T10:00:00Z", "2013-01-02T23:59:59Z"),
             ["2013-01-02T00:00:00Z", "2013-01-03T00:00:00Z"]
@@ -171,7 +186,7 @@ mod tests {
 
     #[test]
     fn start_is_included_and_end_is_not() {
-        let mut grid = Grid::new(days(1), TimeZone::UTC);
+        let mut grid = grid_of("1d", "UTC");
         grid.start = Some(at("2013-01-05T00:00:00Z"));
         grid.end = Some(at("2013-01-07T00:00:00Z"));
         let expected = ["2013-01-05T00:00:00Z", "2013-01-06T00:00:00Z"];
@@ -183,7 +198,7 @@ mod tests {
 
     #[test]
     fn days_begin_where_the_zone_says_when_clocks_change() {
-        let grid = Grid::new(days(1), zone("America/New_York"));
+        let grid = grid_of("1d", "America/New_York");
         // 2013-03-10 has 23 hours, 2013-11-03 has 25.
         assert_eq!(
             texts(&grid, "2013-03-09T12:00:00Z", "2013-03-10T12:00:00Z"),
@@ -194,10 +209,10 @@ mod tests {
             ["2013-11-03T04:00:00Z", "2013-11-04T05:00:00Z"]
         );
         // Clocks went from 00:00 to 01:00, so the day began at 01:00 (-02:00).
-        let grid = Grid::new(days(1), zone("America/Sao_Paulo"));
+        let grid = grid_of("1d", "America/Sao_Paulo");
         assert_eq!(texts(&grid, "2018-11-03T12:00:00Z", "2018-11-03T12:00:00Z"), ["2018-11-04T03:00:00Z"]);
         // Samoa had no 2011-12-30.
-        let grid = Grid::new(days(1), zone("Pacific/Apia"));
+        let grid = grid_of("1d", "Pacific/Apia");
         assert_eq!(
             texts(&grid, "2011-12-29T00:00:00Z", "2011-12-30T11:00:00Z"),
             ["2011-12-29T10:00:00Z", "2011-12-30T10:00:00Z", "2011-12-31T10:00:00Z"]
@@ -206,18 +221,18 @@ mod tests {
 
     #[test]
     fn hours_are_elapsed_and_count_from_the_zones_midnight() {
-        let grid = Grid::new(Step::Elapsed(Duration::from_secs(6 * 3600)), zone("America/New_York"));
+        let grid = grid_of("6h", "America/New_York");
         assert_eq!(
             texts(&grid, "2013-03-10T04:59:59Z", "2013-03-10T12:00:00Z"),
             ["2013-03-10T05:00:00Z", "2013-03-10T11:00:00Z", "2013-03-10T17:00:00Z"]
         );
-        let grid = Grid::new(Step::Elapsed(Duration::from_secs(3600)), zone("Asia/Kolkata"));
+        let grid = grid_of("60m", "Asia/Kolkata");
         assert_eq!(texts(&grid, "2013-03-10T04:59:59Z", "2013-03-10T04:59:59Z"), ["2013-03-10T05:30:00Z"]);
     }
 
     #[test]
     fn weeks_begin_on_monday() {
-        let grid = Grid::new(Step::Weeks(NonZeroU32::MIN), zone("Europe/Berlin"));
+        let grid = grid_of("1w", "Europe/Berlin");
         assert_eq!(
             texts(&grid, "2013-03-27T00:00:00Z", "2013-04-01T00:00:00Z"),
             ["2013-03-31T22:00:00Z", "2013-04-07T22:00:00Z"]
@@ -225,8 +240,8 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_of_time_are_no_instants() {
-        let grid = Grid::new(days(1), TimeZone::UTC);
+    fn the_ends_of_time_are_not_instants() {
+        let grid = grid_of("1d", "UTC");
         assert_eq!(grid.next_after(Timestamp::MAX), None);
         assert_eq!(grid.last_before(Timestamp::MIN), None);
         assert_eq!(grid.instants(Timestamp::MAX, Timestamp::MAX).count(), 0);
@@ -235,11 +250,11 @@ mod tests {
     fn any_grid() -> impl Strategy<Value = Grid> {
         let zones = ["UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "Pacific/Apia"];
         let steps = prop_oneof![
-            (1_u64..5_000).prop_map(|minutes| Step::Elapsed(Duration::from_secs(60 * minutes))),
-            (1_u32..40).prop_map(|n| Step::Days(NonZeroU32::new(n).unwrap())),
-            (1_u32..6).prop_map(|n| Step::Weeks(NonZeroU32::new(n).unwrap())),
+            (1_u32..5_000).prop_map(|minutes| format!("{minutes}m")),
+            (1_u32..40).prop_map(|days| format!("{days}d")),
+            (1_u32..6).prop_map(|weeks| format!("{weeks}w")),
         ];
-        (steps, prop::sample::select(zones.to_vec())).prop_map(|(step, name)| Grid::new(step, zone(name)))
+        (steps, prop::sample::select(zones.to_vec())).prop_map(|(step, name)| grid_of(&step, name))
     }
 
     proptest! {

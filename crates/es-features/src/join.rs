@@ -1,7 +1,6 @@
-//! Feature rows joined to other rows as of a time: what was known then, and nothing later.
+//! The join of feature rows to other rows as of a time, without anything that was known later.
 //!
-//! Reading the rows is the caller's; so is keeping what the join needs, the feature rows, within
-//! memory.
+//! Reading both is left to the caller, as is choosing feature rows that fit in memory.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,9 +12,13 @@ use polars::prelude::{
 };
 
 use crate::error::Error;
+use crate::options::FeatureSet;
 
-/// How feature rows are joined.
+/// The columns and limits of a [`PointInTimeJoin`].
+///
+/// [`JoinOptions::from`] a [`FeatureSet`] has the entity and the time of its rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct JoinOptions {
     /// The columns that name the entity, in both frames.
     pub entity: Vec<String>,
@@ -23,18 +26,60 @@ pub struct JoinOptions {
     pub feature_time: String,
     /// The column of the time in the rows that are joined to.
     pub row_time: String,
-    /// How old a feature row may be to count. Default: any age.
+    /// The largest age of a feature row at the time of the row that it is joined to; by default,
+    /// any age.
     pub max_age: Option<Duration>,
-    /// What is put before the names of the joined columns, such as `route_delays__`.
+    /// The prefix of the names of the joined columns, such as `route_delays__`; by default, none.
     pub prefix: String,
+}
+
+impl JoinOptions {
+    /// A join by an entity and a time that have the same columns in both frames.
+    pub fn new<E: Into<String>>(entity: impl IntoIterator<Item = E>, time: impl Into<String>) -> Self {
+        let time = time.into();
+        Self {
+            entity: entity.into_iter().map(Into::into).collect(),
+            feature_time: time.clone(),
+            row_time: time,
+            max_age: None,
+            prefix: String::new(),
+        }
+    }
+
+    /// Sets the column of the time in the rows that are joined to.
+    #[must_use]
+    pub fn with_row_time(mut self, column: impl Into<String>) -> Self {
+        self.row_time = column.into();
+        self
+    }
+
+    /// Sets the largest age of a feature row.
+    #[must_use]
+    pub fn with_max_age(mut self, age: Duration) -> Self {
+        self.max_age = Some(age);
+        self
+    }
+
+    /// Sets the prefix of the names of the joined columns.
+    #[must_use]
+    pub fn with_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+}
+
+impl From<&FeatureSet> for JoinOptions {
+    fn from(set: &FeatureSet) -> Self {
+        Self::new(set.entity.clone(), set.time.clone())
+    }
 }
 
 /// Feature rows, arranged by entity and time.
 ///
-/// A row at time `t` gets the latest feature row of its entity with a grid time of at most `t`,
-/// if that is no older than [`JoinOptions::max_age`]; otherwise its feature columns are null. As
-/// the feature row at `g` is computed of documents before `g` alone, nothing that happens at `t`
-/// or later gets into the row.
+/// A row at time `t` gets the latest feature row of its entity with a grid time of at most `t`, if
+/// that is no older than [`JoinOptions::max_age`]; otherwise its feature columns are null. As the
+/// feature row at `g` is computed from documents before `g` alone, nothing that happens at `t` or
+/// later gets into the row.
 ///
 /// ```
 /// use es_features::{JoinOptions, PointInTimeJoin};
@@ -42,13 +87,8 @@ pub struct JoinOptions {
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let features = df!("carrier" => ["UA", "UA"], "day" => [10, 20], "delay" => [1.0, 2.0])?;
-/// let join = PointInTimeJoin::new(features, JoinOptions {
-///     entity: vec!["carrier".into()],
-///     feature_time: "day".into(),
-///     row_time: "at".into(),
-///     max_age: None,
-///     prefix: "routes__".into(),
-/// })?;
+/// let options = JoinOptions::new(["carrier"], "day").with_row_time("at").with_prefix("routes__");
+/// let join = PointInTimeJoin::new(features, options)?;
 /// let rows = df!("carrier" => ["UA", "UA", "B6"], "at" => [20, 19, 30])?;
 /// let joined = join.join(&rows)?;
 /// assert_eq!(joined.column("routes__delay")?.f64()?.to_vec(), [Some(2.0), Some(1.0), None]);
@@ -62,8 +102,7 @@ pub struct PointInTimeJoin {
     entity: Vec<DataType>,
     /// The feature columns under their new names.
     features: DataFrame,
-    /// For each entity, by its text, the grid times with the rows that they stand in, in the
-    /// order of time.
+    /// The grid times of each entity, by its text, with their row numbers, in the order of time.
     rows: HashMap<Box<[u8]>, Vec<(i64, IdxSize)>>,
 }
 
@@ -72,11 +111,11 @@ impl PointInTimeJoin {
     /// entity and time the last one counts.
     ///
     /// # Errors
-    /// [`ErrorKind::Join`](crate::ErrorKind::Join) when a column is missing or the time's
-    /// column holds no times.
+    /// [`ErrorKind::Join`](crate::ErrorKind::Join) when a column is missing, or that of the time
+    /// does not hold times.
     pub fn new(features: DataFrame, options: JoinOptions) -> Result<Self, Error> {
         let times = times(&features, &options.feature_time)?;
-        let keys = Keys::of(&features, &options.entity)?;
+        let keys = Keys::new(&features, &options.entity)?;
         let mut rows: HashMap<Box<[u8]>, Vec<(i64, IdxSize)>> = HashMap::new();
         let mut key = Vec::new();
         for (row, time) in times.into_iter().enumerate() {
@@ -113,8 +152,8 @@ impl PointInTimeJoin {
         (**self.features.schema()).clone()
     }
 
-    /// The columns of the rows that the join goes by.
-    pub fn needs(&self) -> impl Iterator<Item = &str> {
+    /// The columns that the join reads of the rows it is joined to.
+    pub fn row_columns(&self) -> impl Iterator<Item = &str> {
         self.options.entity.iter().chain([&self.options.row_time]).map(String::as_str)
     }
 
@@ -125,11 +164,11 @@ impl PointInTimeJoin {
     /// than in the feature rows, or has the name of a joined one.
     pub fn join(&self, rows: &DataFrame) -> Result<DataFrame, Error> {
         let times = times(rows, &self.options.row_time)?;
-        let keys = Keys::of(rows, &self.options.entity)?;
+        let keys = Keys::new(rows, &self.options.entity)?;
         for ((name, here), there) in self.options.entity.iter().zip(keys.types()).zip(&self.entity) {
             if here != *there {
                 return Err(Error::join(format!(
-                    "field `{name}` is {here} in the rows and {there} in the features, so they cannot be joined"
+                    "column `{name}` has type {here} in the rows and {there} in the features, expected the same type"
                 )));
             }
         }
@@ -155,19 +194,19 @@ fn times(frame: &DataFrame, column: &str) -> Result<Vec<Option<i64>>, Error> {
 }
 
 fn named<'a>(frame: &'a DataFrame, column: &str) -> Result<&'a Column, Error> {
-    frame.column(column).map_err(|_| Error::join(format!("there is no column `{column}` to join by")))
+    frame.column(column).map_err(|_| Error::join(format!("there is no column `{column}` to join on")))
 }
 
-/// The texts of the entities of a frame.
+/// The entities of the rows of a frame, as texts.
 struct Keys<'a> {
     writer: DocumentWriter<'a>,
     columns: Vec<DataType>,
-    /// Whether a row has all columns of its entity.
+    /// True for a row that has all columns of its entity.
     whole: BooleanChunked,
 }
 
 impl<'a> Keys<'a> {
-    fn of(frame: &'a DataFrame, entity: &[String]) -> Result<Self, Error> {
+    fn new(frame: &'a DataFrame, entity: &[String]) -> Result<Self, Error> {
         let mut whole = BooleanChunked::full("whole".into(), true, frame.height());
         let mut columns = Vec::new();
         for name in entity {
@@ -183,7 +222,7 @@ impl<'a> Keys<'a> {
         self.columns.clone()
     }
 
-    /// Writes the entity of a row; false where it has none.
+    /// Writes the entity of a row, and returns false where it has none.
     fn write(&self, row: usize, key: &mut Vec<u8>) -> bool {
         key.clear();
         self.whole.get(row) == Some(true) && self.writer.write_id(row, key).is_ok()
@@ -192,22 +231,19 @@ impl<'a> Keys<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use polars::prelude::{DataFrame, DataType, df};
+    use std::time::Duration;
+
+    use super::{DataFrame, JoinOptions, PointInTimeJoin};
+    use polars::prelude::df;
     use proptest::prelude::{Strategy, any, prop, prop_assert_eq, proptest};
 
     fn options(max_age: Option<u64>) -> JoinOptions {
-        JoinOptions {
-            entity: vec!["e".into(), "f".into()],
-            feature_time: "at".into(),
-            row_time: "time".into(),
-            max_age: max_age.map(Duration::from_millis),
-            prefix: "p__".into(),
-        }
+        let max_age = max_age.map(Duration::from_millis);
+        JoinOptions { max_age, ..JoinOptions::new(["e", "f"], "at").with_row_time("time").with_prefix("p__") }
     }
 
     #[test]
-    fn what_is_older_than_allowed_or_not_there_yet_is_null() {
+    fn features_that_are_too_old_or_not_known_yet_are_null() {
         let features = df!("e" => ["a", "a", "b"], "f" => [1, 1, 1], "at" => [10, 20, 10], "x" => [1, 2, 3]).unwrap();
         let join = PointInTimeJoin::new(features, options(Some(5))).unwrap();
         let rows = df!(
@@ -220,16 +256,19 @@ mod tests {
         let found = joined.column("p__x").unwrap().i32().unwrap().to_vec();
         assert_eq!(found, [None, Some(1), None, Some(2), None, None, None]);
         assert_eq!(joined.get_column_names(), ["e", "f", "time", "p__x"]);
-        assert_eq!(join.needs().collect::<Vec<_>>(), ["e", "f", "time"]);
+        assert_eq!(join.row_columns().collect::<Vec<_>>(), ["e", "f", "time"]);
     }
 
     #[test]
-    fn columns_that_do_not_go_together_are_named() {
+    fn columns_that_do_not_fit_are_named() {
         let features = df!("e" => ["a"], "f" => [1], "at" => [10], "x" => [1]).unwrap();
         let join = PointInTimeJoin::new(features, options(None)).unwrap();
         let other = df!("e" => ["a"], "f" => ["1"], "time" => [10]).unwrap();
         let error = join.join(&other).unwrap_err();
-        assert_eq!(error.to_string(), "field `f` is str in the rows and i32 in the features, so they cannot be joined");
+        assert_eq!(
+            error.to_string(),
+            "column `f` has type str in the rows and i32 in the features, expected the same type"
+        );
         let without = df!("e" => ["a"], "time" => [10]).unwrap();
         assert!(join.join(&without).unwrap_err().to_string().contains('f'));
     }

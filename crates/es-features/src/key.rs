@@ -1,4 +1,4 @@
-//! Values of entity fields: their types, and how they travel.
+//! Values of entity fields: their types, and their form in requests and answers.
 
 use polars::prelude::{DataType, TimeUnit, TimeZone};
 use serde_json::value::RawValue;
@@ -31,8 +31,8 @@ pub(crate) enum KeyValue {
 }
 
 impl KeyType {
-    /// The type that documents with a field of an Elasticsearch type are grouped by.
-    pub(crate) fn of(field_type: &str) -> Option<Self> {
+    /// The type of the groups of a field of an Elasticsearch type, if documents can be grouped by it.
+    pub(crate) fn from_field_type(field_type: &str) -> Option<Self> {
         Some(match field_type {
             "keyword" | "constant_keyword" | "wildcard" | "flattened" | "ip" | "version" => Self::Text,
             "byte" => Self::Int8,
@@ -63,8 +63,8 @@ impl KeyType {
         }
     }
 
-    /// The type of the field in the rows' index, where values are stored as they were
-    /// grouped: whole values without normalizers, dates in milliseconds.
+    /// The type of the field in the index of the rows, which stores values as they were grouped:
+    /// whole values without normalizers, dates in milliseconds.
     pub(crate) fn field_type(self, source_type: &str) -> &str {
         match (self, source_type) {
             (Self::Text, "ip" | "version") => source_type,
@@ -84,8 +84,8 @@ impl KeyType {
                 text.parse().ok().map(KeyValue::Integer)
             }
             Self::UInt64 => text.parse().ok().map(KeyValue::Unsigned),
-            // `str::parse` gives the nearest number, so a page begins exactly where the one
-            // before ended; a fast parser may be off by one digit.
+            // `str::parse` gives the nearest number, so a page begins exactly where the previous
+            // one ended; a fast parser may be off by one digit.
             Self::Float32 | Self::Float64 => text.parse().ok().map(KeyValue::Float),
             Self::Boolean => text.parse().ok().map(KeyValue::Boolean),
         }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_read_and_sent_back_as_they_came() {
+    fn values_are_sent_back_as_they_were_read() {
         for (field_type, json) in [
             ("keyword", r#""a\"b\né""#),
             ("ip", r#""::1""#),
@@ -129,7 +129,7 @@ mod tests {
             ("date", "1356998400123"),
         ] {
             let raw = RawValue::from_string(json.to_owned()).unwrap();
-            let value = KeyType::of(field_type).unwrap().read(&raw).unwrap();
+            let value = KeyType::from_field_type(field_type).unwrap().read(&raw).unwrap();
             assert_eq!(value.to_json().to_string(), json, "{field_type}");
         }
     }
@@ -138,8 +138,8 @@ mod tests {
     fn a_value_of_another_type_is_not_read() {
         for (field_type, json) in [("keyword", "1"), ("long", "1.5"), ("long", "null"), ("boolean", "\"true\"")] {
             let raw = RawValue::from_string(json.to_owned()).unwrap();
-            assert_eq!(KeyType::of(field_type).unwrap().read(&raw), None, "{field_type}");
+            assert_eq!(KeyType::from_field_type(field_type).unwrap().read(&raw), None, "{field_type}");
         }
-        assert_eq!(KeyType::of("text"), None);
+        assert_eq!(KeyType::from_field_type("text"), None);
     }
 }

@@ -1,41 +1,40 @@
-//! The feature set as aggregations to ask for and formulas over their answers. Pure.
+//! The feature set as aggregations to request and formulas over their answers. Pure.
 //!
-//! A search at one grid time has a `filter` aggregation for each window, and where there
-//! are derivatives another for each window that ends at the grid time before. In these lie
-//! the metrics, each asked for once however many features need it. Every number of the
-//! answer has a slot; the fields of a row are formulas over the slots.
+//! A search at one grid time has a `filter` aggregation for each window, and where there are
+//! derivatives another for each window that ends at the previous grid time. They contain the
+//! metrics, each requested once however many features need it. Every number of the answer has a
+//! slot; the fields of a row are formulas over the slots.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::definition::{Feature, FeatureSet, Percentiles, RatioTerm, Values};
-use crate::error::DefinitionError;
-use crate::output::Output;
+use crate::error::{Error, ErrorKind};
+use crate::options::{Feature, FeatureField, FeatureSet, Metric, RatioTerm, ValueSource};
 
-/// What is asked of Elasticsearch at each grid time, and what is made of the answer.
+/// The aggregations of each grid time, and the formulas that turn their answers into rows.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) ranges: Vec<Range>,
     pub(crate) aggregations: Vec<Aggregation>,
-    /// How many numbers an entity's bucket holds.
+    /// The number of slots of an entity's bucket.
     pub(crate) slots: usize,
-    pub(crate) outputs: Vec<(Output, Formula)>,
+    pub(crate) outputs: Vec<(FeatureField, Formula)>,
     /// The slot that counts the documents of the longest window: 0 means no row.
     pub(crate) presence: usize,
     pub(crate) longest_window: Duration,
-    /// Whether windows that end at the grid time before are needed.
+    /// True when windows that end at the previous grid time are needed.
     pub(crate) needs_previous: bool,
 }
 
-/// One window, ending at the grid time or at the one before.
+/// One window, ending at the grid time or at the previous one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Range {
     pub(crate) length: Duration,
     pub(crate) ends_at: RangeEnd,
     /// The slot of the number of documents.
     pub(crate) count: usize,
-    /// Aggregations by their place in [`Plan::aggregations`], each with its first slot.
+    /// Indices into [`Plan::aggregations`], each with its first slot.
     pub(crate) metrics: Vec<(usize, usize)>,
 }
 
@@ -48,12 +47,12 @@ pub(crate) enum RangeEnd {
 /// An aggregation whose answer is one number or a fixed list of them.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Aggregation {
-    Metric(Metric, Values),
+    Metric(MetricKind, ValueSource),
     /// Count, sum of squares, variance and standard deviation, in this order.
-    ExtendedStats(Values),
+    ExtendedStats(ValueSource),
     /// In ascending order of the percents.
     Percentiles {
-        of: Values,
+        of: ValueSource,
         percents: Vec<f64>,
         compression: f64,
     },
@@ -66,7 +65,7 @@ pub(crate) enum Aggregation {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Metric {
+pub(crate) enum MetricKind {
     Sum,
     Avg,
     Min,
@@ -74,7 +73,7 @@ pub(crate) enum Metric {
     ValueCount,
 }
 
-/// How a field of a row comes from the slots.
+/// The computation of a field of a row from the slots.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Formula {
     Slot(usize),
@@ -93,27 +92,34 @@ pub(crate) enum Formula {
     },
 }
 
-/// The places of the numbers in [`Aggregation::ExtendedStats`].
+/// The offsets of the numbers of [`Aggregation::ExtendedStats`].
 const EXTENDED_COUNT: usize = 0;
 const EXTENDED_SUM_OF_SQUARES: usize = 1;
 const EXTENDED_VARIANCE: usize = 2;
 const EXTENDED_STD_DEVIATION: usize = 3;
 
 impl Plan {
-    pub(crate) fn new(set: &FeatureSet) -> Result<Self, DefinitionError> {
+    /// Plans the searches of a set. `compression` is the size of the digests of percentiles.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Definition`] for the first rule that the set breaks.
+    pub(crate) fn new(set: &FeatureSet, compression: f64) -> Result<Self, Error> {
         set.validate()?;
-        let needs_previous = set.features.iter().any(|(_, feature)| matches!(feature, Feature::Derivative { .. }));
-        let mut compiler = Compiler { set, ranges: Vec::new(), aggregations: Vec::new(), slots: 0 };
+        let needs_previous = set.features.values().any(|feature| matches!(feature, Feature::Derivative(_)));
+        let mut compiler = Compiler { set, compression, ranges: Vec::new(), aggregations: Vec::new(), slots: 0 };
         compiler.add_ranges(RangeEnd::GridTime);
         if needs_previous {
             compiler.add_ranges(RangeEnd::PreviousGridTime);
         }
-        let formula = |output: Output| {
-            let (name, feature) = &set.features[output.feature];
-            let formula = compiler.formula(output.window, name, feature, output.percent)?;
-            Ok((output, formula))
-        };
-        let outputs = set.outputs().into_iter().map(formula).collect::<Result<Vec<_>, DefinitionError>>()?;
+        let mut outputs = Vec::new();
+        for (name, feature) in &set.features {
+            for (range, window) in set.windows.iter().enumerate() {
+                for field in feature.fields(name, *window) {
+                    let formula = compiler.formula(range, feature, field.percent)?;
+                    outputs.push((field, formula));
+                }
+            }
+        }
         let longest = compiler.ranges[..set.windows.len()].iter().max_by_key(|range| range.length);
         let (longest_window, presence) = longest.map_or((Duration::ZERO, 0), |range| (range.length, range.count));
         Ok(Self {
@@ -130,7 +136,8 @@ impl Plan {
 
 struct Compiler<'a> {
     set: &'a FeatureSet,
-    /// The windows that end at the grid time, then those that end at the one before.
+    compression: f64,
+    /// The windows that end at the grid time, then those that end at the previous one.
     ranges: Vec<Range>,
     aggregations: Vec<Aggregation>,
     slots: usize,
@@ -140,7 +147,7 @@ impl Compiler<'_> {
     fn add_ranges(&mut self, ends_at: RangeEnd) {
         for window in &self.set.windows {
             let count = self.take_slots(1);
-            self.ranges.push(Range { length: window.length, ends_at, count, metrics: Vec::new() });
+            self.ranges.push(Range { length: window.to_duration(), ends_at, count, metrics: Vec::new() });
         }
     }
 
@@ -150,7 +157,7 @@ impl Compiler<'_> {
         first
     }
 
-    /// The first slot of an aggregation in a range; it is added where it is new.
+    /// Returns the first slot of an aggregation in a range, and adds the aggregation if it is new.
     fn slot(&mut self, range: usize, aggregation: Aggregation) -> usize {
         let index = self.aggregations.iter().position(|known| *known == aggregation).unwrap_or_else(|| {
             self.aggregations.push(aggregation);
@@ -164,81 +171,70 @@ impl Compiler<'_> {
         slot
     }
 
-    fn formula(
-        &mut self,
-        range: usize,
-        name: &str,
-        feature: &Feature,
-        percent: Option<f64>,
-    ) -> Result<Formula, DefinitionError> {
+    fn formula(&mut self, range: usize, feature: &Feature, percent: Option<f64>) -> Result<Formula, Error> {
+        let metric = |kind, metric: &Metric| Aggregation::Metric(kind, metric.values.clone());
         let aggregation = match feature {
-            Feature::Count => return Ok(Formula::Slot(self.ranges[range].count)),
-            Feature::Sum(of) => Aggregation::Metric(Metric::Sum, of.clone()),
-            Feature::Avg(of) => Aggregation::Metric(Metric::Avg, of.clone()),
-            Feature::Min(of) => Aggregation::Metric(Metric::Min, of.clone()),
-            Feature::Max(of) => Aggregation::Metric(Metric::Max, of.clone()),
-            Feature::ValueCount(of) => Aggregation::Metric(Metric::ValueCount, of.clone()),
+            Feature::Count(_) => return Ok(Formula::Slot(self.ranges[range].count)),
+            Feature::Sum(of) => metric(MetricKind::Sum, of),
+            Feature::Avg(of) => metric(MetricKind::Avg, of),
+            Feature::Min(of) => metric(MetricKind::Min, of),
+            Feature::Max(of) => metric(MetricKind::Max, of),
+            Feature::ValueCount(of) => metric(MetricKind::ValueCount, of),
             Feature::SumOfSquares(of) => {
-                let stats = self.slot(range, Aggregation::ExtendedStats(of.clone()));
+                let stats = self.extended_stats(range, of);
                 return Ok(Formula::SumOf { sum: stats + EXTENDED_SUM_OF_SQUARES, count: stats + EXTENDED_COUNT });
             }
-            Feature::Variance(of) => {
-                let stats = self.slot(range, Aggregation::ExtendedStats(of.clone()));
-                return Ok(Formula::Slot(stats + EXTENDED_VARIANCE));
-            }
+            Feature::Variance(of) => return Ok(Formula::Slot(self.extended_stats(range, of) + EXTENDED_VARIANCE)),
             Feature::StdDeviation(of) => {
-                let stats = self.slot(range, Aggregation::ExtendedStats(of.clone()));
-                return Ok(Formula::Slot(stats + EXTENDED_STD_DEVIATION));
+                return Ok(Formula::Slot(self.extended_stats(range, of) + EXTENDED_STD_DEVIATION));
             }
             Feature::Percentiles(percentiles) => {
-                let place = sorted(&percentiles.percents).iter().position(|known| Some(*known) == percent);
-                let first = self.slot(range, Aggregation::percentiles(percentiles));
-                return Ok(Formula::Slot(first + place.unwrap_or(0)));
+                let percents = sorted(&percentiles.percents);
+                let offset = percents.iter().position(|known| Some(*known) == percent).unwrap_or(0);
+                let (of, compression) = (percentiles.values.clone(), self.compression);
+                let first = self.slot(range, Aggregation::Percentiles { of, percents, compression });
+                return Ok(Formula::Slot(first + offset));
             }
             Feature::Cardinality(cardinality) => Aggregation::Cardinality {
                 field: cardinality.field.clone(),
                 precision_threshold: cardinality.precision_threshold,
             },
-            Feature::Missing { field } => Aggregation::missing(field),
-            Feature::Ratio { of, to } => {
-                return Ok(Formula::Ratio { of: self.term(range, of), to: self.term(range, to) });
+            Feature::Missing(of) => Aggregation::missing(&of.field),
+            Feature::Ratio(ratio) => {
+                return Ok(Formula::Ratio { of: self.term(range, &ratio.of), to: self.term(range, &ratio.to) });
             }
-            Feature::Derivative { of } => {
+            Feature::Derivative(derivative) => {
                 let set = self.set;
-                let unknown =
-                    || DefinitionError::DerivativeOfUnknown { feature: name.to_owned(), of: of.clone(), nearest: None };
-                let (operand_name, operand) = set.features.iter().find(|(name, _)| name == of).ok_or_else(unknown)?;
-                let now = self.formula(range, operand_name, operand, None)?;
-                let before = self.formula(range + set.windows.len(), operand_name, operand, None)?;
+                let operand = set.features.get(&derivative.of).ok_or_else(|| {
+                    Error::new(ErrorKind::Definition, format!("unknown feature `{}` of a derivative", derivative.of))
+                })?;
+                let now = self.formula(range, operand, None)?;
+                let before = self.formula(range + set.windows.len(), operand, None)?;
                 return Ok(Formula::Difference { now: Box::new(now), before: Box::new(before) });
             }
         };
         Ok(Formula::Slot(self.slot(range, aggregation)))
     }
 
+    fn extended_stats(&mut self, range: usize, of: &Metric) -> usize {
+        self.slot(range, Aggregation::ExtendedStats(of.values.clone()))
+    }
+
     fn term(&mut self, range: usize, term: &RatioTerm) -> usize {
         let aggregation = match term {
-            RatioTerm::Count => return self.ranges[range].count,
-            RatioTerm::Filter(query) => Aggregation::Filter(query.clone()),
-            RatioTerm::Missing { field } => Aggregation::missing(field),
-            RatioTerm::ValueCount(of) => Aggregation::Metric(Metric::ValueCount, of.clone()),
-            RatioTerm::Sum(of) => Aggregation::Metric(Metric::Sum, of.clone()),
+            RatioTerm::Count(_) => return self.ranges[range].count,
+            RatioTerm::Filter(query) => Aggregation::Filter(query.to_value()),
+            RatioTerm::Missing(of) => Aggregation::missing(&of.field),
+            RatioTerm::ValueCount(of) => Aggregation::Metric(MetricKind::ValueCount, of.values.clone()),
+            RatioTerm::Sum(of) => Aggregation::Metric(MetricKind::Sum, of.values.clone()),
         };
         self.slot(range, aggregation)
     }
 }
 
 impl Aggregation {
-    fn percentiles(percentiles: &Percentiles) -> Self {
-        Self::Percentiles {
-            of: percentiles.of.clone(),
-            percents: sorted(&percentiles.percents),
-            compression: percentiles.compression.unwrap_or(Percentiles::COMPRESSION),
-        }
-    }
-
     /// Documents without a value. The `missing` aggregation needs doc values; this query
-    /// works for text fields too.
+    /// works for text fields as well.
     fn missing(field: &str) -> Self {
         Self::Filter(json!({"bool": {"must_not": {"exists": {"field": field}}}}))
     }
@@ -259,7 +255,7 @@ fn sorted(percents: &[f64]) -> Vec<f64> {
 }
 
 impl Formula {
-    /// The value of a field. What is not a finite number is null.
+    /// The value of a field; null for a result that is not a finite number.
     pub(crate) fn value(&self, slots: &[Option<f64>]) -> Option<f64> {
         let value = match self {
             Self::Slot(slot) => slots[*slot],
@@ -286,19 +282,19 @@ impl Formula {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::{field, route_delays};
+    use crate::reference::{COMPRESSION, route_delays};
 
     fn formula(plan: &Plan, field: &str) -> Formula {
         plan.outputs.iter().find(|(output, _)| output.field == field).unwrap().1.clone()
     }
 
     #[test]
-    fn each_aggregation_is_asked_for_once_in_each_window() {
+    fn each_aggregation_is_requested_once_in_each_window() {
         let mut set = route_delays();
-        set.features.push(("again".to_owned(), Feature::Avg(field("dep_delay"))));
-        set.features.push(("variance".to_owned(), Feature::Variance(field("dep_delay"))));
-        set.features.push(("deviation".to_owned(), Feature::StdDeviation(field("dep_delay"))));
-        let plan = Plan::new(&set).unwrap();
+        set = set.with_feature("again", Feature::avg("dep_delay"));
+        set = set.with_feature("variance", Feature::variance("dep_delay"));
+        set = set.with_feature("deviation", Feature::std_deviation("dep_delay"));
+        let plan = Plan::new(&set, COMPRESSION).unwrap();
         assert_eq!(formula(&plan, "again_7d"), formula(&plan, "delay_mean_7d"));
         assert_ne!(formula(&plan, "again_28d"), formula(&plan, "delay_mean_7d"));
         // avg, percentiles, cardinality, missing, script, extended_stats
@@ -309,11 +305,11 @@ mod tests {
     }
 
     #[test]
-    fn windows_of_the_time_before_are_read_only_for_derivatives() {
+    fn windows_of_the_previous_time_are_read_only_for_derivatives() {
         let mut set = route_delays();
-        assert!(Plan::new(&set).unwrap().needs_previous);
-        set.features.retain(|(_, feature)| !matches!(feature, Feature::Derivative { .. }));
-        let plan = Plan::new(&set).unwrap();
+        assert!(Plan::new(&set, COMPRESSION).unwrap().needs_previous);
+        set.features.retain(|_, feature| !matches!(feature, Feature::Derivative(_)));
+        let plan = Plan::new(&set, COMPRESSION).unwrap();
         assert!(!plan.needs_previous);
         assert!(plan.ranges.iter().all(|range| range.ends_at == RangeEnd::GridTime));
     }
@@ -322,18 +318,16 @@ mod tests {
     fn the_longest_window_decides_which_rows_there_are() {
         let mut set = route_delays();
         set.windows.reverse();
-        let plan = Plan::new(&set).unwrap();
-        assert_eq!((plan.presence, plan.longest_window), (plan.ranges[0].count, set.windows[0].length));
+        let plan = Plan::new(&set, COMPRESSION).unwrap();
+        assert_eq!((plan.presence, plan.longest_window), (plan.ranges[0].count, set.windows[0].to_duration()));
     }
 
     #[test]
-    fn percentiles_are_found_in_whatever_order_they_are_given() {
+    fn percentiles_are_found_in_any_order() {
         let mut set = route_delays();
-        set.features = vec![(
-            "p".to_owned(),
-            Feature::Percentiles(Percentiles { of: field("x"), percents: vec![90.0, 5.0, 50.0], compression: None }),
-        )];
-        let plan = Plan::new(&set).unwrap();
+        set.features.clear();
+        let set = set.with_feature("p", Feature::percentiles("x", [90.0, 5.0, 50.0]));
+        let plan = Plan::new(&set, COMPRESSION).unwrap();
         let first = plan.ranges[0].metrics[0].1;
         for (name, place) in [("p_p5_7d", 0), ("p_p50_7d", 1), ("p_p90_7d", 2)] {
             assert_eq!(formula(&plan, name), Formula::Slot(first + place), "{name}");
@@ -341,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn formulas_say_null_where_there_is_no_value() {
+    fn formulas_are_null_where_there_is_no_value() {
         let slots = [Some(6.0), Some(0.0), None, Some(4.0), Some(f64::MAX), Some(-f64::MAX)];
         let slot = |index| Box::new(Formula::Slot(index));
         for (formula, expected) in [

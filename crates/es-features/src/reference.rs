@@ -1,51 +1,29 @@
 //! The feature set that unit tests share: delays of routes, as in the flights example.
 
-use std::num::NonZeroU32;
+use es_values::Query;
+use serde_json::{Value, json};
 
-use jiff::tz::TimeZone;
-use serde_json::json;
+use crate::options::{Feature, FeatureSet, Metric, RatioTerm};
 
-use crate::definition::{Cardinality, Feature, FeatureSet, Percentiles, RatioTerm, Script, Values, Window};
-use crate::grid::{Grid, Step};
-
-pub(crate) fn field(name: &str) -> Values {
-    Values::Field(name.to_owned())
-}
+/// The compression of the percentiles of tests.
+pub(crate) const COMPRESSION: f64 = 500.0;
 
 pub(crate) fn route_delays() -> FeatureSet {
-    FeatureSet {
-        entity: vec!["origin".to_owned(), "carrier".to_owned()],
-        time: "time_hour".to_owned(),
-        grid: Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::UTC),
-        windows: vec![Window::days(7), Window::days(28)],
-        query: None,
-        features: [
-            ("flights", Feature::Count),
-            ("delay_mean", Feature::Avg(field("dep_delay"))),
-            (
-                "delay",
-                Feature::Percentiles(Percentiles {
-                    of: field("dep_delay"),
-                    percents: vec![50.0, 90.0],
-                    compression: None,
-                }),
-            ),
-            ("destinations", Feature::Cardinality(Cardinality { field: "dest".to_owned(), precision_threshold: None })),
-            (
-                "cancelled",
-                Feature::Ratio { of: RatioTerm::Missing { field: "dep_delay".to_owned() }, to: RatioTerm::Count },
-            ),
-            (
-                "speed",
-                Feature::Avg(Values::Script(Script::new(
-                    "doc['air_time'].size() == 0 ? null : 60.0 * doc['distance'].value / doc['air_time'].value",
-                ))),
-            ),
-            ("delay_change", Feature::Derivative { of: "delay_mean".to_owned() }),
-        ]
-        .map(|(name, feature)| (name.to_owned(), feature))
-        .to_vec(),
-    }
+    let speed = "doc['air_time'].size() == 0 ? null : 60.0 * doc['distance'].value / doc['air_time'].value";
+    FeatureSet::new(["origin", "carrier"], "time_hour", "1d".parse().unwrap())
+        .with_window("7d".parse().unwrap())
+        .with_window("28d".parse().unwrap())
+        .with_feature("flights", Feature::count())
+        .with_feature("delay_mean", Feature::avg("dep_delay"))
+        .with_feature("delay", Feature::percentiles("dep_delay", [50.0, 90.0]))
+        .with_feature("destinations", Feature::cardinality("dest"))
+        .with_feature("cancelled", Feature::ratio(RatioTerm::missing("dep_delay"), RatioTerm::count()))
+        .with_feature("speed", Feature::avg(Metric::script(speed)))
+        .with_feature("delay_change", Feature::derivative("delay_mean"))
+}
+
+pub(crate) fn query(value: Value) -> Query {
+    serde_json::from_value(value).unwrap()
 }
 
 /// The mapping of the documents.

@@ -2,17 +2,18 @@
 //!
 //! Aggregations have short names (`w0`, `m3`), as each is repeated for every entity.
 
+use es_values::Query;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
-use crate::definition::{FeatureSet, Script, Values};
 use crate::key::KeyValue;
-use crate::plan::{Aggregation, Metric, Plan, RangeEnd};
+use crate::options::{FeatureSet, ValueSource};
+use crate::plan::{Aggregation, MetricKind, Plan, RangeEnd};
 
 /// The format of the times that are sent, whatever format the field has.
 const TIME_FORMAT: &str = "strict_date_optional_time";
 
-/// A grid time and the one before it.
+/// A grid time and the previous one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GridTime {
     pub(crate) time: Timestamp,
@@ -74,18 +75,18 @@ pub(crate) fn query(set: &FeatureSet, plan: &Plan, at: GridTime) -> Value {
     let oldest_end = if plan.needs_previous { at.previous } else { at.time };
     let range = time_range(&set.time, before(oldest_end, plan.longest_window), at.time);
     let mut filter = vec![range];
-    filter.extend(set.query.clone());
+    filter.extend(set.filter.as_ref().map(Query::to_value));
     json!({"bool": {"filter": filter}})
 }
 
-/// From when to when there are documents, and how many are in no row for want of a field.
+/// The range of the times of documents, and the number that lack a field and are in no row.
 pub(crate) fn extent(set: &FeatureSet) -> Value {
     let exists = |field: &String| json!({"exists": {"field": field}});
     let entity: Vec<Value> = set.entity.iter().map(exists).collect();
     json!({
         "size": 0,
         "track_total_hits": true,
-        "query": set.query.clone().unwrap_or_else(|| json!({"match_all": {}})),
+        "query": set.filter.as_ref().map_or_else(|| json!({"match_all": {}}), Query::to_value),
         "aggs": {
             "oldest": {"min": {"field": set.time}},
             "newest": {"max": {"field": set.time}},
@@ -96,12 +97,12 @@ pub(crate) fn extent(set: &FeatureSet) -> Value {
 }
 
 /// The header and body lines that run one aggregation of each script over a query.
-pub(crate) fn script_probes(index: &str, query: &Value, scripts: &[(&str, &Values)]) -> Vec<u8> {
+pub(crate) fn script_probes(index: &str, query: &Value, scripts: &[(&str, &ValueSource)]) -> Vec<u8> {
     let indices: Vec<&str> = index.split(',').collect();
     let header = json!({"index": indices, "allow_partial_search_results": false});
     let mut lines = Vec::new();
     for (_, values) in scripts {
-        let aggregation = aggregation(&Aggregation::Metric(Metric::Avg, (*values).clone()));
+        let aggregation = aggregation(&Aggregation::Metric(MetricKind::Avg, (*values).clone()));
         let body = json!({"size": 0, "track_total_hits": false, "query": query, "aggs": {"probe": aggregation}});
         lines.extend_from_slice(format!("{header}\n{body}\n").as_bytes());
     }
@@ -133,11 +134,11 @@ fn aggregation(aggregation: &Aggregation) -> Value {
     match aggregation {
         Aggregation::Metric(metric, of) => {
             let name = match metric {
-                Metric::Sum => "sum",
-                Metric::Avg => "avg",
-                Metric::Min => "min",
-                Metric::Max => "max",
-                Metric::ValueCount => "value_count",
+                MetricKind::Sum => "sum",
+                MetricKind::Avg => "avg",
+                MetricKind::Min => "min",
+                MetricKind::Max => "max",
+                MetricKind::ValueCount => "value_count",
             };
             json!({name: values(of)})
         }
@@ -160,24 +161,26 @@ fn aggregation(aggregation: &Aggregation) -> Value {
     }
 }
 
-fn values(values: &Values) -> Value {
+fn values(values: &ValueSource) -> Value {
     match values {
-        Values::Field(field) => json!({"field": field}),
-        Values::Script(Script { source, params }) => {
-            let mut script = json!({"source": source, "lang": "painless"});
-            if !params.is_empty() {
-                script["params"] = Value::Object(params.clone());
-            }
-            json!({"script": script})
-        }
+        ValueSource::Field(field) => json!({"field": field}),
+        ValueSource::Script(source) => json!({"script": {"source": source, "lang": "painless"}}),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::Feature;
-    use crate::reference::{field, route_delays};
+    use crate::options::Feature;
+    use crate::reference::{COMPRESSION, query, route_delays};
+
+    fn field(name: &str) -> ValueSource {
+        ValueSource::Field(name.to_owned())
+    }
+
+    fn plan(set: &FeatureSet) -> Plan {
+        Plan::new(set, COMPRESSION).unwrap()
+    }
 
     fn at(time: &str, previous: &str) -> GridTime {
         GridTime { time: time.parse().unwrap(), previous: previous.parse().unwrap() }
@@ -186,8 +189,8 @@ mod tests {
     #[test]
     fn a_page_asks_for_every_window_and_its_metrics() {
         let mut set = route_delays();
-        set.query = Some(json!({"term": {"origin": "JFK"}}));
-        let plan = Plan::new(&set).unwrap();
+        set.filter = Some(query(json!({"term": {"origin": "JFK"}})));
+        let plan = plan(&set);
         let after = [KeyValue::Text("EWR".to_owned()), KeyValue::Text("UA".to_owned())];
         // The day before this grid time has 23 hours.
         let at = at("2013-03-11T04:00:00Z", "2013-03-10T05:00:00Z");
@@ -197,8 +200,9 @@ mod tests {
     #[test]
     fn without_derivatives_nothing_before_the_longest_window_is_read() {
         let mut set = route_delays();
-        set.features = vec![("flights".to_owned(), Feature::Count)];
-        let plan = Plan::new(&set).unwrap();
+        set.features.clear();
+        let set = set.with_feature("flights", Feature::count());
+        let plan = plan(&set);
         let page = page(&set, &plan, at("2013-03-11T04:00:00Z", "2013-03-10T05:00:00Z"), None, 10);
         let day = |from: &str| {
             json!({"range": {"time_hour": {
@@ -223,19 +227,15 @@ mod tests {
     }
 
     #[test]
-    fn each_aggregation_is_written_as_elasticsearch_takes_it() {
-        let script = Script {
-            source: "params.x * 2".to_owned(),
-            params: json!({"x": 3}).as_object().cloned().unwrap_or_default(),
-        };
+    fn each_aggregation_is_written_as_elasticsearch_reads_it() {
         for (asked, expected) in [
-            (Aggregation::Metric(Metric::Sum, field("x")), json!({"sum": {"field": "x"}})),
-            (Aggregation::Metric(Metric::Min, field("x")), json!({"min": {"field": "x"}})),
-            (Aggregation::Metric(Metric::Max, field("x")), json!({"max": {"field": "x"}})),
-            (Aggregation::Metric(Metric::ValueCount, field("x")), json!({"value_count": {"field": "x"}})),
+            (Aggregation::Metric(MetricKind::Sum, field("x")), json!({"sum": {"field": "x"}})),
+            (Aggregation::Metric(MetricKind::Min, field("x")), json!({"min": {"field": "x"}})),
+            (Aggregation::Metric(MetricKind::Max, field("x")), json!({"max": {"field": "x"}})),
+            (Aggregation::Metric(MetricKind::ValueCount, field("x")), json!({"value_count": {"field": "x"}})),
             (
-                Aggregation::Metric(Metric::Avg, Values::Script(script)),
-                json!({"avg": {"script": {"source": "params.x * 2", "lang": "painless", "params": {"x": 3}}}}),
+                Aggregation::Metric(MetricKind::Avg, ValueSource::Script("6".to_owned())),
+                json!({"avg": {"script": {"source": "6", "lang": "painless"}}}),
             ),
             (Aggregation::ExtendedStats(field("x")), json!({"extended_stats": {"field": "x"}})),
             (
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn script_probes_are_lines_of_a_multi_search() {
-        let script = Values::Script(Script::new("1\n+ 1"));
+        let script = ValueSource::Script("1\n+ 1".to_owned());
         let lines = script_probes("a,b", &json!({"match_none": {}}), &[("x", &script)]);
         assert_eq!(
             String::from_utf8(lines).unwrap(),

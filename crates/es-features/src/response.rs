@@ -1,4 +1,4 @@
-//! The answers to the searches, read into typed rows. Pure.
+//! Reading the answers of searches into typed rows. Pure.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,6 @@ use crate::key::{KeyType, KeyValue};
 use crate::plan::{Aggregation, Plan};
 use crate::request::{entity_name, metric_name, range_name};
 
-/// One page of entities.
-#[derive(Debug, PartialEq)]
-pub(crate) struct Page {
-    /// The newest id of the point in time.
-    pub(crate) pit_id: Option<String>,
-    pub(crate) buckets: Vec<Bucket>,
-}
-
 /// The numbers of one entity.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Bucket {
@@ -26,10 +18,9 @@ pub(crate) struct Bucket {
     pub(crate) slots: Vec<Option<f64>>,
 }
 
-/// From when to when there are documents, and how many.
+/// The range of the times of documents, and their number.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Extent {
-    pub(crate) pit_id: Option<String>,
     /// The times of the oldest and the newest document; `None` where there is none.
     pub(crate) times: Option<(Timestamp, Timestamp)>,
     pub(crate) documents: u64,
@@ -37,25 +28,14 @@ pub(crate) struct Extent {
     pub(crate) without_time: u64,
 }
 
-/// Members of a JSON object, each still unread. The names that are looked up need no
-/// escapes, so they can be borrowed.
+/// The members of a JSON object, not yet read. The names that are looked up need no escapes, so
+/// they can be borrowed.
 type Members<'a> = BTreeMap<&'a str, &'a RawValue>;
 
 #[derive(Deserialize)]
-struct Envelope<'a, T> {
-    pit_id: Option<String>,
-    timed_out: bool,
-    #[serde(rename = "_shards", borrow)]
-    shards: Shards<'a>,
+struct Answer<T> {
     hits: Hits,
     aggregations: Option<T>,
-}
-
-#[derive(Deserialize)]
-struct Shards<'a> {
-    failed: u32,
-    #[serde(borrow)]
-    failures: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
@@ -87,21 +67,18 @@ struct Percentile<'a> {
     value: &'a RawValue,
 }
 
-/// Why an answer cannot be used; the caller adds what was asked.
+/// The reason that an answer cannot be used; the caller adds the request.
 #[derive(Debug)]
 pub(crate) enum Unusable {
-    Incomplete(String),
     Json(serde_json::Error),
     Form(String),
 }
 
 impl Unusable {
     pub(crate) fn into_error(self, action: &str) -> Error {
-        let action = action.to_owned();
         match self {
-            Self::Incomplete(reason) => Error::PartialResult { action, reason },
-            Self::Json(source) => Error::Decode { action, reason: source.to_string(), source: Some(source) },
-            Self::Form(reason) => Error::Decode { action, reason, source: None },
+            Self::Json(error) => Error::decode(action, error),
+            Self::Form(reason) => Error::decode(action, reason),
         }
     }
 }
@@ -113,23 +90,19 @@ impl From<serde_json::Error> for Unusable {
 }
 
 /// Reads a page of rows.
-pub(crate) fn page(body: &[u8], plan: &Plan, entity: &[KeyType]) -> Result<Page, Unusable> {
-    let envelope: Envelope<'_, RowAggregations<'_>> = serde_json::from_slice(body)?;
-    envelope.check()?;
-    let rows = envelope.aggregations.map(|aggregations| aggregations.rows.buckets).unwrap_or_default();
-    let buckets = rows.iter().map(|members| bucket(members, plan, entity)).collect::<Result<_, _>>()?;
-    Ok(Page { pit_id: envelope.pit_id, buckets })
+pub(crate) fn page(body: &[u8], plan: &Plan, entity: &[KeyType]) -> Result<Vec<Bucket>, Unusable> {
+    let answer: Answer<RowAggregations<'_>> = serde_json::from_slice(body)?;
+    let rows = answer.aggregations.map(|aggregations| aggregations.rows.buckets).unwrap_or_default();
+    rows.iter().map(|members| bucket(members, plan, entity)).collect()
 }
 
 /// Reads the extent of the source.
 pub(crate) fn extent(body: &[u8]) -> Result<Extent, Unusable> {
-    let envelope: Envelope<'_, BTreeMap<&str, Members<'_>>> = serde_json::from_slice(body)?;
-    envelope.check()?;
-    let documents = envelope.hits.total.as_ref().map_or(0, |total| total.value);
-    let Some(found) = envelope.aggregations else {
+    let answer: Answer<BTreeMap<&str, Members<'_>>> = serde_json::from_slice(body)?;
+    let documents = answer.hits.total.as_ref().map_or(0, |total| total.value);
+    let Some(found) = answer.aggregations else {
         // A pattern that matches no index has no shards, and so no aggregations.
-        let pit_id = envelope.pit_id;
-        return Ok(Extent { pit_id, times: None, documents, without_entity: 0, without_time: 0 });
+        return Ok(Extent { times: None, documents, without_entity: 0, without_time: 0 });
     };
     let answer = |name: &str| found.get(name).ok_or_else(|| Unusable::Form(format!("there is no `{name}`")));
     let times = match (time(answer("oldest")?)?, time(answer("newest")?)?) {
@@ -137,25 +110,11 @@ pub(crate) fn extent(body: &[u8]) -> Result<Extent, Unusable> {
         _ => None,
     };
     Ok(Extent {
-        pit_id: envelope.pit_id,
         times,
         documents,
         without_entity: whole(member(answer("without_entity")?, "doc_count")?)?,
         without_time: whole(member(answer("without_time")?, "doc_count")?)?,
     })
-}
-
-impl<T> Envelope<'_, T> {
-    fn check(&self) -> Result<(), Unusable> {
-        if self.timed_out {
-            return Err(Unusable::Incomplete("the search timed out".to_owned()));
-        }
-        if self.shards.failed > 0 {
-            let why = self.shards.failures.map(|failures| format!(": {}", failures.get())).unwrap_or_default();
-            return Err(Unusable::Incomplete(format!("{} shards failed{why}", self.shards.failed)));
-        }
-        Ok(())
-    }
 }
 
 fn bucket(members: &Members<'_>, plan: &Plan, entity: &[KeyType]) -> Result<Bucket, Unusable> {
@@ -165,7 +124,9 @@ fn bucket(members: &Members<'_>, plan: &Plan, entity: &[KeyType]) -> Result<Buck
         .enumerate()
         .map(|(index, key_type)| {
             let value = member(&key, &entity_name(index))?;
-            key_type.read(value).ok_or_else(|| Unusable::Form(format!("{value} is no {key_type:?} of an entity")))
+            key_type
+                .read(value)
+                .ok_or_else(|| Unusable::Form(format!("expected an entity value of type {key_type:?}, found {value}")))
         })
         .collect::<Result<_, _>>()?;
     let mut slots = vec![None; plan.slots];
@@ -209,7 +170,7 @@ fn member<'a>(members: &Members<'a>, name: &str) -> Result<&'a RawValue, Unusabl
     members.get(name).copied().ok_or_else(|| Unusable::Form(format!("there is no `{name}`")))
 }
 
-/// A number, or `None` for null and for what JSON has no number for: Elasticsearch writes
+/// A number, or `None` for null and for values that JSON has no number for: Elasticsearch writes
 /// those as `"NaN"`, `"Infinity"` and `"-Infinity"`.
 fn number(json: &RawValue) -> Result<Option<f64>, Unusable> {
     match json.get() {
@@ -227,7 +188,7 @@ fn whole(json: &RawValue) -> Result<u64, Unusable> {
 
 fn time(answer: &Members<'_>) -> Result<Option<Timestamp>, Unusable> {
     let Some(millisecond) = number(member(answer, "value")?)? else { return Ok(None) };
-    // Whole milliseconds, far below 2^53 for any time there is an instant for.
+    // Whole milliseconds, far below 2^53 for any representable time.
     Timestamp::from_millisecond(millisecond as i64)
         .map(Some)
         .map_err(|error| Unusable::Form(format!("the time {millisecond} is out of range: {error}")))
@@ -236,28 +197,24 @@ fn time(answer: &Members<'_>) -> Result<Option<Timestamp>, Unusable> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Cardinality, Feature, FeatureSet, Percentiles, RatioTerm, Window};
-    use crate::reference::{field, route_delays};
+    use crate::options::{Feature, FeatureSet, RatioTerm};
+    use crate::reference::{COMPRESSION, route_delays};
     use serde_json::{Value, json};
 
     const ENTITY: [KeyType; 2] = [KeyType::Text, KeyType::Text];
 
     /// One window and one feature of each kind of answer.
     fn set() -> FeatureSet {
-        let features = [
-            ("flights", Feature::Count),
-            ("mean", Feature::Avg(field("x"))),
-            ("p", Feature::Percentiles(Percentiles { of: field("x"), percents: vec![90.0, 50.0], compression: None })),
-            ("kinds", Feature::Cardinality(Cardinality { field: "x".to_owned(), precision_threshold: None })),
-            ("missing", Feature::Ratio { of: RatioTerm::Missing { field: "x".to_owned() }, to: RatioTerm::Count }),
-            ("variance", Feature::Variance(field("x"))),
-            ("squares", Feature::SumOfSquares(field("x"))),
-        ];
-        FeatureSet {
-            windows: vec![Window::days(7)],
-            features: features.map(|(name, feature)| (name.to_owned(), feature)).to_vec(),
-            ..route_delays()
-        }
+        let mut set = route_delays();
+        set.windows.truncate(1);
+        set.features.clear();
+        set.with_feature("flights", Feature::count())
+            .with_feature("mean", Feature::avg("x"))
+            .with_feature("p", Feature::percentiles("x", [90.0, 50.0]))
+            .with_feature("kinds", Feature::cardinality("x"))
+            .with_feature("missing", Feature::ratio(RatioTerm::missing("x"), RatioTerm::count()))
+            .with_feature("variance", Feature::variance("x"))
+            .with_feature("squares", Feature::sum_of_squares("x"))
     }
 
     /// An answer in the form that Elasticsearch 9.4 gives.
@@ -289,18 +246,17 @@ mod tests {
         ])
     }
 
-    fn read(answer: &Value) -> Result<Page, Unusable> {
-        page(answer.to_string().as_bytes(), &Plan::new(&set()).unwrap(), &ENTITY)
+    fn read(answer: &Value) -> Result<Vec<Bucket>, Unusable> {
+        page(answer.to_string().as_bytes(), &Plan::new(&set(), COMPRESSION).unwrap(), &ENTITY)
     }
 
     #[test]
-    fn numbers_go_to_their_slots_and_no_numbers_are_null() {
+    fn numbers_go_to_their_slots_and_other_values_are_null() {
         let page = read(&answer(buckets())).unwrap();
-        assert_eq!(page.pit_id.as_deref(), Some("46ToAwMD"));
-        assert_eq!(page.buckets[0].key, [KeyValue::Text("EWR".into()), KeyValue::Text("9\"E".into())]);
+        assert_eq!(page[0].key, [KeyValue::Text("EWR".into()), KeyValue::Text("9\"E".into())]);
         let values = |bucket: usize| -> Vec<Option<f64>> {
-            let plan = Plan::new(&set()).unwrap();
-            plan.outputs.iter().map(|(_, formula)| formula.value(&page.buckets[bucket].slots)).collect()
+            let plan = Plan::new(&set(), COMPRESSION).unwrap();
+            plan.outputs.iter().map(|(_, formula)| formula.value(&page[bucket].slots)).collect()
         };
         // flights, mean, p90, p50, kinds, missing, variance, squares
         assert_eq!(
@@ -308,20 +264,6 @@ mod tests {
             [23.0, -3.347826086956522, 2.0000000000000036, -8.0, 3.0, 4.0 / 23.0, 0.5, 40.25].map(Some)
         );
         assert_eq!(values(1), [Some(0.0), None, None, None, Some(0.0), None, None, Some(0.0)]);
-    }
-
-    #[test]
-    fn an_answer_that_is_thinned_is_not_used() {
-        let mut timed_out = answer(buckets());
-        timed_out["timed_out"] = json!(true);
-        let mut failed = answer(buckets());
-        failed["_shards"] = json!({"total": 2, "failed": 1, "failures": [{"reason": {"type": "oops"}}]});
-        for (answer, expected) in [(timed_out, "the search timed out"), (failed, "1 shards failed: [{\"reason\"")] {
-            let error = read(&answer).unwrap_err().into_error("computing");
-            assert_eq!(error.kind(), crate::ErrorKind::PartialResult);
-            assert!(error.to_string().contains(expected), "{error}");
-            assert!(error.is_retryable());
-        }
     }
 
     #[test]
@@ -349,13 +291,14 @@ mod tests {
         let mut number_as_key = buckets();
         number_as_key[0]["key"]["e0"] = json!(7);
         let error = read(&answer(number_as_key)).unwrap_err().into_error("computing");
-        assert!(error.to_string().contains("7 is no Text of an entity"), "{error}");
+        assert!(error.to_string().contains("expected an entity value of type Text, found 7"), "{error}");
     }
 
     #[test]
-    fn what_is_no_answer_is_told_as_such() {
+    fn a_body_of_another_form_cannot_be_read() {
         for body in [&b"<html>"[..], b"{}", b"{\"timed_out\":false", b""] {
-            let error = page(body, &Plan::new(&set()).unwrap(), &ENTITY).unwrap_err().into_error("computing x");
+            let error =
+                page(body, &Plan::new(&set(), COMPRESSION).unwrap(), &ENTITY).unwrap_err().into_error("computing x");
             assert_eq!(error.kind(), crate::ErrorKind::Decode);
             assert!(error.to_string().starts_with("the answer to computing x cannot be read"), "{error}");
         }

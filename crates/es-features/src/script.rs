@@ -1,14 +1,14 @@
-//! Scripts that fail: which one, where and why.
+//! Finding the script that fails, with its position and the reason.
 //!
-//! A failed search does not say which feature's script failed, so each script is run in a
-//! search of its own, all in one request.
+//! A failed search does not name the feature whose script failed, so each script runs in a search
+//! of its own, all in one request.
 
 use es_core::{Client, Method, Request, ServerError};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::definition::{FeatureSet, Values};
-use crate::error::Error;
+use crate::error::{Error, ScriptError};
+use crate::options::{FeatureSet, ValueSource};
 use crate::request::script_probes;
 
 #[derive(Deserialize)]
@@ -29,7 +29,7 @@ pub(crate) async fn check(client: &Client, index: &str, set: &FeatureSet, query:
         return Ok(());
     }
     let request = Request::new(Method::Post, "/_msearch").ndjson(script_probes(index, query, &scripts)).repeatable();
-    let failed = |source| Error::elasticsearch(format!("checking the scripts of features over {index}"), source);
+    let failed = |error| Error::request(&format!("checking the scripts of features over {index}"), error);
     let searches: Searches = client.send(&request).await.map_err(failed)?.json().map_err(failed)?;
     for ((feature, _), search) in scripts.iter().zip(&searches.responses) {
         if let Some(error) = &search.error {
@@ -40,11 +40,11 @@ pub(crate) async fn check(client: &Client, index: &str, set: &FeatureSet, query:
 }
 
 /// The scripts of the features, with the features' names.
-fn scripts(set: &FeatureSet) -> Vec<(&str, &Values)> {
+fn scripts(set: &FeatureSet) -> Vec<(&str, &ValueSource)> {
     set.features
         .iter()
-        .flat_map(|(name, feature)| feature.values().into_iter().map(move |values| (name.as_str(), values)))
-        .filter(|(_, values)| matches!(values, Values::Script(_)))
+        .flat_map(|(name, feature)| feature.value_sources().into_iter().map(move |values| (name.as_str(), values)))
+        .filter(|(_, values)| matches!(values, ValueSource::Script(_)))
         .collect()
 }
 
@@ -56,7 +56,7 @@ fn explain(feature: &str, error: &Value) -> Error {
         None => error.to_string(),
     };
     let position = cause.pointer("/position/offset").and_then(Value::as_u64).and_then(|offset| offset.try_into().ok());
-    // Frames of the server's own code may precede the line of the script and its pointer.
+    // Frames of the server's own code may come before the line of the script and its pointer.
     let stack: Vec<&str> =
         cause.get("script_stack").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
     let pointer = stack.iter().position(|line| line.trim_start().starts_with("^---"));
@@ -64,7 +64,7 @@ fn explain(feature: &str, error: &Value) -> Error {
         Some(line) if line > 0 => stack[line - 1..=line].iter().map(|line| (*line).to_owned()).collect(),
         _ => Vec::new(),
     };
-    Error::Script { feature: feature.to_owned(), reason, position, excerpt }
+    ScriptError { feature: feature.to_owned(), reason, position, excerpt }.into()
 }
 
 #[cfg(test)]
@@ -74,7 +74,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_script_error_tells_the_place_and_the_cause() {
+    fn a_script_error_has_its_position_and_cause() {
         // As Elasticsearch 9.4 answers.
         let error = json!({
             "type": "search_phase_execution_exception", "reason": "all shards failed",
@@ -97,12 +97,11 @@ mod tests {
             "the script of feature `speed` fails: compile error: cannot resolve symbol [dox], at character 44: \
              `... e() == 0 ? null : 60.0 * dox['distance'].value`"
         );
-        let Error::Script { excerpt, .. } = error else { panic!("not the error of a script") };
-        assert_eq!(excerpt[1], "                             ^---- HERE");
+        assert_eq!(error.script().unwrap().excerpt[1], "                             ^---- HERE");
     }
 
     #[test]
-    fn other_refusals_are_told_in_the_servers_words() {
+    fn other_refusals_keep_the_words_of_the_server() {
         let error = json!({
             "type": "search_phase_execution_exception", "reason": "all shards failed",
             "failed_shards": [{"reason": {

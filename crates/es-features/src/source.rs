@@ -1,31 +1,31 @@
-//! Whether the source has the fields that a feature set needs, and what type they are.
-//! Pure: the mappings are given.
+//! The check that the source has the fields of a feature set, with types that fit their use. Pure:
+//! the mappings are arguments.
 
 use es_core::{Mapping, Properties, Property};
+use es_values::suggestion;
 use serde_json::{Map, Value, json};
 
-use crate::definition::{Feature, FeatureSet, RatioTerm, Values};
-use crate::error::{Error, FieldProblem};
+use crate::error::{Error, ErrorKind};
 use crate::key::KeyType;
-use es_values::nearest;
+use crate::options::{Feature, FeatureSet, RatioTerm, ValueSource};
 
 /// An index behind the source, and its mapping.
 pub(crate) type IndexMapping = (String, Mapping);
 
-/// What a field is needed for.
+/// The use of a field by a feature set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     Time,
     Entity,
     /// Its values are numbers.
     Numbers,
-    /// Its values are told apart or counted.
+    /// Its values are distinguished or counted.
     AnyValues,
-    /// Only whether it has a value matters.
+    /// Documents are counted by whether they have a value.
     Presence,
 }
 
-/// A field as far as it matters here.
+/// The parts of a field's mapping that decide its use.
 #[derive(Debug, PartialEq)]
 struct Field<'a> {
     field_type: &'a str,
@@ -34,17 +34,23 @@ struct Field<'a> {
     keyword: Option<String>,
 }
 
-/// Types that have no numbers, though they can be aggregated.
+/// A field of the source that does not fit its use.
+struct Misfit {
+    message: String,
+    help: Option<String>,
+}
+
+/// Types without numbers that can be aggregated.
 const NOT_NUMBERS: &[&str] =
     &["keyword", "constant_keyword", "wildcard", "flattened", "ip", "version", "geo_point", "geo_shape"];
 
 impl FeatureSet {
-    /// The mapping of an index of rows: the entity's fields with the types that they have
-    /// in the source (whole values only: no sub-fields, normalizers or formats), the time
-    /// as a date, counts as `long` and other features as `double`.
+    /// The mapping of an index of rows: the fields of the entity with their types in the source
+    /// (without sub-fields, normalizers and formats), the time as a date, counts as `long` and
+    /// other features as `double`.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Definition`] and [`crate::ErrorKind::Source`].
+    /// [`ErrorKind::Definition`] and [`ErrorKind::Source`].
     pub fn mapping(&self, source: &Mapping) -> Result<Mapping, Error> {
         self.validate()?;
         let sources = [("the source".to_owned(), source.clone())];
@@ -55,7 +61,7 @@ impl FeatureSet {
             put(&mut mapping.properties, field, json!({"type": key_type.field_type(source_type)}));
         }
         put(&mut mapping.properties, &self.time, json!({"type": "date"}));
-        for output in self.outputs() {
+        for output in self.fields() {
             let field_type = if output.is_count { "long" } else { "double" };
             put(&mut mapping.properties, &output.field, json!({"type": field_type}));
         }
@@ -78,25 +84,26 @@ fn put(properties: &mut Map<String, Value>, path: &str, definition: Value) {
     }
 }
 
-/// Checks every field that the set names, and returns the types of the entity's.
+/// Checks every field that the set names, and returns the types of the fields of the entity.
 pub(crate) fn check(set: &FeatureSet, source: &str, mappings: &[IndexMapping]) -> Result<Vec<KeyType>, Error> {
-    let field = |field: &str, role: String, wanted: Use| {
-        check_field(mappings, field, wanted).map_err(|problem| Error::Field {
-            index: source.to_owned(),
-            field: field.to_owned(),
-            role,
-            problem: Box::new(problem),
+    let field = |path: &str, subject: String, wanted: Use| {
+        check_field(source, mappings, path, wanted).map_err(|misfit| {
+            let error = Error::new(ErrorKind::Source, format!("{subject} {}", misfit.message));
+            match misfit.help {
+                Some(help) => error.with_help(help),
+                None => error,
+            }
         })
     };
-    field(&set.time, "the time".to_owned(), Use::Time)?;
+    field(&set.time, format!("the time field `{}`", set.time), Use::Time)?;
     let mut entity = Vec::with_capacity(set.entity.len());
     for name in &set.entity {
-        let field_type = field(name, "of the entity".to_owned(), Use::Entity)?;
-        entity.push(KeyType::of(field_type).unwrap_or(KeyType::Text));
+        let field_type = field(name, format!("the entity field `{name}`"), Use::Entity)?;
+        entity.push(KeyType::from_field_type(field_type).unwrap_or(KeyType::Text));
     }
     for (name, feature) in &set.features {
         for (path, wanted) in fields_of(feature) {
-            field(path, format!("of feature `{name}`"), wanted)?;
+            field(path, format!("field `{path}` of feature `{name}`"), wanted)?;
         }
     }
     Ok(entity)
@@ -104,49 +111,51 @@ pub(crate) fn check(set: &FeatureSet, source: &str, mappings: &[IndexMapping]) -
 
 /// The fields that a feature reads by name.
 fn fields_of(feature: &Feature) -> Vec<(&str, Use)> {
-    let mut fields: Vec<(&str, Use)> = Vec::new();
     match feature {
-        Feature::Cardinality(cardinality) => fields.push((&cardinality.field, Use::AnyValues)),
-        Feature::Missing { field } => fields.push((field, Use::Presence)),
-        Feature::Ratio { of, to } => {
-            for term in [of, to] {
-                match term {
-                    RatioTerm::Missing { field } => fields.push((field, Use::Presence)),
-                    RatioTerm::ValueCount(Values::Field(field)) => fields.push((field, Use::AnyValues)),
-                    RatioTerm::Sum(Values::Field(field)) => fields.push((field, Use::Numbers)),
-                    _ => {}
-                }
-            }
-        }
+        Feature::Cardinality(cardinality) => vec![(&cardinality.field, Use::AnyValues)],
+        Feature::Missing(of) => vec![(&of.field, Use::Presence)],
+        Feature::Ratio(ratio) => [&ratio.of, &ratio.to].into_iter().filter_map(field_of_term).collect(),
         _ => {
             let counts = matches!(feature, Feature::ValueCount(_));
             let wanted = if counts { Use::AnyValues } else { Use::Numbers };
-            for values in feature.values() {
-                if let Values::Field(field) = values {
-                    fields.push((field, wanted));
-                }
-            }
+            feature.value_sources().into_iter().filter_map(|values| Some((field_name(values)?, wanted))).collect()
         }
     }
-    fields
 }
 
-/// The type of a field, where it can be used and is the same in all indices that have it.
-fn check_field<'a>(mappings: &'a [IndexMapping], path: &str, wanted: Use) -> Result<&'a str, FieldProblem> {
+fn field_of_term(term: &RatioTerm) -> Option<(&str, Use)> {
+    match term {
+        RatioTerm::Missing(of) => Some((&of.field, Use::Presence)),
+        RatioTerm::ValueCount(of) => Some((field_name(&of.values)?, Use::AnyValues)),
+        RatioTerm::Sum(of) => Some((field_name(&of.values)?, Use::Numbers)),
+        RatioTerm::Count(_) | RatioTerm::Filter(_) => None,
+    }
+}
+
+fn field_name(values: &ValueSource) -> Option<&str> {
+    match values {
+        ValueSource::Field(field) => Some(field),
+        ValueSource::Script(_) => None,
+    }
+}
+
+/// The type of a field that fits its use; an entity's has the same type in all indices.
+fn check_field<'a>(source: &str, mappings: &'a [IndexMapping], path: &str, wanted: Use) -> Result<&'a str, Misfit> {
     let mut first: Option<(&str, &str)> = None;
     for (index, mapping) in mappings {
         if let Some(parent) = nested_parent(mapping, path) {
-            return Err(FieldProblem::Nested { parent });
+            return Err(Misfit {
+                message: format!("lies in the nested documents of `{parent}`, which features do not aggregate"),
+                help: Some("name a field outside of nested documents".to_owned()),
+            });
         }
         let Some(field) = find(mapping, path) else { continue };
-        fits(&field, wanted)?;
+        fits(&field, wanted, index)?;
         match first {
             Some((first_index, first_type)) if first_type != field.field_type && wanted == Use::Entity => {
-                return Err(FieldProblem::Conflict {
-                    first_index: first_index.to_owned(),
-                    first_type: first_type.to_owned(),
-                    second_index: index.clone(),
-                    second_type: field.field_type.to_owned(),
+                return Err(Misfit {
+                    message: format!("has type {first_type} in {first_index} and {} in {index}", field.field_type),
+                    help: Some(format!("map the field with one type in all indices of {source}")),
                 });
             }
             Some(_) => {}
@@ -158,32 +167,37 @@ fn check_field<'a>(mappings: &'a [IndexMapping], path: &str, wanted: Use) -> Res
             mappings.iter().flat_map(|(_, mapping)| mapping.fields()).map(|(path, _)| path).collect();
         known.sort();
         known.dedup();
-        FieldProblem::Missing { nearest: nearest(path, known.iter().map(String::as_str)).map(str::to_owned) }
+        Misfit {
+            message: format!("is not in the mapping of {source}"),
+            help: Some(suggestion(path, "fields", known.iter().map(String::as_str))),
+        }
     })
 }
 
-fn fits(field: &Field<'_>, wanted: Use) -> Result<(), FieldProblem> {
-    let field_type = field.field_type.to_owned();
-    let not_aggregatable =
-        || FieldProblem::NotAggregatable { field_type: field_type.clone(), keyword: field.keyword.clone() };
-    if wanted == Use::Presence {
-        // Text fields are found by their postings, others by their doc values.
-        return if field.has_doc_values || field.is_indexed { Ok(()) } else { Err(not_aggregatable()) };
+fn fits(field: &Field<'_>, wanted: Use, index: &str) -> Result<(), Misfit> {
+    let field_type = field.field_type;
+    // Text fields are found by their postings, others by their doc values.
+    let is_usable = field.has_doc_values || (wanted == Use::Presence && field.is_indexed);
+    if !is_usable {
+        return Err(Misfit {
+            message: format!("has type {field_type} in {index} without doc values, and cannot be aggregated"),
+            help: Some(match &field.keyword {
+                Some(keyword) => format!("use its sub-field `{keyword}`"),
+                None => "map it as a type with doc values, such as keyword, and index the documents again".to_owned(),
+            }),
+        });
     }
-    if !field.has_doc_values {
-        return Err(not_aggregatable());
-    }
-    let wrong = |wanted| Err(FieldProblem::WrongType { field_type: field_type.clone(), wanted });
-    match wanted {
-        Use::Time if !matches!(field.field_type, "date" | "date_nanos") => wrong("a date"),
-        Use::Entity if KeyType::of(field.field_type).is_none() => wrong("a keyword, number, boolean, date or ip"),
-        Use::Numbers if NOT_NUMBERS.contains(&field.field_type) => wrong("a number, boolean or date"),
-        _ => Ok(()),
-    }
+    let expected = match wanted {
+        Use::Time if !matches!(field_type, "date" | "date_nanos") => "a date",
+        Use::Entity if KeyType::from_field_type(field_type).is_none() => "a keyword, number, boolean, date or ip",
+        Use::Numbers if NOT_NUMBERS.contains(&field_type) => "a number, boolean or date",
+        _ => return Ok(()),
+    };
+    Err(Misfit { message: format!("has type {field_type} in {index}, expected {expected}"), help: None })
 }
 
 fn find<'a>(mapping: &'a Mapping, path: &str) -> Option<Field<'a>> {
-    // A runtime field takes the place of one in the properties.
+    // A runtime field shadows one of the properties.
     let runtime = mapping.parameters.get("runtime").and_then(|fields| fields.get(path)?.get("type")?.as_str());
     if let Some(field_type) = runtime {
         return Some(Field { field_type, has_doc_values: true, is_indexed: true, keyword: None });
@@ -232,15 +246,15 @@ fn ancestors(path: &str) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::definition::{Cardinality, Percentiles, Script};
-    use crate::reference::{departures, field, route_delays};
+    use crate::options::Metric;
+    use crate::reference::{departures, route_delays};
 
     fn mapping(value: Value) -> Mapping {
         serde_json::from_value(value).unwrap()
     }
 
     #[test]
-    fn the_rows_mapping_has_the_entity_as_in_the_source_and_a_number_a_feature() {
+    fn the_mapping_of_rows_has_the_entity_as_in_the_source_and_a_number_for_each_feature() {
         let mapping = route_delays().mapping(&departures()).unwrap();
         let types: Vec<(String, &str)> =
             mapping.fields().into_iter().map(|(path, field)| (path, field.field_type())).collect();
@@ -296,15 +310,15 @@ mod tests {
         assert_eq!(rows.field("host.name").unwrap().parameter("normalizer"), None);
     }
 
-    /// The error of the reference set with one thing changed, over one more field.
+    /// The error, with its help, of the reference set with one thing changed, over one more field.
     fn problem(definition: Value, change: impl FnOnce(&mut FeatureSet)) -> String {
         let mut source = departures();
         source.properties.insert("x".to_owned(), definition);
         let mut set = route_delays();
         change(&mut set);
         let error = check(&set, "flights", &[("flights-1".to_owned(), source)]).unwrap_err();
-        assert_eq!(error.kind(), crate::ErrorKind::Source);
-        error.to_string()
+        assert_eq!(error.kind(), ErrorKind::Source);
+        format!("{error:#}")
     }
 
     fn entity(name: &str) -> impl FnOnce(&mut FeatureSet) {
@@ -312,68 +326,80 @@ mod tests {
     }
 
     fn feature(feature: Feature) -> impl FnOnce(&mut FeatureSet) {
-        move |set| set.features.push(("f".to_owned(), feature))
+        move |set| drop(set.features.insert("f".to_owned(), feature))
     }
 
     #[test]
-    fn a_field_that_does_not_fit_is_named_with_the_way_out() {
+    fn a_field_that_does_not_fit_is_named_with_the_remedy() {
         let text = json!({"type": "text", "fields": {"raw": {"type": "keyword"}}});
-        let percentiles = Percentiles { of: field("dest"), percents: vec![50.0], compression: None };
-        let sum = RatioTerm::Sum(field("dest"));
+        let remap = "help: map it as a type with doc values, such as keyword, and index the documents again";
         for (message, expected) in [
             (
                 problem(json!({"type": "long"}), entity("orgin")),
-                "field `orgin` of flights, of the entity, is not in the mapping; did you mean `origin`?",
+                "the entity field `orgin` is not in the mapping of flights\nhelp: did you mean `origin`?".to_owned(),
             ),
             (
                 problem(text.clone(), entity("x")),
-                "field `x` of flights, of the entity, of type text, cannot be aggregated; use its sub-field `x.raw`",
+                "the entity field `x` has type text in flights-1 without doc values, and cannot be aggregated\n\
+                 help: use its sub-field `x.raw`"
+                    .to_owned(),
             ),
             (
                 problem(json!({"type": "text"}), entity("x")),
-                "field `x` of flights, of the entity, of type text, cannot be aggregated",
+                format!(
+                    "the entity field `x` has type text in flights-1 without doc values, and cannot be aggregated\n{remap}"
+                ),
             ),
             (
                 problem(json!({"type": "keyword", "doc_values": false}), entity("x")),
-                "field `x` of flights, of the entity, of type keyword, cannot be aggregated",
+                format!(
+                    "the entity field `x` has type keyword in flights-1 without doc values, and cannot be aggregated\n{remap}"
+                ),
             ),
             (
                 problem(json!({"type": "geo_point"}), entity("x")),
-                "field `x` of flights, of the entity, is of type geo_point, not a keyword, number, boolean, date or ip",
+                "the entity field `x` has type geo_point in flights-1, expected a keyword, number, boolean, date or ip"
+                    .to_owned(),
             ),
             (
                 problem(json!({"type": "nested", "properties": {"y": {"type": "keyword"}}}), entity("x.y")),
-                "field `x.y` of flights, of the entity, lies in the nested documents of `x`, which features do not see",
+                "the entity field `x.y` lies in the nested documents of `x`, which features do not aggregate\n\
+                 help: name a field outside of nested documents"
+                    .to_owned(),
             ),
             (
                 problem(json!({"type": "long"}), |set| set.time = "x".to_owned()),
-                "field `x` of flights, the time, is of type long, not a date",
+                "the time field `x` has type long in flights-1, expected a date".to_owned(),
             ),
             (
-                problem(json!({"type": "long"}), feature(Feature::Avg(field("dep_dealy")))),
-                "field `dep_dealy` of flights, of feature `f`, is not in the mapping; did you mean `dep_delay`?",
+                problem(json!({"type": "long"}), feature(Feature::avg("dep_dealy"))),
+                "field `dep_dealy` of feature `f` is not in the mapping of flights\nhelp: did you mean `dep_delay`?"
+                    .to_owned(),
             ),
             (
-                problem(json!({"type": "long"}), feature(Feature::Percentiles(percentiles))),
-                "field `dest` of flights, of feature `f`, is of type keyword, not a number, boolean or date",
+                problem(json!({"type": "long"}), feature(Feature::percentiles("dest", [50.0]))),
+                "field `dest` of feature `f` has type keyword in flights-1, expected a number, boolean or date"
+                    .to_owned(),
             ),
             (
-                problem(json!({"type": "long"}), feature(Feature::Ratio { of: RatioTerm::Count, to: sum })),
-                "field `dest` of flights, of feature `f`, is of type keyword, not a number, boolean or date",
+                problem(json!({"type": "long"}), feature(Feature::ratio(RatioTerm::count(), RatioTerm::sum("dest")))),
+                "field `dest` of feature `f` has type keyword in flights-1, expected a number, boolean or date"
+                    .to_owned(),
             ),
             (
-                problem(
-                    text,
-                    feature(Feature::Cardinality(Cardinality { field: "x".to_owned(), precision_threshold: None })),
-                ),
-                "field `x` of flights, of feature `f`, of type text, cannot be aggregated; use its sub-field `x.raw`",
+                problem(text, feature(Feature::cardinality("x"))),
+                "field `x` of feature `f` has type text in flights-1 without doc values, and cannot be aggregated\n\
+                 help: use its sub-field `x.raw`"
+                    .to_owned(),
             ),
             (
                 problem(
                     json!({"type": "keyword", "index": "false", "doc_values": "false"}),
-                    feature(Feature::Missing { field: "x".to_owned() }),
+                    feature(Feature::missing("x")),
                 ),
-                "field `x` of flights, of feature `f`, of type keyword, cannot be aggregated",
+                format!(
+                    "field `x` of feature `f` has type keyword in flights-1 without doc values, and cannot be aggregated\n{remap}"
+                ),
             ),
         ] {
             assert_eq!(message, expected);
@@ -382,15 +408,11 @@ mod tests {
 
     #[test]
     fn what_elasticsearch_can_aggregate_passes() {
-        let mut set = route_delays();
-        for (name, feature) in [
-            ("a", Feature::Missing { field: "dest.text".to_owned() }),
-            ("b", Feature::ValueCount(field("dest"))),
-            ("c", Feature::Max(field("time_hour"))),
-            ("d", Feature::Sum(Values::Script(Script::new("1")))),
-        ] {
-            set.features.push((name.to_owned(), feature));
-        }
+        let set = route_delays()
+            .with_feature("a", Feature::missing("dest.text"))
+            .with_feature("b", Feature::value_count("dest"))
+            .with_feature("c", Feature::max("time_hour"))
+            .with_feature("d", Feature::sum(Metric::script("1")));
         let entity = check(&set, "flights", &[("flights-1".to_owned(), departures())]).unwrap();
         assert_eq!(entity, [KeyType::Text, KeyType::Text]);
     }
@@ -403,9 +425,6 @@ mod tests {
             |second: &Mapping| [("flights-1".to_owned(), departures()), ("flights-2".to_owned(), second.clone())];
         assert!(check(&route_delays(), "flights", &indices(&without)).is_ok());
         let error = check(&route_delays(), "flights", &indices(&number)).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "field `carrier` of flights, of the entity, is of type keyword in flights-1 but long in flights-2"
-        );
+        assert_eq!(error.to_string(), "the entity field `carrier` has type keyword in flights-1 and long in flights-2");
     }
 }

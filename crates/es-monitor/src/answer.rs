@@ -1,5 +1,4 @@
-//! What the searches answer, checked: an answer that lacks a shard, or a field that has
-//! several values in a document, must not become a number.
+//! Reading the answers of searches into counts. Pure.
 
 use std::collections::HashMap;
 
@@ -7,27 +6,16 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use es_core::{Error, ErrorKind};
-
 use crate::distribution::{Bin, Categorical, Content, Numeric, Summary};
+use crate::error::{Error, ErrorKind};
 use crate::request::Layout;
 
 /// The answer to one search.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Answer {
-    pub(crate) pit_id: Option<String>,
-    timed_out: bool,
-    #[serde(rename = "_shards")]
-    shards: Shards,
     hits: Hits,
     #[serde(default)]
     aggregations: HashMap<String, Value>,
-}
-
-#[derive(Debug, Deserialize)]
-struct Shards {
-    total: u32,
-    failed: u32,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,26 +119,6 @@ impl Distribution {
 }
 
 impl Answer {
-    /// Reads an answer.
-    ///
-    /// # Errors
-    /// [`ErrorKind::PartialResult`] when a shard failed or the search ran out of time,
-    /// [`ErrorKind::Decode`] when it is not the answer to a search.
-    pub(crate) fn read(body: &[u8]) -> Result<Self, Error> {
-        let answer: Self = serde_json::from_slice(body).map_err(|source| undecodable("a search", source))?;
-        if answer.shards.failed > 0 {
-            return Err(Error::new(
-                ErrorKind::PartialResult,
-                format!("{} of {} shards failed, so counts would be short", answer.shards.failed, answer.shards.total),
-            )
-            .with_help("evaluate the monitor again when the index is green or yellow"));
-        }
-        if answer.timed_out {
-            return Err(Error::new(ErrorKind::PartialResult, "the search ran out of time, so counts would be short"));
-        }
-        Ok(answer)
-    }
-
     /// The documents of the window.
     pub(crate) fn documents(&self) -> Result<u64, Error> {
         let total = self.hits.total.as_ref().map(|total| total.value);
@@ -175,7 +143,7 @@ impl Answer {
         Ok(found.buckets.iter().map(category).collect())
     }
 
-    /// The counts of a field that were asked for by a layout.
+    /// The counts of a field, in the layout that they were requested in.
     pub(crate) fn counted(&self, name: &str, layout: &Layout) -> Result<Counted, Error> {
         let all = self.documents()?;
         let missing = self.aggregation::<Missing>(&format!("{name}_missing"))?.doc_count;
@@ -204,12 +172,10 @@ impl Answer {
 
     fn aggregation<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
         let value = self.aggregations.get(name).unwrap_or(&Value::Null);
-        T::deserialize(value).map_err(|source| undecodable("an aggregation", source))
+        T::deserialize(value).map_err(|error| {
+            Error::new(ErrorKind::Decode, format!("the answer to an aggregation cannot be read: {error}"))
+        })
     }
-}
-
-fn undecodable(of: &str, source: serde_json::Error) -> Error {
-    Error::new(ErrorKind::Decode, format!("the answer to {of} cannot be read: {source}")).with_source(source)
 }
 
 fn category(term: &Term) -> String {
@@ -225,7 +191,7 @@ fn numeric(
     stats: &ExtendedStats,
     missing: u64,
 ) -> Result<Numeric, Error> {
-    // The server sorts ranges its own way, so they are found again by their key.
+    // The server sorts ranges in its own order, so they are found by their key.
     let mut by_place: HashMap<usize, Range> =
         ranges.into_iter().filter_map(|range| Some((range.key.parse().ok()?, range))).collect();
     let bins = intervals.iter().enumerate().map(|(place, (from, to))| {
@@ -235,7 +201,7 @@ fn numeric(
         let content = match (range.doc_count, range.values) {
             (0, _) => None,
             (count, Stats { min: Some(min), max: Some(max), avg: Some(mean) }) => {
-                Some(Content { count, min, max, mean })
+                Some(Content { count, min, max, mean: Some(mean) })
             }
             _ => return Err(Error::new(ErrorKind::Decode, "a range with documents has no mean")),
         };
@@ -251,16 +217,16 @@ fn numeric(
     Ok(Numeric { bins, missing, summary })
 }
 
-/// The standard deviation. The server has it from the sum of squares, which has no digits
-/// left when the deviation is tiny beside the mean; then that of the bins' means stands in,
-/// which lacks what varies inside the bins.
+/// The standard deviation. The server computes it from the sum of squares, which has no digits
+/// left when the deviation is tiny beside the mean; then that of the means of the bins replaces
+/// it, which does not include the variation inside the bins.
 fn deviation_from(server: f64, mean: f64, bins: &[Bin]) -> f64 {
     if server > 1e-5 * mean.abs() {
         return server;
     }
-    let contents = || bins.iter().filter_map(|bin| bin.content);
-    let count: u64 = contents().map(|content| content.count).sum();
-    let squares: f64 = contents().map(|content| content.count as f64 * (content.mean - mean).powi(2)).sum();
+    let means = || bins.iter().filter_map(|bin| bin.content).filter_map(|content| Some((content.count, content.mean?)));
+    let count: u64 = means().map(|(count, _)| count).sum();
+    let squares: f64 = means().map(|(count, of_bin)| count as f64 * (of_bin - mean).powi(2)).sum();
     (squares / count.max(1) as f64).sqrt()
 }
 
@@ -279,7 +245,7 @@ fn categorical(layout: &Layout, terms: &Buckets<Term>, documents: u64, missing: 
     Categorical {
         other: documents.saturating_sub(known),
         missing,
-        // Minus one is how the server says that it does not know a bound.
+        // The server writes minus one for an unknown bound.
         count_error: u64::try_from(terms.doc_count_error_upper_bound).unwrap_or(known),
         categories,
     }
@@ -298,7 +264,7 @@ mod tests {
             "hits": {"total": {"value": 10, "relation": "eq"}, "max_score": null, "hits": []},
             "aggregations": aggregations,
         });
-        Answer::read(body.to_string().as_bytes()).unwrap()
+        serde_json::from_value(body).unwrap()
     }
 
     #[test]
@@ -330,7 +296,7 @@ mod tests {
         let bin = |mean: f64| Bin {
             from: mean,
             to: mean + 1.0,
-            content: Some(Content { count: 2, min: mean, max: mean, mean }),
+            content: Some(Content { count: 2, min: mean, max: mean, mean: Some(mean) }),
         };
         let bins = [bin(1e12 - 1.0), bin(1e12 + 1.0)];
         assert_eq!(deviation_from(131_072.0, 1e12, &bins), 1.0);
@@ -338,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn categories_that_are_not_named_are_others() {
+    fn unnamed_categories_count_as_other() {
         let layout = Layout::Categories(vec!["UA".to_owned(), "B6".to_owned()]);
         let found = answer(json!({
             "f0_missing": {"doc_count": 1}, "f0_all": {"value": 9},
@@ -367,19 +333,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_that_is_not_whole_is_an_error() {
-        let whole = json!({"timed_out": false, "_shards": {"total": 2, "failed": 0}, "hits": {"total": {"value": 1}}});
-        let with = |pointer: &str, value: Value| {
-            let mut body = whole.clone();
-            *body.pointer_mut(pointer).unwrap() = value;
-            Answer::read(body.to_string().as_bytes())
-        };
-        assert!(with("/timed_out", json!(false)).is_ok());
-        let failed = with("/_shards/failed", json!(1)).unwrap_err();
-        assert_eq!(failed.to_string(), "1 of 2 shards failed, so counts would be short");
-        assert_eq!(with("/timed_out", json!(true)).unwrap_err().kind(), ErrorKind::PartialResult);
-        assert_eq!(Answer::read(b"<html>").unwrap_err().kind(), ErrorKind::Decode);
-        let uncounted = with("/hits/total", Value::Null).unwrap();
-        assert_eq!(uncounted.documents().unwrap_err().kind(), ErrorKind::Decode);
+    fn an_answer_without_a_total_cannot_be_read() {
+        let answer: Answer = serde_json::from_value(json!({"hits": {"total": null}})).unwrap();
+        assert_eq!(answer.documents().unwrap_err().kind(), ErrorKind::Decode);
+        assert_eq!(answer.latest().unwrap_err().kind(), ErrorKind::Decode);
     }
 }

@@ -12,18 +12,18 @@ use statrs::distribution::{ChiSquared as Distribution, ContinuousCDF as _};
 
 const LEAST_EXPECTED: f64 = 5.0;
 
-/// What the test found.
+/// The result of the test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ChiSquared {
     /// The statistic.
     pub statistic: f64,
     /// The number of groups that were compared, less one.
     pub degrees_of_freedom: u32,
-    /// How probable a statistic at least as large is when nothing drifts.
+    /// The probability of a statistic at least as large when nothing drifts.
     pub p_value: f64,
 }
 
-/// The test, or nothing when fewer than two groups are large enough to be compared.
+/// Runs the test; `None` when fewer than two groups are large enough to be compared.
 ///
 /// ```
 /// use es_monitor::chi_squared;

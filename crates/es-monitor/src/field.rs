@@ -1,13 +1,14 @@
-//! What a field is, by the mapping of the indices that hold it.
+//! The kind of a field, by the mapping of the indices that have it.
 
 use es_core::{IndexDescription, Mapping, Property};
+use es_values::suggestion;
 use serde_json::Value;
 
 use crate::distribution::Resolution;
 use crate::error::{Error, ErrorKind};
-use crate::monitor::Method;
+use crate::method::Method;
 
-/// How the values of a field are counted.
+/// The way in which the values of a field are counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum FieldKind {
     /// By bins.
@@ -37,10 +38,11 @@ pub(crate) fn resolve(indices: &[IndexDescription], name: &str, method: Method) 
                 return Err(Error::new(
                     ErrorKind::FieldType,
                     format!(
-                        "field {name} is {} in {place} and {} in {}",
+                        "field {name} has type {} in {place} and {} in {}",
                         first.field_type, field.field_type, index.name
                     ),
-                ));
+                )
+                .with_help("map the field with one type in all indices"));
             }
             Some(_) => {}
             None => found = Some((field, &index.name)),
@@ -50,9 +52,9 @@ pub(crate) fn resolve(indices: &[IndexDescription], name: &str, method: Method) 
     if method.is_numeric_only() && !matches!(field.kind, FieldKind::Numeric(_)) {
         return Err(Error::new(
             ErrorKind::FieldType,
-            format!("{} needs numbers, and field {name} of {place} is {}", method.name(), field.field_type),
+            format!("{} needs numbers, and field {name} of {place} has type {}", method.name(), field.field_type),
         )
-        .with_help("use js, psi, linf or chi2"));
+        .with_help("compare it by js, psi, linf or chi2"));
     }
     Ok(field)
 }
@@ -66,7 +68,11 @@ pub(crate) fn check_time(indices: &[IndexDescription], name: &str) -> Result<(),
         if !matches!(definition.field_type(), "date" | "date_nanos") {
             return Err(Error::new(
                 ErrorKind::FieldType,
-                format!("the time field {name} of {} is {}, not a date", index.name, definition.field_type()),
+                format!(
+                    "the time field {name} of {} has type {}, expected a date",
+                    index.name,
+                    definition.field_type()
+                ),
             ));
         }
     }
@@ -85,7 +91,7 @@ fn definition<'a>(mapping: &'a Mapping, name: &str) -> Option<Property<'a>> {
 fn measurable(index: &IndexDescription, name: &str, definition: Property<'_>) -> Result<Field, Error> {
     let refuse = |why: String| Error::new(ErrorKind::FieldType, format!("field {name} of {} {why}", index.name));
     if let Some(parent) = nested_parent(&index.mapping, name) {
-        return Err(refuse(format!("is inside the nested field {parent}, whose documents are not counted")));
+        return Err(refuse(format!("lies in the nested documents of {parent}, which are not counted")));
     }
     let field_type = definition.field_type();
     let kind = match field_type {
@@ -101,12 +107,12 @@ fn measurable(index: &IndexDescription, name: &str, definition: Property<'_>) ->
         "boolean" => FieldKind::Boolean,
         "text" | "match_only_text" => return Err(text_field(refuse, name, definition)),
         other => {
-            return Err(refuse(format!("is {other}: numbers, keywords, booleans and IP addresses can be compared")));
+            return Err(refuse(format!("has type {other}, expected a number, keyword, boolean or IP address")));
         }
     };
     if definition.parameter("doc_values").is_some_and(|value| *value == false || *value == "false") {
         return Err(refuse("has no doc_values, so it cannot be aggregated".to_owned())
-            .with_help("map it with doc_values and write the documents again"));
+            .with_help("map it with doc_values and index the documents again"));
     }
     Ok(Field { name: name.to_owned(), field_type: field_type.to_owned(), kind })
 }
@@ -117,7 +123,7 @@ fn number(value: &Value) -> Option<f64> {
 }
 
 fn text_field(refuse: impl Fn(String) -> Error, name: &str, definition: Property<'_>) -> Error {
-    let error = refuse("is text, whose values are not counted".to_owned());
+    let error = refuse("has type text, whose values cannot be counted".to_owned());
     let keyword = definition.parameter("fields").and_then(Value::as_object).and_then(|fields| {
         fields.iter().find(|(_, sub_field)| sub_field["type"] == "keyword").map(|(sub_name, _)| sub_name.clone())
     });
@@ -148,16 +154,7 @@ fn missing(indices: &[IndexDescription], name: &str) -> Error {
         .collect();
     names.sort();
     names.dedup();
-    let likeness = |other: &str| strsim::jaro_winkler(&name.to_lowercase(), &other.to_lowercase());
-    let mut near: Vec<&String> = names.iter().filter(|other| likeness(other) > 0.8).collect();
-    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
-    match near.as_slice() {
-        [] => error,
-        near => {
-            let near: Vec<&str> = near.iter().take(3).map(|name| name.as_str()).collect();
-            error.with_help(format!("did you mean {}?", near.join(" or ")))
-        }
-    }
+    error.with_help(suggestion(name, "fields", names.iter().map(String::as_str)))
 }
 
 #[cfg(test)]
@@ -211,40 +208,51 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_measured_says_why_and_what_to_do() {
+    fn a_field_that_cannot_be_measured_has_a_reason_and_a_remedy() {
         let (js, ks) = (Method::JensenShannon { max: 0.1 }, Method::KolmogorovSmirnov { p: 0.01 });
         let table = [
             (
                 "dest",
                 js,
-                "field dest of flights is text, whose values are not counted",
+                "field dest of flights has type text, whose values cannot be counted",
                 "use its keyword sub-field dest.raw",
             ),
             (
                 "note",
                 js,
-                "field note of flights is text, whose values are not counted",
+                "field note of flights has type text, whose values cannot be counted",
                 "map it as keyword, or give it a keyword sub-field",
             ),
-            ("carier", js, "flights has no field carier", "did you mean carrier?"),
-            ("carrier", ks, "ks needs numbers, and field carrier of flights is keyword", "use js, psi, linf or chi2"),
+            ("carier", js, "flights has no field carier", "did you mean `carrier`?"),
+            (
+                "carrier",
+                ks,
+                "ks needs numbers, and field carrier of flights has type keyword",
+                "compare it by js, psi, linf or chi2",
+            ),
             (
                 "hidden",
                 js,
                 "field hidden of flights has no doc_values, so it cannot be aggregated",
-                "map it with doc_values and write the documents again",
+                "map it with doc_values and index the documents again",
             ),
-            ("xyzzy", js, "flights has no field xyzzy", ""),
+            (
+                "xyzzy",
+                js,
+                "flights has no field xyzzy",
+                "the fields are arr_delay, carrier, delay, dep_delay, dest, hidden, host, late, legs.miles, \
+                 note, price, time_hour, weather.temp, year",
+            ),
             (
                 "legs.miles",
                 js,
-                "field legs.miles of flights is inside the nested field legs, whose documents are not counted",
+                "field legs.miles of flights lies in the nested documents of legs, which are not counted",
                 "",
             ),
             (
                 "time_hour",
                 js,
-                "field time_hour of flights is date: numbers, keywords, booleans and IP addresses can be compared",
+                "field time_hour of flights has type date, expected a number, keyword, boolean or IP address",
                 "",
             ),
         ];
@@ -259,12 +267,12 @@ mod tests {
         let js = Method::JensenShannon { max: 0.1 };
         let old = index("flights-1", json!({"carrier": {"type": "long"}, "t": {"type": "keyword"}}));
         let error = resolve(&[old.clone(), flights()], "carrier", js).unwrap_err();
-        assert_eq!(error.to_string(), "field carrier is long in flights-1 and keyword in flights");
+        assert_eq!(error.to_string(), "field carrier has type long in flights-1 and keyword in flights");
         assert_eq!(resolve(&[old.clone(), flights()], "late", js).unwrap().kind, FieldKind::Boolean);
         assert!(check_time(&[old.clone(), flights()], "time_hour").is_ok());
         let error = check_time(&[old.clone(), flights()], "t").unwrap_err();
-        assert_eq!(error.to_string(), "the time field t of flights-1 is keyword, not a date");
+        assert_eq!(error.to_string(), "the time field t of flights-1 has type keyword, expected a date");
         let error = check_time(&[old, flights()], "timehour").unwrap_err();
-        assert_eq!((error.kind(), error.help()), (ErrorKind::FieldNotFound, Some("did you mean time_hour?")));
+        assert_eq!((error.kind(), error.help()), (ErrorKind::FieldNotFound, Some("did you mean `time_hour`?")));
     }
 }

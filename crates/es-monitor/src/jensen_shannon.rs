@@ -10,7 +10,7 @@
 use crate::distribution::shares;
 
 /// The base of the logarithm.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Base {
     /// Bits: distances from 0 to 1.
     Two,
@@ -18,7 +18,7 @@ pub enum Base {
     E,
 }
 
-/// The distance, or nothing when a window has no values.
+/// The distance; `None` when a window has no values.
 ///
 /// ```
 /// use es_monitor::jensen_shannon::{Base, distance};
@@ -43,7 +43,7 @@ pub fn distance(reference: &[u64], current: &[u64], base: Base) -> Option<f64> {
     Some((divergence.max(0.0) / unit).sqrt())
 }
 
-/// What the distance is, in the mean of squares, when nothing drifts:
+/// The root mean square of the distance when nothing drifts:
 /// `√((k − 1)(1/n + 1/m) / 8)` nats for `k` bins that are not empty in both windows, as the
 /// divergence is near a quarter of the chi-squared statistic over the sample size.
 pub fn no_drift_expectation(reference: &[u64], current: &[u64], base: Base) -> Option<f64> {

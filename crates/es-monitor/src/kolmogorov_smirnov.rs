@@ -1,15 +1,15 @@
 //! The two-sample Kolmogorov-Smirnov test: the largest difference of two distribution
 //! functions, and how probable one as large is by chance.
 //!
-//! From samples the statistic is exact. From bins it is known at the edges, which gives a
-//! lower end, and bounded between them, which gives an upper one; [`undecided_bins`] names
-//! the bins to look into to bring the two together.
+//! From samples the statistic is exact. From bins it is known at the edges, which gives a lower
+//! end, and bounded between them, which gives an upper one; [`undecided_bins`] names the bins to
+//! split to bring the two together.
 
 use std::f64::consts::PI;
 
 use crate::distribution::Numeric;
 
-/// Up to this product of the sample sizes the p-value is exact: 20 milliseconds of work.
+/// The largest product of the sample sizes for which the p-value is exact: 20 milliseconds of work.
 const EXACT_UP_TO: u64 = 10_000_000;
 
 /// The ends between which the statistic of binned samples lies.
@@ -21,7 +21,7 @@ pub struct StatisticBounds {
     pub high: f64,
 }
 
-/// The statistic of two samples, or nothing when one is empty.
+/// The statistic of two samples; `None` when one is empty.
 ///
 /// ```
 /// use es_monitor::kolmogorov_smirnov::statistic;
@@ -43,8 +43,8 @@ pub fn statistic(reference: &[f64], current: &[f64]) -> Option<f64> {
     Some(reference.iter().chain(&current).map(difference).fold(0.0, f64::max))
 }
 
-/// The bounds of the statistic of two binned samples, or nothing when one is empty. Both
-/// have the same bins.
+/// The bounds of the statistic of two binned samples, which have the same bins; `None` when one is
+/// empty.
 pub fn bounds(reference: &Numeric, current: &Numeric) -> Option<StatisticBounds> {
     let reaches = reaches(reference, current)?;
     let low = reaches.iter().map(|reach| reach.at_edges).fold(0.0, f64::max);
@@ -52,7 +52,7 @@ pub fn bounds(reference: &Numeric, current: &Numeric) -> Option<StatisticBounds>
     Some(StatisticBounds { low, high })
 }
 
-/// The bins, by their place, inside which the statistic may be larger than at any edge.
+/// The indices of the bins inside which the statistic may be larger than at any edge.
 pub fn undecided_bins(reference: &Numeric, current: &Numeric) -> Vec<usize> {
     let (Some(reaches), Some(bounds)) = (reaches(reference, current), bounds(reference, current)) else {
         return Vec::new();
@@ -60,8 +60,8 @@ pub fn undecided_bins(reference: &Numeric, current: &Numeric) -> Vec<usize> {
     reaches.iter().enumerate().filter(|(_, reach)| reach.inside > bounds.low).map(|(place, _)| place).collect()
 }
 
-/// How large the difference of the distribution functions is at the ends of a bin, and how
-/// large it can be inside.
+/// The largest difference of the distribution functions at the ends of a bin, and the largest one
+/// that is possible inside.
 struct Reach {
     at_edges: f64,
     inside: f64,
@@ -80,8 +80,8 @@ fn reaches(reference: &Numeric, current: &Numeric) -> Option<Vec<Reach>> {
         g += c.count();
         let (f_right, g_right) = (share(f, n), share(g, m));
         let at_edges = (f_left - g_left).abs().max((f_right - g_right).abs());
-        // The furthest apart they can be: all of one before any of the other. Where all
-        // values of a bin are one number, both step at once and the edges tell all.
+        // The furthest apart they can be: all of one before any of the other. Where all values of
+        // a bin are one number, both step at once and the difference is largest at an edge.
         let single = match (r.content, c.content) {
             (Some(r), Some(c)) => r.min == r.max && c.min == c.max && r.min == c.min,
             _ => true,
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn the_ends_are_one_and_nothing() {
+    fn the_ends_are_one_and_zero() {
         assert_eq!(p_value(0.0, 10, 10), 1.0);
         assert_eq!(p_value(0.5, 0, 10), 1.0);
         assert_eq!(p_value(0.0, 1_000_000, 1_000_000), 1.0);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn bins_of_one_number_tell_all() {
+    fn bins_of_one_number_give_the_exact_statistic() {
         let edges = BinEdges::new(vec![1.0, 2.0, 3.0]);
         let (reference, current) = ([0.0, 1.0, 1.0, 2.0, 3.0], [0.0, 0.0, 2.0, 3.0]);
         let (r, c) = (Numeric::of_values(&reference, &edges, 0), Numeric::of_values(&current, &edges, 0));

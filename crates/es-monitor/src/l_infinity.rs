@@ -3,7 +3,7 @@
 
 use crate::distribution::shares;
 
-/// The distance, from 0 to 1, or nothing when a window has no values.
+/// The distance, from 0 to 1; `None` when a window has no values.
 ///
 /// ```
 /// use es_monitor::l_infinity;

@@ -6,12 +6,12 @@
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, Discrete as _, Hypergeometric, Normal};
 
-/// Below this number of documents expected in a cell, the normal distribution is no good
+/// The number of documents expected in a cell below which the normal distribution is not a good
 /// approximation.
 const LEAST_EXPECTED: f64 = 5.0;
 
-/// How a p-value was computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// The computation of a p-value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProportionTest {
     /// The two-proportion z-test with the pooled share, two-sided.
@@ -20,16 +20,16 @@ pub enum ProportionTest {
     FisherExact,
 }
 
-/// What the test found.
+/// The result of the test.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Proportions {
-    /// How the p-value was computed.
+    /// The computation of the p-value.
     pub test: ProportionTest,
-    /// How probable a difference at least as large is when nothing changed.
+    /// The probability of a difference at least as large when nothing changed.
     pub p_value: f64,
 }
 
-/// Compares `missing` of `documents` in two windows. Nothing when a window has no documents.
+/// Compares `missing` of `documents` in two windows. `None` when a window has no documents.
 ///
 /// ```
 /// use es_monitor::missing_values::compare;
@@ -95,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_shares_do_not_differ_and_nothing_is_not_compared() {
+    fn equal_shares_do_not_differ_and_empty_windows_are_not_compared() {
         assert_eq!(compare((100, 1000), (200, 2000)).unwrap().p_value, 1.0);
         assert_eq!(compare((0, 0), (1, 10)), None);
         assert_eq!(compare((1, 10), (0, 0)), None);

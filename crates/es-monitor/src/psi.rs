@@ -12,7 +12,7 @@ use crate::distribution::shares;
 
 const EMPTY_SHARE: f64 = 1e-4;
 
-/// The index, or nothing when a window has no values.
+/// The index; `None` when a window has no values.
 ///
 /// ```
 /// use es_monitor::psi;
@@ -29,8 +29,8 @@ pub fn index(reference: &[u64], current: &[u64]) -> Option<f64> {
     Some(pairs.map(|(r, c)| (filled(r, n), filled(c, m))).map(|(r, c)| (r - c) * (r / c).ln()).sum())
 }
 
-/// What the index is on average when nothing drifts: `(k − 1)(1/n + 1/m)` for `k` bins that
-/// are not empty in both windows. A threshold that is not well above it alarms on chance.
+/// The mean of the index when nothing drifts: `(k − 1)(1/n + 1/m)` for `k` bins that are not empty
+/// in both windows. A threshold that is not well above it alarms on chance.
 ///
 /// Source: Yurdakul, "Statistical properties of population stability index" (2018).
 pub fn no_drift_expectation(reference: &[u64], current: &[u64]) -> Option<f64> {
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_nothing() {
+    fn windows_without_values_have_no_index() {
         assert_eq!(index(&[0, 0], &[1, 2]), None);
         assert_eq!(index(&[1, 2], &[]), None);
         assert_eq!(index(&[5, 0], &[7, 0]), Some(0.0));

@@ -1,13 +1,14 @@
-//! The searches that count a window: aggregations only, no documents.
+//! The bodies of the searches: aggregations only, no documents. Pure.
 
+use es_values::Query;
 use serde_json::{Map, Value, json};
 
 use crate::distribution::BinEdges;
 
-/// The largest number of buckets asked for in one search; servers allow 65,536 by default.
+/// The largest number of buckets requested in one search; servers allow 65,536 by default.
 pub(crate) const MAX_BUCKETS: usize = 10_000;
 
-/// How the values of a field are to be counted.
+/// The groups in which the values of a field are counted.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Layout {
     /// By these bins.
@@ -18,8 +19,17 @@ pub(crate) enum Layout {
     Boolean,
 }
 
+impl LayoutRequest {
+    /// The number of buckets in an answer.
+    pub(crate) fn buckets(self) -> usize {
+        match self {
+            Self::Quantiles { bins: count, .. } | Self::TopCategories { count } => count as usize,
+        }
+    }
+}
+
 impl Layout {
-    /// The buckets it takes in an answer.
+    /// The number of its buckets in an answer.
     pub(crate) fn buckets(&self) -> usize {
         match self {
             Self::Bins(edges) => edges.bins(),
@@ -29,26 +39,26 @@ impl Layout {
     }
 }
 
-/// What to ask of the reference before it can be counted.
+/// The request to the reference for the groups in which a field is counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Survey {
+pub(crate) enum LayoutRequest {
     /// The edges of this many bins of equal counts.
     Quantiles {
         /// The number of bins.
         bins: u32,
-        /// Whether the server knows the digest that is slower and more exact.
+        /// True when the server has the digest that is slower and more exact.
         high_accuracy: bool,
     },
     /// The most frequent categories.
     TopCategories {
-        /// How many.
+        /// The number of categories.
         count: u32,
     },
 }
 
-/// The newest time of the documents that a query matches.
-pub(crate) fn latest(time_field: &str, query: Option<&Value>) -> Value {
-    let query = query.cloned().unwrap_or_else(|| json!({"match_all": {}}));
+/// The newest time of the documents that a filter matches.
+pub(crate) fn latest(time_field: &str, filter: Option<&Query>) -> Value {
+    let query = filter.map_or_else(|| json!({"match_all": {}}), Query::to_value);
     json!({
         "size": 0, "track_total_hits": false,
         "query": {"bool": {"filter": [query]}},
@@ -57,10 +67,10 @@ pub(crate) fn latest(time_field: &str, query: Option<&Value>) -> Value {
 }
 
 /// The quantiles or categories of fields, each under its own name.
-pub(crate) fn survey<'a>(query: &Value, fields: impl IntoIterator<Item = (&'a str, String, Survey)>) -> Value {
-    let aggregations = fields.into_iter().map(|(field, name, survey)| {
-        let aggregation = match survey {
-            Survey::Quantiles { bins, high_accuracy } => {
+pub(crate) fn layouts<'a>(query: &Value, fields: impl IntoIterator<Item = (&'a str, String, LayoutRequest)>) -> Value {
+    let aggregations = fields.into_iter().map(|(field, name, request)| {
+        let aggregation = match request {
+            LayoutRequest::Quantiles { bins, high_accuracy } => {
                 let percents: Vec<f64> = (1..bins).map(|edge| 100.0 * f64::from(edge) / f64::from(bins)).collect();
                 let mut percentiles = json!({"field": field, "percents": percents, "keyed": false});
                 percentiles["tdigest"] = json!({"compression": compression(bins)});
@@ -69,7 +79,7 @@ pub(crate) fn survey<'a>(query: &Value, fields: impl IntoIterator<Item = (&'a st
                 }
                 json!({"percentiles": percentiles})
             }
-            Survey::TopCategories { count } => json!({"terms": {"field": field, "size": count}}),
+            LayoutRequest::TopCategories { count } => json!({"terms": {"field": field, "size": count}}),
         };
         (name, aggregation)
     });
@@ -96,7 +106,7 @@ pub(crate) fn counts<'a>(query: &Value, fields: impl IntoIterator<Item = (&'a st
         aggregations.insert(format!("{name}_all"), json!({all: {"field": field}}));
         let by = match layout {
             Layout::Bins(edges) => ranges(field, edges),
-            // Asked for by name, every shard answers for all of them, and no count is short.
+            // Every shard answers for categories that are named, so no count is short.
             Layout::Categories(categories) if !categories.is_empty() => {
                 json!({"terms": {"field": field, "size": categories.len(), "include": categories}})
             }
@@ -142,9 +152,9 @@ mod tests {
     fn quantiles_leave_out_the_ends() {
         let query = json!({"match_all": {}});
         let fields = [
-            ("dep_delay", "f0".to_owned(), Survey::Quantiles { bins: 4, high_accuracy: true }),
-            ("distance", "f1".to_owned(), Survey::Quantiles { bins: 20, high_accuracy: false }),
-            ("carrier", "f2".to_owned(), Survey::TopCategories { count: 20 }),
+            ("dep_delay", "f0".to_owned(), LayoutRequest::Quantiles { bins: 4, high_accuracy: true }),
+            ("distance", "f1".to_owned(), LayoutRequest::Quantiles { bins: 20, high_accuracy: false }),
+            ("carrier", "f2".to_owned(), LayoutRequest::TopCategories { count: 20 }),
         ];
         let twentieths: Vec<f64> = (1..20).map(|edge| f64::from(edge) * 5.0).collect();
         let expected = json!({
@@ -157,7 +167,7 @@ mod tests {
                 "f2": {"terms": {"field": "carrier", "size": 20}},
             },
         });
-        assert_eq!(survey(&query, fields), expected);
+        assert_eq!(layouts(&query, fields), expected);
     }
 
     #[test]

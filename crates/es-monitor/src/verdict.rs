@@ -1,32 +1,32 @@
-//! What a monitor decides, and why it sometimes cannot.
+//! The decision of a monitor, or the reason that there is none.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 /// The decision on a field or on a whole monitor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// What differs is within the threshold.
+    /// The difference is within the threshold.
     NoDrift,
-    /// What differs is beyond the threshold.
+    /// The difference is beyond the threshold.
     Drift,
-    /// It cannot be said: see the [`Reason`].
+    /// There is no decision: see the [`Reason`].
     NotMeasured,
 }
 
 impl Verdict {
-    /// The verdict on several things together: drift if one drifts, and no drift only if
-    /// all were measured. Nothing at all was not measured.
+    /// The verdict on several things together: drift if one drifts, and no drift only if all were
+    /// measured. Without any verdict it is not measured.
     ///
     /// ```
     /// use es_monitor::Verdict::{self, Drift, NoDrift, NotMeasured};
-    /// assert_eq!(Verdict::of_all([NoDrift, NotMeasured, Drift]), Drift);
-    /// assert_eq!(Verdict::of_all([NoDrift, NotMeasured]), NotMeasured);
-    /// assert_eq!(Verdict::of_all([]), NotMeasured);
+    /// assert_eq!(Verdict::combine([NoDrift, NotMeasured, Drift]), Drift);
+    /// assert_eq!(Verdict::combine([NoDrift, NotMeasured]), NotMeasured);
+    /// assert_eq!(Verdict::combine([]), NotMeasured);
     /// ```
-    pub fn of_all(verdicts: impl IntoIterator<Item = Self>) -> Self {
+    pub fn combine(verdicts: impl IntoIterator<Item = Self>) -> Self {
         let mut all = None;
         for verdict in verdicts {
             all = Some(match (all, verdict) {
@@ -50,12 +50,12 @@ impl fmt::Display for Verdict {
 }
 
 /// One of the two windows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WindowName {
-    /// What is compared with.
+    /// The window that sets the norm.
     Reference,
-    /// What is compared.
+    /// The window that is compared with it.
     Current,
 }
 
@@ -68,29 +68,28 @@ impl fmt::Display for WindowName {
     }
 }
 
-/// Why a field was not measured. `Display` is a short sentence for a person.
+/// The reason that a field was not measured. `Display` is a short sentence for a person.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "code", rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reason {
     /// A window has no documents at all.
     NoDocuments {
-        /// Which window.
+        /// The window.
         window: WindowName,
     },
     /// A window has fewer values than the monitor asks for.
     TooFewValues {
-        /// Which window.
+        /// The window.
         window: WindowName,
-        /// How many it has.
+        /// The number of values it has.
         values: u64,
-        /// How many are needed.
+        /// The number of values that are needed.
         needed: u64,
     },
-    /// Documents hold several values of the field, so that values and documents are not
-    /// the same number.
+    /// Documents hold several values of the field, so that there are more values than documents.
     SeveralValues {
-        /// Which window.
+        /// The window.
         window: WindowName,
         /// The values.
         values: u64,
@@ -108,14 +107,14 @@ pub enum Reason {
     TooFewGroups,
     /// The server's counts may be short by some documents.
     CountsNotExact {
-        /// By how many at most.
+        /// The largest number of documents that are not counted.
         by: u64,
     },
-    /// The bins leave open on which side of the threshold the exact number is.
+    /// The bins leave open which side of the threshold the exact number is on.
     Undecided {
-        /// The least that it can be.
+        /// The lower bound of the number.
         low: f64,
-        /// The most that it can be.
+        /// The upper bound of the number.
         high: f64,
         /// The threshold between them.
         threshold: f64,
@@ -146,7 +145,7 @@ impl fmt::Display for Reason {
             Self::CountsNotExact { by } => write!(f, "counts by category may be short by {by} documents"),
             Self::Undecided { low, high, threshold } => write!(
                 f,
-                "it is between {} and {}, and the threshold {} lies between them: more bins would tell",
+                "it is between {} and {}, and the threshold {} lies between them: use more bins",
                 short(low),
                 short(high),
                 short(threshold)

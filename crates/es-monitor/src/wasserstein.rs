@@ -1,12 +1,13 @@
 //! The Wasserstein-1 distance of two samples: how far, on average, values have to move for
 //! one distribution to become the other. It has the unit of the field.
 //!
-//! From samples it is exact. From bins it is known but for how often the distribution
-//! functions cross inside a bin: the mean of a bin's values fixes the signed area between
-//! the functions, which is the distance where they do not cross. The sum of these areas is
-//! the lower end, and on a hundred quantile bins within a percent of the exact distance; the
-//! upper end follows from the smallest and largest value of each bin. [`undecided_bins`]
-//! names the bins to look into to bring the two together.
+//! From samples it is exact. From bins it is known except for the crossings of the distribution
+//! functions inside a bin: the mean of a bin's values fixes the signed area between the functions,
+//! which is the distance where they do not cross. The sum of these areas is the lower end, and on a
+//! hundred quantile bins within a percent of the exact distance; the upper end follows from the
+//! smallest and largest value of each bin. Where the mean of a bin is unknown, as in a plain
+//! histogram, its area has a range of its own. [`undecided_bins`] names the bins to split to bring
+//! the two ends together.
 
 use crate::distribution::{Content, Numeric};
 
@@ -19,8 +20,8 @@ pub struct DistanceBounds {
     pub high: f64,
 }
 
-/// The distance of two sets of values with their counts, in any order; nothing when one
-/// has no values.
+/// The distance of two sets of values with their counts, in any order; `None` when one has no
+/// values.
 ///
 /// ```
 /// use es_monitor::wasserstein::distance;
@@ -47,8 +48,8 @@ pub fn distance(reference: &[(f64, u64)], current: &[(f64, u64)]) -> Option<f64>
     Some(area)
 }
 
-/// The bounds of the distance of two binned samples, or nothing when one is empty. Both
-/// have the same bins.
+/// The bounds of the distance of two binned samples, which have the same bins; `None` when one is
+/// empty.
 pub fn bounds(reference: &Numeric, current: &Numeric) -> Option<DistanceBounds> {
     let areas = areas(reference, current)?;
     let low = areas.iter().map(|area| area.low).sum::<f64>();
@@ -57,7 +58,7 @@ pub fn bounds(reference: &Numeric, current: &Numeric) -> Option<DistanceBounds> 
     Some(DistanceBounds { low, high })
 }
 
-/// The bins, by their place, that keep the bounds apart, the ones that do most first.
+/// The indices of the bins that keep the bounds apart, those with the largest gap first.
 pub fn undecided_bins(reference: &Numeric, current: &Numeric) -> Vec<usize> {
     let Some(areas) = areas(reference, current) else { return Vec::new() };
     let mut open: Vec<(usize, f64)> = areas
@@ -122,33 +123,50 @@ fn area_in_bin(
     current: Option<Content>,
 ) -> Area {
     let (p, q) = (ends.f_right - ends.f_left, ends.g_right - ends.g_left);
-    // A distribution without values in the bin is flat there: its mean may be anywhere.
-    let mean_f = reference.map_or(to, |content| content.mean.clamp(from, to));
-    let mean_g = current.map_or(to, |content| content.mean.clamp(from, to));
-    let signed = (ends.f_left - ends.g_left) * (to - from) + p * (to - mean_f) - q * (to - mean_g);
-    let low = signed.abs();
-    let cannot_cross = ends.f_left >= ends.g_right || ends.g_left >= ends.f_right;
-    if cannot_cross || from == to {
-        return Area { bin: Some(place), low, high: low };
-    }
+    let (low_f, high_f) = mean_range(reference, (from, to));
+    let (low_g, high_g) = mean_range(current, (from, to));
+    let base = (ends.f_left - ends.g_left) * (to - from);
+    let signed = |mean_f: f64, mean_g: f64| base + p * (to - mean_f) - q * (to - mean_g);
+    let (least, most) = (signed(high_f, low_g), signed(low_f, high_g));
+    let low = if least <= 0.0 && most >= 0.0 { 0.0 } else { least.abs().min(most.abs()) };
     let apart = (ends.f_right - ends.g_left).max(ends.g_right - ends.f_left) * (to - from);
-    // Moving all values of a window to their mean, where each function is flat but for one
+    let cannot_cross = ends.f_left >= ends.g_right || ends.g_left >= ends.f_right;
+    let are_known = low_f == high_f && low_g == high_g;
+    if cannot_cross || from == to {
+        let high = if are_known { low } else { least.abs().max(most.abs()).min(apart).max(low) };
+        return Area { bin: Some(place), low, high };
+    }
+    if !are_known {
+        return Area { bin: Some(place), low, high: apart.max(low) };
+    }
+    // Moving all values of a window to their mean, where each function is flat except for one
     // step, changes the area by at most their deviation from it.
+    let (mean_f, mean_g) = (low_f, low_g);
     let (first, second) = (mean_f.min(mean_g), mean_f.max(mean_g));
     let between = if mean_f <= mean_g { ends.f_right - ends.g_left } else { ends.f_left - ends.g_right };
     let at_means = (ends.f_left - ends.g_left).abs() * (first - from)
         + between.abs() * (second - first)
         + (ends.f_right - ends.g_right).abs() * (to - second);
-    let moved = at_means + p * deviation_limit(reference) + q * deviation_limit(current);
+    let moved = at_means + p * deviation_limit(reference, mean_f) + q * deviation_limit(current, mean_g);
     Area { bin: Some(place), low, high: apart.min(moved).max(low) }
+}
+
+/// The range of the mean of the values of a window in a bin: one number where it is known. A
+/// distribution without values in the bin is flat there, and its mean does not matter.
+fn mean_range(content: Option<Content>, (from, to): (f64, f64)) -> (f64, f64) {
+    match content {
+        None => (to, to),
+        Some(Content { mean: Some(mean), .. }) => (mean.clamp(from, to), mean.clamp(from, to)),
+        Some(Content { mean: None, min, max, .. }) => (min.clamp(from, to), max.clamp(from, to)),
+    }
 }
 
 /// The largest mean absolute deviation that values of a range and mean can have: all of
 /// them at the two ends.
-fn deviation_limit(content: Option<Content>) -> f64 {
+fn deviation_limit(content: Option<Content>, mean: f64) -> f64 {
     match content {
         Some(content) if content.min < content.max => {
-            let mean = content.mean.clamp(content.min, content.max);
+            let mean = mean.clamp(content.min, content.max);
             2.0 * (mean - content.min) * (content.max - mean) / (content.max - content.min)
         }
         _ => 0.0,
@@ -219,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_nothing() {
+    fn samples_without_values_have_no_distance() {
         assert_eq!(distance(&[], &[(1.0, 1)]), None);
         assert_eq!(distance(&[(1.0, 0)], &[(1.0, 1)]), None);
         let empty = Numeric::of_values(&[], &BinEdges::new(vec![1.0]), 4);
@@ -228,6 +246,26 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_exact_distance_is_within_the_bounds_of_histograms(
+            reference in prop::collection::vec(-30.0..30.0f64, 1..50),
+            current in prop::collection::vec(-20.0..40.0f64, 1..50),
+            inner in prop::collection::vec(-40.0..50.0f64, 0..8),
+        ) {
+            let exact = distance(&points(&reference), &points(&current)).unwrap();
+            let edges = BinEdges::new(inner.into_iter().chain([-100.0, 100.0]).collect());
+            let histogram = |values: &[f64]| {
+                let counts = Numeric::of_values(values, &edges, 0).counts();
+                Numeric::of_counts(edges.as_slice(), &counts[1..counts.len() - 1]).unwrap()
+            };
+            let (r, c) = (histogram(&reference), histogram(&current));
+            let found = bounds(&r, &c).unwrap();
+            prop_assert!(found.low <= exact + 1e-9 && exact <= found.high + 1e-9, "{:?} {}", found, exact);
+            let with_means = bounds(&Numeric::of_values(&reference, &edges, 0), &Numeric::of_values(&current, &edges, 0));
+            let narrow = with_means.unwrap();
+            prop_assert!(found.low <= narrow.low + 1e-9 && narrow.high <= found.high + 1e-9, "{:?} {:?}", found, narrow);
+        }
+
         #[test]
         fn the_exact_distance_is_within_the_bounds(
             reference in prop::collection::vec(-30.0..30.0f64, 1..50),

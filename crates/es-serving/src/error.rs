@@ -1,27 +1,28 @@
-//! The one error of this crate.
+//! The error type of this crate.
 
-/// What went wrong, in the terms a caller decides by.
+use std::fmt;
+
+/// The cause of a failure, in the terms a caller decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// A text is not the reference to a model.
     ModelReference,
-    /// A tensor's shape and data do not fit, or its data do not fit its type.
+    /// The shape and data of a tensor do not fit, or its data do not fit its type.
     Tensor,
-    /// A request or an answer does not keep to the protocol: tensors without a name or
-    /// with the same one, an answer without a tensor that was asked for.
+    /// A request or an answer breaks the protocol: tensors without a name or with the same one, an
+    /// answer without a requested tensor.
     Protocol,
 }
 
-/// Why a model could not be named, or a message is not what it should be.
+/// The reason that a text is not a model, or that a message is not valid.
 ///
-/// `Display` is one line; [`Error::help`] is the next step for a person, where there is one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
+/// `Display` is one line; its alternate form (`{:#}`) and `Debug` add [`Error::help`].
+#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
-    help: Option<&'static str>,
+    help: Option<String>,
 }
 
 impl Error {
@@ -29,18 +30,54 @@ impl Error {
         Self { kind, message: message.into(), help: None }
     }
 
-    pub(crate) fn with_help(mut self, help: &'static str) -> Self {
-        self.help = Some(help);
+    pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
         self
     }
 
-    /// What a caller can decide by.
+    /// The cause, in the terms a caller decides by.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
     /// The next step for a person, where one is known.
     pub fn help(&self) -> Option<&str> {
-        self.help
+        self.help.as_deref()
+    }
+
+    /// Returns false: the same text or message stays as it is.
+    pub fn is_retryable(&self) -> bool {
+        false
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.help {
+            Some(help) if f.alternate() => write!(f, "\nhelp: {help}"),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self:#}")
+    }
+}
+
+impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_alternate_form_and_debug_have_the_help() {
+        let error = Error::new(ErrorKind::Tensor, "tensor t is empty").with_help("add an element");
+        assert_eq!(error.to_string(), "tensor t is empty");
+        assert_eq!(format!("{error:#}"), "tensor t is empty\nhelp: add an element");
+        assert_eq!(format!("{error:?}"), "tensor t is empty\nhelp: add an element");
     }
 }

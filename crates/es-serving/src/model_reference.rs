@@ -1,16 +1,18 @@
 //! Names of registered models, as pipelines write them.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
 const SCHEME: &str = "models:/";
 
-/// A registered model: one version of it, or the one that an alias points to now.
+/// A registered model: one version of it, or the one that an alias points to.
 ///
 /// Written `models:/NAME/VERSION` or `models:/NAME@ALIAS`, as MLflow does. Names and
 /// aliases are of `a-z`, `0-9` and `_`.
@@ -32,10 +34,10 @@ pub struct ModelReference {
     version: ModelVersion,
 }
 
-/// Which version of a model is meant.
+/// A version of a model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ModelVersion {
-    /// This one; the first is 1.
+    /// The version of this number; the first is 1.
     Number(NonZeroU32),
     /// The one that the alias points to when it is looked up.
     Alias(String),
@@ -47,7 +49,7 @@ impl ModelReference {
         &self.name
     }
 
-    /// Which of its versions.
+    /// The version.
     pub fn version(&self) -> &ModelVersion {
         &self.version
     }
@@ -75,7 +77,7 @@ impl FromStr for ModelReference {
             check_name(version).map_err(|why| wrong(format!("has an alias that {why}")))?;
             ModelVersion::Alias(version.to_owned())
         } else {
-            // A sign is no part of a version, though the standard library reads one.
+            // A sign is not part of a version, though the standard library reads one.
             let digits = !version.is_empty() && version.bytes().all(|byte| byte.is_ascii_digit());
             let number = version.parse().ok().filter(|_| digits && !version.starts_with('0'));
             ModelVersion::Number(
@@ -126,13 +128,28 @@ impl From<ModelReference> for String {
     }
 }
 
+impl JsonSchema for ModelReference {
+    fn schema_name() -> Cow<'static, str> {
+        "ModelReference".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": "^models:/[a-z0-9_]+(@[a-z0-9_]+|/[1-9][0-9]*)$",
+            "description": "A registered model: one version of it, or the one that an alias points to.",
+            "examples": ["models:/late@champion", "models:/late/3"],
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn each_mistake_is_named() {
         let table = [
             ("late@champion", "`late@champion` does not start with models:/"),
             ("models:/", "`models:/` names no model"),
@@ -164,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_text_in_documents() {
+    fn a_reference_is_a_text_in_documents() {
         let found: ModelReference = serde_json::from_str("\"models:/late/3\"").unwrap();
         assert_eq!(found.version(), &ModelVersion::Number(NonZeroU32::new(3).unwrap()));
         assert_eq!(serde_json::to_string(&found).unwrap(), "\"models:/late/3\"");
@@ -173,7 +190,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(name in "[a-z0-9_]{1,12}", alias in "[a-z0-9_]{1,12}", version in 1..u32::MAX) {
+        fn a_reference_is_read_as_it_is_written(name in "[a-z0-9_]{1,12}", alias in "[a-z0-9_]{1,12}", version in 1..u32::MAX) {
             for text in [format!("models:/{name}@{alias}"), format!("models:/{name}/{version}")] {
                 prop_assert_eq!(text.parse::<ModelReference>().unwrap().to_string(), text);
             }

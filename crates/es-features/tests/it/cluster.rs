@@ -3,8 +3,9 @@
 use std::fmt::Write as _;
 
 use es_core::{Client, ClusterConfig};
-use es_features::{Error, FeatureSet, FeatureStream, FeatureSummary, Settings, Values};
+use es_features::{ComputeOptions, Error, FeatureSet, FeatureStream, FeatureSummary};
 use es_testing::{Node, Scope};
+use es_values::Query;
 use futures::TryStreamExt as _;
 use polars::prelude::{DataFrame, DataType};
 use reqwest::Method;
@@ -61,9 +62,9 @@ pub(crate) async fn compute(
     client: &Client,
     source: &str,
     set: &FeatureSet,
-    settings: Settings,
+    options: ComputeOptions,
 ) -> Result<(DataFrame, FeatureSummary), Error> {
-    collect(FeatureStream::open(client, source, set, settings).await?).await
+    collect(FeatureStream::builder(client, source, set).with_options(options).open().await?).await
 }
 
 /// The rest of a stream in one frame.
@@ -93,12 +94,6 @@ pub(crate) fn texts(frame: &DataFrame, column: &str) -> Vec<String> {
     frame.column(column).unwrap().str().unwrap().iter().map(|text| text.unwrap().to_owned()).collect()
 }
 
-pub(crate) fn field(name: &str) -> Values {
-    Values::Field(name.to_owned())
-}
-
-pub(crate) fn named<const N: usize>(
-    features: [(&str, es_features::Feature); N],
-) -> Vec<(String, es_features::Feature)> {
-    features.map(|(name, feature)| (name.to_owned(), feature)).to_vec()
+pub(crate) fn query(value: Value) -> Query {
+    serde_json::from_value(value).unwrap()
 }

@@ -1,31 +1,28 @@
-//! What a caller is told when the source or the definition is wrong.
+//! Errors for a source or a definition that is wrong.
 
-use std::num::NonZeroU32;
+use std::sync::{Arc, Mutex};
 
-use es_features::{Error, ErrorKind, Feature, FeatureSet, FeatureStream, Grid, Script, Settings, Step, Values, Window};
+use es_features::{ComputeOptions, ErrorKind, Feature, FeatureSet, FeatureStream, Metric};
 use es_testing::Scope;
-use jiff::tz::TimeZone;
+use futures::TryStreamExt as _;
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
-use crate::cluster::{client, compute, create, field, named, write};
+use crate::cluster::{client, compute, create, query, write};
 
 fn set() -> FeatureSet {
-    FeatureSet {
-        entity: vec!["shop".to_owned()],
-        time: "at".to_owned(),
-        grid: Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::UTC),
-        windows: vec![Window::days(1)],
-        query: None,
-        features: named([("n", Feature::Count), ("x", Feature::Avg(field("x")))]),
-    }
+    FeatureSet::new(["shop"], "at", "1d".parse().unwrap())
+        .with_window("1d".parse().unwrap())
+        .with_feature("n", Feature::count())
+        .with_feature("x", Feature::avg("x"))
 }
 
 fn script(source: &str) -> Feature {
-    Feature::Avg(Values::Script(Script::new(source)))
+    Feature::avg(Metric::script(source))
 }
 
 #[tokio::test]
-async fn each_mistake_is_told_before_anything_is_computed() {
+async fn each_mistake_is_found_before_anything_is_computed() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "features mistakes");
     let properties = json!({
@@ -38,7 +35,7 @@ async fn each_mistake_is_told_before_anything_is_computed() {
     let attempt = async |source: &str, change: &dyn Fn(&mut FeatureSet)| {
         let mut set = set();
         change(&mut set);
-        let error = FeatureStream::open(&client, source, &set, Settings::default()).await.err().unwrap();
+        let error = FeatureStream::open(&client, source, &set).await.err().unwrap();
         (error.kind(), error.to_string())
     };
 
@@ -49,22 +46,20 @@ async fn each_mistake_is_told_before_anything_is_computed() {
     assert_eq!(kind, ErrorKind::Source);
     assert_eq!(
         message,
-        format!(
-            "field `city` of {index}, of the entity, of type text, cannot be aggregated; use its sub-field `city.raw`"
-        )
+        format!("the entity field `city` has type text in {index} without doc values, and cannot be aggregated")
     );
 
-    let (kind, message) = attempt(&index, &|set| set.features = named([("n", Feature::Sum(field("y")))])).await;
+    let (kind, message) = attempt(&index, &|set| drop(set.features.insert("n".to_owned(), Feature::sum("y")))).await;
     assert_eq!(
         (kind, message),
-        (ErrorKind::Source, format!("field `y` of {index}, of feature `n`, is not in the mapping"))
+        (ErrorKind::Source, format!("field `y` of feature `n` is not in the mapping of {index}"))
     );
 
     let (kind, _) = attempt(&index, &|set| set.windows.clear()).await;
     assert_eq!(kind, ErrorKind::Definition);
 
     let broken = "doc['x'].size() == 0 ? null : dox['x'].value";
-    let (kind, message) = attempt(&index, &|set| set.features.push(("s".to_owned(), script(broken)))).await;
+    let (kind, message) = attempt(&index, &|set| drop(set.features.insert("s".to_owned(), script(broken)))).await;
     assert_eq!(kind, ErrorKind::Script);
     assert!(
         message
@@ -85,29 +80,28 @@ async fn a_script_that_fails_on_a_document_is_named() {
         json!({"shop": "A", "at": "2024-01-02T00:00:00Z"}),
     ];
     write(&node, &index, documents).await;
-    let mut set = set();
-    set.features.push(("fine".to_owned(), script("1")));
-    set.features.push(("s".to_owned(), script("doc['x'].value")));
-    let error = compute(&client(&node).await, &index, &set, Settings::default()).await.unwrap_err();
+    let set = set().with_feature("fine", script("1")).with_feature("s", script("doc['x'].value"));
+    let error = compute(&client(&node).await, &index, &set, ComputeOptions::default()).await.unwrap_err();
     let message = error.to_string();
     assert!(
         message.starts_with("the script of feature `s` fails: runtime error: A document doesn't have a value"),
         "{message}"
     );
-    let Error::Script { feature, position, excerpt, .. } = error else { panic!("{message}") };
-    assert_eq!((feature.as_str(), position), ("s", Some(8)));
-    assert_eq!(excerpt[0], "doc['x'].value");
+    assert_eq!(error.kind(), ErrorKind::Script);
+    let failed = error.script().unwrap();
+    assert_eq!((failed.feature.as_str(), failed.position), ("s", Some(8)));
+    assert_eq!(failed.excerpt[0], "doc['x'].value");
 }
 
 #[tokio::test]
-async fn a_query_that_is_refused_is_told_in_the_servers_words() {
+async fn a_refused_query_keeps_the_words_of_the_server() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "features query error");
     let properties = json!({"shop": {"type": "keyword"}, "at": {"type": "date"}, "x": {"type": "integer"}});
     let index = create(&node, &scope, "sales", 1, properties).await;
     let mut set = set();
-    set.query = Some(json!({"no_such_query": {}}));
-    let error = compute(&client(&node).await, &index, &set, Settings::default()).await.unwrap_err();
+    set.filter = Some(query(json!({"no_such_query": {}})));
+    let error = compute(&client(&node).await, &index, &set, ComputeOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Elasticsearch);
     assert!(!error.is_retryable());
     assert!(error.to_string().contains("no_such_query"), "{error}");
@@ -121,8 +115,46 @@ async fn one_document_with_a_wrong_year_does_not_make_millions_of_searches() {
     let index = create(&node, &scope, "sales", 1, properties).await;
     let documents = ["2024-01-01T00:00:00Z", "9024-01-01T00:00:00Z"].map(|at| json!({"shop": "A", "at": at}));
     write(&node, &index, documents).await;
-    let error = compute(&client(&node).await, &index, &set(), Settings::default()).await.unwrap_err();
+    let error = compute(&client(&node).await, &index, &set(), ComputeOptions::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::TooManyInstants);
     assert!(error.to_string().contains("between 2024-01-01T00:00:00Z and 9024-01-01T00:00:00Z"), "{error}");
     assert!(error.help().unwrap().contains("a start and an end"));
+}
+
+#[tokio::test]
+async fn a_computation_reports_progress_and_can_be_cancelled() {
+    let Some(node) = es_testing::plain().await else { return };
+    let scope = Scope::new(&node, "features cancelled");
+    let properties = json!({"shop": {"type": "keyword"}, "at": {"type": "date"}, "x": {"type": "integer"}});
+    let index = create(&node, &scope, "sales", 1, properties).await;
+    let documents = ["2024-01-01T00:00:00Z", "2024-01-02T00:00:00Z"].map(|at| json!({"shop": "A", "at": at}));
+    write(&node, &index, documents).await;
+    let (client, set) = (client(&node).await, set());
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let observed = Arc::clone(&seen);
+    let rows = FeatureStream::builder(&client, &index, &set)
+        .with_observer(move |progress| {
+            assert_eq!(progress.grid_instants, 2);
+            observed.lock().unwrap().push((progress.grid_instants_read, progress.rows_read));
+        })
+        .open()
+        .await
+        .unwrap()
+        .collect()
+        .await
+        .unwrap();
+    assert_eq!((rows.height(), rows.first_col_n_chunks()), (2, 1));
+    assert_eq!(*seen.lock().unwrap(), [(1, 1), (2, 2)]);
+
+    let token = CancellationToken::new();
+    let options = ComputeOptions::default().with_frame_rows(1).with_searches_in_flight(1);
+    let stream = FeatureStream::builder(&client, &index, &set).with_options(options);
+    let mut stream = stream.with_cancellation(token.clone()).open().await.unwrap();
+    assert_eq!(stream.try_next().await.unwrap().unwrap().height(), 1);
+    token.cancel();
+    let error = stream.try_next().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Cancelled, false));
+    assert!(stream.try_next().await.unwrap().is_none());
+    let opened = FeatureStream::builder(&client, &index, &set).with_cancellation(token).open().await;
+    assert_eq!(opened.err().unwrap().kind(), ErrorKind::Cancelled);
 }

@@ -2,47 +2,33 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::num::NonZeroU32;
 use std::path::Path;
 
-use es_features::{
-    Cardinality, Feature, FeatureSet, Grid, Percentiles, RatioTerm, Script, Settings, Step, Values, Window,
-};
+use es_features::{ComputeOptions, Feature, FeatureSet, Metric, RatioTerm};
 use es_testing::{Node, Scope};
-use jiff::tz::TimeZone;
 use polars::prelude::*;
 use serde_json::json;
 
-use crate::cluster::{client, compute, create, field, named, numbers, refresh, texts, write_lines};
+use crate::cluster::{client, compute, create, numbers, refresh, texts, write_lines};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
 const WINDOWS: [(&str, i64); 2] = [("7d", 7 * DAY), ("28d", 28 * DAY)];
-/// Every so many grid times, all features are compared; at the others counts and means.
+/// The step in grid times at which all features are compared; at the others counts and means.
 const ALL_FEATURES_EVERY: usize = 5;
 
 fn set() -> FeatureSet {
     let speed = "doc['air_time'].size() == 0 ? null : 60.0 * doc['distance'].value / doc['air_time'].value";
-    let delay = Percentiles { of: field("dep_delay"), percents: vec![50.0, 90.0], compression: None };
-    FeatureSet {
-        entity: vec!["origin".to_owned(), "carrier".to_owned()],
-        time: "time_hour".to_owned(),
-        grid: Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::UTC),
-        windows: vec![Window::days(7), Window::days(28)],
-        query: None,
-        features: named([
-            ("flights", Feature::Count),
-            ("delay_mean", Feature::Avg(field("dep_delay"))),
-            ("delay", Feature::Percentiles(delay)),
-            ("destinations", Feature::Cardinality(Cardinality { field: "dest".to_owned(), precision_threshold: None })),
-            (
-                "cancelled",
-                Feature::Ratio { of: RatioTerm::Missing { field: "dep_delay".to_owned() }, to: RatioTerm::Count },
-            ),
-            ("speed", Feature::Avg(Values::Script(Script::new(speed)))),
-            ("delay_change", Feature::Derivative { of: "delay_mean".to_owned() }),
-        ]),
-    }
+    FeatureSet::new(["origin", "carrier"], "time_hour", "1d".parse().unwrap())
+        .with_window("7d".parse().unwrap())
+        .with_window("28d".parse().unwrap())
+        .with_feature("flights", Feature::count())
+        .with_feature("delay_mean", Feature::avg("dep_delay"))
+        .with_feature("delay", Feature::percentiles("dep_delay", [50.0, 90.0]))
+        .with_feature("destinations", Feature::cardinality("dest"))
+        .with_feature("cancelled", Feature::ratio(RatioTerm::missing("dep_delay"), RatioTerm::count()))
+        .with_feature("speed", Feature::avg(Metric::script(speed)))
+        .with_feature("delay_change", Feature::derivative("delay_mean"))
 }
 
 fn departures() -> DataFrame {
@@ -156,7 +142,7 @@ async fn every_row_of_the_year_equals_polars_over_the_file() {
     let departures = departures();
     let index = index(&node, &scope, &departures).await;
     let set = set();
-    let (rows, summary) = compute(&client(&node).await, &index, &set, Settings::default()).await.unwrap();
+    let (rows, summary) = compute(&client(&node).await, &index, &set, ComputeOptions::default()).await.unwrap();
     println!("{summary:?}");
 
     let entities = entities(&departures);
@@ -165,7 +151,7 @@ async fn every_row_of_the_year_equals_polars_over_the_file() {
     let times = numbers(&rows, "time_hour");
     let (origins, carriers) = (texts(&rows, "origin"), texts(&rows, "carrier"));
     let columns: BTreeMap<String, Vec<Option<f64>>> =
-        set.outputs().into_iter().map(|output| (output.field.clone(), numbers(&rows, &output.field))).collect();
+        set.fields().into_iter().map(|output| (output.field.clone(), numbers(&rows, &output.field))).collect();
 
     // The rows that there must be, in their order: those with a departure in 28 days.
     let first = departures.column("time_hour").unwrap().i64().unwrap().min().unwrap().div_euclid(DAY) * DAY + DAY;

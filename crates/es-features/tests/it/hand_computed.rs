@@ -1,16 +1,10 @@
 //! A handful of documents at the edges of windows, and every feature computed by hand.
 
-use std::num::NonZeroU32;
-
-use es_features::{
-    Cardinality, Feature, FeatureSet, FeatureStream, Grid, Percentiles, RatioTerm, Script, Settings, Step, Values,
-    Window,
-};
+use es_features::{Cardinality, ComputeOptions, Feature, FeatureSet, FeatureStream, Metric, RatioTerm};
 use es_testing::Scope;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cluster::{client, collect, compute, create, field, named, numbers, texts, write};
+use crate::cluster::{client, collect, compute, create, numbers, query, texts, write};
 
 fn properties() -> Value {
     json!({
@@ -34,39 +28,31 @@ fn sales() -> Vec<Value> {
 }
 
 fn set() -> FeatureSet {
-    let missing = || RatioTerm::Missing { field: "x".to_owned() };
-    let doubled = Script {
-        source: "doc['x'].size() == 0 ? null : doc['x'].value * params.by".to_owned(),
-        params: json!({"by": 2}).as_object().cloned().unwrap(),
-    };
-    FeatureSet {
-        entity: vec!["shop".to_owned(), "till".to_owned()],
-        time: "at".to_owned(),
-        grid: Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::UTC),
-        windows: vec![Window::days(1), Window::days(3)],
-        query: None,
-        features: named([
-            ("count", Feature::Count),
-            ("sum", Feature::Sum(field("x"))),
-            ("avg", Feature::Avg(field("x"))),
-            ("min", Feature::Min(field("x"))),
-            ("max", Feature::Max(field("x"))),
-            ("squares", Feature::SumOfSquares(field("x"))),
-            ("deviation", Feature::StdDeviation(field("x"))),
-            ("variance", Feature::Variance(field("x"))),
-            ("values", Feature::ValueCount(field("x"))),
-            ("p", Feature::Percentiles(Percentiles { of: field("x"), percents: vec![90.0, 50.0], compression: None })),
-            ("kinds", Feature::Cardinality(Cardinality { field: "kind".to_owned(), precision_threshold: Some(100) })),
-            ("missing", Feature::Missing { field: "x".to_owned() }),
-            ("missing_share", Feature::Ratio { of: missing(), to: RatioTerm::Count }),
-            ("a_share", Feature::Ratio { of: RatioTerm::Filter(json!({"term": {"kind": "a"}})), to: RatioTerm::Count }),
-            ("mean", Feature::Ratio { of: RatioTerm::Sum(field("x")), to: RatioTerm::ValueCount(field("x")) }),
-            ("doubled", Feature::Avg(Values::Script(doubled))),
-            ("avg_change", Feature::Derivative { of: "avg".to_owned() }),
-            ("count_change", Feature::Derivative { of: "count".to_owned() }),
-            ("share_change", Feature::Derivative { of: "missing_share".to_owned() }),
-        ]),
-    }
+    let doubled = "doc['x'].size() == 0 ? null : doc['x'].value * 2";
+    let kinds = Cardinality { field: "kind".to_owned(), precision_threshold: Some(100) };
+    let a_share = RatioTerm::Filter(query(json!({"term": {"kind": "a"}})));
+    FeatureSet::new(["shop", "till"], "at", "1d".parse().unwrap())
+        .with_window("1d".parse().unwrap())
+        .with_window("3d".parse().unwrap())
+        .with_feature("count", Feature::count())
+        .with_feature("sum", Feature::sum("x"))
+        .with_feature("avg", Feature::avg("x"))
+        .with_feature("min", Feature::min("x"))
+        .with_feature("max", Feature::max("x"))
+        .with_feature("squares", Feature::sum_of_squares("x"))
+        .with_feature("deviation", Feature::std_deviation("x"))
+        .with_feature("variance", Feature::variance("x"))
+        .with_feature("values", Feature::value_count("x"))
+        .with_feature("p", Feature::percentiles("x", [90.0, 50.0]))
+        .with_feature("kinds", Feature::Cardinality(kinds))
+        .with_feature("missing", Feature::missing("x"))
+        .with_feature("missing_share", Feature::ratio(RatioTerm::missing("x"), RatioTerm::count()))
+        .with_feature("a_share", Feature::ratio(a_share, RatioTerm::count()))
+        .with_feature("mean", Feature::ratio(RatioTerm::sum("x"), RatioTerm::value_count("x")))
+        .with_feature("doubled", Feature::avg(Metric::script(doubled)))
+        .with_feature("avg_change", Feature::derivative("avg"))
+        .with_feature("count_change", Feature::derivative("count"))
+        .with_feature("share_change", Feature::derivative("missing_share"))
 }
 
 const DAY: f64 = 86_400_000.0;
@@ -84,14 +70,14 @@ fn assert_column(frame: &polars::prelude::DataFrame, column: &str, expected: [Op
 }
 
 #[tokio::test]
-async fn every_feature_is_what_it_is_by_hand() {
+async fn every_feature_equals_the_value_computed_by_hand() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "features by hand");
     // Two shards, so that partial results are merged.
     let index = create(&node, &scope, "sales", 2, properties()).await;
     write(&node, &index, sales()).await;
     let client = client(&node).await;
-    let (rows, summary) = compute(&client, &index, &set(), Settings::default()).await.unwrap();
+    let (rows, summary) = compute(&client, &index, &set(), ComputeOptions::default()).await.unwrap();
 
     assert_eq!((summary.documents, summary.documents_without_entity, summary.documents_without_time), (7, 1, 1));
     // The extent and one search for each of 2, 3, 4 and 5 January.
@@ -157,35 +143,35 @@ async fn any_part_of_the_grid_comes_out_the_same_alone() {
     let index = create(&node, &scope, "sales", 1, properties()).await;
     write(&node, &index, sales()).await;
     let client = client(&node).await;
-    let (all, _) = compute(&client, &index, &set(), Settings::default()).await.unwrap();
+    let (all, _) = compute(&client, &index, &set(), ComputeOptions::default()).await.unwrap();
     let mut part = set();
-    part.grid.start = Some("2024-01-04T00:00:00Z".parse().unwrap());
-    part.grid.end = Some("2024-01-05T00:00:00Z".parse().unwrap());
-    let (alone, summary) = compute(&client, &index, &part, Settings::default()).await.unwrap();
+    part.start = Some("2024-01-04T00:00:00Z".parse().unwrap());
+    part.end = Some("2024-01-05T00:00:00Z".parse().unwrap());
+    let (alone, summary) = compute(&client, &index, &part, ComputeOptions::default()).await.unwrap();
     assert_eq!((alone.height(), summary.grid_instants), (1, 1));
     assert!(alone.equals_missing(&all.slice(2, 1)), "{alone} is not row 2 of {all}");
     // A grid after all documents ends when the windows are empty.
-    part.grid.start = Some("2024-01-06T00:00:00Z".parse().unwrap());
-    part.grid.end = Some("2024-01-20T00:00:00Z".parse().unwrap());
-    let (after, summary) = compute(&client, &index, &part, Settings::default()).await.unwrap();
+    part.start = Some("2024-01-06T00:00:00Z".parse().unwrap());
+    part.end = Some("2024-01-20T00:00:00Z".parse().unwrap());
+    let (after, summary) = compute(&client, &index, &part, ComputeOptions::default()).await.unwrap();
     assert_eq!(texts(&after, "shop"), ["A", "B", "B"]);
     assert_eq!(summary.grid_instants, 14);
 }
 
 #[tokio::test]
-async fn a_query_says_which_documents_count() {
+async fn a_query_selects_the_documents_that_count() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "features query");
     let index = create(&node, &scope, "sales", 1, properties()).await;
     write(&node, &index, sales()).await;
     let client = client(&node).await;
     let mut only_a = set();
-    only_a.query = Some(json!({"term": {"kind": "a"}}));
-    let (rows, summary) = compute(&client, &index, &only_a, Settings::default()).await.unwrap();
+    only_a.filter = Some(query(json!({"term": {"kind": "a"}})));
+    let (rows, summary) = compute(&client, &index, &only_a, ComputeOptions::default()).await.unwrap();
     assert_eq!(summary.documents, 3);
     assert_eq!(numbers(&rows, "count_3d"), [1.0, 2.0, 3.0].map(Some));
-    only_a.query = Some(json!({"term": {"kind": "nothing"}}));
-    let (rows, summary) = compute(&client, &index, &only_a, Settings::default()).await.unwrap();
+    only_a.filter = Some(query(json!({"term": {"kind": "nothing"}})));
+    let (rows, summary) = compute(&client, &index, &only_a, ComputeOptions::default()).await.unwrap();
     assert_eq!((rows.height(), summary.documents, summary.grid_instants), (0, 0, 0));
     assert_eq!(rows.width(), 3 + 2 * 20);
 }
@@ -199,9 +185,9 @@ async fn days_follow_the_calendar_of_the_zone_and_windows_the_clock() {
     write(&node, &index, [json!({"shop": "A", "till": 1, "at": "2013-03-10T04:30:00Z", "x": 1})]).await;
     let client = client(&node).await;
     let mut set = set();
-    set.grid = Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::get("America/New_York").unwrap());
-    set.grid.end = Some("2013-03-13T04:00:00Z".parse().unwrap());
-    let (rows, _) = compute(&client, &index, &set, Settings::default()).await.unwrap();
+    set.timezone = "America/New_York".parse().unwrap();
+    set.end = Some("2013-03-13T04:00:00Z".parse().unwrap());
+    let (rows, _) = compute(&client, &index, &set, ComputeOptions::default()).await.unwrap();
     let times: Vec<Option<f64>> = ["2013-03-10T05:00:00Z", "2013-03-11T04:00:00Z", "2013-03-12T04:00:00Z"]
         .map(|time| Some(time.parse::<jiff::Timestamp>().unwrap().as_millisecond() as f64))
         .to_vec();
@@ -218,12 +204,12 @@ async fn rows_see_the_source_as_it_was_when_the_stream_was_opened() {
     let index = create(&node, &scope, "sales", 1, properties()).await;
     write(&node, &index, sales()).await;
     let client = client(&node).await;
-    let stream = FeatureStream::open(&client, &index, &set(), Settings::default()).await.unwrap();
+    let stream = FeatureStream::open(&client, &index, &set()).await.unwrap();
     let late = json!({"shop": "A", "till": 1, "at": "2024-01-01T12:00:00Z", "x": 99});
     write(&node, &index, [late]).await;
     let (rows, _) = collect(stream).await.unwrap();
     assert_eq!(numbers(&rows, "count_3d")[0], Some(2.0));
-    let (rows, _) = compute(&client, &index, &set(), Settings::default()).await.unwrap();
+    let (rows, _) = compute(&client, &index, &set(), ComputeOptions::default()).await.unwrap();
     assert_eq!(numbers(&rows, "count_3d")[0], Some(3.0));
 }
 
@@ -240,7 +226,7 @@ async fn an_alias_over_indices_is_one_source() {
         node.json(reqwest::Method::PUT, &format!("/{index}/_alias/{alias}"), "{}").await;
     }
     let client = client(&node).await;
-    let (rows, _) = compute(&client, &alias, &set(), Settings::default()).await.unwrap();
+    let (rows, _) = compute(&client, &alias, &set(), ComputeOptions::default()).await.unwrap();
     assert_eq!(numbers(&rows, "count_3d"), [2.0, 3.0, 4.0, 2.0, 1.0].map(Some));
     assert_eq!(numbers(&rows, "kinds_3d"), [2.0, 2.0, 3.0, 2.0, 0.0].map(Some));
 }

@@ -1,14 +1,11 @@
 //! More entities than a page holds, of every type that Elasticsearch groups by.
 
-use std::num::NonZeroU32;
-
-use es_features::{Feature, FeatureSet, FeatureStream, Grid, Settings, Step, Window};
+use es_features::{ComputeOptions, Feature, FeatureSet, FeatureStream};
 use es_testing::Scope;
 use futures::TryStreamExt as _;
-use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use crate::cluster::{client, compute, create, field, named, numbers, texts, write};
+use crate::cluster::{client, compute, create, numbers, texts, write};
 
 const TYPES: [(&str, &str); 6] = [
     ("text", "keyword"),
@@ -46,18 +43,11 @@ fn documents() -> Vec<Value> {
 }
 
 fn set() -> FeatureSet {
-    FeatureSet {
-        entity: TYPES.map(|(name, _)| name.to_owned()).to_vec(),
-        time: "at".to_owned(),
-        grid: Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::UTC),
-        windows: vec![Window::days(1)],
-        query: None,
-        features: named([
-            ("n", Feature::Count),
-            ("x", Feature::Min(field("x"))),
-            ("change", Feature::Derivative { of: "n".to_owned() }),
-        ]),
-    }
+    FeatureSet::new(TYPES.map(|(name, _)| name), "at", "1d".parse().unwrap())
+        .with_window("1d".parse().unwrap())
+        .with_feature("n", Feature::count())
+        .with_feature("x", Feature::min("x"))
+        .with_feature("change", Feature::derivative("n"))
 }
 
 #[tokio::test]
@@ -72,7 +62,7 @@ async fn pages_neither_skip_nor_repeat_an_entity() {
     write(&node, &index, documents()).await;
     let client = client(&node).await;
 
-    let (whole, summary) = compute(&client, &index, &set(), Settings::default()).await.unwrap();
+    let (whole, summary) = compute(&client, &index, &set(), ComputeOptions::default()).await.unwrap();
     // 250 entities on 2 January, none on 3 January (their documents are older than a day),
     // and 200 on 4 January.
     assert_eq!((whole.height(), summary.grid_instants), (450, 3));
@@ -88,8 +78,11 @@ async fn pages_neither_skip_nor_repeat_an_entity() {
     }
 
     for (page_size, frame_rows, searches_in_flight) in [(7, 20, 2), (250, 1, 1), (249, 1_000, 5), (1, 100, 3)] {
-        let settings = Settings { page_size, frame_rows, searches_in_flight, ..Settings::default() };
-        let mut stream = FeatureStream::open(&client, &index, &set(), settings).await.unwrap();
+        let options = ComputeOptions::default()
+            .with_page_size(page_size)
+            .with_frame_rows(frame_rows)
+            .with_searches_in_flight(searches_in_flight);
+        let mut stream = FeatureStream::builder(&client, &index, &set()).with_options(options).open().await.unwrap();
         let mut paged = whole.clear();
         let mut largest = 0;
         while let Some(frame) = stream.try_next().await.unwrap() {
@@ -97,13 +90,13 @@ async fn pages_neither_skip_nor_repeat_an_entity() {
             paged.vstack_mut(&frame).unwrap();
         }
         assert!(paged.equals_missing(&whole), "pages of {page_size}");
-        assert!(largest < frame_rows + page_size, "a frame of {largest} rows for {settings:?}");
+        assert!(largest < frame_rows + page_size, "a frame of {largest} rows for {options:?}");
     }
 
     let mut by_number = set();
     by_number.entity = vec!["real".to_owned()];
-    let settings = Settings { page_size: 1, ..Settings::default() };
-    let (rows, _) = compute(&client, &index, &by_number, settings).await.unwrap();
+    let options = ComputeOptions::default().with_page_size(1);
+    let (rows, _) = compute(&client, &index, &by_number, options).await.unwrap();
     let expected: Vec<Option<f64>> = (0..250).map(|n| Some(0.1 + f64::from(n) * f64::EPSILON / 16.0)).collect();
     assert_eq!(numbers(&rows, "real")[..250], expected);
 }

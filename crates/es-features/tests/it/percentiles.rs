@@ -1,14 +1,11 @@
-//! What is promised of percentiles, on both sides of the size that a digest keeps exactly.
+//! The accuracy of percentiles, on both sides of the size that a digest keeps exactly.
 
-use std::num::NonZeroU32;
-
-use es_features::{Feature, FeatureSet, Grid, Percentiles, Settings, Step, Window};
+use es_features::{ComputeOptions, Feature, FeatureSet};
 use es_testing::Scope;
-use jiff::tz::TimeZone;
 use polars::prelude::{NamedFrom as _, QuantileMethod, Series};
 use serde_json::json;
 
-use crate::cluster::{client, compute, create, field, named, numbers, write};
+use crate::cluster::{client, compute, create, numbers, write};
 
 const PERCENTS: [f64; 7] = [0.1, 5.0, 25.0, 50.0, 90.0, 99.0, 99.9];
 
@@ -35,18 +32,10 @@ async fn percentiles_are_exact_below_the_digests_size_and_near_above_it() {
         let at = "2024-01-01T12:00:00Z";
         write(&node, &index, values(count).into_iter().map(|x| json!({"group": group, "at": at, "x": x}))).await;
     }
-    let set = FeatureSet {
-        entity: vec!["group".to_owned()],
-        time: "at".to_owned(),
-        grid: Grid::new(Step::Days(NonZeroU32::MIN), TimeZone::UTC),
-        windows: vec![Window::days(1)],
-        query: None,
-        features: named([(
-            "p",
-            Feature::Percentiles(Percentiles { of: field("x"), percents: PERCENTS.to_vec(), compression: None }),
-        )]),
-    };
-    let (rows, _) = compute(&client(&node).await, &index, &set, Settings::default()).await.unwrap();
+    let set = FeatureSet::new(["group"], "at", "1d".parse().unwrap())
+        .with_window("1d".parse().unwrap())
+        .with_feature("p", Feature::percentiles("x", PERCENTS));
+    let (rows, _) = compute(&client(&node).await, &index, &set, ComputeOptions::default()).await.unwrap();
     assert_eq!(rows.height(), 2);
     for (row, (group, count)) in groups.into_iter().enumerate() {
         let series = Series::new("x".into(), values(count));

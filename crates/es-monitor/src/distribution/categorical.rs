@@ -1,4 +1,4 @@
-//! Counts of a field's values by category.
+//! Counts of the values of a field by category.
 
 /// The documents of one window by category.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub struct Categorical {
     pub other: u64,
     /// Documents without a value.
     pub missing: u64,
-    /// By how many documents the counts of the categories may be short in all.
+    /// The largest number of documents that the counts of the categories may lack in all.
     pub count_error: u64,
 }
 

@@ -1,6 +1,6 @@
-//! How the values of a field are distributed in one window: [`Numeric`] counts by bin,
-//! [`Categorical`] counts by category, both with what is missing beside them. The methods
-//! compare two of them; where they come from is left to the callers.
+//! The distribution of the values of a field in one window: [`Numeric`] counts by bin,
+//! [`Categorical`] counts by category, both with the number of missing values. The methods compare
+//! two of them; their origin is left to the callers.
 
 mod categorical;
 mod numeric;
@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shares_sum_to_one_unless_there_is_nothing() {
+    fn shares_sum_to_one_unless_all_counts_are_zero() {
         assert_eq!(shares(&[1, 3, 0]), [0.25, 0.75, 0.0]);
         assert_eq!(shares(&[0, 0]), [0.0, 0.0]);
     }

@@ -1,18 +1,19 @@
-//! Counts of a field's values by bin, with what each bin holds.
+//! Counts of the values of a field by bin, with the range and mean of each bin.
 
 use super::Resolution;
+use crate::error::{Error, ErrorKind};
 
 /// Numbers nearer to each other than this share of their size are the same edge: they
 /// differ by the rounding of an interpolation.
 const SAME: f64 = 1e-12;
 
-/// Where bins meet: strictly increasing numbers. The first bin reaches down to minus
+/// The edges between bins: strictly increasing numbers. The first bin reaches down to minus
 /// infinity and the last up to infinity, so that every value is in exactly one.
 #[derive(Clone, Debug, PartialEq)]
 pub struct BinEdges(Vec<f64>);
 
 impl BinEdges {
-    /// The edges, sorted, without repetitions and without what is not a finite number.
+    /// The edges, sorted, without repetitions and without numbers that are not finite.
     pub fn new(mut edges: Vec<f64>) -> Self {
         edges.retain(|edge| edge.is_finite());
         edges.sort_by(f64::total_cmp);
@@ -71,27 +72,27 @@ impl BinEdges {
     }
 }
 
-/// What lies in a bin that is not empty.
+/// The values in a bin that is not empty.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Content {
     /// The number of values, not zero.
     pub count: u64,
-    /// The smallest value.
+    /// The smallest value, or a lower bound of it.
     pub min: f64,
-    /// The largest value.
+    /// The largest value, or an upper bound of it.
     pub max: f64,
-    /// The mean of the values.
-    pub mean: f64,
+    /// The mean of the values, where it is known.
+    pub mean: Option<f64>,
 }
 
-/// A half-open interval `[from, to)` and what lies in it.
+/// A half-open interval `[from, to)` and the values in it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bin {
-    /// The lower end, which belongs to the bin; minus infinity in the first.
+    /// The inclusive lower end; may be minus infinity in the first bin.
     pub from: f64,
-    /// The upper end, which does not; infinity in the last.
+    /// The exclusive upper end; may be infinity in the last bin.
     pub to: f64,
-    /// What lies in it; nothing when it is empty.
+    /// The values in it; `None` when it is empty.
     pub content: Option<Content>,
 }
 
@@ -122,7 +123,7 @@ pub struct Numeric {
     pub bins: Vec<Bin>,
     /// Documents without a value.
     pub missing: u64,
-    /// Size and spread of the values; nothing when there are none.
+    /// Size and spread of the values; `None` when there are none, and for a histogram.
     pub summary: Option<Summary>,
 }
 
@@ -148,6 +149,56 @@ impl Numeric {
         Self { bins, missing, summary: summarize(&sorted).map(|(_, all)| all) }
     }
 
+    /// A histogram: bins between `edges`, one more than there are `counts`, as `numpy.histogram`
+    /// returns them. Both windows must have the same edges.
+    ///
+    /// The methods that compare shares ([`crate::psi`], [`crate::jensen_shannon`],
+    /// [`crate::l_infinity`], [`crate::chi_squared`]) need no more than that. Without the smallest
+    /// and largest value and the mean of each bin, the bounds of the others are wider:
+    /// [`crate::kolmogorov_smirnov::bounds`] is exact at the edges, but cannot use that all values
+    /// of a bin are one number, and [`crate::wasserstein::bounds`] knows the values of a bin no
+    /// better than by its width. There is no [`Numeric::summary`] either.
+    ///
+    /// ```
+    /// use es_monitor::distribution::Numeric;
+    /// use es_monitor::kolmogorov_smirnov;
+    ///
+    /// let edges = [0.0, 10.0, 20.0, 30.0];
+    /// let reference = Numeric::of_counts(&edges, &[50, 30, 20])?;
+    /// let current = Numeric::of_counts(&edges, &[30, 30, 40])?;
+    /// let bounds = kolmogorov_smirnov::bounds(&reference, &current).unwrap();
+    /// assert!((bounds.low - 0.2).abs() < 1e-12 && (bounds.high - 0.5).abs() < 1e-12);
+    /// # Ok::<(), es_monitor::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Histogram`] when there is not one more edge than counts, or the edges are not
+    /// finite numbers that increase.
+    pub fn of_counts(edges: &[f64], counts: &[u64]) -> Result<Self, Error> {
+        if counts.is_empty() || edges.len() != counts.len() + 1 {
+            return Err(Error::new(
+                ErrorKind::Histogram,
+                format!("expected one more edge than counts, found {} edges and {} counts", edges.len(), counts.len()),
+            )
+            .with_help("give the lower edge of every bin, and the upper edge of the last one"));
+        }
+        let increases = |pair: &[f64]| pair[0].is_finite() && pair[1].is_finite() && pair[0] < pair[1];
+        if let Some(index) = edges.windows(2).position(|pair| !increases(pair)) {
+            let (edge, next) = (edges[index], edges[index + 1]);
+            return Err(Error::new(
+                ErrorKind::Histogram,
+                format!("expected edges that are finite numbers and increase, found {edge} and then {next}"),
+            )
+            .with_help("sort the edges, and remove bins without width"));
+        }
+        let bins = edges.windows(2).zip(counts).map(|(ends, count)| {
+            let (from, to) = (ends[0], ends[1]);
+            let content = (*count > 0).then_some(Content { count: *count, min: from, max: to, mean: None });
+            Bin { from, to, content }
+        });
+        Ok(Self { bins: bins.collect(), missing: 0, summary: None })
+    }
+
     /// The counts of the bins.
     pub fn counts(&self) -> Vec<u64> {
         self.bins.iter().map(Bin::count).collect()
@@ -160,7 +211,7 @@ impl Numeric {
 }
 
 fn content(count: u64, all: Summary) -> Content {
-    Content { count, min: all.min, max: all.max, mean: all.mean }
+    Content { count, min: all.min, max: all.max, mean: Some(all.mean) }
 }
 
 fn summarize(sorted: &[f64]) -> Option<(u64, Summary)> {
@@ -195,6 +246,23 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_histogram_whose_edges_do_not_fit_is_refused() {
+        for (edges, counts, expected) in [
+            (&[0.0, 1.0][..], &[1, 2][..], "expected one more edge than counts, found 2 edges and 2 counts"),
+            (&[0.0], &[], "expected one more edge than counts, found 1 edges and 0 counts"),
+            (&[0.0, 2.0, 2.0], &[1, 2], "expected edges that are finite numbers and increase, found 2 and then 2"),
+            (&[0.0, f64::NAN], &[1], "expected edges that are finite numbers and increase, found 0 and then NaN"),
+            (&[0.0, f64::INFINITY], &[1], "expected edges that are finite numbers and increase, found 0 and then inf"),
+        ] {
+            let error = Numeric::of_counts(edges, counts).unwrap_err();
+            assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Histogram, expected));
+        }
+        let histogram = Numeric::of_counts(&[0.0, 1.0, 3.0], &[0, 4]).unwrap();
+        assert_eq!((histogram.counts(), histogram.values(), histogram.missing), (vec![0, 4], 4, 0));
+        assert_eq!(histogram.bins[0].content, None);
+    }
+
     proptest! {
         #[test]
         fn every_value_is_in_exactly_one_bin(
@@ -209,7 +277,8 @@ mod tests {
                 let inside: Vec<f64> = values.iter().copied().filter(|v| bin.from <= *v && *v < bin.to).collect();
                 prop_assert_eq!(bin.count(), inside.len() as u64);
                 if let Some(content) = bin.content {
-                    prop_assert!(content.min <= content.mean + 1e-9 && content.mean <= content.max + 1e-9);
+                    let mean = content.mean.unwrap();
+                    prop_assert!(content.min <= mean + 1e-9 && mean <= content.max + 1e-9);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! How finely a numeric field tells values apart.
+//! The distance between neighbouring values of a numeric field.
 
 /// The distance between the values that a field can hold. Elasticsearch rounds the ends of
 /// a range to it, so an edge between two neighbours would move onto one of them.

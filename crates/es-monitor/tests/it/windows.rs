@@ -1,11 +1,18 @@
 //! Two windows whose differences are known: see tests/oracle/windows.py for the numbers.
 
+use std::sync::{Arc, Mutex};
+
 use es_monitor::distribution::{BinEdges, Numeric};
 use es_monitor::report::{BinLabel, BinReport};
-use es_monitor::{FieldMonitor, FieldReport, Method, MissingRule, Monitor, Report, Until, Verdict, Window, evaluate};
+use es_monitor::{
+    CurrentWindow, ErrorKind, Evaluation, FieldMonitor, FieldReport, MissingRule, Monitor, ReferenceWindow, Report,
+    Until, Verdict, evaluate,
+};
 use es_testing::Scope;
+use es_values::{Query, TimePoint};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio_util::sync::CancellationToken;
 
 use crate::data::{self, CURRENT, REFERENCE, SIZES};
 
@@ -13,12 +20,17 @@ fn instant(text: &str) -> Timestamp {
     text.parse().unwrap()
 }
 
-fn two_days(start: &str) -> Window {
-    Window::Between { from: instant(start), to: instant(start) + SignedDuration::from_hours(48) }
+fn two_days(start: &str) -> ReferenceWindow {
+    let end = instant(start) + SignedDuration::from_hours(48);
+    ReferenceWindow { from: start.parse().unwrap(), to: TimePoint::Instant(end) }
 }
 
-fn monitor(index: &str) -> Monitor {
-    Monitor::new(index, "time", two_days(REFERENCE), two_days(CURRENT))
+fn monitor() -> Monitor {
+    Monitor::new("time", two_days(REFERENCE), two_days(CURRENT).into())
+}
+
+fn query(value: serde_json::Value) -> Query {
+    serde_json::from_value(value).unwrap()
 }
 
 fn field<'a>(report: &'a Report, name: &str) -> &'a FieldReport {
@@ -40,17 +52,14 @@ async fn categories_agree_with_scipy() {
     let (scope, client) = (Scope::new(&node, "categories_agree"), data::connect(&node).await);
     let index = data::two_windows(&client, &scope).await;
     let table = [
-        (Method::Psi { max: 0.2 }, 0.124_602_710_967_366_33, 0.033_788_759_009_013_694, Verdict::NoDrift),
-        (Method::JensenShannon { max: 0.1 }, 0.115_979_583_827_627_28, 0.077_958_257_924_055_1, Verdict::Drift),
-        (Method::LInfinity { max: 0.05 }, 0.06, 0.083_333_333_333_333_37, Verdict::Drift),
-        (Method::ChiSquared { p: 0.01 }, 56.473_298_523_688, 29.166_666_666_666_65, Verdict::Drift),
+        (FieldMonitor::psi(0.2), 0.124_602_710_967_366_33, 0.033_788_759_009_013_694, Verdict::NoDrift),
+        (FieldMonitor::jensen_shannon(0.1), 0.115_979_583_827_627_28, 0.077_958_257_924_055_1, Verdict::Drift),
+        (FieldMonitor::l_infinity(0.05), 0.06, 0.083_333_333_333_333_37, Verdict::Drift),
+        (FieldMonitor::chi_squared(0.01), 56.473_298_523_688, 29.166_666_666_666_65, Verdict::Drift),
     ];
     for (method, city, late, verdict) in table {
-        let monitor = monitor(&index)
-            .field("city", FieldMonitor::new(method))
-            .field("late", FieldMonitor::new(method))
-            .field("host", FieldMonitor::new(method));
-        let report = evaluate(&client, &monitor, Timestamp::now()).await.unwrap();
+        let monitor = monitor().with_field("city", method).with_field("late", method).with_field("host", method);
+        let report = evaluate(&client, &index, &monitor, Timestamp::now()).await.unwrap();
         near(value(&report, "city"), city, 1e-9);
         near(value(&report, "late"), late, 1e-9);
         assert_eq!(value(&report, "host"), 0.0);
@@ -68,9 +77,9 @@ async fn numbers_agree_with_scipy() {
     let (scope, client) = (Scope::new(&node, "numbers_agree"), data::connect(&node).await);
     let index = data::two_windows(&client, &scope).await;
 
-    let ks = FieldMonitor::new(Method::KolmogorovSmirnov { p: 0.01 });
-    let all = monitor(&index).field("skewed", ks).field("near", ks).field("whole", ks);
-    let report = evaluate(&client, &all, Timestamp::now()).await.unwrap();
+    let ks = FieldMonitor::kolmogorov_smirnov(0.01);
+    let all = monitor().with_field("skewed", ks).with_field("near", ks).with_field("whole", ks);
+    let report = evaluate(&client, &index, &all, Timestamp::now()).await.unwrap();
     assert_eq!((report.reference.documents, report.current.documents), SIZES);
     let exact = [
         ("skewed", 0.1485, 6.147_202_830_443_86e-17, Verdict::Drift),
@@ -91,9 +100,9 @@ async fn numbers_agree_with_scipy() {
     let whole = field(&report, "whole").values.measurement.as_ref().unwrap();
     near(whole.p_value.unwrap(), 2.044_295_413_186_774_7e-7, 1e-9);
 
-    let distance = FieldMonitor::new(Method::Wasserstein { max: 0.1 });
-    let all = monitor(&index).field("skewed", distance).field("near", distance).field("whole", distance);
-    let report = evaluate(&client, &all, Timestamp::now()).await.unwrap();
+    let distance = FieldMonitor::wasserstein(0.1);
+    let all = monitor().with_field("skewed", distance).with_field("near", distance).with_field("whole", distance);
+    let report = evaluate(&client, &index, &all, Timestamp::now()).await.unwrap();
     let exact = [
         ("skewed", 0.181_624_711_963_335_6, Verdict::Drift),
         ("near", 0.004_145_307_182_337_471, Verdict::NoDrift),
@@ -117,9 +126,9 @@ async fn every_bin_is_counted_exactly() {
     let (scope, client) = (Scope::new(&node, "every_bin"), data::connect(&node).await);
     let index = data::two_windows(&client, &scope).await;
     for bins in [10, 100] {
-        let psi = FieldMonitor { bins: Some(bins), ..FieldMonitor::new(Method::Psi { max: 0.2 }) };
-        let all = monitor(&index).field("skewed", psi).field("single", psi);
-        let report = evaluate(&client, &all, Timestamp::now()).await.unwrap();
+        let psi = FieldMonitor::psi(0.2).with_bins(bins);
+        let all = monitor().with_field("skewed", psi).with_field("single", psi);
+        let report = evaluate(&client, &index, &all, Timestamp::now()).await.unwrap();
         for name in ["skewed", "single"] {
             let values = &field(&report, name).values;
             assert_eq!(values.bins.len(), bins as usize, "{name}");
@@ -153,17 +162,14 @@ async fn missing_constant_and_several_values_are_told_apart() {
     let Some(node) = es_testing::plain().await else { return };
     let (scope, client) = (Scope::new(&node, "told_apart"), data::connect(&node).await);
     let index = data::two_windows(&client, &scope).await;
-    let psi = FieldMonitor::new(Method::Psi { max: 0.2 });
-    let distance = FieldMonitor::new(Method::Wasserstein { max: 0.1 });
-    let all = monitor(&index)
-        .field("gap", psi)
-        .field("constant", psi)
-        .field("several", psi)
-        .field("note", FieldMonitor { missing: MissingRule::Report, ..psi });
-    let mut all = Monitor { fields: all.fields, ..monitor(&index) };
-    all.fields.shift_remove("note");
-    all.fields.insert("note.raw".to_owned(), FieldMonitor { missing: MissingRule::Report, ..psi });
-    let report = evaluate(&client, &all, Timestamp::now()).await.unwrap();
+    let psi = FieldMonitor::psi(0.2);
+    let distance = FieldMonitor::wasserstein(0.1);
+    let all = monitor()
+        .with_field("gap", psi)
+        .with_field("constant", psi)
+        .with_field("several", psi)
+        .with_field("note.raw", psi.with_missing(MissingRule::Ignore));
+    let report = evaluate(&client, &index, &all, Timestamp::now()).await.unwrap();
 
     let gap = field(&report, "gap");
     assert_eq!(
@@ -183,7 +189,8 @@ async fn missing_constant_and_several_values_are_told_apart() {
     let nothing = field(&report, "note.raw");
     assert_eq!((nothing.verdict, nothing.values.n_reference), (Verdict::NotMeasured, 0));
 
-    let report = evaluate(&client, &monitor(&index).field("constant", distance), Timestamp::now()).await.unwrap();
+    let report =
+        evaluate(&client, &index, &monitor().with_field("constant", distance), Timestamp::now()).await.unwrap();
     let constant = field(&report, "constant");
     assert!(constant.values.to_string().contains("every value of the reference is 5.1"), "{constant}");
 }
@@ -195,15 +202,16 @@ async fn open_verdicts_are_settled_by_finer_bins() {
     let index = data::two_windows(&client, &scope).await;
     // Just below and just above the exact distance, with bins far too coarse to tell.
     for (max, verdict) in [(0.181, Verdict::Drift), (0.182, Verdict::NoDrift)] {
-        let coarse = FieldMonitor { bins: Some(4), ..FieldMonitor::new(Method::Wasserstein { max }) };
-        let report = evaluate(&client, &monitor(&index).field("skewed", coarse), Timestamp::now()).await.unwrap();
+        let coarse = FieldMonitor::wasserstein(max).with_bins(4);
+        let report =
+            evaluate(&client, &index, &monitor().with_field("skewed", coarse), Timestamp::now()).await.unwrap();
         let values = &field(&report, "skewed").values;
         assert_eq!(values.verdict, verdict, "{values}");
         assert!(values.bins.len() > 4 && report.searches > 3, "{} bins", values.bins.len());
         near(value(&report, "skewed"), 0.181_624_711_963_335_6, 0.001);
     }
-    let coarse = FieldMonitor { bins: Some(2), ..FieldMonitor::new(Method::KolmogorovSmirnov { p: 1e-10 }) };
-    let report = evaluate(&client, &monitor(&index).field("skewed", coarse), Timestamp::now()).await.unwrap();
+    let coarse = FieldMonitor::kolmogorov_smirnov(1e-10).with_bins(2);
+    let report = evaluate(&client, &index, &monitor().with_field("skewed", coarse), Timestamp::now()).await.unwrap();
     assert_eq!(field(&report, "skewed").values.verdict, Verdict::Drift, "{report}");
 }
 
@@ -224,12 +232,12 @@ async fn windows_are_half_open_and_follow_the_newest_document() {
     documents.push(at("2024-01-08T12:00:00.500Z", "a day before the newest"));
     data::write(&client, &index, &documents).await;
 
-    let day = Window::Between { from: instant("2024-01-01T00:00:00Z"), to: instant("2024-01-02T00:00:00Z") };
-    let latest = Window::Last { duration: SignedDuration::from_hours(24), until: Until::Latest };
-    let linf = FieldMonitor::new(Method::LInfinity { max: 0.5 });
-    let mut monitor = Monitor { min_values: 2, ..Monitor::new(&index, "time", day, latest).field("city", linf) };
+    let day = ReferenceWindow { from: "2024-01-01".parse().unwrap(), to: "2024-01-02".parse().unwrap() };
+    let latest = CurrentWindow::Last { last: "24h".parse().unwrap(), until: Until::Latest };
+    let linf = FieldMonitor::l_infinity(0.5);
+    let mut monitor = Monitor::new("time", day, latest).with_field("city", linf);
     let now = instant("2024-03-01T00:00:00Z");
-    let report = evaluate(&client, &monitor, now).await.unwrap();
+    let report = Evaluation::new(&client, &index, &monitor).at(now).with_min_values(2).run().await.unwrap();
     assert_eq!((report.reference.documents, report.current.documents), (2, 3));
     assert_eq!(report.current.interval.to, instant("2024-01-09T12:00:00.501Z"));
     assert_eq!((report.evaluated_at, report.windows_overlap), (now, false));
@@ -237,19 +245,42 @@ async fn windows_are_half_open_and_follow_the_newest_document() {
     let category = |name: &str| BinLabel::Category { category: name.to_owned() };
     assert_eq!(categories, [&category("first"), &category("last"), &BinLabel::Other]);
 
-    // The newest document is the newest that the query matches.
-    monitor.query = Some(json!({"terms": {"city": ["first", "last", "after"]}}));
-    let report = evaluate(&client, &monitor, now).await.unwrap();
+    // The newest document is the newest that the filter matches.
+    monitor.filter = Some(query(json!({"terms": {"city": ["first", "last", "after"]}})));
+    let report = Evaluation::new(&client, &index, &monitor).at(now).with_min_values(2).run().await.unwrap();
     assert_eq!(report.current.interval.to, instant("2024-01-02T00:00:00.001Z"));
     assert!(report.windows_overlap);
 
-    // A query that matches nothing leaves nothing to measure.
-    monitor.query = Some(json!({"term": {"city": "nowhere"}}));
-    let report = evaluate(&client, &monitor, now).await.unwrap();
+    // A filter that matches nothing leaves nothing to measure.
+    monitor.filter = Some(query(json!({"term": {"city": "nowhere"}})));
+    let report = Evaluation::new(&client, &index, &monitor).at(now).with_min_values(2).run().await.unwrap();
     assert_eq!((report.verdict, report.current.documents), (Verdict::NotMeasured, 0));
     assert!(
         report.fields[0].values.to_string().contains("the reference window has no documents"),
         "{}",
         report.fields[0]
     );
+}
+
+#[tokio::test]
+async fn an_evaluation_reports_progress_and_can_be_cancelled() {
+    let Some(node) = es_testing::plain().await else { return };
+    let (scope, client) = (Scope::new(&node, "cancelled"), data::connect(&node).await);
+    let index = data::two_windows(&client, &scope).await;
+    let psi = FieldMonitor::psi(0.2);
+    let monitor = monitor().with_field("skewed", psi).with_field("city", psi).with_field("late", psi);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let observed = Arc::clone(&seen);
+    let report = Evaluation::new(&client, &index, &monitor)
+        .with_observer(move |progress| observed.lock().unwrap().push((progress.searches, progress.fields_done)))
+        .run()
+        .await
+        .unwrap();
+    assert_eq!(report.searches, 3);
+    assert_eq!(*seen.lock().unwrap(), [(1, 0), (2, 0), (3, 0), (3, 1), (3, 2), (3, 3)]);
+
+    let token = CancellationToken::new();
+    let (cancel, asked) = (token.clone(), Evaluation::new(&client, &index, &monitor));
+    let error = asked.with_cancellation(token).with_observer(move |_| cancel.cancel()).run().await.unwrap_err();
+    assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Cancelled, false));
 }

@@ -8,36 +8,36 @@ use serde_json::{Map, Value};
 use super::tensor::Tensor;
 use crate::error::{Error, ErrorKind};
 
-/// What sender and receiver agreed on beside the protocol: names with strings, numbers or
-/// booleans.
+/// Parameters outside of the protocol, agreed on by sender and receiver: names with strings, numbers
+/// or booleans.
 pub type Parameters = Map<String, Value>;
 
-/// What a model is asked.
+/// A request to a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InferenceRequest {
     /// A name for the request, which the answer repeats.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What sender and receiver agreed on beside the protocol.
+    /// The parameters outside of the protocol.
     #[serde(skip_serializing_if = "Parameters::is_empty")]
     pub parameters: Parameters,
     inputs: Vec<Tensor>,
-    /// The outputs to answer with. None: all.
+    /// The requested outputs; empty for all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub outputs: Vec<RequestedOutput>,
 }
 
-/// An output that is asked for.
+/// A requested output.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RequestedOutput {
     /// Its name.
     pub name: String,
-    /// What sender and receiver agreed on beside the protocol.
+    /// The parameters outside of the protocol.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     pub parameters: Parameters,
 }
 
-/// What a model answers.
+/// The answer of a model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct InferenceResponse {
     /// The model that answered.
@@ -48,16 +48,16 @@ pub struct InferenceResponse {
     /// The name of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
-    /// What sender and receiver agreed on beside the protocol.
+    /// The parameters outside of the protocol.
     #[serde(skip_serializing_if = "Parameters::is_empty")]
     pub parameters: Parameters,
     outputs: Vec<Tensor>,
 }
 
-/// What a server answers instead when the request failed, with a status of 400 or above.
+/// The answer to a request that failed, with a status of 400 or above.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorResponse {
-    /// Why, in the server's words.
+    /// The reason that the server gives.
     pub error: String,
 }
 
@@ -108,7 +108,7 @@ impl InferenceResponse {
     /// The output of a name.
     ///
     /// # Errors
-    /// [`ErrorKind::Protocol`] when the answer has none of this name; the error names those it has.
+    /// [`ErrorKind::Protocol`] when the answer has none of this name; the error lists its outputs.
     pub fn output(&self, name: &str) -> Result<&Tensor, Error> {
         self.outputs.iter().find(|output| output.name() == name).ok_or_else(|| {
             let names: Vec<&str> = self.outputs.iter().map(Tensor::name).collect();
@@ -133,7 +133,7 @@ fn check(message: &str, role: &str, tensors: &[Tensor]) -> Result<(), Error> {
     }
 }
 
-/// A message as it comes, with what a server or client may leave out.
+/// A message as it is received, in which optional members may be missing.
 #[derive(Deserialize)]
 struct Received {
     #[serde(default)]

@@ -1,13 +1,12 @@
-//! The messages of the Open Inference Protocol, version 2, over HTTP and JSON: what KServe,
-//! Triton, MLServer and others speak at `POST v2/models/{name}/infer`.
+//! The messages of the Open Inference Protocol, version 2, over HTTP and JSON, which KServe, Triton,
+//! MLServer and others accept at `POST v2/models/{name}/infer`.
 //!
 //! A message is checked when it is read and when a [`Tensor`] is made: the shape and the
-//! data always fit. Carrying messages is left to others.
+//! data always fit. Carrying messages is left to the caller.
 //!
-//! JSON has no number for "not a number" and the infinities, and the protocol has none for
-//! a missing value. So a tensor never holds them: what has no value must get one, or be
-//! left out, before a tensor is made of it, and an answer with `null` in its data is
-//! refused rather than read as a number.
+//! JSON has no number for "not a number" and the infinities, and the protocol has none for a missing
+//! value. So a tensor never holds them: replace or leave out missing values before a tensor is made.
+//! An answer with `null` in its data is refused rather than read as a number.
 //!
 //! Source: the Open Inference Protocol specification, `inference_rest.md`. Its extension
 //! for binary data is not part of this module, and with it the type FP16, which has no

@@ -101,12 +101,12 @@ impl TensorData {
         }
     }
 
-    /// Whether there are no elements.
+    /// Returns true when there are no elements.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The place of the first element that is not a finite number.
+    /// The index of the first element that is not a finite number.
     fn first_not_finite(&self) -> Option<usize> {
         match self {
             Self::Fp32(elements) => elements.iter().position(|element| !element.is_finite()),
@@ -120,8 +120,7 @@ impl TensorData {
         fn all<T: serde::de::DeserializeOwned>(datatype: Datatype, elements: Vec<Value>) -> Result<Vec<T>, String> {
             let read = |(place, element): (usize, Value)| {
                 let shown = element.to_string();
-                serde_json::from_value(element)
-                    .map_err(|_| format!("element {place} is {shown}, which is not {datatype}"))
+                serde_json::from_value(element).map_err(|_| format!("element {place} is {shown}, expected {datatype}"))
             };
             elements.into_iter().enumerate().map(read).collect()
         }
@@ -162,7 +161,7 @@ impl Tensor {
     /// ```
     /// use es_serving::open_inference::{Tensor, TensorData};
     /// let error = Tensor::new("rows", vec![2, 3], TensorData::Int64(vec![1, 2, 3])).unwrap_err();
-    /// assert_eq!(error.to_string(), "tensor rows has the shape [2, 3], which takes 6 elements, and 3 elements");
+    /// assert_eq!(error.to_string(), "tensor rows has the shape [2, 3], expected 6 elements, found 3");
     /// ```
     pub fn new(name: impl Into<String>, shape: Vec<usize>, data: TensorData) -> Result<Self, Error> {
         let name = name.into();
@@ -175,17 +174,14 @@ impl Tensor {
             return wrong(format!("has the shape {shape:?}, which is larger than memory"));
         };
         if expected != data.len() {
-            return wrong(format!(
-                "has the shape {shape:?}, which takes {expected} elements, and {} elements",
-                data.len()
-            ));
+            return wrong(format!("has the shape {shape:?}, expected {expected} elements, found {}", data.len()));
         }
         if let Some(place) = data.first_not_finite() {
             return Err(Error::new(
                 ErrorKind::Tensor,
                 format!("element {place} of tensor {name} is not a finite number, which JSON cannot carry"),
             )
-            .with_help("give missing values a number of their own, or leave their rows out"));
+            .with_help("replace missing values by a number, or leave out their rows"));
         }
         Ok(Self { name, shape, data, parameters: Parameters::new() })
     }
@@ -216,7 +212,7 @@ impl Tensor {
         self.data
     }
 
-    /// What sender and receiver agreed on beside the protocol.
+    /// The parameters outside of the protocol.
     pub fn parameters(&self) -> &Parameters {
         &self.parameters
     }
@@ -259,8 +255,8 @@ impl<'de> Deserialize<'de> for Tensor {
     }
 }
 
-/// Data may come flat or nested as the shape is; nested data must be as long as the shape
-/// says at every level, or elements would change places.
+/// Data may be flat, or nested like the shape; nested data must be as long as the shape at every
+/// level, or elements would be in the wrong row.
 fn flatten(shape: &[usize], data: Vec<Value>) -> Result<Vec<Value>, String> {
     if shape.len() < 2 || !data.iter().any(Value::is_array) {
         return Ok(data);
@@ -302,8 +298,8 @@ mod tests {
         assert!(Tensor::new("t", vec![2, 0, 3], ints(0)).is_ok());
         assert!(Tensor::new("t", vec![], ints(1)).is_ok());
         let table = [
-            ("t", vec![2, 3], ints(5), "tensor t has the shape [2, 3], which takes 6 elements, and 5 elements"),
-            ("t", vec![], ints(0), "tensor t has the shape [], which takes 1 elements, and 0 elements"),
+            ("t", vec![2, 3], ints(5), "tensor t has the shape [2, 3], expected 6 elements, found 5"),
+            ("t", vec![], ints(0), "tensor t has the shape [], expected 1 elements, found 0"),
             (
                 "t",
                 vec![usize::MAX, 2],
@@ -318,19 +314,19 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_refused_on_both_ways() {
+    fn values_that_are_not_finite_are_refused_both_ways() {
         for data in [TensorData::Fp64(vec![1.0, f64::NAN]), TensorData::Fp32(vec![1.0, f32::INFINITY])] {
             let error = Tensor::new("t", vec![2], data).unwrap_err();
             assert_eq!(error.to_string(), "element 1 of tensor t is not a finite number, which JSON cannot carry");
             assert!(error.help().is_some());
         }
         let table = [
-            (json!([1.0, null]), "FP32", "tensor t: element 1 is null, which is not FP32"),
+            (json!([1.0, null]), "FP32", "tensor t: element 1 is null, expected FP32"),
             (json!([1.0, 1e300]), "FP32", "element 1 of tensor t is not a finite number, which JSON cannot carry"),
-            (json!([1.0, "NaN"]), "FP64", "tensor t: element 1 is \"NaN\", which is not FP64"),
-            (json!([1, 256]), "UINT8", "tensor t: element 1 is 256, which is not UINT8"),
-            (json!([1, 1.5]), "INT64", "tensor t: element 1 is 1.5, which is not INT64"),
-            (json!([true, 1]), "BOOL", "tensor t: element 1 is 1, which is not BOOL"),
+            (json!([1.0, "NaN"]), "FP64", "tensor t: element 1 is \"NaN\", expected FP64"),
+            (json!([1, 256]), "UINT8", "tensor t: element 1 is 256, expected UINT8"),
+            (json!([1, 1.5]), "INT64", "tensor t: element 1 is 1.5, expected INT64"),
+            (json!([true, 1]), "BOOL", "tensor t: element 1 is 1, expected BOOL"),
         ];
         for (data, datatype, message) in table {
             let error = read(json!({"name": "t", "shape": [2], "datatype": datatype, "data": data})).unwrap_err();
@@ -365,7 +361,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(data in any_data(), level: u8) {
+        fn a_tensor_is_read_as_it_is_written(data in any_data(), level: u8) {
             let parameters = Parameters::from_iter([("level".to_owned(), json!(level))]);
             let tensor = Tensor::new("t", vec![1, data.len()], data).unwrap().with_parameters(parameters);
             let text = serde_json::to_string(&tensor).unwrap();

@@ -1,5 +1,8 @@
-//! From the counts of two windows to the verdict on a field. Pure: the same counts are
-//! always judged the same.
+//! From the counts of two windows to the verdict on a field. Pure: the same counts always have the
+//! same verdict.
+
+#[cfg(test)]
+mod tests;
 
 use crate::answer::{Counted, Distribution};
 use crate::chi_squared;
@@ -8,14 +11,16 @@ use crate::field::Field;
 use crate::jensen_shannon::{self, Base};
 use crate::kolmogorov_smirnov as ks;
 use crate::l_infinity;
+use crate::method::Method;
 use crate::missing_values;
-use crate::monitor::{FieldMonitor, Method, MissingRule};
+use crate::options::{FieldMonitor, MissingRule};
 use crate::psi;
 use crate::report::{BinLabel, BinReport, Bounds, FieldReport, Measurement, MissingReport, Scale, ValuesReport};
 use crate::verdict::{Reason, Verdict, WindowName};
 use crate::wasserstein;
 
-/// What one method said: the numbers if there are any, and the verdict or why there is none.
+/// The result of one method: the numbers if there are any, and the verdict or the reason that there
+/// is none.
 struct Finding {
     measurement: Option<Measurement>,
     verdict: Result<Verdict, Reason>,
@@ -27,8 +32,8 @@ impl Finding {
     }
 }
 
-/// Judges a field by its counts in both windows.
-pub(crate) fn judge(
+/// Decides on a field by its counts in both windows.
+pub(crate) fn decide(
     field: &Field,
     monitor: &FieldMonitor,
     min_values: u64,
@@ -38,27 +43,27 @@ pub(crate) fn judge(
     let finding = match unfit(reference, current, min_values) {
         Some(reason) => Finding::none(reason),
         None => match (&reference.distribution, &current.distribution) {
-            (Distribution::Numeric(r), Distribution::Numeric(c)) => numeric(monitor.method, r, c),
-            (r, c) => categorical(monitor.method, r, c),
+            (Distribution::Numeric(r), Distribution::Numeric(c)) => numeric(monitor.method(), r, c),
+            (r, c) => categorical(monitor.method(), r, c),
         },
     };
     let (verdict, reason) = match finding.verdict {
         Ok(verdict) => (verdict, None),
         Err(reason) => (Verdict::NotMeasured, Some(reason)),
     };
-    let missing = missing(monitor.missing, reference, current);
+    let missing = missing(monitor.missing(), reference, current);
     FieldReport {
         field: field.name.clone(),
         field_type: field.field_type.clone(),
         verdict: match (verdict, missing.verdict) {
             // A monitor that only reports missing values has its verdict from the values.
-            (verdict, _) if monitor.missing == MissingRule::Report => verdict,
-            (verdict, missing) => Verdict::of_all([verdict, missing]),
+            (verdict, _) if monitor.missing() == MissingRule::Ignore => verdict,
+            (verdict, missing) => Verdict::combine([verdict, missing]),
         },
         values: ValuesReport {
             verdict,
             reason,
-            method: monitor.method,
+            method: monitor.method(),
             measurement: finding.measurement,
             n_reference: reference.documents,
             n_current: current.documents,
@@ -68,7 +73,7 @@ pub(crate) fn judge(
     }
 }
 
-/// Why counts cannot be compared whatever the method.
+/// The reason that no method can compare the counts, if there is one.
 fn unfit(reference: &Counted, current: &Counted, min_values: u64) -> Option<Reason> {
     for (window, counted) in [(WindowName::Reference, reference), (WindowName::Current, current)] {
         let (values, documents) = (counted.values, counted.documents);
@@ -104,7 +109,7 @@ fn categorical(method: Method, reference: &Distribution, current: &Distribution)
     shares(method, &counts(reference), &counts(current), "categories")
 }
 
-/// The methods that compare counts without regard to what the bins hold.
+/// The methods that compare counts without regard to the values in the bins.
 fn shares(method: Method, reference: &[u64], current: &[u64], of: &str) -> Finding {
     let used = reference.iter().zip(current).filter(|(r, c)| **r > 0 || **c > 0).count();
     let found = match method {
@@ -209,8 +214,8 @@ fn scaled_wasserstein(max: f64, reference: &Numeric, current: &Numeric) -> Findi
     Finding { measurement: Some(measurement), verdict }
 }
 
-/// A reference of one value: the same value alone in the current window is no drift, and
-/// anything else is a distance without a scale.
+/// A reference of one value: the same value alone in the current window is not drift, and anything
+/// else is a distance without a scale.
 fn constant(value: f64, distance: f64) -> Finding {
     if distance > 0.0 {
         return Finding::none(Reason::ConstantReference { value, distance });
@@ -220,18 +225,18 @@ fn constant(value: f64, distance: f64) -> Finding {
 }
 
 fn missing(rule: MissingRule, reference: &Counted, current: &Counted) -> MissingReport {
-    let of = |counted: &Counted| {
+    let missing_of_all = |counted: &Counted| {
         let missing = counted.distribution.missing();
         (missing, counted.documents + missing)
     };
     let share = |(missing, all): (u64, u64)| (all > 0).then(|| missing as f64 / all as f64);
-    let (r, c) = (of(reference), of(current));
+    let (r, c) = (missing_of_all(reference), missing_of_all(current));
     let found = missing_values::compare(r, c);
     let verdict = match (rule, found, share(r), share(c)) {
-        (MissingRule::Test { p, min_change }, Some(found), Some(r), Some(c)) => {
-            if found.p_value <= p && (r - c).abs() >= min_change { Verdict::Drift } else { Verdict::NoDrift }
+        (MissingRule::Test(test), Some(found), Some(r), Some(c)) => {
+            if found.p_value <= test.p && (r - c).abs() >= test.min_change { Verdict::Drift } else { Verdict::NoDrift }
         }
-        (MissingRule::Report, Some(_), _, _) => Verdict::NoDrift,
+        (MissingRule::Ignore, Some(_), _, _) => Verdict::NoDrift,
         _ => Verdict::NotMeasured,
     };
     MissingReport {
@@ -268,7 +273,3 @@ fn bins(reference: &Distribution, current: &Distribution) -> Vec<BinReport> {
         _ => Vec::new(),
     }
 }
-
-#[cfg(test)]
-#[path = "judgement_tests.rs"]
-mod tests;

@@ -15,7 +15,7 @@
 
 use std::time::Duration;
 
-use crate::load::Concurrency;
+use crate::options::Concurrency;
 
 /// Requests under way when a load begins.
 const FIRST: f64 = 2.0;
@@ -173,7 +173,7 @@ impl Controller {
 
     /// Says for how many requests there is memory. More would never be under way at once, and
     /// nothing would be learned of a limit that allows them.
-    pub(crate) fn has_room_for(&mut self, requests: usize) {
+    pub(crate) fn set_room(&mut self, requests: usize) {
         if !self.is_fixed {
             self.room = (requests.max(1) as f64).min(self.most);
         }

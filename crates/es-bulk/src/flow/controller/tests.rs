@@ -309,25 +309,25 @@ fn it_does_not_rise_while_there_is_too_little_to_send() {
 #[test]
 fn a_limit_is_no_larger_than_there_is_memory_for() {
     let mut load = regular(Concurrency::default());
-    load.controller.has_room_for(5);
+    load.controller.set_room(5);
     load.rounds(40, 0.0, true);
     assert_eq!(load.controller.limit(), 5);
-    load.controller.has_room_for(3);
+    load.controller.set_room(3);
     assert_eq!(load.controller.limit(), 3);
     load.rounds(40, 0.0, true);
     // A single large document does not keep it low for good.
-    load.controller.has_room_for(100);
+    load.controller.set_room(100);
     assert_eq!(load.controller.limit(), 3);
     load.rounds(400, 0.0, true);
     assert_eq!(load.controller.limit(), 16);
-    load.controller.has_room_for(0);
+    load.controller.set_room(0);
     assert_eq!(load.controller.limit(), 1);
 }
 
 #[test]
 fn where_memory_bounds_it_fewer_are_tried() {
     let mut load = regular(Concurrency::default());
-    load.controller.has_room_for(4);
+    load.controller.set_room(4);
     let mut limits = Vec::new();
     for _ in 0..200 {
         let limit = load.controller.limit();
@@ -341,7 +341,7 @@ fn where_memory_bounds_it_fewer_are_tried() {
 #[test]
 fn a_fixed_limit_stays_and_every_limit_is_at_least_one() {
     let mut load = regular(Concurrency::Fixed(3));
-    load.controller.has_room_for(1);
+    load.controller.set_room(1);
     load.rounds(50, 1.0, true);
     assert_eq!(load.controller.limit(), 3);
     assert_eq!(Controller::new(Concurrency::Fixed(0)).limit(), 1);

@@ -244,7 +244,8 @@ mod tests {
         assert_eq!(format!("{error:#}"), "the queue is full\nhelp: wait");
         assert_eq!(format!("{error:?}"), "the queue is full\ncaused by: deep\nhelp: wait");
         assert_eq!(error.elasticsearch().map(es_core::Error::kind), Some(es_core::ErrorKind::Overloaded));
-        let outer = Error::new(ErrorKind::Input, "outer").with_source(es_core::Error::new(es_core::ErrorKind::Tls, "x"));
+        let outer =
+            Error::new(ErrorKind::Input, "outer").with_source(es_core::Error::new(es_core::ErrorKind::Tls, "x"));
         assert_eq!(format!("{outer:?}"), "outer\ncaused by: x");
     }
 

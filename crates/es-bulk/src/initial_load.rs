@@ -94,7 +94,9 @@ impl InitialLoad {
         let found = client.indices().describe(index).await?;
         let [description] = found.as_slice() else {
             let message = format!("{index} stands for {} indices, and an initial load fills exactly one", found.len());
-            return Err(Error::new(ErrorKind::Elasticsearch, message).with_help("create the index, or name a single one"));
+            return Err(
+                Error::new(ErrorKind::Elasticsearch, message).with_help("create the index, or name a single one")
+            );
         };
         let settings = description.index_settings();
         let mut original = Map::new();
@@ -252,7 +254,7 @@ impl Drop for InitialLoad {
             return;
         }
         let (client, index, original) = (self.client.clone(), self.index.clone(), self.original.clone());
-        tokio::spawn(async move {
+        self.client.finish_later(async move {
             if let Err(error) = client.indices().put_settings(&index, &original.0).await {
                 warn!(index, %error, "the settings of the index could not be restored");
             }

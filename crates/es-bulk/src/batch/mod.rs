@@ -236,5 +236,5 @@ impl Batch {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "frames"))]
 mod tests;

@@ -212,7 +212,10 @@ mod tests {
             (Interrupted, [RequestAction::Retry, RequestAction::Retry, RequestAction::Unknown, RequestAction::Unknown]),
             (TimedOut, [RequestAction::Retry, RequestAction::Retry, RequestAction::Unknown, RequestAction::Unknown]),
             (Unavailable, [RequestAction::Retry, RequestAction::Retry, RequestAction::Unknown, RequestAction::Unknown]),
-            (AnswerTooLarge, [RequestAction::Split, RequestAction::Unknown, RequestAction::Unknown, RequestAction::Unknown]),
+            (
+                AnswerTooLarge,
+                [RequestAction::Split, RequestAction::Unknown, RequestAction::Unknown, RequestAction::Unknown],
+            ),
             (Server, [RequestAction::Unknown; 4]),
             (Forbidden, [RequestAction::Unknown; 4]),
             (BadRequest, [RequestAction::Unknown; 4]),

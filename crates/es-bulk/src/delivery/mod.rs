@@ -303,7 +303,9 @@ impl<'a> Delivery<'a> {
         let ServerError { error_type, reason, .. } = &failure.error;
         let (kind, help) = match (error_type.as_str(), failure.status) {
             ("index_not_found_exception", _) => (es_core::ErrorKind::NotFound, "create the index"),
-            ("index_closed_exception", _) => (es_core::ErrorKind::BadRequest, "open the index, or write to another one"),
+            ("index_closed_exception", _) => {
+                (es_core::ErrorKind::BadRequest, "open the index, or write to another one")
+            }
             ("invalid_index_name_exception", _) => (
                 es_core::ErrorKind::BadRequest,
                 "name an index in lower case, without spaces and any of \\ / * ? \" < > | , #",

@@ -96,8 +96,8 @@ mod tests {
 
     use super::*;
     use crate::batch::{Action, BatchBuilder, BatchLimits};
-    use crate::options::Concurrency;
     use crate::flow::tests::flow;
+    use crate::options::Concurrency;
 
     /// A clock for the time limits of reading; what is polled by hand runs outside of it.
     fn clock() -> tokio::runtime::Runtime {
@@ -189,24 +189,31 @@ mod tests {
         let _guard = clock.enter();
         let first = flow(Concurrency::default(), 16 << 10);
         let second = Flow::new(first.limiter.clone(), false, first.budget.clone());
-        let sizes = [7 << 10, 12 << 10];
-        let mut inputs = [0, 1].map(|_| Box::pin(stream::iter(sizes).map(|size| Ok::<_, Error>(batch(size)))));
-        let mut readers = [0, 1].map(|_| BatchReader::default());
         let flows = [&first, &second];
-        let mut next = |load: usize| readers[load].next(flows[load], inputs[load].as_mut()).now_or_never();
-        // Both expect 7 KiB again and then read 12 KiB.
+        let (senders, mut inputs): (Vec<_>, Vec<_>) = (0..2).map(|_| futures::channel::mpsc::unbounded()).unzip();
+        let mut readers = [0, 1].map(|_| BatchReader::default());
+        let send = |load: usize, size| senders[load].unbounded_send(Ok::<_, Error>(batch(size))).unwrap();
+        let mut next = |load: usize| readers[load].next(flows[load], Pin::new(&mut inputs[load])).now_or_never();
+        // Both expect 7 KiB again, reserve it, and then read 12 KiB.
         for load in [0, 1] {
+            send(load, 7 << 10);
             drop(next(load).unwrap());
         }
-        let mut settled = 0;
-        for load in [0, 1, 0, 1] {
-            settled += usize::from(next(load).is_some());
+        for load in [0, 1] {
+            assert!(next(load).is_none());
         }
-        assert_eq!(settled, 2);
+        for load in [0, 1] {
+            send(load, 12 << 10);
+            assert!(next(load).is_none());
+        }
+        let held = next(0).unwrap();
+        assert!(next(1).is_none());
+        drop(held);
+        drop(next(1).unwrap());
         assert_eq!(first.budget.free_bytes(), 16 << 10);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_slow_input_does_not_keep_the_memory_of_others() {
         let flow = flow(Concurrency::default(), 16 << 10);
         let (sender, receiver) = futures::channel::mpsc::unbounded();

@@ -21,11 +21,7 @@ impl Summary {
         for (outcome, count) in outcomes {
             text.sample("es_bulk_documents_total", Some(("outcome", outcome)), count);
         }
-        text.family(
-            "es_bulk_rejected_documents_total",
-            "counter",
-            "Rejected documents, by type of the error.",
-        );
+        text.family("es_bulk_rejected_documents_total", "counter", "Rejected documents, by type of the error.");
         for (error_type, count) in &self.rejected {
             text.sample("es_bulk_rejected_documents_total", Some(("type", error_type)), count);
         }

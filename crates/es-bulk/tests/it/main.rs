@@ -7,6 +7,7 @@ mod cancellation;
 mod checkpoints;
 mod faults;
 mod files;
+mod files_documents;
 mod files_expand;
 mod files_raw;
 mod files_tables;

@@ -1,6 +1,6 @@
-//! How fast the answers to bulk requests are read, beside `serde_json` into values:
-//! `cargo bench -p es-bulk`. An answer without failures, which is the usual one, and one in which
-//! one document in a hundred was refused.
+//! The speed of reading answers to bulk requests, beside `serde_json` into values:
+//! `cargo bench -p es-bulk`. One answer has no failures, as usual; in the other, one document in a
+//! hundred was rejected.
 
 #![expect(clippy::unwrap_used, reason = "a benchmark that cannot be set up stops")]
 
@@ -14,7 +14,7 @@ fn main() {
     divan::main();
 }
 
-/// An answer in which one document of so many was refused; none for 0.
+/// An answer in which one document of this many was rejected; none for 0.
 fn answer(one_refused_of: usize) -> Vec<u8> {
     let item = |document: usize| match document.checked_rem(one_refused_of) {
         Some(0) => json!({"index": {"status": 400, "error": {"type": "document_parsing_exception", "reason": "bad"}}}),

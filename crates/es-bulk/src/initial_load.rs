@@ -1,27 +1,32 @@
-//! Settings of an index while it is filled for the first time: no refreshes, no replicas; and
-//! putting back what was there before, also after a failure or by a later process.
+//! The settings of an index while it is filled for the first time: no refreshes, no replicas. They
+//! are restored afterwards, also after a failure, a dropped load, or by a later process.
 
 use std::future::Future;
+use std::time::Duration;
 
 use es_core::{Client, ForceMerge, RetryPolicy, Wait};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::error::{Error, ErrorKind};
-use crate::load::BulkOptions;
+use crate::options::BulkOptions;
 
 const REFRESH_INTERVAL: &str = "refresh_interval";
 const REPLICAS: &str = "number_of_replicas";
 
-/// What is changed while an index is filled.
+/// The time that cancelled work has to end by itself.
+const CANCELLATION_GRACE: Duration = Duration::from_secs(30);
+
+/// The settings that are changed while an index is filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InitialLoadOptions {
-    /// Nothing is refreshed (`refresh_interval: -1`). Default: yes.
+    /// Turns refreshes off (`refresh_interval: -1`). Default: yes.
     pub without_refresh: bool,
-    /// Documents are written once and copied when all are there (`number_of_replicas: 0`).
-    /// Until then a lost disk is a lost index. Default: yes. Where the number of replicas
-    /// follows the number of nodes (`auto_expand_replicas`) it stays as it is.
+    /// Writes documents once and copies them when all are there (`number_of_replicas: 0`).
+    /// Until then a lost disk is a lost index. Default: yes. An index whose number of replicas
+    /// follows the number of nodes (`auto_expand_replicas`) keeps them.
     pub without_replicas: bool,
 }
 
@@ -31,16 +36,16 @@ impl Default for InitialLoadOptions {
     }
 }
 
-/// What is done when an index is filled.
+/// The last steps of filling an index; see also [`BulkOptions::finish`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finish {
-    /// Merges each shard down to so many segments, while there are no replicas yet. Default:
+    /// Merges each shard down to this many segments, while there are no replicas yet. Default:
     /// no merge.
     pub force_merge: Option<u32>,
-    /// How long the merge is waited for.
+    /// The limits of waiting for the merge.
     pub wait: Wait,
-    /// How long and how often the requests are sent again, when every document is in the index
-    /// and the server cannot be reached. Default: as documents are, see [`BulkOptions::retry`].
+    /// The limits of sending the requests again, when every document is in the index and the
+    /// server cannot be reached. Default: as for documents, see [`BulkOptions::retry`].
     pub retry: RetryPolicy,
 }
 
@@ -51,20 +56,22 @@ impl Default for Finish {
 }
 
 /// The settings that an index had; null is the default of Elasticsearch. A setting that is not
-/// changed is not here.
+/// changed is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OriginalSettings(Map<String, Value>);
 
 /// An index that is being filled.
 ///
+/// Work that is dropped before its end leaves restoring the settings to a task in the background;
+/// at the end of `main`, `Client::settle` waits for it.
+///
 /// ```no_run
 /// use es_bulk::{BulkLoader, BulkOptions, Error, Finish, InitialLoad, InitialLoadOptions};
 /// # async fn example(client: es_core::Client, batches: Vec<es_bulk::Batch>) -> Result<(), Error> {
-/// let filling = InitialLoad::of(&client, "flights", InitialLoadOptions::default()).await?;
+/// let filling = InitialLoad::new(&client, "flights", InitialLoadOptions::default()).await?;
 /// // `filling.original()` can be stored here, for `InitialLoad::resume` after a kill.
 /// let loader = BulkLoader::new(client, "flights", BulkOptions::default());
-/// let input = futures::stream::iter(batches.into_iter().map(Ok));
-/// let summary = filling.during(&Finish::default(), loader.load(input)).await?;
+/// let summary = filling.during(Finish::default(), loader.load_batches(batches)).await?;
 /// # Ok(())
 /// # }
 /// ```
@@ -73,21 +80,23 @@ pub struct InitialLoad {
     client: Client,
     index: String,
     original: OriginalSettings,
-    /// Whether the settings are changed and not yet put back.
+    /// The settings are changed and not restored yet.
     is_changed: bool,
 }
 
 impl InitialLoad {
-    /// Remembers the settings of an index, and changes nothing yet.
+    /// Reads the settings of an index, and changes nothing yet.
     ///
     /// # Errors
     /// [`ErrorKind::Elasticsearch`] when there is no such index, or when the name is that of
     /// several.
-    pub async fn of(client: &Client, index: &str, options: InitialLoadOptions) -> Result<Self, Error> {
+    pub async fn new(client: &Client, index: &str, options: InitialLoadOptions) -> Result<Self, Error> {
         let found = client.indices().describe(index).await?;
         let [description] = found.as_slice() else {
-            let message = format!("{index} stands for {} indices and must be one to be filled", found.len());
-            return Err(Error::new(ErrorKind::Elasticsearch, message).with_help("create the index, or name one"));
+            let message = format!("{index} stands for {} indices, and an initial load fills exactly one", found.len());
+            return Err(
+                Error::new(ErrorKind::Elasticsearch, message).with_help("create the index, or name a single one")
+            );
         };
         let settings = description.index_settings();
         let mut original = Map::new();
@@ -105,13 +114,13 @@ impl InitialLoad {
         Ok(Self::resume(client, &description.name, OriginalSettings(original)))
     }
 
-    /// Carries on filling an index whose settings another process remembered.
+    /// Resumes filling an index whose original settings another process stored.
     pub fn resume(client: &Client, index: &str, original: OriginalSettings) -> Self {
         Self { client: client.clone(), index: index.to_owned(), original, is_changed: false }
     }
 
-    /// The settings that are put back. Stored before [`InitialLoad::begin`], they survive the
-    /// process.
+    /// The settings that will be restored. Store them before [`InitialLoad::begin`], and they
+    /// survive the process.
     pub fn original(&self) -> &OriginalSettings {
         &self.original
     }
@@ -128,20 +137,20 @@ impl InitialLoad {
         self.put(&settings).await
     }
 
-    /// Puts the settings back, as after a failure.
+    /// Restores the settings, as after a failure.
     ///
     /// # Errors
     /// [`ErrorKind::Elasticsearch`] when the server refuses.
-    pub async fn put_back(mut self) -> Result<(), Error> {
-        self.restore().await
+    pub async fn restore(mut self) -> Result<(), Error> {
+        self.restore_settings().await
     }
 
-    /// Makes the documents searchable: merges if asked to, puts the settings back, refreshes.
-    /// The settings are put back also when the merge fails.
+    /// Makes the documents searchable: merges if asked to, restores the settings, refreshes. The
+    /// settings are restored also when the merge fails.
     ///
     /// # Errors
     /// [`ErrorKind::Elasticsearch`] when any of these fails.
-    pub async fn finish(mut self, finish: &Finish) -> Result<(), Error> {
+    pub async fn finish(mut self, finish: Finish) -> Result<(), Error> {
         self.client = self.client.with_retry(finish.retry);
         let merged = match finish.force_merge {
             Some(segments) => {
@@ -150,19 +159,19 @@ impl InitialLoad {
             }
             None => Ok(()),
         };
-        self.restore().await?;
+        self.restore_settings().await?;
         merged?;
         Ok(self.client.indices().refresh(&self.index).await?)
     }
 
-    /// Fills the index by some work: changes the settings, works, and puts them back whether
-    /// the work succeeds or fails.
+    /// Fills the index by some work: changes the settings, works, and restores them whether the
+    /// work succeeds or fails.
     ///
     /// # Errors
-    /// What the work failed with; else as [`InitialLoad::begin`] and [`InitialLoad::finish`].
+    /// The error of the work; else as [`InitialLoad::begin`] and [`InitialLoad::finish`].
     pub async fn during<T, E: From<Error>>(
         mut self,
-        finish: &Finish,
+        finish: Finish,
         work: impl Future<Output = Result<T, E>>,
     ) -> Result<T, E> {
         let worked = match self.begin().await {
@@ -172,16 +181,60 @@ impl InitialLoad {
         match worked {
             Ok(done) => self.finish(finish).await.map(|()| done).map_err(E::from),
             Err(error) => {
-                if let Err(second) = self.restore().await {
-                    let settings = Value::Object(self.original.0.clone());
-                    warn!(index = self.index, error = %second, %settings, "the settings of the index could not be put back");
-                }
+                self.restore_after_failure().await;
                 Err(error)
             }
         }
     }
 
-    async fn restore(&mut self) -> Result<(), Error> {
+    /// Fills the index by some work, as [`InitialLoad::during`] does, until the token is
+    /// cancelled. Work that has the same token
+    /// ([`with_cancellation`](crate::BulkLoader::with_cancellation)) gets 30 seconds to settle
+    /// what is in flight, and its result is returned; the settings are then restored without a
+    /// merge or a refresh.
+    ///
+    /// # Errors
+    /// As [`InitialLoad::during`]; [`ErrorKind::Cancelled`] when the work did not end in time
+    /// and was dropped.
+    pub async fn during_until<T, E: From<Error>>(
+        mut self,
+        finish: Finish,
+        cancel: &CancellationToken,
+        work: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let too_late = async {
+            cancel.cancelled().await;
+            tokio::time::sleep(CANCELLATION_GRACE).await;
+        };
+        let worked = match self.begin().await {
+            Ok(()) => tokio::select! {
+                biased;
+                worked = work => worked,
+                () = too_late => {
+                    Err(Error::new(ErrorKind::Cancelled, format!("filling {} was cancelled", self.index)).into())
+                }
+            },
+            Err(error) => Err(error.into()),
+        };
+        match worked {
+            Ok(done) if cancel.is_cancelled() => self.restore().await.map(|()| done).map_err(E::from),
+            Ok(done) => self.finish(finish).await.map(|()| done).map_err(E::from),
+            Err(error) => {
+                self.restore_after_failure().await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Restores the settings after an error that matters more than another one.
+    async fn restore_after_failure(&mut self) {
+        if let Err(error) = self.restore_settings().await {
+            let settings = Value::Object(self.original.0.clone());
+            warn!(index = self.index, %error, %settings, "the settings of the index could not be restored");
+        }
+    }
+
+    async fn restore_settings(&mut self) -> Result<(), Error> {
         self.put(&self.original.0).await?;
         self.is_changed = false;
         Ok(())
@@ -196,17 +249,15 @@ impl InitialLoad {
 }
 
 impl Drop for InitialLoad {
-    /// Work that is dropped before its end leaves the settings to a task of its own, which is
-    /// the best that can be done from here.
     fn drop(&mut self) {
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-        if self.is_changed {
-            let (client, index, original) = (self.client.clone(), self.index.clone(), self.original.clone());
-            runtime.spawn(async move {
-                if let Err(error) = client.indices().put_settings(&index, &original.0).await {
-                    warn!(index, %error, "the settings of the index could not be put back");
-                }
-            });
+        if !self.is_changed {
+            return;
         }
+        let (client, index, original) = (self.client.clone(), self.index.clone(), self.original.clone());
+        self.client.finish_later(async move {
+            if let Err(error) = client.indices().put_settings(&index, &original.0).await {
+                warn!(index, %error, "the settings of the index could not be restored");
+            }
+        });
     }
 }

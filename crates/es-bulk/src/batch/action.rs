@@ -1,25 +1,24 @@
-//! What is to be done with a document: the action line before it.
+//! The action line before a document.
 
 use std::io::Write as _;
 
-use es_frame::Operation;
-
+use crate::Operation;
 use crate::error::{Error, ErrorKind};
 
-/// An operation, and what goes along with it.
+/// An operation on a document, with its id and other metadata.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Action<'a> {
-    /// What is done.
+    /// The operation.
     pub operation: Operation,
-    /// The document's id. Without one the server makes one up, and a document that is sent
-    /// twice is there twice.
+    /// The document's id. Without one the server chooses it, and a document that is sent twice
+    /// is there twice.
     pub id: Option<&'a str>,
-    /// What decides on the shard, instead of the id.
+    /// The value that selects the shard, instead of the id.
     pub routing: Option<&'a str>,
     /// The ingest pipeline that the document goes through.
     pub pipeline: Option<&'a str>,
-    /// The document's version outside of Elasticsearch: of two versions the older one does not
-    /// replace the newer one (`external_gte`).
+    /// The document's version outside of Elasticsearch: an older version does not replace a
+    /// newer one (`external_gte`).
     pub version: Option<u64>,
 }
 

@@ -3,38 +3,39 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+#[cfg(feature = "frames")]
 use es_frame::DocumentWriter;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::{Action, Batch, BatchLimits, Piece, Place, RefusedRow};
+use super::{Action, Batch, BatchLimits, DocumentSpan, Piece, RefusedRow};
 use crate::error::{Error, ErrorKind};
 use crate::files::FilePlace;
 
 /// Collects documents into batches.
 ///
-/// Documents of files are counted by row: [`BatchBuilder::source`] says where a piece of a file
-/// begins, [`BatchBuilder::refuse`] which rows of it are no documents, and each document pushed
-/// then is the next row, unless [`BatchBuilder::at_row`] says otherwise.
+/// Documents of files are counted by row: [`BatchBuilder::source`] begins a piece of a file,
+/// [`BatchBuilder::refuse`] names the rows of it that are not documents, and each document pushed
+/// then is the next row, unless [`BatchBuilder::at_row`] sets another one.
 #[derive(Debug)]
 pub struct BatchBuilder {
     limits: BatchLimits,
     body: Vec<u8>,
-    places: Vec<Place>,
+    spans: Vec<DocumentSpan>,
     pieces: Vec<Piece>,
     refused: Vec<(Option<u32>, RefusedRow)>,
-    /// Rows of the piece that are no documents and whose turn has not come.
+    /// Rows of the piece that are not documents and follow the last one added.
     ahead: VecDeque<RefusedRow>,
     /// The number of the next document.
     next: u64,
     /// The last row of the file that was passed.
     row: u64,
     has_ids: bool,
-    /// When the first document or refused row of the batch was added.
+    /// The time at which the first document or refused row of the batch was added.
     since: Option<Instant>,
     /// Bytes of the refused rows.
     refused_bytes: usize,
-    /// The size of the batch before, by which the next one's memory is taken.
+    /// The expected size of the next batch, by the one before.
     expected: usize,
 }
 
@@ -44,7 +45,7 @@ impl BatchBuilder {
         Self {
             limits,
             body: Vec::new(),
-            places: Vec::new(),
+            spans: Vec::new(),
             pieces: Vec::new(),
             refused: Vec::new(),
             ahead: VecDeque::new(),
@@ -57,26 +58,26 @@ impl BatchBuilder {
         }
     }
 
-    /// Numbers the documents from this number on, for a load that is carried on.
+    /// Numbers the documents from this number on, for a load that resumes.
     pub fn numbered_from(mut self, number: u64) -> Self {
         self.next = number;
         self
     }
 
-    /// Says that what is pushed from now on comes from a file, from a place in it on.
+    /// Begins a piece of a file: what is pushed from now on comes from there.
     pub fn source(&mut self, file: Arc<str>, place: FilePlace) {
         self.pass_refused(None);
         self.pieces.push(Piece { file, place });
         self.row = place.rows;
     }
 
-    /// Says that the next document is this row of the file, counted from 1.
+    /// Sets the row of the file that the next document is, counted from 1.
     pub fn at_row(&mut self, row: u64) {
         self.row = row.saturating_sub(1);
     }
 
-    /// Says that a row of the piece is no document. It is told before the documents of the
-    /// piece are pushed, the first row first, and is put into the batch of the rows around it.
+    /// Adds a row of the piece that is not a document. Rows are refused in their order and before
+    /// the documents of the piece are pushed, and go into the batch of the rows around them.
     pub fn refuse(&mut self, row: RefusedRow) {
         self.since.get_or_insert_with(Instant::now);
         self.ahead.push_back(row);
@@ -86,6 +87,7 @@ impl BatchBuilder {
     ///
     /// # Errors
     /// [`ErrorKind::Row`] when a row cannot become a document.
+    #[cfg(feature = "frames")]
     pub fn push_frame(&mut self, writer: &DocumentWriter<'_>) -> Result<Vec<Batch>, Error> {
         let mut full = Vec::new();
         for row in 0..writer.rows() {
@@ -99,15 +101,17 @@ impl BatchBuilder {
     /// # Errors
     /// [`ErrorKind::Row`] when the row cannot become a document; the batch is as before, and
     /// the row counts as passed.
+    #[cfg(feature = "frames")]
     pub fn push_row(&mut self, writer: &DocumentWriter<'_>, row: usize) -> Result<Option<Batch>, Error> {
         self.push(writer.is_repeatable(), |body| Ok(writer.write_lines(row, body)?))
     }
 
-    /// As [`BatchBuilder::push_row`], of a frame that lacks rows of the file: `number` is the
-    /// row's number in the file, from 1.
+    /// Adds one row, as [`BatchBuilder::push_row`] does, of a frame that lacks rows of the file:
+    /// `number` is the row's number in the file, from 1.
     ///
     /// # Errors
     /// As [`BatchBuilder::push_row`].
+    #[cfg(feature = "frames")]
     pub fn push_numbered_row(
         &mut self,
         writer: &DocumentWriter<'_>,
@@ -119,7 +123,7 @@ impl BatchBuilder {
     }
 
     /// Adds a document that is JSON already, and returns the batch if it became full. Line
-    /// breaks in the source become spaces; whether it is JSON, the server says.
+    /// breaks in the source become spaces; the server checks that it is valid JSON.
     ///
     /// # Errors
     /// [`ErrorKind::Row`] when the source is empty or the server would refuse the action.
@@ -172,35 +176,35 @@ impl BatchBuilder {
         self.has_ids &= has_id;
         self.since.get_or_insert_with(Instant::now);
         let (end, piece) = (self.body.len(), self.piece());
-        self.places.push(Place { source, end, number: self.next, row: self.row, piece });
+        self.spans.push(DocumentSpan { source, end, number: self.next, row: self.row, piece });
         self.next += 1;
         let is_full = self.body.len() + self.refused_bytes >= self.limits.bytes
-            || self.places.len() + self.refused.len() >= self.limits.documents;
+            || self.spans.len() + self.refused.len() >= self.limits.documents;
         Ok(if is_full { self.cut() } else { None })
     }
 
-    /// The batch of what is left, if anything is.
+    /// Returns the batch of what is left, if anything is.
     pub fn finish(&mut self) -> Option<Batch> {
         self.pass_refused(None);
         self.cut()
     }
 
-    /// The batch of what is left, if its first document has waited for others as long as
-    /// [`BatchLimits::age`] allows.
+    /// Returns the batch of what is left, if its first document has waited for others for
+    /// [`BatchLimits::age`].
     pub fn finish_old(&mut self) -> Option<Batch> {
         if self.old_at().is_some_and(|old| Instant::now() >= old) { self.finish() } else { None }
     }
 
-    /// When what is left is old, if anything is left and ever will be.
+    /// The time at which what is left is old, if anything is left and ever will be.
     pub(super) fn old_at(&self) -> Option<Instant> {
         self.since?.checked_add(self.limits.age)
     }
 
     fn cut(&mut self) -> Option<Batch> {
-        if self.places.is_empty() && self.refused.is_empty() {
+        if self.spans.is_empty() && self.refused.is_empty() {
             return None;
         }
-        let (body, places) = (std::mem::take(&mut self.body), std::mem::take(&mut self.places));
+        let (body, spans) = (std::mem::take(&mut self.body), std::mem::take(&mut self.spans));
         // A sixteenth more than the last one, so that it rarely has to move.
         self.expected = (body.len() + body.len() / 16).min(self.limits.bytes.saturating_mul(2));
         let last = (self.piece(), self.row);
@@ -209,7 +213,7 @@ impl BatchBuilder {
         let refused = std::mem::take(&mut self.refused);
         (self.refused_bytes, self.since) = (0, None);
         let has_ids = std::mem::replace(&mut self.has_ids, true);
-        Some(Batch { body: body.into(), places, pieces: pieces.into(), refused, last, has_ids })
+        Some(Batch { body: body.into(), spans, pieces: pieces.into(), refused, last, has_ids })
     }
 
     /// Puts refused rows into the batch: those that come right before the next row, which may be

@@ -1,10 +1,12 @@
-//! How documents are cut into batches, and what a batch knows of them.
+//! The cutting of documents into batches, and what a batch knows about them.
+
+use std::time::Instant;
 
 use futures::StreamExt as _;
 use polars::prelude::{DataFrame, df};
 
 use super::*;
-use es_frame::Operation;
+use crate::Operation;
 
 fn frame() -> DataFrame {
     df!("k" => ["a", "b", "c", "d", "e"], "n" => [1, 2, 3, 4, 5]).unwrap()
@@ -163,7 +165,7 @@ fn push(builder: &mut BatchBuilder, n: u32) -> Result<Option<Batch>, crate::Erro
 async fn a_slow_stream_is_cut_by_age() {
     let (sender, receiver) = futures::channel::mpsc::unbounded();
     let age = Duration::from_millis(50);
-    let mut batches = Box::pin(batched(receiver, BatchLimits { age, ..limits(3, 1 << 20) }, push));
+    let mut batches = Box::pin(batched_with(receiver, BatchLimits { age, ..limits(3, 1 << 20) }, push));
     for n in 0..4 {
         sender.unbounded_send(Ok(n)).unwrap();
     }
@@ -179,4 +181,46 @@ async fn a_slow_stream_is_cut_by_age() {
     assert_eq!(batches.next().await.unwrap().unwrap().len(), 1);
     assert!(batches.next().await.is_none());
     assert!(batches.next().await.is_none());
+}
+
+#[tokio::test]
+async fn errors_of_any_type_end_up_as_sources() {
+    #[derive(Debug, thiserror::Error)]
+    #[error("the line is dead")]
+    struct Dead;
+    let items = futures::stream::iter([Ok(1), Err(Dead), Ok(2)]);
+    let mut found: Vec<_> = batched(items, limits(10, 1 << 20), |_| Action::default()).collect().await;
+    let lengths: Vec<_> = found.iter().map(|found| found.as_ref().map_or(0, Batch::len)).collect();
+    assert_eq!(lengths, [1, 0, 1]);
+    found.remove(1).unwrap_err().downcast_source::<Dead>().unwrap();
+}
+
+/// On one thread, a stream that is always ready must not fill a whole batch in one turn.
+#[tokio::test]
+async fn other_tasks_get_their_turn_while_a_batch_fills() {
+    let items = futures::stream::iter((0..300_000).map(Ok::<u32, crate::Error>));
+    let filling = batched(items, limits(300_000, 1 << 30), |_| Action::default()).collect::<Vec<_>>();
+    let ticker = tokio::spawn(async {
+        let (mut last, mut longest, mut turns) = (Instant::now(), Duration::ZERO, 0);
+        loop {
+            tokio::task::yield_now().await;
+            longest = longest.max(last.elapsed());
+            (last, turns) = (Instant::now(), turns + 1);
+            if longest > Duration::from_secs(3600) {
+                return turns;
+            }
+            TURNS.with(|cell| cell.set((turns, longest)));
+        }
+    });
+    let started = Instant::now();
+    assert_eq!(filling.await.len(), 1);
+    let whole = started.elapsed();
+    ticker.abort();
+    let (turns, longest) = TURNS.with(std::cell::Cell::get);
+    assert!(turns >= 10, "{turns} turns in {whole:?}");
+    assert!(longest < whole / 4, "{longest:?} of {whole:?}");
+}
+
+thread_local! {
+    static TURNS: std::cell::Cell<(u32, Duration)> = const { std::cell::Cell::new((0, Duration::ZERO)) };
 }

@@ -1,5 +1,5 @@
-//! Where rejected documents go: a file that is itself a valid bulk body, and beside it the
-//! reasons.
+//! The dead letter: a file of rejected documents that is itself a valid bulk body, and beside it
+//! the reasons.
 
 mod replay;
 
@@ -16,11 +16,13 @@ use crate::error::{Error, ErrorKind};
 
 pub use replay::{Replay, replay};
 
-/// A document that Elasticsearch refused for good, or a row that never became a document.
+/// A document that Elasticsearch rejected, or a row that never became a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Rejection {
     /// The number of the document within the load, from 0.
     pub(crate) number: Option<u64>,
+    /// The row that it came from, counted from 1: in its file, or among all rows of the load.
+    pub(crate) row: Option<u64>,
     pub(crate) origin: Option<Origin>,
     /// The HTTP status of the item.
     pub(crate) status: Option<u16>,
@@ -31,12 +33,12 @@ pub(crate) struct Rejection {
     pub(crate) content: Content,
 }
 
-/// What was refused.
+/// The rejected document or row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Content {
-    /// A document: its lines in the bulk body, and where its source begins in them.
+    /// A document: its lines in the bulk body, and the position of its source in them.
     Document { lines: Bytes, source: usize },
-    /// A row that is no document, as it stands in its file.
+    /// The text of a row that is not a document.
     Row(String),
 }
 
@@ -59,8 +61,7 @@ impl Content {
     }
 }
 
-/// How long a dead letter is at some point of a load, by which the same point can be found
-/// again.
+/// The length of a dead letter at some point of a load, from which the load can resume.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LetterLength {
     /// Bytes of `NAME.ndjson`.
@@ -71,17 +72,18 @@ pub struct LetterLength {
     pub errors: u64,
 }
 
-/// A dead letter: `NAME.ndjson` holds the refused documents as a bulk body that can be sent
-/// again (see [`replay`]), and each line of `NAME.errors.ndjson` says why one was refused:
+/// A dead letter: `NAME.ndjson` holds the rejected documents as a bulk body that can be sent
+/// again (see [`replay`]), and each line of `NAME.errors.ndjson` gives the reason for one:
 /// `document` is its number in the load, `letter` the line of its action in `NAME.ndjson`, `file`
-/// and `row` where it came from. Rows that never became documents are in the errors alone, with
-/// their `text`. Both keep the order of the input. The files are made when the first document
-/// is refused; those of an earlier load under the same name are removed when a load begins.
+/// and `row` are its origin. Without a file, `row` counts all rows of the load. Rows that never
+/// became documents are only in the errors, with their `text`. Both files keep the order of the
+/// input. They are created when the first document is rejected; those of an earlier load under
+/// the same name are removed when a load begins.
 #[derive(Debug)]
 pub struct DeadLetter {
     documents: PathBuf,
     errors: PathBuf,
-    /// How much of what is there is kept when the load begins.
+    /// The length that is kept when the load begins.
     keeps: LetterLength,
     length: LetterLength,
     open: Option<(BufWriter<File>, BufWriter<File>)>,
@@ -93,15 +95,14 @@ impl DeadLetter {
         Self::append_to(path, LetterLength::default())
     }
 
-    /// Carries on the dead letter of a load that is carried on, from the length that it had at
-    /// the load's last checkpoint. What was added after that is cut off, as it will be refused
-    /// again.
+    /// A dead letter of a load that resumes, with the length that it had at the load's last
+    /// checkpoint. What was added after that is cut off, as it will be rejected again.
     pub fn append_to(path: &Path, length: LetterLength) -> Self {
         let [documents, errors] = Self::files(path);
         Self { documents, errors, keeps: length, length, open: None }
     }
 
-    /// The files of a dead letter at a path without an extension: the documents and the reasons.
+    /// The paths of a dead letter at a path without an extension: of the documents and the reasons.
     pub fn files(path: &Path) -> [PathBuf; 2] {
         // A dot in the name, as in `run.7`, begins no extension.
         [".ndjson", ".errors.ndjson"].map(|ending| {
@@ -111,17 +112,17 @@ impl DeadLetter {
         })
     }
 
-    /// Where the documents are, if any was refused.
+    /// The path of the documents, if any was rejected.
     pub fn documents(&self) -> Option<&Path> {
         (self.open.is_some() || self.length.errors > 0).then_some(self.documents.as_path())
     }
 
-    /// How long it is, with everything that was refused so far.
+    /// The length with everything that was rejected so far.
     pub fn length(&self) -> LetterLength {
         self.length
     }
 
-    /// Removes what an earlier load left, and cuts off what is not to be kept.
+    /// Removes what an earlier load left, and cuts off what is not kept.
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
         let result = match self.keeps.errors {
             0 => remove(&self.documents).and_then(|()| remove(&self.errors)),
@@ -173,7 +174,7 @@ impl DeadLetter {
         let origin = rejection.origin.as_ref();
         let mut line = json!({
             "document": rejection.number, "letter": letter,
-            "file": origin.map(|origin| &*origin.file), "row": origin.map(|origin| origin.row),
+            "file": origin.map(|origin| &*origin.file), "row": origin.map(|origin| origin.row).or(rejection.row),
             "status": rejection.status, "type": rejection.error_type, "reason": rejection.reason,
         });
         if let (Some(text), Some(fields)) = (text, line.as_object_mut()) {

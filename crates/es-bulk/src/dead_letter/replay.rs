@@ -1,4 +1,4 @@
-//! A dead letter, or any other bulk body in a file, as batches again.
+//! Reads a dead letter, or any other bulk body in a file, as batches.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader};
@@ -44,12 +44,12 @@ pub fn replay(path: &Path, limits: BatchLimits) -> Result<Replay, Error> {
 pub struct Replay {
     path: PathBuf,
     lines: BufReader<File>,
-    /// Lines that were read.
+    /// The number of lines that were read.
     line: u64,
     builder: BatchBuilder,
     action: Vec<u8>,
     source: Vec<u8>,
-    /// An error that is told after the batch of what came before it.
+    /// An error that follows the batch of what came before it.
     failed: Option<Error>,
     ended: bool,
 }
@@ -96,7 +96,7 @@ impl Replay {
                 return Err(self.wrong(row, "is the action of a document whose source line is missing"));
             }
             if !source.starts_with(b"{") || serde_json::from_slice::<IgnoredAny>(&source).is_err() {
-                return Err(self.wrong(self.line, "is no JSON object and should be the source of a document"));
+                return Err(self.wrong(self.line, "is not a JSON object and should be the source of a document"));
             }
         }
         self.builder.at_row(row);
@@ -105,7 +105,7 @@ impl Replay {
         Ok(Some(full))
     }
 
-    /// The next line that is not blank, with a line break at its end.
+    /// Reads the next line that is not blank, with a line break at its end.
     fn next_line(&mut self, line: &mut Vec<u8>) -> Result<bool, Error> {
         loop {
             line.clear();
@@ -126,10 +126,10 @@ impl Replay {
         }
     }
 
-    /// Whether the action is followed by a source, and whether it names an id.
+    /// Checks an action; tells whether a source follows it, and whether it names an id.
     fn check_action(&self, action: &mut Vec<u8>) -> Result<(bool, bool), Error> {
         let wrong = || {
-            self.wrong(self.line, "is no action: it must be an object of index, create, update or delete alone")
+            self.wrong(self.line, "is not an action: it must be an object of index, create, update or delete alone")
                 .with_help("a bulk body has an action line before the line of each document")
         };
         let mut parsed: Map<String, Value> = serde_json::from_slice(action).map_err(|_| wrong())?;
@@ -194,15 +194,15 @@ mod tests {
     }
 
     #[test]
-    fn an_index_that_is_named_is_left_out() {
+    fn an_index_in_an_action_is_left_out() {
         let (batches, _) = read("{\"index\":{\"_index\":\"other\",\"_id\":\"1\",\"pipeline\":\"p\"}}\n{}\n");
         assert_eq!(batches[0].action(0), br#"{"index":{"_id":"1","pipeline":"p"}}"#);
     }
 
     #[test]
-    fn what_is_wrong_is_said_with_its_line() {
+    fn errors_name_their_line() {
         let good = "{\"index\":{}}\n{}\n{\"delete\":{\"_id\":1}}\n{\"index\":{}}\n{}\n";
-        let not_action = "is no action: it must be an object of index, create, update or delete alone";
+        let not_action = "is not an action: it must be an object of index, create, update or delete alone";
         // One batch is full, the other one is what comes before the error.
         let table = [
             ("{\"a\":1}\n", not_action, 6),
@@ -211,8 +211,8 @@ mod tests {
             ("{\"index\":1}\n", not_action, 6),
             ("{\"index\":{},\"delete\":{}}\n", not_action, 6),
             ("\n{\"index\":{}}\n", "is the action of a document whose source line is missing", 7),
-            ("{\"index\":{}}\n[1]\n", "is no JSON object and should be the source of a document", 7),
-            ("{\"index\":{}}\n{\"a\":\n", "is no JSON object and should be the source of a document", 7),
+            ("{\"index\":{}}\n[1]\n", "is not a JSON object and should be the source of a document", 7),
+            ("{\"index\":{}}\n{\"a\":\n", "is not a JSON object and should be the source of a document", 7),
             ("{\"delete\":{}}\n", "is an action that needs an `_id`", 6),
         ];
         for (text, what, line) in table {

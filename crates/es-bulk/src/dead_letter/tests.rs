@@ -1,4 +1,4 @@
-//! What is in the files, and what is left of an earlier load.
+//! The contents of the files, and what is left of an earlier load.
 
 use serde_json::Value;
 
@@ -7,6 +7,7 @@ use super::*;
 fn refused(number: u64, lines: &'static str, source: usize) -> Rejection {
     Rejection {
         number: Some(number),
+        row: None,
         origin: Some(Origin { file: "a.csv".into(), row: number + 1 }),
         status: Some(400),
         error_type: "bad".to_owned(),
@@ -56,7 +57,7 @@ fn errors_say_where_their_documents_are() {
 }
 
 #[test]
-fn a_letter_is_carried_on_from_where_it_was() {
+fn a_dead_letter_resumes_where_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter");
     let first = refused(0, "{\"index\":{}}\n{\"a\":1}\n", 13);
@@ -82,4 +83,13 @@ fn nothing_of_an_earlier_load_is_left() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
     fill(DeadLetter::new(&path), &[]);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn rows_without_a_file_are_named_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("letter");
+    fill(DeadLetter::new(&path), &[Rejection { row: Some(7), origin: None, ..refused(6, "{\"index\":{}}\n{}\n", 13) }]);
+    let (_, errors) = texts(&path);
+    assert_eq!((&errors[0]["file"], &errors[0]["row"]), (&Value::Null, &json!(7)));
 }

@@ -1,25 +1,26 @@
-//! The answer to a bulk request: how many documents were written, and what became of the others.
+//! Reads the answer to a bulk request: the number of documents that were written, and the failures
+//! of the others.
 //!
-//! Most answers say of every document that it was written, in one of a few wordings. Those are
-//! compared as bytes; anything else is parsed. Items are paired with documents by position, so
-//! nothing is taken from an answer whose number of items is another one.
+//! Most answers acknowledge every document, in one of a few wordings. Those are compared as bytes;
+//! anything else is parsed. Items are paired with documents by position, so an answer with another
+//! number of items is an error.
 
 use es_core::ServerError;
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-/// What is asked for of an answer: the rest says again what was sent.
+/// The requested part of an answer: the rest repeats what was sent.
 pub(crate) const FILTER: &str = "items.*.status,items.*.result,items.*.error";
 
-/// What an answer says.
+/// The outcomes in an answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Answer {
     /// Documents that were new.
     pub created: u64,
     /// Documents that replaced or changed one.
     pub updated: u64,
-    /// Documents that are there already as they should be.
+    /// Documents that were already as they should be.
     pub unchanged: u64,
     /// Documents that were removed.
     pub deleted: u64,
@@ -28,12 +29,12 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Documents of which it says that they were not written.
+    /// The number of documents that were not written.
     pub fn failures(&self) -> usize {
         self.failures.len()
     }
 
-    /// Documents that are settled as they should be.
+    /// The number of documents that are as they should be.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.created + self.updated + self.unchanged + self.deleted
     }
@@ -51,7 +52,7 @@ impl Answer {
 /// A document that was not written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
-    /// Its place in the request.
+    /// Its position in the request.
     pub(crate) position: usize,
     pub(crate) action: ActionKind,
     pub(crate) status: u16,
@@ -87,10 +88,10 @@ const WORDINGS: [(&[u8], Written); 8] = [
     (br#"{"delete":{"result":"not_found","status":404}}"#, Written::Unchanged),
 ];
 
-/// Reads the answer to a request of so many documents.
+/// Reads the answer to a request of this many documents.
 ///
 /// # Errors
-/// What is wrong with an answer that cannot be read, or that is of another number of documents.
+/// A message, when the answer cannot be read or is for another number of documents.
 pub fn read(body: &[u8], documents: usize) -> Result<Answer, String> {
     let (answer, items) = match read_usual(body) {
         Some(read) => read,

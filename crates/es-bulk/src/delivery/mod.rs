@@ -1,181 +1,234 @@
-//! One batch, sent until each of its documents is settled.
+//! Sends one batch until each of its documents is settled.
 
 mod answer;
-mod fate;
+mod decision;
+mod sender;
 
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use es_core::{Method, Request, Response, RetryPolicy, ServerError};
+use es_core::{Response, ServerError};
 use tracing::{debug, warn};
 
-use crate::batch::{Batch, Origin};
+use crate::batch::{Batch, Checkpoint};
 use crate::dead_letter::{Content, Rejection};
 use crate::error::{Error, ErrorKind};
-use crate::flow::{Flow, Hold};
-use crate::load::{BulkLoader, Delivered, GRACE, LONGEST_WAIT, Progress};
+use crate::flow::{BatchPermit, BytesPermit, Flow};
+use crate::options::{GRACE, LONGEST_WAIT};
+use crate::progress::Progress;
 use crate::summary::Summary;
 
 use answer::Failure;
 pub use answer::{Answer, read as read_answer};
-use fate::{Fate, Verdict};
+use decision::{ItemAction, RequestAction};
+pub(crate) use sender::BatchSender;
 
-/// The type under which rows are booked that never became documents.
+/// The type under which rows are counted that never became documents.
 const MALFORMED: &str = "malformed_document";
 
 /// The delivery of one batch.
 pub(crate) struct Delivery<'a> {
-    loader: &'a BulkLoader,
+    sender: &'a BatchSender,
     flow: &'a Flow,
-    hold: Hold<'a>,
+    permit: BatchPermit,
     tally: Summary,
     rejections: Vec<Rejection>,
-    /// Why documents of it are unknown that the server answered for.
-    doubt: Option<Error>,
+    /// The reason why documents are unknown although the server answered for them.
+    uncertainty: Option<Error>,
+    /// The part of the tally that the observer knows.
+    reported: Progress,
+}
+
+/// A batch that is no longer in flight.
+#[derive(Debug)]
+pub(crate) struct Delivered {
+    /// Its place in the input, from 0.
+    pub(crate) sequence: u64,
+    pub(crate) documents: u64,
+    pub(crate) checkpoint: Option<Checkpoint>,
+    /// The account of its documents.
+    pub(crate) tally: Summary,
+    pub(crate) rejections: Vec<Rejection>,
+    /// Every document is acknowledged or rejected.
+    pub(crate) is_settled: bool,
+    /// The memory of the rejections, until they are written.
+    pub(crate) bytes: BytesPermit,
 }
 
 /// A part of a batch that is to be sent.
-struct Parcel {
+struct PendingBatch {
     batch: Batch,
     /// How often it was sent again.
     retries: u32,
-    /// When it was sent first, or when a document of it was last acknowledged.
+    /// The time when it was sent first, or when a document of it was last acknowledged.
     progress: Option<Instant>,
-    /// Whether it was sent before.
     was_sent: bool,
 }
 
 impl<'a> Delivery<'a> {
-    pub(crate) fn new(loader: &'a BulkLoader, flow: &'a Flow, hold: Hold<'a>) -> Self {
-        Self { loader, flow, hold, tally: Summary::default(), rejections: Vec::new(), doubt: None }
+    pub(crate) fn new(sender: &'a BatchSender, flow: &'a Flow, permit: BatchPermit) -> Self {
+        Self {
+            sender,
+            flow,
+            permit,
+            tally: Summary::default(),
+            rejections: Vec::new(),
+            uncertainty: None,
+            reported: Progress::default(),
+        }
     }
 
-    /// Sends the batch; whatever fails, each of its documents ends in the books.
-    pub(crate) async fn run(mut self, sequence: u64, mut batch: Batch) -> Delivered<'a> {
+    /// Sends the batch; whatever fails, each of its documents is counted. The error says why it
+    /// is not settled.
+    pub(crate) async fn run(mut self, sequence: u64, mut batch: Batch) -> (Delivered, Result<(), Error>) {
         let (documents, checkpoint) = (batch.len() as u64, batch.checkpoint());
         self.tally.read = documents;
         for (origin, row) in batch.take_refused() {
             self.tally.read += 1;
-            self.book_rejection(None, origin, None, MALFORMED.to_owned(), row.reason, Content::Row(row.text));
+            self.add_rejection(Rejection {
+                number: None,
+                row: Some(row.row),
+                origin,
+                status: None,
+                error_type: MALFORMED.to_owned(),
+                reason: row.reason,
+                content: Content::Row(row.text),
+            });
         }
-        let mut waiting = vec![Parcel { batch, retries: 0, progress: None, was_sent: false }];
+        self.report();
+        let mut waiting = vec![PendingBatch { batch, retries: 0, progress: None, was_sent: false }];
         let mut failed = None;
-        while let Some(parcel) = waiting.pop() {
-            if parcel.batch.is_empty() {
+        while let Some(pending) = waiting.pop() {
+            if pending.batch.is_empty() {
                 continue;
             }
-            if let Err(error) = self.send(parcel, &mut waiting).await {
+            if let Err(error) = self.send(pending, &mut waiting).await {
                 failed = Some(error);
                 break;
             }
+            self.report();
             let refused: usize = self.rejections.iter().map(|rejection| rejection.content.memory()).sum();
-            let held: usize = waiting.iter().map(|parcel| parcel.batch.memory()).sum();
-            self.hold.share.shrink(refused + held);
+            let held: usize = waiting.iter().map(|pending| pending.batch.memory()).sum();
+            self.permit.bytes.shrink(refused + held);
         }
-        for Parcel { batch, .. } in &waiting {
+        for PendingBatch { batch, .. } in &waiting {
             self.tally.add_unknown(batch, 0..batch.len());
         }
-        let failed = failed.or(self.doubt);
-        let (tally, rejections, share) = (self.tally, self.rejections, self.hold.share);
-        Delivered { sequence, documents, checkpoint, tally, rejections, failed, share }
+        self.report();
+        let failed = failed.or(self.uncertainty);
+        let (tally, rejections, bytes) = (self.tally, self.rejections, self.permit.bytes);
+        let is_settled = failed.is_none();
+        let delivered = Delivered { sequence, documents, checkpoint, tally, rejections, is_settled, bytes };
+        (delivered, failed.map_or(Ok(()), Err))
     }
 
-    /// Sends a parcel once; what is left of it is put back, after the wait that it needs.
-    async fn send(&mut self, mut parcel: Parcel, waiting: &mut Vec<Parcel>) -> Result<(), Error> {
-        let passage = self.flow.gate.pass().await;
-        self.hold.ahead = None;
-        parcel.progress.get_or_insert_with(Instant::now);
-        let answer = self.request(&parcel.batch).await;
-        self.count(&mut parcel, &answer);
-        let (documents, has_ids) = (parcel.batch.len(), parcel.batch.has_ids());
+    /// Sends a batch once; what is left of it is put back, after the wait that it needs.
+    async fn send(&mut self, mut pending: PendingBatch, waiting: &mut Vec<PendingBatch>) -> Result<(), Error> {
+        let permit = self.flow.limiter.acquire().await;
+        self.permit.ahead = None;
+        pending.progress.get_or_insert_with(Instant::now);
+        let answer = self.sender.send(&pending.batch).await;
+        self.count(&mut pending, &answer);
+        let (documents, has_ids) = (pending.batch.len(), pending.batch.has_ids());
         let error = match answer {
             Ok(response) => {
                 let answer = answer::read(response.body(), documents).map_err(|message| {
-                    self.tally.add_unknown(&parcel.batch, 0..documents);
+                    self.tally.add_unknown(&pending.batch, 0..documents);
                     Error::new(ErrorKind::Elasticsearch, message)
                 })?;
-                let bytes = parcel.batch.body().len() as u64;
+                let bytes = pending.batch.body().len() as u64;
                 let refused = answer.failures.iter().filter(|failure| matches!(failure.status, 429 | 503)).count();
                 let share = refused as f64 / documents as f64;
-                passage.answered(bytes * answer.acknowledged() / documents as u64, share);
+                permit.answered(bytes * answer.acknowledged() / documents as u64, share);
                 self.tally.refused_items += refused as u64;
-                let again = self.settle(&mut parcel, answer, waiting);
-                let Some(first) = again.first() else { return Ok(()) };
-                let reason = format!("{}: {}", first.error.error_type, first.error.reason);
-                if self.wait(&parcel, None, &reason).await {
-                    waiting.push(Parcel { retries: parcel.retries + 1, ..parcel });
-                } else {
-                    let times = u64::from(parcel.retries) + 1;
-                    for mut failure in again {
-                        failure.error.reason = format!("{} (sent {times} times)", failure.error.reason);
-                        self.reject(&parcel.batch, failure);
-                    }
-                }
-                return Ok(());
+                let retry = self.settle(&mut pending, answer, waiting)?;
+                return self.retry_documents(pending, retry, waiting).await;
             }
             Err(error) => error,
         };
         match error.kind() {
-            es_core::ErrorKind::Overloaded | es_core::ErrorKind::TimedOut => passage.answered(0, 1.0),
-            _ => drop(passage),
+            es_core::ErrorKind::Overloaded | es_core::ErrorKind::TimedOut => permit.answered(0, 1.0),
+            _ => drop(permit),
         }
-        match fate::of_request(&error, documents, has_ids) {
-            Verdict::Halves => {
+        match decision::of_request(&error, documents, has_ids) {
+            RequestAction::Split => {
                 debug!(documents, %error, "a batch is too large and is split");
-                waiting.extend(parcel.halves());
+                waiting.extend(pending.halves());
                 Ok(())
             }
-            Verdict::Rejected => {
-                self.reject_too_large(&parcel.batch, &error);
+            RequestAction::Reject => {
+                self.reject_too_large(&pending.batch, &error);
                 Ok(())
             }
-            Verdict::Again => match self.wait(&parcel, error.retry_after(), &error).await {
-                true => {
-                    waiting.push(Parcel { retries: parcel.retries + 1, ..parcel });
-                    Ok(())
-                }
-                false => self.give_up(&parcel.batch, error),
-            },
-            Verdict::Unknown => self.give_up(&parcel.batch, error),
+            RequestAction::Retry if self.wait(&pending, error.retry_after(), &error).await => {
+                waiting.push(PendingBatch { retries: pending.retries + 1, ..pending });
+                Ok(())
+            }
+            RequestAction::FailLoad => {
+                self.return_unsent(documents);
+                Err(error.into())
+            }
+            RequestAction::Retry | RequestAction::Unknown => {
+                self.tally.add_unknown(&pending.batch, 0..documents);
+                Err(error.into())
+            }
         }
     }
 
-    async fn request(&self, batch: &Batch) -> Result<Response, es_core::Error> {
-        let request = Request::new(Method::Post, self.loader.path.as_str())
-            .query("filter_path", answer::FILTER)
-            .ndjson(batch.body().clone())
-            .timeout(self.loader.options.request_timeout)
-            // Waiting for a retry must not take a place from another batch.
-            .retry(RetryPolicy::NEVER);
-        let request = match &self.loader.pipeline {
-            Some(name) => request.query("pipeline", name),
-            None => request,
-        };
-        // The same document under the same id, written twice, is one document.
-        let request = if batch.has_ids() { request.repeatable() } else { request };
-        self.loader.client.send(&request).await
+    /// Puts back the documents that the server had no room for, or rejects them once they have
+    /// been sent for long enough.
+    async fn retry_documents(
+        &mut self,
+        pending: PendingBatch,
+        failures: Vec<Failure>,
+        waiting: &mut Vec<PendingBatch>,
+    ) -> Result<(), Error> {
+        let Some(first) = failures.first() else { return Ok(()) };
+        let reason = format!("{}: {}", first.error.error_type, first.error.reason);
+        if self.wait(&pending, None, &reason).await {
+            waiting.push(PendingBatch { retries: pending.retries + 1, ..pending });
+            return Ok(());
+        }
+        let times = u64::from(pending.retries) + 1;
+        let mut refusal = None;
+        for mut failure in failures {
+            failure.error.reason = format!("{} (sent {times} times)", failure.error.reason);
+            if decision::concerns_the_index(&failure) {
+                self.return_unsent(1);
+                refusal.get_or_insert_with(|| self.index_refused(&failure));
+            } else {
+                self.reject(&pending.batch, failure);
+            }
+        }
+        refusal.map_or(Ok(()), Err)
     }
 
-    /// Counts what went over the wire.
-    fn count(&mut self, parcel: &mut Parcel, answer: &Result<Response, es_core::Error>) {
+    /// Counts what was sent.
+    fn count(&mut self, pending: &mut PendingBatch, answer: &Result<Response, es_core::Error>) {
         let kind = answer.as_ref().err().map(es_core::Error::kind);
         if kind == Some(es_core::ErrorKind::Connect) {
             return;
         }
-        let (documents, bytes) = (parcel.batch.len() as u64, parcel.batch.body().len() as u64);
+        let (documents, bytes) = (pending.batch.len() as u64, pending.batch.body().len() as u64);
         self.tally.requests += 1;
         self.tally.bytes += bytes;
         self.tally.refused_requests += u64::from(kind == Some(es_core::ErrorKind::Overloaded));
-        if std::mem::replace(&mut parcel.was_sent, true) {
+        if std::mem::replace(&mut pending.was_sent, true) {
             self.tally.sent_again += documents;
             self.tally.bytes_sent_again += bytes;
         }
     }
 
-    /// Books what an answer says. Returns what is to be sent again after a wait, with the reasons.
-    fn settle(&mut self, parcel: &mut Parcel, answer: Answer, waiting: &mut Vec<Parcel>) -> Vec<Failure> {
-        let batch = &parcel.batch;
-        let (mut again, mut positions, mut smaller) = (Vec::new(), Vec::new(), Vec::new());
+    /// Counts what an answer says. Returns what is to be sent again after a wait, with the reasons.
+    fn settle(
+        &mut self,
+        pending: &mut PendingBatch,
+        answer: Answer,
+        waiting: &mut Vec<PendingBatch>,
+    ) -> Result<Vec<Failure>, Error> {
+        let batch = &pending.batch;
+        let (mut retry, mut positions, mut smaller) = (Vec::new(), Vec::new(), Vec::new());
+        let mut refusal = None;
         let mut acknowledged = answer.acknowledged();
         self.tally.created += answer.created;
         self.tally.updated += answer.updated;
@@ -183,61 +236,88 @@ impl<'a> Delivery<'a> {
         self.tally.deleted += answer.deleted;
         for failure in answer.failures {
             let position = failure.position;
-            match fate::of_item(&failure, batch.action(position), batch.has_ids()) {
-                Fate::Unchanged => {
+            match decision::of_item(&failure, batch.action(position), batch.has_ids()) {
+                ItemAction::Unchanged => {
                     self.tally.unchanged += 1;
                     acknowledged += 1;
                 }
-                Fate::Again => {
+                ItemAction::Retry => {
                     positions.push(position);
-                    again.push(Failure { position: again.len(), ..failure });
+                    retry.push(Failure { position: retry.len(), ..failure });
                 }
-                Fate::Smaller if batch.len() > 1 => smaller.push(position),
-                Fate::Smaller | Fate::Rejected => self.reject(batch, failure),
-                Fate::Unknown => {
+                ItemAction::Split if batch.len() > 1 => smaller.push(position),
+                ItemAction::Split | ItemAction::Reject => self.reject(batch, failure),
+                ItemAction::Unknown => {
                     self.tally.add_unknown(batch, [position]);
-                    self.doubt.get_or_insert_with(|| doubtful(&failure));
+                    self.uncertainty.get_or_insert_with(|| uncertain(&failure));
+                }
+                ItemAction::FailLoad => {
+                    self.return_unsent(1);
+                    refusal.get_or_insert_with(|| self.index_refused(&failure));
                 }
             }
         }
-        if let Some(observer) = &self.loader.observer {
-            observer(Progress { documents: acknowledged, bytes: batch.body().len() as u64 });
-        }
         if acknowledged > 0 {
-            parcel.progress = Some(Instant::now());
+            pending.progress = Some(Instant::now());
+        }
+        if let Some(refusal) = refusal {
+            self.tally.add_unknown(batch, positions.into_iter().chain(smaller));
+            return Err(refusal);
         }
         if !smaller.is_empty() {
-            let rest = parcel.with(parcel.batch.subset(&smaller));
+            let rest = pending.with(pending.batch.subset(&smaller));
             waiting.extend(if rest.batch.len() > 1 { rest.halves() } else { vec![rest] });
         }
-        // The body of those that are settled is not held while the others wait.
-        *parcel = parcel.with(parcel.batch.subset(&positions));
-        again
+        // The body of the settled ones is not held while the others wait.
+        *pending = pending.with(pending.batch.subset(&positions));
+        Ok(retry)
     }
 
-    /// Waits before a parcel is sent again. False if it has been sent for long enough.
-    async fn wait(&self, parcel: &Parcel, asked: Option<Duration>, reason: &impl std::fmt::Display) -> bool {
-        let policy = self.loader.options.retry;
-        if parcel.retries >= policy.max {
+    /// Waits before a batch is sent again. False if it has been sent for long enough.
+    async fn wait(&self, pending: &PendingBatch, asked: Option<Duration>, reason: &impl std::fmt::Display) -> bool {
+        let policy = self.sender.retry;
+        if pending.retries >= policy.max {
             return false;
         }
         let wait =
-            policy.backoff.wait(parcel.retries, fastrand::f64()).min(LONGEST_WAIT).max(asked.unwrap_or_default());
-        let passed = parcel.progress.map_or(Duration::ZERO, |since| since.elapsed());
+            policy.backoff.wait(pending.retries, fastrand::f64()).min(LONGEST_WAIT).max(asked.unwrap_or_default());
+        let passed = pending.progress.map_or(Duration::ZERO, |since| since.elapsed());
         if passed.saturating_add(wait) > policy.total {
             return false;
         }
-        let documents = parcel.batch.len();
-        match parcel.retries {
+        let documents = pending.batch.len();
+        match pending.retries {
             0 => warn!(documents, ?wait, %reason, "documents are sent again"),
             retries => debug!(documents, retries, ?wait, %reason, "documents are sent again"),
         }
         self.flow.pause(wait, GRACE).await
     }
 
-    fn give_up(&mut self, batch: &Batch, error: es_core::Error) -> Result<(), Error> {
-        self.tally.add_unknown(batch, 0..batch.len());
-        Err(error.into())
+    /// Takes documents that were certainly not written, and whose load fails, out of the account.
+    fn return_unsent(&mut self, documents: usize) {
+        self.tally.read -= documents as u64;
+    }
+
+    /// The error of a load whose index takes no documents.
+    fn index_refused(&self, failure: &Failure) -> Error {
+        let ServerError { error_type, reason, .. } = &failure.error;
+        let (kind, help) = match (error_type.as_str(), failure.status) {
+            ("index_not_found_exception", _) => (es_core::ErrorKind::NotFound, "create the index"),
+            ("index_closed_exception", _) => {
+                (es_core::ErrorKind::BadRequest, "open the index, or write to another one")
+            }
+            ("invalid_index_name_exception", _) => (
+                es_core::ErrorKind::BadRequest,
+                "name an index in lower case, without spaces and any of \\ / * ? \" < > | , #",
+            ),
+            ("security_exception", _) => {
+                (es_core::ErrorKind::Forbidden, "grant the privileges `index` or `create` on the index")
+            }
+            (_, 429) => (es_core::ErrorKind::Overloaded, "free disk space; the server removes the block by itself"),
+            _ => (es_core::ErrorKind::Forbidden, "remove the block from the settings of the index or the cluster"),
+        };
+        let message = format!("{} takes no documents: {error_type}: {reason}", self.sender.index);
+        es_core::Error::new(kind, message).with_help(help).into()
     }
 
     fn reject(&mut self, batch: &Batch, failure: Failure) {
@@ -260,28 +340,45 @@ impl<'a> Delivery<'a> {
     fn reject_document(&mut self, batch: &Batch, document: usize, status: u16, error_type: String, reason: String) {
         // A copy, as the batch's body is to be freed.
         let lines = Bytes::copy_from_slice(batch.lines(document));
-        let source = batch.source_start(document);
-        let (number, origin) = (batch.number(document), batch.origin(document));
-        let content = Content::Document { lines, source };
-        self.book_rejection(Some(number), origin, Some(status), error_type, reason, content);
+        self.add_rejection(Rejection {
+            number: Some(batch.number(document)),
+            row: Some(batch.row(document)),
+            origin: batch.origin(document),
+            status: Some(status),
+            error_type,
+            reason,
+            content: Content::Document { lines, source: batch.source_start(document) },
+        });
     }
 
-    fn book_rejection(
-        &mut self,
-        number: Option<u64>,
-        origin: Option<Origin>,
-        status: Option<u16>,
-        error_type: String,
-        reason: String,
-        content: Content,
-    ) {
-        *self.tally.rejected.entry(error_type.clone()).or_default() += 1;
-        self.rejections.push(Rejection { number, origin, status, error_type, reason, content });
+    fn add_rejection(&mut self, rejection: Rejection) {
+        *self.tally.rejected.entry(rejection.error_type.clone()).or_default() += 1;
+        self.rejections.push(rejection);
+    }
+
+    /// Reports what was counted since the last report.
+    fn report(&mut self) {
+        let counted = Progress {
+            // The loader reports what it reads.
+            read: 0,
+            acknowledged: self.tally.acknowledged(),
+            rejected: self.rejections.len() as u64,
+            unknown: self.tally.unknown,
+            bytes: self.tally.bytes,
+        };
+        let before = std::mem::replace(&mut self.reported, counted);
+        self.sender.report(Progress {
+            read: 0,
+            acknowledged: counted.acknowledged - before.acknowledged,
+            rejected: counted.rejected - before.rejected,
+            unknown: counted.unknown - before.unknown,
+            bytes: counted.bytes - before.bytes,
+        });
     }
 }
 
-impl Parcel {
-    /// The same of other documents.
+impl PendingBatch {
+    /// The same state with other documents.
     fn with(&self, batch: Batch) -> Self {
         Self { batch, ..*self }
     }
@@ -293,7 +390,7 @@ impl Parcel {
     }
 }
 
-fn doubtful(failure: &Failure) -> Error {
+fn uncertain(failure: &Failure) -> Error {
     let ServerError { error_type, reason, .. } = &failure.error;
     Error::new(ErrorKind::Elasticsearch, format!("a document may have been written or not: {error_type}: {reason}"))
 }

@@ -1,66 +1,68 @@
-//! What keeps a load in bounds: how many requests are under way, and how many bytes are held.
+//! The bounds of a load: how many requests are in flight, and how many bytes are held.
 //!
-//! A [`Gate`] lets as many requests through as the [`controller`] says; a [`Budget`] counts the
-//! bytes of all batches, whether they are read ahead, under way or waiting to be sent again;
-//! [`Reading`] reads the input no faster than both allow.
+//! A [`ConcurrencyLimiter`] lets as many requests through as its [`controller`] allows; a
+//! [`MemoryBudget`] counts the bytes of all batches, whether they are read ahead, in flight or
+//! waiting to be sent again; [`BatchReader`] reads the input no faster than both allow. The
+//! limiter and the budget may belong to several loads.
 
 mod budget;
 mod controller;
-mod gate;
-mod reading;
+mod limiter;
+mod reader;
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use crate::load::Concurrency;
-pub(crate) use budget::{Budget, Share};
-pub(crate) use gate::Gate;
-pub(crate) use reading::Reading;
+pub use budget::{BytesPermit, MemoryBudget};
+pub use limiter::ConcurrencyLimiter;
+pub(crate) use reader::BatchReader;
 
-/// Batches that are read before there is a request for them, so that none has to be waited for.
+/// Batches that are read before there is a permit for them, so that no request waits for one.
 const READ_AHEAD: usize = 2;
 
 /// The bounds of one load.
 #[derive(Debug)]
 pub(crate) struct Flow {
-    pub(crate) gate: Gate,
-    budget: Budget,
-    ahead: Semaphore,
+    pub(crate) limiter: ConcurrencyLimiter,
+    budget: MemoryBudget,
+    /// The limiter belongs to this load alone, so that its memory bounds it.
+    owns_limiter: bool,
+    ahead: Arc<Semaphore>,
     stop: CancellationToken,
     stopped: OnceLock<Instant>,
 }
 
-/// What a batch holds while it is not settled.
+/// The permits of a batch that is not settled.
 #[derive(Debug)]
-pub(crate) struct Hold<'a> {
-    /// Its bytes.
-    pub(crate) share: Share<'a>,
+pub(crate) struct BatchPermit {
+    pub(crate) bytes: BytesPermit,
     /// Its place among those that are read ahead, until it is sent the first time.
-    pub(crate) ahead: Option<SemaphorePermit<'a>>,
+    pub(crate) ahead: Option<OwnedSemaphorePermit>,
 }
 
 impl Flow {
-    pub(crate) fn new(concurrency: Concurrency, bytes: usize) -> Self {
+    pub(crate) fn new(limiter: ConcurrencyLimiter, owns_limiter: bool, budget: MemoryBudget) -> Self {
         Self {
-            gate: Gate::new(concurrency),
-            budget: Budget::new(bytes),
-            ahead: Semaphore::new(READ_AHEAD),
+            limiter,
+            budget,
+            owns_limiter,
+            ahead: Arc::new(Semaphore::new(READ_AHEAD)),
             stop: CancellationToken::new(),
             stopped: OnceLock::new(),
         }
     }
 
-    /// Says that the load is to end as soon as what is under way is settled.
+    /// Ends the load as soon as what is in flight is settled.
     pub(crate) fn stop(&self) {
         self.stopped.get_or_init(Instant::now);
         self.stop.cancel();
     }
 
-    /// Waits before something is sent again. False if there is no time for that any more: the
-    /// load was stopped, and goes on for `grace` at most.
+    /// Waits before something is sent again. False if there is no time left: the load was
+    /// stopped, and goes on for `grace` at most.
     pub(crate) async fn pause(&self, wait: Duration, grace: Duration) -> bool {
         let over = async {
             self.stop.cancelled().await;
@@ -78,10 +80,15 @@ impl Flow {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::options::Concurrency;
+
+    pub(super) fn flow(concurrency: Concurrency, bytes: usize) -> Flow {
+        Flow::new(ConcurrencyLimiter::with_concurrency(concurrency), true, MemoryBudget::of_bytes(bytes))
+    }
 
     #[tokio::test]
     async fn a_pause_ends_soon_after_the_load_was_stopped() {
-        let flow = Flow::new(Concurrency::default(), 1);
+        let flow = flow(Concurrency::default(), 1);
         let (short, long) = (Duration::from_millis(200), Duration::from_secs(3600));
         assert!(flow.pause(Duration::ZERO, short).await);
         flow.stop();

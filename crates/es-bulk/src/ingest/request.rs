@@ -7,11 +7,9 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::checkpoint::SavedLoad;
-use crate::batch::BatchLimits;
 use crate::error::{Error, ErrorKind};
 use crate::files::{DocumentOptions, FileIdentity, FileInput, ReadOptions};
-use crate::initial_load::Finish;
-use crate::load::BulkOptions;
+use crate::options::BulkOptions;
 use crate::summary::Summary;
 
 /// A load of files, or of standard input, into an index.
@@ -30,12 +28,8 @@ pub struct IngestRequest {
     pub settings: Map<String, Value>,
     /// The ingest pipeline of Elasticsearch that the documents go through.
     pub pipeline: Option<String>,
-    /// The size of batches.
-    pub limits: BatchLimits,
-    /// The limits of the load.
+    /// The size of requests, the limits of the load, and what is done when a new index is filled.
     pub bulk: BulkOptions,
-    /// What is done when a new index is filled.
-    pub finish: Finish,
     /// Whether a load that was cut off is started from scratch instead of resumed.
     pub restart: bool,
 }
@@ -50,9 +44,7 @@ impl IngestRequest {
             documents: DocumentOptions::default(),
             settings: Map::new(),
             pipeline: None,
-            limits: BatchLimits::default(),
             bulk: BulkOptions::default(),
-            finish: Finish::default(),
             restart: false,
         }
     }
@@ -232,7 +224,7 @@ mod tests {
             seen.push(other.definition());
         }
         let mut limits = request();
-        limits.limits.documents = 1;
+        limits.bulk.batch_documents = 1;
         assert_eq!(limits.definition(), seen[0], "what does not change documents does not change it");
     }
 }

@@ -17,7 +17,8 @@ use super::target::Target;
 use crate::error::{Error, ErrorKind};
 use crate::files::{DocumentReader, FileInput, PartRequest, Source};
 use crate::initial_load::{InitialLoad, InitialLoadOptions};
-use crate::load::{BulkLoader, Progress};
+use crate::load::BulkLoader;
+use crate::progress::Progress;
 
 type Observer = Box<dyn Fn(Progress) + Send + Sync>;
 type StartObserver = Box<dyn FnOnce(IngestStart) + Send>;
@@ -175,7 +176,7 @@ impl Ingest {
         }
         let mut initial = match earlier.as_ref().and_then(|earlier| earlier.settings.clone()) {
             Some(settings) => Some(InitialLoad::resume(&client, &index, settings)),
-            None if is_new => Some(InitialLoad::of(&client, &index, InitialLoadOptions::default()).await?),
+            None if is_new => Some(InitialLoad::new(&client, &index, InitialLoadOptions::default()).await?),
             None => None,
         };
         let earlier = earlier.filter(|_| !self.request.restart);
@@ -192,7 +193,7 @@ impl Ingest {
         };
         let dead_letter = self.dead_letters.as_ref().map(|folder| folder.join(format!("{index}-{}", load.run)));
         let (rows, reader) = (source.rows(), DocumentReader::new(source, &self.request.documents)?);
-        let reader = reader.with_limits(self.request.limits);
+        let reader = reader.with_limits(self.request.bulk.batch_limits());
         let checkpoints = Arc::new(CheckpointWriter::start(file, load, false)?);
         if let Some(initial) = &mut initial {
             initial.begin().await?;
@@ -248,10 +249,10 @@ impl Ingest {
 
     /// Puts the settings of the index back, and makes its documents searchable.
     async fn make_searchable(&self, initial: Option<InitialLoad>, is_whole: bool) -> Result<(), Error> {
-        let finish = self.request.finish.clone();
+        let finish = self.request.bulk.finish();
         match initial {
-            Some(initial) if is_whole => initial.finish(&finish).await,
-            Some(initial) => initial.put_back().await,
+            Some(initial) if is_whole => initial.finish(finish).await,
+            Some(initial) => initial.restore().await,
             None => Ok(self.client.with_retry(finish.retry).indices().refresh(&self.request.index).await?),
         }
     }

@@ -12,11 +12,13 @@ use tokio_util::sync::CancellationToken;
 use super::load::load_with_checkpoints;
 use super::target::Target;
 use super::{CheckpointWriter, SavedLoad};
-use crate::batch::{BatchBuilder, BatchLimits};
+use crate::batch::BatchBuilder;
 use crate::error::Error;
 use crate::files::{DocumentOptions, DocumentReader, FileInput, PartRequest, ReadOptions, Source};
 use crate::initial_load::{Finish, InitialLoad, InitialLoadOptions};
-use crate::load::{BulkLoader, BulkOptions, Progress};
+use crate::load::BulkLoader;
+use crate::options::BulkOptions;
+use crate::progress::{Observer, Progress};
 use crate::summary::Summary;
 
 /// The options of [`load_files`].
@@ -26,13 +28,11 @@ pub struct LoadOptions {
     pub documents: DocumentOptions,
     /// How files are read.
     pub read: ReadOptions,
-    /// The size of batches.
-    pub limits: BatchLimits,
-    /// The limits of the load.
+    /// The size of requests, the limits of the load, and what is done when a new index is filled.
     pub bulk: BulkOptions,
     /// The path of the dead letter, without extension. Default: rejected documents are only counted.
     pub dead_letter: Option<PathBuf>,
-    observer: Option<Arc<dyn Fn(Progress) + Send + Sync>>,
+    observer: Option<Observer>,
     cancel: CancellationToken,
 }
 
@@ -59,7 +59,7 @@ impl LoadOptions {
         self
     }
 
-    /// Sets the limits of the load.
+    /// Sets the size of requests and the limits of the load.
     #[must_use]
     pub fn with_bulk(mut self, bulk: BulkOptions) -> Self {
         self.bulk = bulk;
@@ -115,7 +115,7 @@ pub async fn load_files<T: AsRef<str>>(
     let patterns: Vec<String> = patterns.iter().map(|name| name.as_ref().to_owned()).collect();
     let mut documents = options.documents.clone();
     documents.writer.vectors = VectorForm::best_for(client.info().version);
-    let (read, limits) = (options.read.clone(), options.limits);
+    let (read, limits) = (options.read.clone(), options.bulk.batch_limits());
     let opened = tokio::task::spawn_blocking(move || {
         let source = Source::open(FileInput::expand(&patterns)?, &read)?;
         let mapping = documents.mapping(&source)?;
@@ -132,7 +132,7 @@ pub async fn load_files<T: AsRef<str>>(
         target.extend(client, &options.documents.mapping).await?;
     }
     let new = NewIndex { mapping, ..NewIndex::default() };
-    fill(client, target, new, async {
+    fill(client, target, new, options.bulk.finish(), async {
         let mut loader =
             BulkLoader::new(client.clone(), index, options.bulk.clone()).with_cancellation(options.cancel.clone());
         if let Some(observer) = options.observer.clone() {
@@ -180,7 +180,7 @@ pub async fn load_frame<T: AsRef<str>>(
     let writer = DocumentWriter::with_options(&frame, &options)?;
     let new = NewIndex { mapping: infer_mapping_of(&frame, &MappingOptions::default())?, ..NewIndex::default() };
     let mut rows = 0..writer.rows();
-    let mut builder = BatchBuilder::new(BatchLimits::default());
+    let mut builder = BatchBuilder::new(BulkOptions::default().batch_limits());
     let batches = std::iter::from_fn(|| {
         for row in rows.by_ref() {
             match builder.push_row(&writer, row) {
@@ -191,7 +191,7 @@ pub async fn load_frame<T: AsRef<str>>(
         builder.finish().map(Ok)
     });
     let loader = BulkLoader::new(client.clone(), index, BulkOptions::default());
-    fill(client, target, new, loader.load(stream::iter(batches))).await
+    fill(client, target, new, BulkOptions::default().finish(), loader.load(stream::iter(batches))).await
 }
 
 /// Creates the index if it does not exist, loads, and makes the documents searchable.
@@ -199,15 +199,15 @@ async fn fill(
     client: &Client,
     mut target: Target,
     new: NewIndex,
+    finish: Finish,
     load: impl Future<Output = Result<Summary, Error>>,
 ) -> Result<Summary, Error> {
-    let finish = Finish::default();
     if target.exists() {
         let summary = load.await?;
         client.with_retry(finish.retry).indices().refresh(target.name()).await?;
         return Ok(summary);
     }
     target.create(client, &new).await?;
-    let initial = InitialLoad::of(client, target.name(), InitialLoadOptions::default()).await?;
-    initial.during(&finish, load).await
+    let initial = InitialLoad::new(client, target.name(), InitialLoadOptions::default()).await?;
+    initial.during(finish, load).await
 }

@@ -1,67 +1,51 @@
-//! The books of a load: batches settle in any order, and are written down in theirs.
+//! The account of a load: batches settle in any order, and are recorded in theirs.
 //!
-//! What was refused goes to the dead letter, and a checkpoint is told, when every batch before
-//! it is settled too. So the letter has the order of the input, and at a checkpoint exactly what
-//! belongs to it.
+//! Rejections go to the dead letter, and a checkpoint is reported, once every batch before them
+//! is settled too. So the dead letter has the order of the input, and at a checkpoint it holds
+//! exactly what belongs to it.
 
 use std::collections::BTreeMap;
 
 use crate::batch::Checkpoint;
 use crate::dead_letter::{DeadLetter, LetterLength, Rejection};
+use crate::delivery::Delivered;
 use crate::error::Error;
-use crate::flow::Share;
 use crate::summary::Summary;
 
-/// The batches from the first one on that are all settled.
+/// The settled beginning of a load: the batches up to the first one that is not settled.
 #[derive(Clone, Debug, Default)]
 pub struct Settled {
-    /// How many batches these are.
+    /// The number of batches.
     pub batches: u64,
-    /// How many documents. The number of the next one, if the first one of the load was 0.
+    /// The number of documents. The next one has this number, if the first one of the load had 0.
     pub documents: u64,
-    /// How far the file of the last of them is settled, if it came from a file.
+    /// The point up to which the file of the last of them is settled, if it came from a file.
     pub checkpoint: Option<Checkpoint>,
-    /// How long the dead letter is with what was refused of these batches; it is with the
-    /// operating system.
+    /// The length of the dead letter with the rejections of these batches, which have been
+    /// handed to the operating system.
     pub letter: LetterLength,
     /// The account of exactly these batches.
     pub summary: Summary,
 }
 
-/// A batch that is no longer under way.
-#[derive(Debug)]
-pub(crate) struct Delivered<'a> {
-    /// Its place in the input, from 0.
-    pub(crate) sequence: u64,
-    pub(crate) documents: u64,
-    pub(crate) checkpoint: Option<Checkpoint>,
-    /// The account of its documents.
-    pub(crate) tally: Summary,
-    pub(crate) rejections: Vec<Rejection>,
-    /// Why it is not settled, if it is not.
-    pub(crate) failed: Option<Error>,
-    /// The memory of the rejections, until they are written.
-    pub(crate) share: Share<'a>,
-}
-
-/// The books.
+/// The account.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger<'a> {
-    /// The account of all batches that are no longer under way.
-    pub(crate) booked: Summary,
-    /// The first document that was refused, as far as is known.
+pub(crate) struct Ledger {
+    /// The account of all batches that are no longer in flight.
+    pub(crate) total: Summary,
+    /// The first rejection that is known.
     pub(crate) first_rejection: Option<Rejection>,
     settled: Settled,
-    /// Batches with one before them that is still under way.
-    early: BTreeMap<u64, Delivered<'a>>,
+    /// Batches that follow one that is still in flight.
+    early: BTreeMap<u64, Delivered>,
     /// A batch is not settled and never will be: nothing after it is part of the beginning.
     is_broken: bool,
 }
 
-impl<'a> Ledger<'a> {
-    /// Books a batch. Returns whether the settled beginning has grown.
-    pub(crate) fn book(&mut self, batch: Delivered<'a>, letter: Option<&mut DeadLetter>) -> Result<bool, Error> {
-        self.booked.add(&batch.tally);
+impl Ledger {
+    /// Records a batch. Returns whether the settled beginning has grown.
+    pub(crate) fn record(&mut self, batch: Delivered, letter: Option<&mut DeadLetter>) -> Result<bool, Error> {
+        self.total.add(&batch.tally);
         if let Some(first) = batch.rejections.first() {
             self.first_rejection.get_or_insert_with(|| first.clone());
         }
@@ -72,7 +56,7 @@ impl<'a> Ledger<'a> {
             let Some(next) = self.early.first_entry().filter(|entry| *entry.key() == self.settled.batches) else {
                 break;
             };
-            if next.get().failed.is_some() {
+            if !next.get().is_settled {
                 self.is_broken = true;
                 break;
             }
@@ -82,7 +66,7 @@ impl<'a> Ledger<'a> {
             self.settled.documents += batch.documents;
             self.settled.summary.add(&batch.tally);
             self.settled.checkpoint = batch.checkpoint.or(self.settled.checkpoint.take());
-            drop(batch.share);
+            drop(batch.bytes);
         }
         if self.settled.batches == before {
             return Ok(false);
@@ -99,7 +83,7 @@ impl<'a> Ledger<'a> {
         &self.settled
     }
 
-    /// Writes what is left when no batch is under way any more.
+    /// Writes what is left when no batch is in flight any more.
     pub(crate) fn close(&mut self, letter: Option<&mut DeadLetter>) -> Result<(), Error> {
         let Some(letter) = letter else { return Ok(()) };
         let early = std::mem::take(&mut self.early);
@@ -108,7 +92,7 @@ impl<'a> Ledger<'a> {
     }
 }
 
-fn write(letter: Option<&mut DeadLetter>, batch: &Delivered<'_>) -> Result<(), Error> {
+fn write(letter: Option<&mut DeadLetter>, batch: &Delivered) -> Result<(), Error> {
     let Some(letter) = letter else { return Ok(()) };
     batch.rejections.iter().try_for_each(|rejection| letter.add(rejection))
 }
@@ -120,13 +104,13 @@ mod tests {
 
     use super::*;
     use crate::dead_letter::Content;
-    use crate::error::ErrorKind;
     use crate::files::FilePlace;
-    use crate::flow::Budget;
+    use crate::flow::MemoryBudget;
 
-    fn delivered(budget: &Budget, sequence: u64, is_failed: bool) -> Delivered<'_> {
+    fn delivered(budget: &MemoryBudget, sequence: u64, is_failed: bool) -> Delivered {
         let rejection = Rejection {
             number: Some(sequence * 2),
+            row: None,
             origin: None,
             status: Some(400),
             error_type: "bad".to_owned(),
@@ -140,14 +124,14 @@ mod tests {
             checkpoint: Some(Checkpoint { file: "f".into(), place: FilePlace::default(), row: sequence + 1 }),
             tally: Summary { read: 2, created: 1, rejected, ..Summary::default() },
             rejections: vec![rejection],
-            failed: is_failed.then(|| Error::new(ErrorKind::Elasticsearch, "gone")),
-            share: budget.take(1).now_or_never().unwrap(),
+            is_settled: !is_failed,
+            bytes: budget.acquire(1).now_or_never().unwrap(),
         }
     }
 
     proptest! {
-        /// In whatever order batches settle, checkpoints tell of a beginning of the input
-        /// without gaps, and the letter holds exactly what was refused of it, in its order.
+        /// In whatever order batches settle, a checkpoint is a beginning of the input without
+        /// gaps, and the dead letter holds exactly the rejections of it, in its order.
         #[test]
         fn what_is_settled_is_a_beginning(
             order in Just((0..12_u64).collect::<Vec<_>>()).prop_shuffle(),
@@ -157,7 +141,7 @@ mod tests {
             let path = folder.path().join("letter");
             let mut letter = DeadLetter::new(&path);
             letter.begin().unwrap();
-            let budget = Budget::new(1 << 20);
+            let budget = MemoryBudget::of_bytes(1 << 20);
             let mut ledger = Ledger::default();
             let mut seen = std::collections::BTreeSet::new();
             let texts = || -> Vec<String> {
@@ -166,14 +150,14 @@ mod tests {
                 errors.lines().map(read).collect()
             };
             for sequence in order {
-                let grew = ledger.book(delivered(&budget, sequence, failing == Some(sequence)), Some(&mut letter)).unwrap();
+                let grew = ledger.record(delivered(&budget, sequence, failing == Some(sequence)), Some(&mut letter)).unwrap();
                 seen.insert(sequence);
                 let gap = (0..12).find(|number| !seen.contains(number) || failing == Some(*number)).unwrap_or(12);
                 let settled = ledger.settled();
                 prop_assert_eq!(settled.batches, gap);
                 prop_assert_eq!((settled.documents, settled.summary.read, settled.summary.created), (gap * 2, gap * 2, gap));
                 prop_assert_eq!(settled.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.row), gap);
-                prop_assert_eq!(ledger.booked.read, seen.len() as u64 * 2);
+                prop_assert_eq!(ledger.total.read, seen.len() as u64 * 2);
                 if grew {
                     let expected: Vec<String> = (0..gap).map(|number| number.to_string()).collect();
                     prop_assert_eq!(texts(), expected);

@@ -1,4 +1,4 @@
-//! What became of the documents of a load, in numbers that add up.
+//! The account of a load, in numbers that add up.
 
 mod prometheus;
 
@@ -14,24 +14,25 @@ use crate::batch::Batch;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
-    /// Documents handed to the loader, and rows that never became documents.
+    /// Documents handed to the loader, and rows that never became documents; without those that
+    /// were not written because the index took none, which is an error of the load.
     pub read: u64,
     /// Acknowledged as new.
     pub created: u64,
-    /// Acknowledged as written over an older version.
+    /// Acknowledged as replacing an older version.
     pub updated: u64,
     /// Acknowledged as there already: nothing to change, a newer version, nothing to remove.
     pub unchanged: u64,
     /// Acknowledged as removed.
     pub deleted: u64,
-    /// Refused, by the exception's type.
+    /// Rejected, by type of the exception.
     pub rejected: BTreeMap<String, u64>,
-    /// Not acknowledged and not refused: these may have been written or not.
+    /// Neither acknowledged nor rejected: these may have been written or not.
     pub unknown: u64,
-    /// Where the unknown documents come from.
+    /// The origins of the unknown documents.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unknown_rows: Vec<RowRange>,
-    /// How often a single document was sent again.
+    /// The number of times that a single document was sent again.
     pub sent_again: u64,
     /// The bytes of these, uncompressed.
     pub bytes_sent_again: u64,
@@ -41,20 +42,20 @@ pub struct Summary {
     pub bytes: u64,
     /// Requests that the server had no room for (429).
     pub refused_requests: u64,
-    /// How often the server had no room for a single document of a request that it took.
+    /// The number of times that the server had no room for a single document of a request.
     pub refused_items: u64,
-    /// The most requests that were under way at once.
+    /// The highest number of requests in flight.
     pub concurrency_highest: u64,
-    /// How many requests were let be under way at the end.
+    /// The limit of requests in flight at the end.
     pub concurrency_last: u64,
     /// Time from the start of the load to its end, in milliseconds.
     #[serde(rename = "took_ms", serialize_with = "milliseconds", deserialize_with = "of_milliseconds")]
     pub took: Duration,
-    /// Whether the load was stopped before its input ended.
+    /// The load was stopped before its input ended.
     pub interrupted: bool,
 }
 
-/// Documents that follow each other.
+/// A range of documents that follow each other.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct RowRange {
@@ -65,7 +66,7 @@ pub struct RowRange {
     pub from: u64,
     /// The last one.
     pub to: u64,
-    /// How many of these documents are meant.
+    /// The number of unknown documents in the range.
     pub documents: u64,
 }
 
@@ -88,33 +89,33 @@ fn of_milliseconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duratio
 }
 
 impl Summary {
-    /// Documents that are in the index as they should be: created, updated, unchanged, deleted.
+    /// The number of documents that are in the index as they should be: created, updated, unchanged, deleted.
     pub fn acknowledged(&self) -> u64 {
         self.created + self.updated + self.unchanged + self.deleted
     }
 
-    /// Documents that were refused.
+    /// The number of documents that were rejected.
     pub fn rejections(&self) -> u64 {
         self.rejected.values().sum()
     }
 
-    /// Whether every document that was read is accounted for.
+    /// Tells whether every document that was read is accounted for.
     pub fn adds_up(&self) -> bool {
         self.read == self.acknowledged() + self.rejections() + self.unknown
     }
 
-    /// Documents acknowledged a second.
+    /// The documents acknowledged per second.
     pub fn rate(&self) -> f64 {
         self.acknowledged() as f64 / self.took.as_secs_f64().max(1e-9)
     }
 
-    /// Bytes of request bodies sent a second.
+    /// The bytes of request bodies sent per second.
     pub fn byte_rate(&self) -> f64 {
         self.bytes as f64 / self.took.as_secs_f64().max(1e-9)
     }
 
-    /// Adds what came after: the rest of a load that was carried on. The concurrency at the end
-    /// and whether it was interrupted are those of what came after.
+    /// Adds the summary of the rest of a load that was resumed. The concurrency at the end and
+    /// the interruption are those of the rest.
     pub fn merge(&mut self, after: &Self) {
         self.add(after);
         self.took += after.took;
@@ -146,7 +147,7 @@ impl Summary {
         self.refused_items += other.refused_items;
     }
 
-    /// Books documents of which nobody knows what became of them.
+    /// Counts documents that may have been written or not.
     pub(crate) fn add_unknown(&mut self, batch: &Batch, documents: impl IntoIterator<Item = usize>) {
         for document in documents {
             self.unknown += 1;

@@ -5,11 +5,11 @@ use std::fmt::{Display, Write as _};
 use super::Summary;
 
 impl Summary {
-    /// The summary as metrics in the text format of Prometheus, each with these labels, such
-    /// as `("index", "flights")`. The names of labels must be ones that Prometheus takes.
+    /// Writes the summary as metrics in the text format of Prometheus, each with these labels, such
+    /// as `("index", "flights")`. The names of labels must be valid in Prometheus.
     pub fn to_prometheus(&self, labels: &[(&str, &str)]) -> String {
         let mut text = Text { out: String::new(), labels };
-        text.family("es_bulk_documents_total", "counter", "Documents by what became of them.");
+        text.family("es_bulk_documents_total", "counter", "Documents by outcome.");
         let outcomes = [
             ("created", self.created),
             ("updated", self.updated),
@@ -21,11 +21,7 @@ impl Summary {
         for (outcome, count) in outcomes {
             text.sample("es_bulk_documents_total", Some(("outcome", outcome)), count);
         }
-        text.family(
-            "es_bulk_rejected_documents_total",
-            "counter",
-            "Documents that were refused, by type of the error.",
-        );
+        text.family("es_bulk_rejected_documents_total", "counter", "Rejected documents, by type of the error.");
         for (error_type, count) in &self.rejected {
             text.sample("es_bulk_rejected_documents_total", Some(("type", error_type)), count);
         }
@@ -33,7 +29,7 @@ impl Summary {
             ("es_bulk_read_documents_total", "Documents that were read.", self.read),
             ("es_bulk_requests_total", "Bulk requests that were sent.", self.requests),
             ("es_bulk_request_bytes_total", "Bytes of their bodies, uncompressed.", self.bytes),
-            ("es_bulk_resent_documents_total", "How often a document was sent again.", self.sent_again),
+            ("es_bulk_resent_documents_total", "Documents that were sent again.", self.sent_again),
             ("es_bulk_resent_bytes_total", "Bytes of documents that were sent again.", self.bytes_sent_again),
             ("es_bulk_refused_requests_total", "Requests that were answered with 429.", self.refused_requests),
             ("es_bulk_refused_items_total", "Items that were answered with 429 or 503.", self.refused_items),
@@ -43,8 +39,8 @@ impl Summary {
             text.sample(name, None, count);
         }
         let gauges = [
-            ("es_bulk_concurrency_highest", "The most requests under way at once.", self.concurrency_highest),
-            ("es_bulk_concurrency_last", "Requests let be under way at the end.", self.concurrency_last),
+            ("es_bulk_concurrency_highest", "The highest number of requests in flight.", self.concurrency_highest),
+            ("es_bulk_concurrency_last", "The limit of requests in flight at the end.", self.concurrency_last),
             ("es_bulk_interrupted", "Whether the load was stopped before its input ended.", self.interrupted.into()),
         ];
         for (name, help, value) in gauges {

@@ -1,4 +1,4 @@
-//! Whatever a server answers, every document is in exactly one place and the books add up.
+//! Whatever a server answers, every document is in exactly one place and the account adds up.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -14,20 +14,20 @@ use crate::support::{INDEX, answer, batches, item, mock_node, numbered, numbers,
 
 const DOCUMENTS: i64 = 40;
 
-/// What the server does with a request.
+/// The reaction of the server to a request.
 #[derive(Clone, Copy, Debug)]
 enum Whole {
-    /// It looks at each document.
+    /// It decides about each document.
     Each,
     Busy,
     TooLarge,
     Unavailable,
     Broken,
-    /// It writes the documents, and its answer comes in pieces that are no answer.
+    /// It writes the documents, and its answer is cut off.
     Garbled,
-    /// It writes the documents, and says of fewer what became of them.
+    /// It writes the documents, and answers for fewer.
     Short,
-    /// It writes the documents, and something before it says that it is not there.
+    /// It writes the documents, and a proxy before it answers that it is not there.
     Lost,
 }
 
@@ -111,8 +111,8 @@ async fn load(plan: Plan) -> (Summary, BTreeSet<i64>, Server) {
     let path = folder.path().join("letter");
     let backoff = Backoff { first: Duration::from_micros(10), longest: Duration::from_micros(10) };
     let retry = RetryPolicy { max: 3, total: Duration::from_secs(20), backoff };
-    let bearing = BulkOptions { max_rejected: MaxRejected::Share(1.0), retry, ..options() };
-    let loader = BulkLoader::new(client, INDEX, bearing).with_dead_letter(DeadLetter::new(&path));
+    let lenient = BulkOptions { max_rejected: MaxRejected::Share(1.0), retry, ..options() };
+    let loader = BulkLoader::new(client, INDEX, lenient).with_dead_letter(DeadLetter::new(&path));
     let summary = match loader.load(stream_of(all)).await {
         Ok(summary) => summary,
         Err(error) => error.summary().unwrap().clone(),

@@ -1,17 +1,17 @@
-//! A load that is stopped settles what is under way.
+//! A load that is stopped settles what is in flight.
 
 use std::time::Duration;
 
-use es_bulk::{BulkLoader, BulkOptions, Concurrency};
+use es_bulk::{BulkLoader, BulkOptions};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{INDEX, batches, items, mock_node, numbered, options, received, stream_of};
 
 #[tokio::test]
-async fn what_is_under_way_is_settled_and_the_rest_is_not_read() {
+async fn requests_in_flight_are_settled_and_the_rest_is_not_read() {
     let (server, client) = mock_node(|request| items(request, |_| 201).set_delay(Duration::from_millis(200))).await;
     let cancel = CancellationToken::new();
-    let two_at_once = BulkOptions { concurrency: Concurrency::Fixed(2), ..options() };
+    let two_at_once = BulkOptions { concurrency: Some(2), ..options() };
     let loader = BulkLoader::new(client, INDEX, two_at_once).with_cancellation(cancel.clone());
     let stop = async {
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -1,12 +1,12 @@
-//! A load that is broken off and carried on: nothing twice, nothing missing, one account.
+//! A load that is interrupted and resumed: nothing twice, nothing missing, one account.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use es_bulk::files::FilePlace;
 use es_bulk::{
-    Action, Batch, BatchBuilder, BatchLimits, BulkLoader, BulkOptions, Concurrency, DeadLetter, LetterLength,
-    MaxRejected, Operation, RefusedRow, Settled, Summary,
+    Action, Batch, BatchBuilder, BatchLimits, BulkLoader, BulkOptions, DeadLetter, LetterLength, MaxRejected,
+    Operation, RefusedRow, Settled, Summary,
 };
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -39,7 +39,7 @@ fn counts(summary: &Summary) -> (u64, u64, BTreeMap<String, u64>, u64) {
 }
 
 #[tokio::test]
-async fn a_load_that_is_carried_on_is_as_one_that_was_not() {
+async fn a_load_that_resumes_ends_as_one_that_was_not_interrupted() {
     let times = Arc::new(Mutex::new(BTreeMap::<i64, u32>::new()));
     let seen = times.clone();
     let (_server, client) = mock_node(move |request| {
@@ -52,8 +52,7 @@ async fn a_load_that_is_carried_on_is_as_one_that_was_not() {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter");
-    let bearing =
-        BulkOptions { max_rejected: MaxRejected::Documents(ROWS), concurrency: Concurrency::Fixed(3), ..options() };
+    let lenient = BulkOptions { max_rejected: MaxRejected::Count(ROWS), concurrency: Some(3), ..options() };
     let (mut row, mut number, mut length) = (0, 0, LetterLength::default());
     let mut whole = Summary::default();
     let mut parts = 0;
@@ -62,7 +61,7 @@ async fn a_load_that_is_carried_on_is_as_one_that_was_not() {
         let cancel = CancellationToken::new();
         let last: Arc<Mutex<Settled>> = Arc::default();
         let (kept, stop) = (last.clone(), cancel.clone());
-        let loader = BulkLoader::new(client.clone(), INDEX, bearing)
+        let loader = BulkLoader::new(client.clone(), INDEX, lenient.clone())
             .with_dead_letter(DeadLetter::append_to(&path, length))
             .with_cancellation(cancel)
             .with_checkpoints(move |settled| {

@@ -1,8 +1,8 @@
-//! A real node behind a network that breaks: nothing is lost, and what has an id is there once.
+//! A real node behind a network that breaks: nothing is lost, and a document with an id is there once.
 
 use std::time::{Duration, Instant};
 
-use es_bulk::{BulkLoader, BulkOptions, Concurrency, DeadLetter, ErrorKind, MaxRejected};
+use es_bulk::{BulkLoader, BulkOptions, DeadLetter, ErrorKind, MaxRejected};
 use es_core::{Backoff, Client, NewIndex, RetryPolicy};
 use es_testing::Fault;
 use serde_json::json;
@@ -60,7 +60,7 @@ async fn a_lost_reply_without_ids_says_how_many_and_where() {
     let mut builder = es_bulk::BatchBuilder::new(limits);
     builder.source("flights.csv".into(), es_bulk::files::FilePlace { rows: 1_000, bytes: None });
     let full = builder.push_frame(&writer).unwrap();
-    let one_at_once = BulkOptions { concurrency: Concurrency::Fixed(1), ..persistent() };
+    let one_at_once = BulkOptions { concurrency: Some(1), ..persistent() };
     let error = BulkLoader::new(client.clone(), &index, one_at_once).load(stream_of(full)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Elasticsearch);
     let summary = error.summary().unwrap();
@@ -73,7 +73,7 @@ async fn a_lost_reply_without_ids_says_how_many_and_where() {
 }
 
 #[tokio::test]
-async fn a_node_that_goes_and_comes_back_is_loaded_on() {
+async fn a_load_goes_on_when_a_node_comes_back() {
     let Some((client, proxy, scope)) = behind_a_proxy("down").await else { return };
     let index = format!("{}a", scope.prefix());
     // Each request is held for a moment, so that the load lasts for all the outages.
@@ -116,8 +116,8 @@ async fn every_bad_document_is_in_the_letter_and_every_good_one_in_the_index() {
     let frame = polars::prelude::df!("k" => keys, "n" => values).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter");
-    let bearing = BulkOptions { max_rejected: MaxRejected::Share(0.01), ..persistent() };
-    let loader = BulkLoader::new(client.clone(), &index, bearing).with_dead_letter(DeadLetter::new(&path));
+    let lenient = BulkOptions { max_rejected: MaxRejected::Share(0.01), ..persistent() };
+    let loader = BulkLoader::new(client.clone(), &index, lenient).with_dead_letter(DeadLetter::new(&path));
     let summary = loader.load(stream_of(batches(&frame, &["k"], 300))).await.unwrap();
     assert!(summary.adds_up());
     assert_eq!((summary.created, summary.rejections(), summary.sent_again), (4_950, 50, 0));

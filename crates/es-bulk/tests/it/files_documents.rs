@@ -38,7 +38,7 @@ fn documents(id: &[&str]) -> DocumentOptions {
 const BROKEN: &str = "{\"n\":1}\n{\"n\":2\n{\"n\":3}\n{\"n\":4}\n";
 
 fn one_rejected() -> BulkOptions {
-    BulkOptions { max_rejected: MaxRejected::Documents(1), ..options() }
+    BulkOptions { max_rejected: MaxRejected::Count(1), ..options() }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use es_bulk::files::FileInput;
 use es_bulk::ingest::{CheckpointFile, Ingest, IngestRequest, IngestStart};
-use es_bulk::{BatchLimits, BulkOptions, Concurrency, ErrorKind, LoadOptions, MaxRejected, load_files, load_frame};
+use es_bulk::{BulkOptions, ErrorKind, LoadOptions, MaxRejected, load_files, load_frame};
 use es_core::Client;
 use es_frame::Operation;
 use serde_json::{Value, json};
@@ -43,7 +43,7 @@ async fn a_frame_is_an_index_in_one_line() {
 async fn files_are_an_index_in_one_line() {
     let Some((client, scope)) = live("load_files").await else { return };
     let index = format!("{}a", scope.prefix());
-    let folder = tempfile::tempdir().unwrap();
+    let (folder, rejected) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let lines =
         |from: u64, to: u64| (from..to).map(|n| format!("{{\"n\":{n},\"at\":\"2013-01-01\"}}\n")).collect::<String>();
     std::fs::write(folder.path().join("a.ndjson"), lines(0, 50)).unwrap();
@@ -51,7 +51,7 @@ async fn files_are_an_index_in_one_line() {
     let pattern = format!("{}/*.ndjson", folder.path().display());
     let seen = Arc::new(AtomicU64::new(0));
     let steps = seen.clone();
-    let bulk = BulkOptions { max_rejected: MaxRejected::Documents(1), ..options() };
+    let bulk = BulkOptions { max_rejected: MaxRejected::Count(1), ..options() };
     let options = LoadOptions::default()
         .with_bulk(bulk)
         .with_id(&["n"])
@@ -87,8 +87,7 @@ fn csv(folder: &tempfile::TempDir, rows: u64) -> FileInput {
 fn request(index: &str, input: FileInput) -> IngestRequest {
     let mut request = IngestRequest::new(index, input);
     request.documents.writer.id = vec!["n".to_owned()];
-    request.limits = BatchLimits { documents: 50, ..BatchLimits::default() };
-    request.bulk = BulkOptions { concurrency: Concurrency::Fixed(1), ..options() };
+    request.bulk = options().with_concurrency(1).with_batch_documents(50);
     request
 }
 

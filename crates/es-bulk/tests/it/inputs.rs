@@ -1,6 +1,8 @@
 //! Values and JSON with every operation, into a real node.
 
-use es_bulk::{Action, BatchBuilder, BatchLimits, BulkLoader, BulkOptions, MaxRejected, Operation, batched};
+use es_bulk::{
+    Action, BatchBuilder, BatchLimits, BulkLoader, BulkOptions, Error, MaxRejected, Operation, batched, batched_with,
+};
 use es_core::Document;
 use futures::stream;
 use serde::Serialize;
@@ -18,14 +20,19 @@ struct Flight {
 async fn a_stream_of_values_becomes_documents() {
     let Some((client, scope)) = live("values").await else { return };
     let index = format!("{}a", scope.prefix());
-    let flights = stream::iter((0..250_u64).map(|distance| Ok(Flight { carrier: "UA".to_owned(), distance })));
+    let flights =
+        stream::iter((0..250_u64).map(|distance| Ok::<_, Error>(Flight { carrier: "UA".to_owned(), distance })));
     let limits = BatchLimits { documents: 100, ..BatchLimits::default() };
-    let batches = batched(flights, limits, |builder, flight| {
+    let batches = batched_with(flights, limits, |builder, flight| {
         let id = format!("{}\"{}", flight.carrier, flight.distance);
         builder.push_document(&Action::new(Operation::Index, &id), &flight)
     });
     let summary = BulkLoader::new(client.clone(), &index, options()).load(batches).await.unwrap();
     assert_eq!((summary.created, summary.requests), (250, 3));
+    let again = stream::iter([Ok::<_, Error>(Flight { carrier: "B6".to_owned(), distance: 1 })]);
+    let batches = batched(again, limits, |flight| Action::new(Operation::Index, &flight.carrier));
+    let summary = BulkLoader::new(client.clone(), &index, options()).load(batches).await.unwrap();
+    assert_eq!(summary.created, 1);
     let one: Document<Value> = client.documents(&index).get("UA\"249").await.unwrap().unwrap();
     assert_eq!(one.source, json!({"carrier": "UA", "distance": 249}));
 }
@@ -34,14 +41,14 @@ async fn a_stream_of_values_becomes_documents() {
 async fn each_operation_does_what_it_says_and_is_counted() {
     let Some((client, scope)) = live("operations").await else { return };
     let index = format!("{}a", scope.prefix());
-    let bearing = BulkOptions { max_rejected: MaxRejected::Documents(1), ..options() };
+    let lenient = BulkOptions { max_rejected: MaxRejected::Count(1), ..options() };
     let load = async |steps: &[(Action<'_>, &str)]| {
         let mut builder = BatchBuilder::new(BatchLimits::default());
         for (action, source) in steps {
             assert!(builder.push_json(action, source.as_bytes()).unwrap().is_none());
         }
         let batches = builder.finish().into_iter().collect();
-        BulkLoader::new(client.clone(), &index, bearing).load(stream_of(batches)).await.unwrap()
+        BulkLoader::new(client.clone(), &index, lenient.clone()).load(stream_of(batches)).await.unwrap()
     };
     let of = Action::new;
     let version = |number| Action { version: Some(number), ..Action::new(Operation::Index, "v") };

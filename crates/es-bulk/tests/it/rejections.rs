@@ -1,4 +1,4 @@
-//! Documents that the server refuses: counted, kept, and limited.
+//! Documents that the server rejects: counted, kept, and limited.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ fn lines(path: &Path) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-fn bearing(max_rejected: MaxRejected) -> BulkOptions {
+fn allowing(max_rejected: MaxRejected) -> BulkOptions {
     BulkOptions { max_rejected, ..options() }
 }
 
@@ -42,7 +42,7 @@ async fn rejected_documents_are_kept_and_can_be_sent_again() {
     .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let letter = folder.path().join("not/there/yet/run.1");
-    let loader = BulkLoader::new(client.clone(), &index, bearing(MaxRejected::Documents(2)))
+    let loader = BulkLoader::new(client.clone(), &index, allowing(MaxRejected::Count(2)))
         .with_dead_letter(DeadLetter::new(&letter));
     let summary = loader.load(stream_of(batches(&frame, &["k"], 2))).await.unwrap();
     assert!(summary.adds_up());
@@ -92,7 +92,7 @@ async fn a_dead_letter_that_cannot_be_written_fails_the_load() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let loader = BulkLoader::new(client, INDEX, bearing(MaxRejected::Documents(100)))
+    let loader = BulkLoader::new(client, INDEX, allowing(MaxRejected::Count(100)))
         .with_dead_letter(DeadLetter::new(&file.join("letter")));
     let error = loader.load(stream_of(batches(&numbered(4), &["k"], 4))).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::DeadLetter);
@@ -104,18 +104,18 @@ async fn a_dead_letter_that_cannot_be_written_fails_the_load() {
 /// Loads a hundred documents of which every tenth is refused.
 async fn ten_of_a_hundred(max_rejected: MaxRejected) -> Result<es_bulk::Summary, es_bulk::Error> {
     let (_server, client) = mock_node(|request| items(request, |n| if n % 10 == 3 { 400 } else { 201 })).await;
-    let loader = BulkLoader::new(client, INDEX, bearing(max_rejected));
+    let loader = BulkLoader::new(client, INDEX, allowing(max_rejected));
     loader.load(stream_of(batches(&numbered(100), &["k"], 20))).await
 }
 
 #[tokio::test]
-async fn so_many_and_no_more_are_borne() {
-    for borne in [MaxRejected::Documents(10), MaxRejected::Share(0.1), MaxRejected::Share(1.0)] {
-        let summary = ten_of_a_hundred(borne).await.unwrap();
+async fn a_load_fails_when_more_documents_are_rejected_than_allowed() {
+    for enough in [MaxRejected::Count(10), MaxRejected::Share(0.1), MaxRejected::Share(1.0)] {
+        let summary = ten_of_a_hundred(enough).await.unwrap();
         assert_eq!((summary.created, summary.rejections()), (90, 10));
         assert!(summary.adds_up());
     }
-    for too_few in [MaxRejected::Documents(9), MaxRejected::Share(0.09), MaxRejected::Share(0.0)] {
+    for too_few in [MaxRejected::Count(9), MaxRejected::Share(0.09), MaxRejected::Share(0.0)] {
         let error = ten_of_a_hundred(too_few).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TooManyRejected);
         assert!(error.summary().unwrap().adds_up());
@@ -128,7 +128,7 @@ async fn so_many_and_no_more_are_borne() {
 }
 
 #[tokio::test]
-async fn none_may_be_rejected_unless_told_and_the_rest_is_not_read() {
+async fn by_default_no_document_may_be_rejected_and_the_rest_is_not_read() {
     let (_server, client) = mock_node(|request| items(request, |_| 400)).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("letter");

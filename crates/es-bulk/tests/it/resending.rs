@@ -1,4 +1,4 @@
-//! What is sent again, and that nothing else is.
+//! The documents that are sent again, and no others.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -28,8 +28,8 @@ async fn only_the_documents_without_room_are_sent_again() {
         })
     })
     .await;
-    let bearing = BulkOptions { max_rejected: MaxRejected::Documents(1), ..options() };
-    let loader = BulkLoader::new(client, INDEX, bearing);
+    let lenient = BulkOptions { max_rejected: MaxRejected::Count(1), ..options() };
+    let loader = BulkLoader::new(client, INDEX, lenient);
     let summary = loader.load(stream_of(batches(&numbered(10), &[], 10))).await.unwrap();
     assert_eq!(received(&server).await, [(0..10).collect::<Vec<_>>(), vec![2, 5, 7], vec![2, 5]]);
     assert!(summary.adds_up());
@@ -38,7 +38,7 @@ async fn only_the_documents_without_room_are_sent_again() {
 }
 
 #[tokio::test]
-async fn documents_that_never_find_room_are_rejected_in_the_end() {
+async fn documents_that_the_server_never_has_room_for_are_rejected() {
     let (server, client) = mock_node(|request| items(request, |n| if n == 1 { 429 } else { 201 })).await;
     let error =
         BulkLoader::new(client, INDEX, options()).load(stream_of(batches(&numbered(3), &["k"], 3))).await.unwrap_err();
@@ -117,9 +117,9 @@ async fn a_document_that_is_too_large_alone_is_rejected_and_the_others_are_not()
         items(request, |_| 201)
     })
     .await;
-    let bearing = BulkOptions { max_rejected: MaxRejected::Documents(1), ..options() };
+    let lenient = BulkOptions { max_rejected: MaxRejected::Count(1), ..options() };
     let summary =
-        BulkLoader::new(client, INDEX, bearing).load(stream_of(batches(&numbered(8), &["k"], 8))).await.unwrap();
+        BulkLoader::new(client, INDEX, lenient).load(stream_of(batches(&numbered(8), &["k"], 8))).await.unwrap();
     assert!(summary.adds_up());
     assert_eq!((summary.created, summary.rejected.get("content_too_long_exception")), (7, Some(&1)));
 }

@@ -1,10 +1,10 @@
-//! Servers that have no room for most of what they get.
+//! Servers that have no room for most of what they receive.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use es_bulk::{BulkLoader, BulkOptions, Concurrency};
+use es_bulk::{BulkLoader, BulkOptions};
 use es_core::{Backoff, RetryPolicy};
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn patient() -> BulkOptions {
 }
 
 #[tokio::test]
-async fn of_items_that_are_refused_again_and_again_only_these_are_sent_again() {
+async fn only_the_refused_items_of_a_request_are_sent_again() {
     // Of every hundred items 60 find no room, for the first 4,000 that come.
     let state = Arc::new(Mutex::new((0_u64, BTreeMap::<i64, (u32, bool)>::new())));
     let seen = state.clone();
@@ -48,7 +48,7 @@ async fn of_items_that_are_refused_again_and_again_only_these_are_sent_again() {
 }
 
 #[tokio::test]
-async fn a_batch_that_waits_holds_no_other_one() {
+async fn a_batch_that_waits_does_not_hold_up_the_others() {
     // Everything goes one at a time, and the first document is refused until all others are in.
     let written = Arc::new(Mutex::new(0));
     let (server, client) = mock_node(move |request| {
@@ -58,7 +58,7 @@ async fn a_batch_that_waits_holds_no_other_one() {
         items(request, |_| if refuses { 429 } else { 201 })
     })
     .await;
-    let one_at_once = BulkOptions { concurrency: Concurrency::Fixed(1), ..patient() };
+    let one_at_once = BulkOptions { concurrency: Some(1), ..patient() };
     let summary = BulkLoader::new(client, INDEX, one_at_once)
         .load(stream_of(batches(&numbered(1_000), &["k"], 50)))
         .await
@@ -86,7 +86,7 @@ async fn a_request_larger_than_the_memory_for_requests_is_split() {
 }
 
 #[tokio::test]
-async fn a_breaker_that_stays_open_gets_smaller_requests_and_then_gives_the_document_up() {
+async fn an_open_circuit_breaker_gets_smaller_requests_and_then_the_document_is_rejected() {
     let (_server, client) = mock_node(|request| {
         let breaks = numbers(request).len() > 2 || numbers(request).contains(&4);
         if breaks {
@@ -97,8 +97,8 @@ async fn a_breaker_that_stays_open_gets_smaller_requests_and_then_gives_the_docu
         items(request, |_| 201)
     })
     .await;
-    let bearing = BulkOptions { max_rejected: es_bulk::MaxRejected::Documents(1), ..patient() };
+    let lenient = BulkOptions { max_rejected: es_bulk::MaxRejected::Count(1), ..patient() };
     let summary =
-        BulkLoader::new(client, INDEX, bearing).load(stream_of(batches(&numbered(9), &["k"], 9))).await.unwrap();
+        BulkLoader::new(client, INDEX, lenient).load(stream_of(batches(&numbered(9), &["k"], 9))).await.unwrap();
     assert_eq!((summary.created, summary.rejected.get("circuit_breaking_exception")), (8, Some(&1)));
 }

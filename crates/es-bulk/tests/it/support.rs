@@ -1,4 +1,4 @@
-//! Clients, batches, and a server that settles each document as a test wants.
+//! Clients, batches, and a server whose answers a test decides.
 
 use std::time::Duration;
 
@@ -85,7 +85,7 @@ pub(crate) fn answer(status: u16, body: &Value) -> ResponseTemplate {
     ResponseTemplate::new(status).insert_header("X-Elastic-Product", "Elasticsearch").set_body_json(body)
 }
 
-/// A server that a client takes for Elasticsearch, and its client; `bulk` answers bulk requests.
+/// A mock of Elasticsearch and a client of it; `bulk` answers bulk requests.
 pub(crate) async fn mock_node(
     bulk: impl Fn(&Request) -> ResponseTemplate + Send + Sync + 'static,
 ) -> (MockServer, Client) {

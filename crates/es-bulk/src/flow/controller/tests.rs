@@ -1,27 +1,27 @@
-//! Servers that are simulated: what the controller reaches, beside the best fixed limit.
+//! Simulated servers: the throughput of the controller beside that of the best fixed limit.
 
 use std::collections::BinaryHeap;
 
 use super::*;
 
-/// What a server does with a request. Times are in microseconds.
+/// A server. Times are in microseconds.
 #[derive(Clone, Copy, Debug)]
 struct Server {
-    /// Requests that it works on at once.
+    /// The number of requests that it works on at once.
     workers: usize,
     /// The work of one request, give or take a quarter.
     service: u64,
     /// The way there and back.
     network: u64,
-    /// It refuses a request when it has so many.
+    /// The number of requests at which it refuses another one.
     room: usize,
-    /// From half of the time on it works this many times as long.
+    /// The factor by which its work takes longer in the second half.
     slows: u64,
-    /// By how many hundredths each request that waits makes the work of the others longer.
+    /// The percentage by which each request that waits makes the work of the others longer.
     crowds: u64,
-    /// For so long it takes longer, at first two and a half times as long.
+    /// The time for which it takes longer, at first two and a half times as long.
     warms_up: u64,
-    /// How often a request is held up for a while, by a merge for instance, on average; never if 0.
+    /// The mean time between stalls, by a merge for instance; 0 is never.
     stalls_every: u64,
 }
 
@@ -36,11 +36,11 @@ const SERVER: Server = Server {
     stalls_every: 0,
 };
 const BODY: u64 = 4 << 20;
-/// What a refused batch waits before it is sent again.
+/// The wait of a refused batch before it is sent again.
 const PAUSE: u64 = 250_000;
 
 impl Server {
-    /// How long a request takes that comes to be worked on while so many wait.
+    /// The time that a request takes while this many others wait.
     fn work(&self, now: u64, is_late: bool, waiting: usize, random: &mut fastrand::Rng) -> u64 {
         let slow = if is_late { self.slows } else { 1 };
         let cold = 150 * self.warms_up.saturating_sub(now) / self.warms_up.max(1);
@@ -54,7 +54,7 @@ impl Server {
 /// The longest stall.
 const STALL: u64 = 600_000;
 
-/// What came of a simulated load.
+/// The outcome of a simulated load.
 #[derive(Debug)]
 struct Outcome {
     /// Requests answered.
@@ -86,7 +86,7 @@ enum Event {
     Waited,
 }
 
-/// Runs a load of batches without end for a while. Batches that wait for their retry hold the
+/// Runs an endless load for a while. Batches that wait for their retry hold the
 /// budget, which has room for `2 * limit` batches of the largest limit.
 fn run(server: Server, concurrency: Concurrency, seconds: u64) -> Outcome {
     run_by_chance(server, concurrency, seconds, 7)
@@ -309,25 +309,25 @@ fn it_does_not_rise_while_there_is_too_little_to_send() {
 #[test]
 fn a_limit_is_no_larger_than_there_is_memory_for() {
     let mut load = regular(Concurrency::default());
-    load.controller.has_room_for(5);
+    load.controller.set_room(5);
     load.rounds(40, 0.0, true);
     assert_eq!(load.controller.limit(), 5);
-    load.controller.has_room_for(3);
+    load.controller.set_room(3);
     assert_eq!(load.controller.limit(), 3);
     load.rounds(40, 0.0, true);
     // A single large document does not keep it low for good.
-    load.controller.has_room_for(100);
+    load.controller.set_room(100);
     assert_eq!(load.controller.limit(), 3);
     load.rounds(400, 0.0, true);
     assert_eq!(load.controller.limit(), 16);
-    load.controller.has_room_for(0);
+    load.controller.set_room(0);
     assert_eq!(load.controller.limit(), 1);
 }
 
 #[test]
 fn where_memory_bounds_it_fewer_are_tried() {
     let mut load = regular(Concurrency::default());
-    load.controller.has_room_for(4);
+    load.controller.set_room(4);
     let mut limits = Vec::new();
     for _ in 0..200 {
         let limit = load.controller.limit();
@@ -341,7 +341,7 @@ fn where_memory_bounds_it_fewer_are_tried() {
 #[test]
 fn a_fixed_limit_stays_and_every_limit_is_at_least_one() {
     let mut load = regular(Concurrency::Fixed(3));
-    load.controller.has_room_for(1);
+    load.controller.set_room(1);
     load.rounds(50, 1.0, true);
     assert_eq!(load.controller.limit(), 3);
     assert_eq!(Controller::new(Concurrency::Fixed(0)).limit(), 1);

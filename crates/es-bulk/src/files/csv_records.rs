@@ -14,7 +14,7 @@ pub(crate) struct CsvRecord {
     /// The number of lines of the text before it.
     pub(crate) line: u64,
     pub(crate) values: usize,
-    /// Whether it is only a line break.
+    /// True for a record that is only a line break.
     pub(crate) is_blank: bool,
 }
 

@@ -54,7 +54,7 @@ impl TimeDivision {
         self.ranges.len()
     }
 
-    /// Whether there is no part.
+    /// Returns true when there is no part.
     pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }

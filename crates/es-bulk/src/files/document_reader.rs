@@ -149,7 +149,7 @@ impl DocumentReader {
         })
     }
 
-    /// How files are opened to be loaded.
+    /// The options of opening files that are loaded.
     pub(crate) fn load_options(&self) -> RawOptions {
         let time = self.division.as_ref().map(TimeDivision::field);
         let columns = self.columns.as_ref().map(|columns| {
@@ -165,7 +165,7 @@ impl DocumentReader {
         }
     }
 
-    /// How files are opened to count rows: as little of them is read as possible.
+    /// The options of opening files whose rows are counted: as little as possible is read.
     pub(crate) fn count_options(&self) -> RawOptions {
         let load = self.load_options();
         let read = ReadOptions { columns: Some(load.fields.clone()), ..load.read };

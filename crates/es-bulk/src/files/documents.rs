@@ -1,4 +1,4 @@
-//! How rows become documents: which columns become fields, and the mapping that follows from them.
+//! Rows as documents: the columns that become fields, and the mapping that follows from them.
 
 use es_core::{Mapping, Properties};
 use es_frame::{MappingOptions, WriterOptions, infer_mapping_of, infer_mapping_with};
@@ -13,7 +13,7 @@ use super::json_mapping::infer_mapping_of_json;
 use super::source::Source;
 use crate::error::{Error, ErrorKind};
 
-/// What is done with columns that the mappings do not name.
+/// The treatment of columns that the mappings do not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Undeclared {
@@ -57,7 +57,7 @@ impl std::str::FromStr for Undeclared {
     }
 }
 
-/// What the mapping of the documents is inferred from.
+/// The basis on which the mapping of the documents is inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MappingBasis {
     /// The types and the first values: long texts become `text`, and in CSV and NDJSON texts that are
@@ -68,7 +68,7 @@ pub enum MappingBasis {
     Types,
 }
 
-/// How rows become documents.
+/// The options of turning rows into documents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DocumentOptions {
     /// Ids, routing, operation, names and numbers. Lines of NDJSON are sent as they are: of these
@@ -78,9 +78,9 @@ pub struct DocumentOptions {
     pub time: Option<String>,
     /// The declared mapping, which overrides the inferred one.
     pub mapping: Mapping,
-    /// What is done with columns that the declared mapping does not name.
+    /// The treatment of columns that the declared mapping does not name.
     pub undeclared: Undeclared,
-    /// What the mapping is inferred from.
+    /// The basis of the inferred mapping.
     pub basis: MappingBasis,
 }
 
@@ -106,9 +106,9 @@ pub struct ColumnError {
     pub role: Option<ColumnRole>,
     /// The column.
     pub column: String,
-    /// What is wrong.
+    /// The message.
     pub message: String,
-    /// What to do about it.
+    /// The next step for a person.
     pub help: String,
 }
 
@@ -224,7 +224,7 @@ impl DocumentOptions {
         Ok(mapping)
     }
 
-    /// Whether a column or a field is declared or has a role.
+    /// Returns true when a column or a field is declared or has a role.
     fn knows(&self, name: &str) -> bool {
         let writer = &self.writer;
         let roles = [&self.time, &writer.routing, &writer.version, &writer.operation_column, &writer.pipeline];

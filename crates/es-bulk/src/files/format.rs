@@ -26,7 +26,7 @@ pub enum FileFormat {
     IpcStream,
 }
 
-/// How a file is compressed as a whole.
+/// The compression of a file as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     /// No compression.
@@ -66,7 +66,7 @@ impl FileFormat {
         })
     }
 
-    /// Whether the format is read from start to end, so that it may be compressed and come from
+    /// Returns true if the format is read from start to end, so that it may be compressed and come from
     /// standard input.
     pub fn is_stream(self) -> bool {
         match self {

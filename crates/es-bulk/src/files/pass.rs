@@ -25,7 +25,7 @@ pub(crate) struct Pass<'a> {
     outputs: Vec<Output>,
 }
 
-/// What is read of a file for one output.
+/// The range of a file that is read for one output.
 #[derive(Clone, Copy)]
 struct Wanted {
     from: FilePlace,
@@ -41,7 +41,7 @@ impl Output {
         Self { batches, builder, request }
     }
 
-    /// What is read of a file; `None` where it has no rows for the output or they are all settled.
+    /// The range of a file that is read; `None` where it has no rows for the output or they are all settled.
     /// `settled` is the number of the file that the checkpoint is in.
     fn wants(&self, number: usize, settled: Option<usize>) -> Option<Wanted> {
         if settled.is_some_and(|settled| number < settled) {
@@ -93,7 +93,7 @@ impl<'a> Pass<'a> {
         Ok(())
     }
 
-    /// What is read of a file for each output.
+    /// The range of a file that is read for each output.
     fn wanted(&self, number: usize) -> Vec<Option<Wanted>> {
         let paths = self.reader.source.paths();
         let settled = |output: &Output| {

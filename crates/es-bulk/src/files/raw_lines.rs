@@ -21,7 +21,7 @@ use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 
-/// How NDJSON is read.
+/// The options of reading NDJSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawOptions {
     /// The fields whose values make up the id of a document, as those of a frame's columns do. Names
@@ -31,7 +31,7 @@ pub struct RawOptions {
     pub routing: Option<String>,
     /// Further fields whose values are wanted, see [`RawLine::field`].
     pub fields: Vec<String>,
-    /// How the file is read. Its format and columns do not matter.
+    /// The options of reading the file. Its format and columns are ignored.
     pub read: ReadOptions,
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Records {
     /// The beginning of `rest` in the text.
     offset: u64,
     scan: Scan,
-    /// Whether anything was returned.
+    /// True once anything was returned.
     has_begun: bool,
     is_silent: bool,
     ended: bool,

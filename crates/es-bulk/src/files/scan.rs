@@ -15,7 +15,7 @@ use super::place::FilePlace;
 use crate::batch::{BatchBuilder, BatchLimits};
 use crate::error::{Error, ErrorKind};
 
-/// How closely files are inspected.
+/// The depth of a scan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScanMode {
     /// Rows are counted.

@@ -50,7 +50,7 @@ impl BatchOutput {
         }
     }
 
-    /// Whether the stream was dropped.
+    /// Returns true when the stream was dropped.
     pub(crate) fn is_closed(&self) -> bool {
         self.batches.is_closed()
     }

@@ -1,4 +1,4 @@
-//! How far a load of files got: a file for each load, so that one that was cut off is resumed by the
+//! Checkpoints of loads of files: a file for each load, so that one that was cut off is resumed by the
 //! next process instead of started from scratch.
 //!
 //! The file is about the way and never about the result: without it a load starts from scratch, and
@@ -45,16 +45,16 @@ pub struct SavedLoad {
     pub owner: Value,
     /// The run that started it, after which its dead letter is named.
     pub run: String,
-    /// Whether a document that is sent twice ends as one.
+    /// True if a document that is sent twice ends as one.
     pub repeatable: bool,
     /// Settings of the index to put back at the end.
     pub settings: Option<OriginalSettings>,
-    /// How far it got.
+    /// The point that it reached.
     #[serde(default)]
     pub reached: ResumePoint,
 }
 
-/// How far a load got: everything before is settled, everything after is not.
+/// The point that a load reached: everything before is settled, everything after is not.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ResumePoint {
@@ -94,7 +94,7 @@ impl CheckpointFile {
         &self.path
     }
 
-    /// Whether it exists.
+    /// Returns true if it exists.
     pub fn exists(&self) -> bool {
         self.path.is_file()
     }
@@ -176,7 +176,7 @@ pub struct CheckpointWriter {
 #[derive(Debug)]
 struct State {
     load: SavedLoad,
-    /// What an earlier process reached.
+    /// The point that an earlier process reached.
     before: ResumePoint,
     /// For each batch that is not settled, the content up to its end.
     unsettled: VecDeque<ContentHash>,

@@ -1,4 +1,4 @@
-//! What a load of files is asked for, and what came of it.
+//! The request for a load of files, and its outcome.
 
 use std::path::PathBuf;
 
@@ -17,11 +17,11 @@ use crate::summary::Summary;
 pub struct IngestRequest {
     /// The files.
     pub input: FileInput,
-    /// How they are read; the format and the compression are found out unless they are set.
+    /// The options of reading them; format and compression are detected unless they are set.
     pub read: ReadOptions,
     /// The index, the alias or the data stream.
     pub index: String,
-    /// How rows become documents. Its mapping is that of a new index over the inferred one; an index
+    /// The options of turning rows into documents. Their mapping is that of a new index over the inferred one; an index
     /// that exists is extended by it.
     pub documents: DocumentOptions,
     /// The settings of a new index, without `index.`.
@@ -30,7 +30,7 @@ pub struct IngestRequest {
     pub pipeline: Option<String>,
     /// The size of requests, the limits of the load, and what is done when a new index is filled.
     pub bulk: BulkOptions,
-    /// Whether a load that was cut off is started from scratch instead of resumed.
+    /// Starts a load that was cut off from scratch instead of resuming it.
     pub restart: bool,
 }
 
@@ -87,7 +87,7 @@ fn non_finite(non_finite: es_frame::NonFinite) -> &'static str {
     }
 }
 
-/// What a load would do.
+/// The effect that a load would have.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DryRun {
     /// The body that the index would be created with; `None` where it exists.
@@ -98,7 +98,7 @@ pub struct DryRun {
     pub rows: Option<u64>,
 }
 
-/// How a load ended.
+/// The outcome of a load.
 #[derive(Debug)]
 pub struct IngestOutcome {
     /// The account of all documents, those of an earlier process included.

@@ -53,7 +53,7 @@ pub struct Ingest {
     cancel: CancellationToken,
 }
 
-/// What is known of a load when its first document is about to be sent.
+/// The facts about a load when its first document is about to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IngestStart {
     /// The number of rows, where the format has it.
@@ -62,7 +62,7 @@ pub struct IngestStart {
     pub resumed_after: u64,
 }
 
-/// What is ready before the first document.
+/// The state of a load before its first document.
 struct Prepared {
     target: Target,
     source: Source,

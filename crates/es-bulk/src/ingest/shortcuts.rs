@@ -24,9 +24,9 @@ use crate::summary::Summary;
 /// The options of [`load_files`].
 #[derive(Clone, Default)]
 pub struct LoadOptions {
-    /// How rows become documents.
+    /// The options of turning rows into documents.
     pub documents: DocumentOptions,
-    /// How files are read.
+    /// The options of reading files.
     pub read: ReadOptions,
     /// The size of requests, the limits of the load, and what is done when a new index is filled.
     pub bulk: BulkOptions,

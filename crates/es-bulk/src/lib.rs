@@ -75,7 +75,24 @@ let summary = BulkLoader::new(client, "departures", options).load(batches).await
 "#
 )]
 //! # Files
-//! The module [`files`] reads Parquet, CSV, Arrow IPC and newline-delimited JSON.
+//! The module [`files`] reads Parquet, CSV, Arrow IPC and NDJSON into batches. `load_files` and
+//! `load_frame` also create the index and make the documents searchable; the module `ingest` resumes
+//! loads that were cut off.
+#![cfg_attr(
+    feature = "frames",
+    doc = r#"
+```no_run
+use es_bulk::{LoadOptions, load_files};
+
+# async fn example(client: es_core::Client) -> Result<(), es_bulk::Error> {
+let options = LoadOptions::default().with_id(&["carrier", "flight", "time_hour"]);
+let summary = load_files(&client, "flights", &["data/flights-*.parquet"], options).await?;
+println!("{summary}");
+# Ok(())
+# }
+```
+"#
+)]
 //!
 //! # Rejected documents
 //! A load fails when more documents are rejected than [`MaxRejected`] allows. A dead letter keeps
@@ -164,6 +181,8 @@ mod error;
 #[cfg(feature = "frames")]
 pub mod files;
 mod flow;
+#[cfg(feature = "frames")]
+pub mod ingest;
 mod initial_load;
 mod load;
 mod max_rejected;
@@ -190,6 +209,8 @@ pub use dead_letter::{DeadLetter, LetterLength, Replay, replay};
 pub use delivery::{Answer, read_answer};
 pub use error::{BoxError, Error, ErrorKind};
 pub use flow::{BytesPermit, ConcurrencyLimiter, MemoryBudget};
+#[cfg(feature = "frames")]
+pub use ingest::{LoadOptions, load_files, load_frame};
 pub use initial_load::{Finish, InitialLoad, InitialLoadOptions, OriginalSettings};
 pub use load::{BulkLoader, Settled};
 pub use max_rejected::MaxRejected;

@@ -1,7 +1,7 @@
 //! Arrow record batches as Polars frames.
 //!
-//! Two implementations of Arrow meet here: the one of Apache, which reads Parquet and Arrow
-//! streams piece by piece, and the one inside of Polars. They share a format, Arrow IPC.
+//! Two implementations of Arrow meet here: that of Apache, which reads Parquet and Arrow streams piece
+//! by piece, and that of Polars. The format that they share is Arrow IPC.
 
 use std::io::Cursor;
 
@@ -11,17 +11,17 @@ use arrow_schema::{ArrowError, SchemaRef as ArrowSchemaRef};
 use polars::prelude::{DataFrame, IpcStreamReader, SchemaRef, SerReader as _};
 
 use super::options::ReadOptions;
-use super::trouble::Trouble;
+use super::read_error::ReadError;
 
-/// Makes frames of record batches.
+/// Converts record batches to frames.
 #[derive(Default)]
 pub(crate) struct Bridge {
-    /// The batch in the format that both know: memory that is used again.
+    /// The batch in the shared format. The memory is reused.
     message: Vec<u8>,
 }
 
 impl Bridge {
-    pub(crate) fn frame(&mut self, batch: &RecordBatch) -> Result<DataFrame, Trouble> {
+    pub(crate) fn frame(&mut self, batch: &RecordBatch) -> Result<DataFrame, ReadError> {
         self.message.clear();
         let mut writer = StreamWriter::try_new(&mut self.message, &batch.schema())?;
         writer.write(batch)?;
@@ -30,41 +30,41 @@ impl Bridge {
     }
 }
 
-/// What Polars makes of a schema.
-pub(crate) fn polars_schema(schema: &ArrowSchemaRef) -> Result<SchemaRef, Trouble> {
+/// The schema that a frame of these record batches has.
+pub(crate) fn polars_schema(schema: &ArrowSchemaRef) -> Result<SchemaRef, ReadError> {
     Ok(Bridge::default().frame(&RecordBatch::new_empty(schema.clone()))?.schema().clone())
 }
 
-/// A record batch that is handed out in parts, as it may be larger than a piece should be.
+/// A record batch that is returned in parts, as it may be larger than a piece should be.
 pub(crate) struct Parts {
     rest: Option<RecordBatch>,
-    /// Rows of a part, at most.
+    /// The maximum number of rows of a part.
     rows: usize,
     most_rows: usize,
     most_bytes: usize,
 }
 
 impl Parts {
-    /// Nothing yet, to be handed out as the options say.
+    /// No batch yet; parts have the size of a piece.
     pub(crate) fn new(options: &ReadOptions) -> Self {
         Self { rest: None, rows: 1, most_rows: options.piece_rows.max(1), most_bytes: options.piece_bytes }
     }
 
-    /// Whether there is nothing left.
+    /// Returns true when nothing is left.
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_none()
     }
 
-    /// Forgets what is left.
+    /// Discards what is left.
     pub(crate) fn clear(&mut self) {
         self.rest = None;
     }
 
-    /// Takes the next batch that has rows, unless something is left. At the end nothing is.
+    /// Takes the next batch that has rows, unless something is left. At the end nothing is left.
     pub(crate) fn fill(
         &mut self,
         batches: &mut impl Iterator<Item = Result<RecordBatch, ArrowError>>,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), ReadError> {
         while self.is_empty()
             && let Some(batch) = batches.next().transpose()?
         {
@@ -79,7 +79,7 @@ impl Parts {
         self.take(self.rows)
     }
 
-    /// The next rows, as many as there are, and no more than these.
+    /// The next rows, at most this many.
     pub(crate) fn take(&mut self, rows: usize) -> Option<RecordBatch> {
         let batch = self.rest.take()?;
         if batch.num_rows() <= rows {
@@ -90,9 +90,9 @@ impl Parts {
     }
 }
 
-/// The size of a row, about. The buffers of a batch may be parts of one message, so their own
-/// sizes say nothing.
-fn row_bytes(batch: &RecordBatch) -> Result<usize, Trouble> {
+/// The approximate size of a row. The buffers of a batch may be slices of one message, so that their
+/// own sizes are meaningless.
+fn row_bytes(batch: &RecordBatch) -> Result<usize, ReadError> {
     let mut bytes = 0;
     for column in batch.columns() {
         bytes += column.to_data().get_slice_memory_size()?;
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_is_handed_out_in_parts() {
+    fn a_batch_is_returned_in_parts() {
         let texts: ArrayRef =
             Arc::new(StringArray::from_iter((0..10).map(|row| (row % 3 > 0).then(|| row.to_string()))));
         let numbers: ArrayRef = Arc::new(Int64Array::from_iter_values(0..10));
@@ -122,7 +122,7 @@ mod tests {
         {
             let mut parts = Parts::new(&ReadOptions { piece_rows, piece_bytes, ..ReadOptions::default() });
             assert!(parts.is_empty() && parts.next().is_none());
-            // Batches without rows are passed over.
+            // Batches without rows are skipped.
             let mut batches = [batch.slice(0, 0), batch.clone(), batch.slice(0, 0)].map(Ok).into_iter();
             parts.fill(&mut batches).unwrap();
             let mut from = 0;

@@ -1,6 +1,5 @@
-//! CSV files in pieces. The types of the columns are those of the first piece; a later value
-//! that does not fit is an error, never a null, and so is a record with too few or too many
-//! values.
+//! CSV files in pieces. The first piece settles the types of the columns. A later value of another type
+//! is an error, never a null, and so is a record with too few or too many values.
 
 use std::io::Cursor;
 use std::sync::Arc;
@@ -8,34 +7,34 @@ use std::sync::Arc;
 use polars::io::prelude::{CsvReadOptions, SerReader as _};
 use polars::prelude::{DataFrame, PlSmallStr, PolarsResult, SchemaRef};
 
+use super::byte_source::ByteSource;
 use super::csv_records::{CsvRecord, header_end, header_width, records, without_blanks, wrong_width};
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
-use super::reader::Format;
+use super::read_error::ReadError;
 use super::records::{Chunk, Quoting};
-use super::source::Source;
+use super::table_format::TableFormat;
 use super::text::{Text, no_such_place};
-use super::trouble::Trouble;
 
 pub(crate) struct Reader {
     text: Text,
     schema: SchemaRef,
     columns: Option<Arc<[PlSmallStr]>>,
     next: FilePlace,
-    /// Lines of the file before the next piece, while they are known.
+    /// The number of lines of the file before the next piece, while it is known.
     lines: Option<u64>,
-    /// Where the rows begin, and the lines before that.
+    /// The place of the first row, and the number of lines before it.
     start: (FilePlace, u64),
-    /// The first piece, which had to be read for the types. It may have no row.
+    /// The first piece, which was read for the types. It may have no row.
     first: Option<(DataFrame, FilePlace)>,
 }
 
 impl Reader {
-    pub(crate) fn open(source: Source, options: &ReadOptions) -> Result<Self, Trouble> {
+    pub(crate) fn open(source: ByteSource, options: &ReadOptions) -> Result<Self, ReadError> {
         let mut text = Text::open(source, Quoting::DoubleQuotes, options)?;
         let Some(mut first) = text.next_with_text()? else {
-            return Err(Trouble::content("the file has no header line"));
+            return Err(ReadError::content("the file has no header line"));
         };
         // A piece may be so small that it ends with the header.
         if header_end(&first.text).is_none_or(|end| first.text[end..].trim_ascii().is_empty())
@@ -44,16 +43,16 @@ impl Reader {
             first.text.extend_from_slice(&more.text);
         }
         let Some(end) = header_end(&first.text) else {
-            return Err(Trouble::content("the file has no header line"));
+            return Err(ReadError::content("the file has no header line"));
         };
         let (header, rows) = first.text.split_at(end);
-        // Polars would replace what it cannot read.
+        // Polars would replace invalid bytes.
         if std::str::from_utf8(header).is_err() {
-            return Err(Trouble::content("the header is not UTF-8"));
+            return Err(ReadError::content("the header is not UTF-8"));
         }
         let header_lines = line_breaks(header);
         if let Some(wrong) = wrong_width(rows, header_width(header)) {
-            return Err(wrong.trouble(0, Some(header_lines)));
+            return Err(wrong.error(0, Some(header_lines)));
         }
         let place = FilePlace { rows: 0, bytes: Some(first.offset + end as u64) };
         let next_offset = first.offset + first.text.len() as u64;
@@ -69,7 +68,7 @@ impl Reader {
         let columns = options.columns.as_deref().map(|names| {
             let wanted = schema.iter_names().filter(|name| names.iter().any(|wanted| wanted == name.as_str()));
             let wanted: Arc<[PlSmallStr]> = wanted.cloned().collect();
-            // Rows can only be counted in a column.
+            // Rows can only be counted with a column.
             if wanted.is_empty() { schema.iter_names().take(1).cloned().collect() } else { wanted }
         });
         let mut frame = selected(frame, columns.as_deref())?;
@@ -79,10 +78,10 @@ impl Reader {
         Ok(Self { text, schema, columns, next, lines, start, first: Some((frame, place)) })
     }
 
-    fn piece(&self, chunk: Chunk) -> Result<Piece, Trouble> {
+    fn piece(&self, chunk: Chunk) -> Result<Piece, ReadError> {
         let place = FilePlace { rows: self.next.rows, bytes: Some(chunk.offset) };
         if let Some(wrong) = wrong_width(&chunk.text, self.schema.len()) {
-            return Err(wrong.trouble(place.rows, self.lines));
+            return Err(wrong.error(place.rows, self.lines));
         }
         let mut frame = match self.parse(&without_blanks(&chunk.text)) {
             Ok(frame) => frame,
@@ -92,7 +91,7 @@ impl Reader {
             }
         };
         frame.rechunk_mut();
-        Ok(Piece::without_gaps(frame, place))
+        Ok(Piece { frame, place })
     }
 
     /// A frame of the columns, without rows.
@@ -109,7 +108,7 @@ impl Reader {
     }
 }
 
-impl Format for Reader {
+impl TableFormat for Reader {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -118,8 +117,8 @@ impl Format for Reader {
         self.first.as_ref().map_or(self.next, |(_, place)| *place)
     }
 
-    fn seek(&mut self, place: FilePlace) -> Result<(), Trouble> {
-        // Before all rows there is the header.
+    fn seek(&mut self, place: FilePlace) -> Result<(), ReadError> {
+        // The header is before all rows.
         let (place, lines) = if place.rows == 0 { (self.start.0, Some(self.start.1)) } else { (place, None) };
         if place == self.place() {
             return Ok(());
@@ -136,14 +135,14 @@ impl Format for Reader {
         if self.place().rows == place.rows { Ok(()) } else { Err(no_such_place(place)) }
     }
 
-    fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
+    fn next_piece(&mut self) -> Result<Option<Piece>, ReadError> {
         if let Some((frame, place)) = self.first.take() {
-            return Ok(Some(Piece::without_gaps(frame, place)));
+            return Ok(Some(Piece { frame, place }));
         }
         loop {
             let Some(chunk) = self.text.next()? else { return Ok(None) };
             if chunk.text.is_empty() {
-                return Ok(Some(Piece::without_gaps(self.empty()?, self.next)));
+                return Ok(Some(Piece { frame: self.empty()?, place: self.next }));
             }
             let bytes = Some(chunk.offset + chunk.text.len() as u64);
             let lines = self.lines.map(|lines| lines + line_breaks(&chunk.text));
@@ -167,20 +166,20 @@ fn selected(frame: DataFrame, columns: Option<&[PlSmallStr]>) -> PolarsResult<Da
     }
 }
 
-/// The first piece, with the types that its values have.
+/// The first piece, with the types of its values.
 fn infer(header: &[u8], rows: &[u8]) -> PolarsResult<DataFrame> {
     let text = [header, rows].concat();
     parse_options(true).with_infer_schema_length(None).into_reader_with_file_handle(Cursor::new(text)).finish()
 }
 
-/// The first record that cannot be parsed, after as many rows and lines: Polars does not
-/// tell which one it was.
+/// The failure of the first record that cannot be parsed, after this many rows and lines. Polars does
+/// not report which record it is.
 fn first_failure(
     text: &[u8],
     rows: u64,
     lines: Option<u64>,
     parse: impl Fn(&[u8]) -> PolarsResult<DataFrame>,
-) -> Option<Trouble> {
+) -> Option<ReadError> {
     let all: Vec<CsvRecord> = records(text).filter(|record| !record.is_blank).collect();
     let parse = |from: usize, to: usize| parse(&without_blanks(&text[all[from].start..all[to - 1].end]));
     let (mut from, mut to) = (0, all.len());
@@ -193,9 +192,9 @@ fn first_failure(
         }
     }
     let record = all.get(from)?;
-    let trouble = Trouble::from(parse(from, to).err()?);
+    let error = ReadError::from(parse(from, to).err()?);
     let at = position(rows + from as u64 + 1, lines.map(|lines| lines + record.line + 1));
-    Some(Trouble::content(format!("{at}: {trouble}")))
+    Some(ReadError::content(format!("{at}: {error}")))
 }
 
 fn parse_options(header: bool) -> CsvReadOptions {
@@ -206,7 +205,7 @@ fn line_breaks(text: &[u8]) -> u64 {
     memchr::memchr_iter(b'\n', text).count() as u64
 }
 
-/// Where a row is, for a person.
+/// The position of a row in messages.
 pub(crate) fn position(row: u64, line: Option<u64>) -> String {
     match line {
         Some(line) => format!("row {row} (line {line})"),

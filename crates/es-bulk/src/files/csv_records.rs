@@ -1,24 +1,24 @@
-//! The records of a piece of CSV (RFC 4180): where they begin and how many values they have.
+//! The records of a piece of CSV (RFC 4180): their beginnings and the number of their values.
 
 use std::borrow::Cow;
 
 use super::csv::position;
-use super::trouble::Trouble;
+use super::read_error::ReadError;
 
 /// A record of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct CsvRecord {
     pub(crate) start: usize,
-    /// Where the next record begins.
+    /// The beginning of the next record.
     pub(crate) end: usize,
-    /// How many lines of the text come before it.
+    /// The number of lines of the text before it.
     pub(crate) line: u64,
     pub(crate) values: usize,
-    /// Nothing but a line break.
+    /// True for a record that is only a line break.
     pub(crate) is_blank: bool,
 }
 
-/// The records of a text that ends outside of quotes.
+/// The records of a text that does not end inside quotes.
 pub(crate) fn records(text: &[u8]) -> impl Iterator<Item = CsvRecord> {
     let mut marks = memchr::memchr3_iter(b'"', b',', b'\n', text);
     let (mut start, mut line, mut ended) = (0, 0, false);
@@ -51,7 +51,7 @@ pub(crate) fn records(text: &[u8]) -> impl Iterator<Item = CsvRecord> {
     })
 }
 
-/// The text without blank records, of which Polars would make rows of nulls.
+/// The text without blank records, which Polars would read as rows of nulls.
 pub(crate) fn without_blanks(text: &[u8]) -> Cow<'_, [u8]> {
     if !records(text).any(|record| record.is_blank) {
         return Cow::Borrowed(text);
@@ -60,12 +60,12 @@ pub(crate) fn without_blanks(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(filled.flat_map(|record| &text[record.start..record.end]).copied().collect())
 }
 
-/// Where the rows begin: after the first record that is not blank.
+/// The beginning of the rows: the end of the first record that is not blank.
 pub(crate) fn header_end(text: &[u8]) -> Option<usize> {
     records(text).find(|record| !record.is_blank).map(|record| record.end)
 }
 
-/// How many values the header has.
+/// The number of values of the header.
 pub(crate) fn header_width(header: &[u8]) -> usize {
     records(header).find(|record| !record.is_blank).map_or(0, |record| record.values)
 }
@@ -73,15 +73,14 @@ pub(crate) fn header_width(header: &[u8]) -> usize {
 /// A record with another number of values than the header.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct WrongWidth {
-    /// How many records come before it, blank ones aside.
+    /// The number of records before it, without blank ones.
     row: u64,
     line: u64,
     values: usize,
     wanted: usize,
 }
 
-/// The first record whose number of values is wrong. Polars fills up short records with
-/// nulls.
+/// The first record whose number of values is wrong. Polars would fill up short records with nulls.
 pub(crate) fn wrong_width(text: &[u8], wanted: usize) -> Option<WrongWidth> {
     let mut filled = records(text).filter(|record| !record.is_blank).zip(0..);
     let (record, row) = filled.find(|(record, _)| record.values != wanted)?;
@@ -89,10 +88,10 @@ pub(crate) fn wrong_width(text: &[u8], wanted: usize) -> Option<WrongWidth> {
 }
 
 impl WrongWidth {
-    /// The failure, with what comes before the text.
-    pub(crate) fn trouble(&self, rows: u64, lines: Option<u64>) -> Trouble {
+    /// The failure, after this many rows and lines before the text.
+    pub(crate) fn error(&self, rows: u64, lines: Option<u64>) -> ReadError {
         let at = position(rows + self.row + 1, lines.map(|lines| lines + self.line + 1));
-        Trouble::content(format!("{at} has {}, and the header {}", counted(self.values), self.wanted))
+        ReadError::content(format!("{at} has {}, and the header {}", counted(self.values), self.wanted))
     }
 }
 
@@ -105,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_told_apart() {
+    fn records_are_split() {
         let text = b"a,b\r\n\r\n1,\"x\n,y\"\n\"\"\"\",\n2,3";
         let found: Vec<_> = records(text).map(|r| (r.start, r.end, r.line, r.values, r.is_blank)).collect();
         assert_eq!(
@@ -139,7 +138,7 @@ mod tests {
             assert_eq!(found, expected, "{}", String::from_utf8_lossy(text));
         }
         let wrong = WrongWidth { row: 1, line: 2, values: 1, wanted: 2 };
-        assert_eq!(wrong.trouble(10, Some(20)).to_string(), "row 12 (line 23) has 1 value, and the header 2");
-        assert_eq!(wrong.trouble(10, None).to_string(), "row 12 has 1 value, and the header 2");
+        assert_eq!(wrong.error(10, Some(20)).to_string(), "row 12 (line 23) has 1 value, and the header 2");
+        assert_eq!(wrong.error(10, None).to_string(), "row 12 has 1 value, and the header 2");
     }
 }

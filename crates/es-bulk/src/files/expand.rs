@@ -1,4 +1,4 @@
-//! The files that patterns and folders mean.
+//! The files that paths, folders and patterns stand for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 use super::format::FileFormat;
 use crate::error::{Error, ErrorKind};
 
-/// Hidden files are those meant by a pattern only if it says the dot.
+/// A pattern matches hidden files only if it has the dot.
 const MATCHING: glob::MatchOptions =
     glob::MatchOptions { case_sensitive: true, require_literal_separator: true, require_literal_leading_dot: true };
 
-/// The files that are meant, sorted, each of them once. What is meant can be
+/// The files that names stand for, sorted, each of them once. A name can be
 /// - the path of a file, whatever characters it has;
-/// - a folder: the files right in it whose names tell a format, hidden ones aside;
+/// - a folder: the files directly in it with an extension of a known format, without hidden ones;
 /// - a pattern with `*`, `?`, `[…]` and, for folders of any depth, `**`.
 ///
 /// # Errors
 /// [`ErrorKind::File`] for a name or pattern that nothing matches, with a near name, and
 /// when a folder cannot be read.
 pub fn expand<T: AsRef<str>>(patterns: &[T]) -> Result<Vec<PathBuf>, Error> {
-    // The same file can be named in several ways; the first of them stays.
+    // The same file can be named in several ways; the first name stays.
     let mut found: BTreeMap<PathBuf, PathBuf> = BTreeMap::new();
     for pattern in patterns {
         for path in expand_one(pattern.as_ref())? {
@@ -42,14 +42,13 @@ fn expand_one(pattern: &str) -> Result<Vec<PathBuf>, Error> {
     }
     let wrong = |message: String| Error::of_file(ErrorKind::File, path, message);
     let matches = glob::glob_with(pattern, MATCHING).map_err(|error| {
-        wrong(format!("`{pattern}` is no pattern: {}", error.msg))
-            .with_help("write `[*]` for a `*` that is meant as such")
+        wrong(format!("`{pattern}` is not a valid pattern: {}", error.msg)).with_help("write `[*]` for a literal `*`")
     })?;
     let mut files = Vec::new();
     for found in matches {
         let found = found.map_err(|error| {
             wrong(format!("{} cannot be read: {}", error.path().display(), error.error()))
-                .with_help("check who may read the folder")
+                .with_help("check the permissions of the folder")
         })?;
         if !found.is_dir() {
             files.push(found);
@@ -67,21 +66,21 @@ fn expand_one(pattern: &str) -> Result<Vec<PathBuf>, Error> {
 fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     let failed = |source: std::io::Error| {
         Error::of_file(ErrorKind::File, folder, format!("{} cannot be read: {source}", folder.display()))
-            .with_help("check who may read the folder")
+            .with_help("check the permissions of the folder")
             .with_source(source)
     };
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let is_hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !is_hidden && !path.is_dir() && FileFormat::of_name(&path).is_ok() {
+        if !is_hidden && !path.is_dir() && FileFormat::of_path(&path).is_some() {
             files.push(path);
         }
     }
     if files.is_empty() {
-        let message = format!("{} holds no file of a known format", folder.display());
+        let message = format!("{} has no file of a known format", folder.display());
         return Err(Error::of_file(ErrorKind::File, folder, message)
-            .with_help("name the files, for instance with *.json, and say their format"));
+            .with_help("name the files, for instance as *.json, and set their format"));
     }
     Ok(files)
 }

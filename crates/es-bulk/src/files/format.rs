@@ -1,29 +1,35 @@
-//! The formats and compressions that files can have, and how they are told.
+//! File formats and compressions, and how they are recognized.
 
 use std::fmt;
 use std::path::Path;
+use std::str::FromStr;
+
+use es_values::InvalidValue;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
-/// A file format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The format of a file of rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum FileFormat {
     /// Apache Parquet.
     Parquet,
-    /// Comma-separated values with a header line.
+    /// Comma-separated values with a header.
     Csv,
-    /// Newline-delimited JSON.
+    /// One JSON object per line. Lines are documents, sent as they are.
     Ndjson,
-    /// The Arrow IPC file format (Feather version 2).
+    /// An Apache Arrow IPC file, also called Feather.
     Ipc,
-    /// The Arrow IPC streaming format.
+    /// An Apache Arrow IPC stream.
     IpcStream,
 }
 
-/// How a file is compressed as a whole.
+/// The compression of a file as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// Not at all.
+    /// No compression.
     None,
     /// gzip (RFC 1952), of one or more members.
     Gzip,
@@ -32,43 +38,101 @@ pub enum Compression {
 }
 
 impl FileFormat {
-    /// The format that a name's extension tells, the extension of a compression aside:
-    /// `x.csv.gz` is CSV.
+    /// Every format.
+    pub const ALL: [Self; 5] = [Self::Parquet, Self::Csv, Self::Ndjson, Self::Ipc, Self::IpcStream];
+
+    /// The format of a file by its extension, in upper or lower case: `parquet`, `pq`, `csv`,
+    /// `ndjson`, `jsonl`, `ipc`, `arrow`, `feather` or `arrows`. CSV, NDJSON and IPC streams may have
+    /// `.gz`, `.gzip`, `.zst` or `.zstd` after it. `None` for any other name.
     ///
-    /// # Errors
-    /// [`ErrorKind::Format`] for an extension that is not known.
-    pub fn of_name(path: &Path) -> Result<Self, Error> {
-        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_ascii_lowercase();
-        let bare = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|suffix| name.strip_suffix(suffix));
-        let extension = Path::new(bare.unwrap_or(&name)).extension().and_then(|extension| extension.to_str());
-        match extension.unwrap_or_default() {
-            "parquet" | "pq" => Ok(Self::Parquet),
-            "csv" => Ok(Self::Csv),
-            "ndjson" | "jsonl" => Ok(Self::Ndjson),
-            "arrow" | "ipc" | "feather" => Ok(Self::Ipc),
-            "arrows" => Ok(Self::IpcStream),
-            _ => Err(Error::of_file(
-                ErrorKind::Format,
-                path,
-                format!("the name {} does not tell the file's format", path.display()),
-            )
-            .with_help("set `format` to parquet, csv, ndjson or ipc")),
-        }
+    /// ```
+    /// use es_bulk::files::FileFormat;
+    ///
+    /// assert_eq!(FileFormat::of_path("logs/2013.ndjson.gz"), Some(FileFormat::Ndjson));
+    /// assert_eq!(FileFormat::of_path("notes.txt"), None);
+    /// ```
+    pub fn of_path(path: impl AsRef<Path>) -> Option<Self> {
+        let path = path.as_ref();
+        by_extension(path).filter(|format| format.is_stream() || Compression::of_path(path) == Compression::None)
     }
 
-    /// Whether the format is read from its start to its end, so that it can come compressed
-    /// and from standard input.
+    /// As [`Self::of_path`]; an error names the file. A Parquet or Arrow IPC file that is compressed as
+    /// a whole has a format, although it cannot be read.
+    pub(crate) fn required(path: &Path) -> Result<Self, Error> {
+        by_extension(path).ok_or_else(|| {
+            let message = format!("the name of {} has no extension of a known file format", path.display());
+            Error::of_file(ErrorKind::Format, path, message)
+                .with_help("rename the file, or set the format to parquet, csv, ndjson, ipc or ipc_stream")
+        })
+    }
+
+    /// Returns true if the format is read from start to end, so that it may be compressed and come from
+    /// standard input.
     pub fn is_stream(self) -> bool {
         match self {
             Self::Csv | Self::Ndjson | Self::IpcStream => true,
             Self::Parquet | Self::Ipc => false,
         }
     }
+
+    /// The name in options: `parquet`, `csv`, `ndjson`, `ipc` or `ipc_stream`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Ipc => "ipc",
+            Self::IpcStream => "ipc_stream",
+        }
+    }
+
+    /// The name in a sentence, such as `Parquet` or `Arrow IPC stream`.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Parquet => "Parquet",
+            Self::Csv => "CSV",
+            Self::Ndjson => "NDJSON",
+            Self::Ipc => "Arrow IPC",
+            Self::IpcStream => "Arrow IPC stream",
+        }
+    }
+}
+
+impl fmt::Display for FileFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for FileFormat {
+    type Err = InvalidValue;
+
+    /// Reads the name in options; a hyphen is as good as an underscore.
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let name = text.replace('-', "_");
+        Self::ALL.into_iter().find(|format| format.as_str() == name).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str);
+            InvalidValue::new(format!("`{text}` is not a file format"), es_values::suggestion(text, "formats", known))
+        })
+    }
+}
+
+fn by_extension(path: &Path) -> Option<FileFormat> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|suffix| name.strip_suffix(suffix));
+    match Path::new(plain.unwrap_or(&name)).extension()?.to_str()? {
+        "parquet" | "pq" => Some(FileFormat::Parquet),
+        "csv" => Some(FileFormat::Csv),
+        "ndjson" | "jsonl" => Some(FileFormat::Ndjson),
+        "arrow" | "ipc" | "feather" => Some(FileFormat::Ipc),
+        "arrows" => Some(FileFormat::IpcStream),
+        _ => None,
+    }
 }
 
 impl Compression {
-    /// The compression that a name's extension tells: `.gz` and `.gzip`, `.zst` and `.zstd`.
-    pub fn of_name(path: &Path) -> Self {
+    /// The compression of a file by its extension: `.gz` and `.gzip`, `.zst` and `.zstd`.
+    pub fn of_path(path: &Path) -> Self {
         let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         match extension.to_ascii_lowercase().as_str() {
             "gz" | "gzip" => Self::Gzip,
@@ -77,7 +141,7 @@ impl Compression {
         }
     }
 
-    /// The compression that the first bytes of a file tell. No text begins with these.
+    /// The compression of a file by its first bytes. No text begins with these.
     pub(crate) fn of_magic(start: &[u8]) -> Option<Self> {
         match start {
             [0x1f, 0x8b, ..] => Some(Self::Gzip),
@@ -88,24 +152,12 @@ impl Compression {
     }
 }
 
-impl fmt::Display for FileFormat {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Parquet => "Parquet",
-            Self::Csv => "CSV",
-            Self::Ndjson => "NDJSON",
-            Self::Ipc => "Arrow IPC",
-            Self::IpcStream => "Arrow IPC stream",
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn names_tell_format_and_compression() {
+    fn extensions_give_format_and_compression() {
         use {Compression as C, FileFormat as F};
         let table = [
             ("a.parquet", F::Parquet, C::None),
@@ -115,20 +167,37 @@ mod tests {
             ("a.ndjson.zstd", F::Ndjson, C::Zstd),
             ("a.jsonl.gzip", F::Ndjson, C::Gzip),
             ("x.arrow", F::Ipc, C::None),
+            ("x.feather", F::Ipc, C::None),
             ("x.arrows", F::IpcStream, C::None),
+            ("data/*.CSV", F::Csv, C::None),
         ];
         for (name, format, compression) in table {
-            let path = Path::new(name);
-            assert_eq!(FileFormat::of_name(path).unwrap(), format, "{name}");
-            assert_eq!(Compression::of_name(path), compression, "{name}");
+            assert_eq!(FileFormat::of_path(name), Some(format), "{name}");
+            assert_eq!(FileFormat::required(Path::new(name)).unwrap(), format, "{name}");
+            assert_eq!(Compression::of_path(Path::new(name)), compression, "{name}");
         }
-        for name in ["a.gz", "a.csv.bz2", "csv", ".csv", "a.txt", ""] {
-            assert_eq!(FileFormat::of_name(Path::new(name)).unwrap_err().kind(), ErrorKind::Format, "{name}");
+        for name in ["a.gz", "a.csv.bz2", "csv", ".csv", "a.txt", "a.parquet/c", ""] {
+            assert_eq!(FileFormat::of_path(name), None, "{name}");
+            assert_eq!(FileFormat::required(Path::new(name)).unwrap_err().kind(), ErrorKind::Format, "{name}");
         }
+        assert_eq!(FileFormat::of_path("a.parquet.gz"), None);
+        assert_eq!(FileFormat::required(Path::new("a.parquet.gz")).unwrap(), F::Parquet);
     }
 
     #[test]
-    fn first_bytes_tell_the_compression() {
+    fn names_in_options_are_read_and_written() {
+        for format in FileFormat::ALL {
+            assert_eq!(format.to_string().parse(), Ok(format));
+            assert_eq!(serde_json::to_value(format).unwrap(), format.as_str());
+        }
+        assert_eq!("ipc-stream".parse(), Ok(FileFormat::IpcStream));
+        let error = "parqet".parse::<FileFormat>().unwrap_err();
+        assert_eq!(error.to_string(), "`parqet` is not a file format");
+        assert_eq!(error.help.as_deref(), Some("did you mean `parquet`?"));
+    }
+
+    #[test]
+    fn first_bytes_give_the_compression() {
         let table: [(&[u8], Option<Compression>); 5] = [
             (b"\x1f\x8b\x08", Some(Compression::Gzip)),
             (b"\x28\xb5\x2f\xfd\x00", Some(Compression::Zstd)),

@@ -1,42 +1,42 @@
-//! Bytes from left to right: of a file, which are there when they are asked for, or of a pipe,
-//! which come when somebody writes them.
+//! Bytes from start to end: of a file, which are there when they are read, or of a pipe, which come when
+//! another program writes them.
 //!
-//! A pipe is read by a thread of its own, so that waiting for it can be broken off: what has come
-//! is not to wait for what may never come.
+//! A pipe is read by a thread of its own, so that waiting for it can end: bytes that have come are not
+//! to wait for others that may never come.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::source::Bytes;
+use super::byte_source::Bytes;
 
-/// Bytes that are asked of a pipe at once: as many as one holds on Linux.
+/// The bytes that are read from a pipe at once: the capacity of a pipe on Linux.
 const BLOCK: usize = 64 << 10;
 
-/// Blocks that wait to be read, at most: 1 MiB.
+/// The maximum number of blocks that wait to be read: 1 MiB.
 const WAITING_BLOCKS: usize = 16;
 
-/// What is read from left to right.
+/// An input that is read from start to end.
 pub(crate) enum Input {
     File(Bytes),
     Pipe(Pipe),
 }
 
-/// How an addition to a text ended.
+/// The end of an addition to a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Added {
-    /// There is as much as was asked for.
+    /// All bytes that were wanted are there.
     All,
-    /// That was the end of the input.
+    /// The input has ended.
     ToTheEnd,
     /// The input is silent.
     UntilSilence,
 }
 
 impl Input {
-    /// Appends as many bytes as are asked for. What was read before a failure is there. A pipe is
-    /// waited for no longer than `patience`.
+    /// Appends as many bytes as are wanted. Bytes that were read before a failure are appended. The wait
+    /// for a pipe is no longer than `patience`.
     pub(crate) fn add_to(&mut self, text: &mut Vec<u8>, wanted: usize, patience: Duration) -> io::Result<Added> {
         match self {
             Self::File(bytes) => {
@@ -48,8 +48,8 @@ impl Input {
         }
     }
 
-    /// Waits until there is something to read, the end among it, without a `patience` for ever;
-    /// false when it is over. Of a file there always is.
+    /// Waits until there is something to read, or the end; without `patience`, for any time. False when
+    /// the time is over. A file need not be waited for.
     pub(crate) fn wait(&mut self, patience: Option<Duration>) -> bool {
         match self {
             Self::File(_) => true,
@@ -67,27 +67,27 @@ impl Read for Input {
     }
 }
 
-/// A pipe, with what has come of it.
+/// A pipe, with the bytes that have come.
 pub(crate) struct Pipe {
     /// Blocks that are not empty; an empty one is the end.
     blocks: Receiver<io::Result<Vec<u8>>>,
     block: Vec<u8>,
-    /// How much of the block was read.
+    /// The number of bytes of the block that were read.
     read: usize,
     failed: Option<io::Error>,
     has_ended: bool,
 }
 
 impl Pipe {
-    /// Begins to read. The thread ends with the pipe, or at the next byte once nobody reads on.
+    /// Starts to read. The thread ends with the pipe, or at its next byte after the `Pipe` was dropped.
     pub(crate) fn start(bytes: Bytes) -> io::Result<Self> {
         let (sender, blocks) = sync_channel(WAITING_BLOCKS);
         thread::Builder::new().name("input".to_owned()).spawn(move || pass_on(bytes, &sender))?;
         Ok(Self { blocks, block: Vec::new(), read: 0, failed: None, has_ended: false })
     }
 
-    /// Waits until something can be read, the end and a failure among it, or for ever without a
-    /// time; false when the time was over before.
+    /// Waits until something can be read, or for the end or a failure; without a time, for any time. False
+    /// when the time was over before.
     pub(crate) fn wait(&mut self, until: Option<Instant>) -> bool {
         if self.read < self.block.len() || self.failed.is_some() || self.has_ended {
             return true;
@@ -126,7 +126,7 @@ impl Pipe {
         Ok(Added::All)
     }
 
-    /// What has come, up to a length, which then counts as read. Nothing is the end.
+    /// The bytes that have come, up to a length, which then count as read. None is the end.
     fn come(&mut self, length: usize) -> io::Result<&[u8]> {
         self.wait(None);
         if let Some(error) = self.failed.take() {
@@ -147,7 +147,7 @@ impl Read for Pipe {
     }
 }
 
-/// Reads to the end, or until nobody takes it any more.
+/// Reads to the end, or until the receiver is dropped.
 fn pass_on(mut bytes: Bytes, to: &SyncSender<io::Result<Vec<u8>>>) {
     loop {
         let mut block = vec![0; BLOCK];
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_come_does_not_wait_for_more() {
+    fn bytes_that_have_come_do_not_wait_for_more() {
         let (mut input, writer) = pipe();
         let mut text = Vec::new();
         assert_eq!(input.add_to(&mut text, 10, SHORT).unwrap(), Added::UntilSilence);
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_comes_after_what_was_read_before_it_and_a_lost_thread_is_no_end() {
+    fn a_failure_comes_after_the_bytes_before_it_and_a_lost_thread_is_a_failure() {
         struct Breaks(bool);
         impl Read for Breaks {
             fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {

@@ -10,8 +10,8 @@ use polars_arrow::io::ipc::read::{FileReader, get_row_count, read_file_metadata}
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
-use super::reader::Format;
-use super::trouble::Trouble;
+use super::read_error::ReadError;
+use super::table_format::TableFormat;
 
 pub(crate) struct Reader {
     batches: Box<FileReader<BufReader<File>>>,
@@ -20,12 +20,12 @@ pub(crate) struct Reader {
     piece_bytes: usize,
     rows: u64,
     next: u64,
-    /// What was not handed out yet of the batch that was read last.
+    /// The rest of the batch that was read last.
     rest: Option<DataFrame>,
 }
 
 impl Reader {
-    pub(crate) fn open(file: File, options: &ReadOptions) -> Result<Self, Trouble> {
+    pub(crate) fn open(file: File, options: &ReadOptions) -> Result<Self, ReadError> {
         let mut file = BufReader::new(file);
         let metadata = read_file_metadata(&mut file)?;
         let rows = u64::try_from(get_row_count(&mut file)?).unwrap_or(0);
@@ -42,7 +42,7 @@ impl Reader {
     }
 }
 
-impl Format for Reader {
+impl TableFormat for Reader {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -55,9 +55,9 @@ impl Format for Reader {
         FilePlace { rows: self.next, bytes: None }
     }
 
-    fn seek(&mut self, place: FilePlace) -> Result<(), Trouble> {
+    fn seek(&mut self, place: FilePlace) -> Result<(), ReadError> {
         if place.rows > self.rows {
-            return Err(Trouble::Place(format!("it has {} rows, not {}", self.rows, place.rows)));
+            return Err(ReadError::Position(format!("it has {} rows, not {}", self.rows, place.rows)));
         }
         let inside = self.batches.skip_blocks_till_limit(place.rows)?;
         self.rest = None;
@@ -72,7 +72,7 @@ impl Format for Reader {
         Ok(())
     }
 
-    fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
+    fn next_piece(&mut self) -> Result<Option<Piece>, ReadError> {
         let frame = loop {
             let next = match self.rest.take() {
                 Some(rest) => Some(rest),
@@ -94,11 +94,11 @@ impl Format for Reader {
             now
         };
         self.next += now.height() as u64;
-        Ok(Some(Piece::without_gaps(now, place)))
+        Ok(Some(Piece { frame: now, place }))
     }
 }
 
-/// How many of a frame's rows make a piece.
+/// The number of a frame's rows that make a piece.
 fn rows_of_piece(frame: &DataFrame, piece_rows: usize, piece_bytes: usize) -> usize {
     let row_bytes = frame.estimated_size().div_ceil(frame.height().max(1)).max(1);
     (piece_bytes / row_bytes).min(piece_rows).max(1)

@@ -5,9 +5,9 @@
 pub(crate) struct Line<'a> {
     /// Its number in the text, counted from 0.
     pub(crate) number: u64,
-    /// Where it begins in the text.
+    /// Its beginning in the text.
     pub(crate) start: usize,
-    /// Where in the text what follows begins.
+    /// The beginning of its content in the text.
     pub(crate) text_start: usize,
     /// The line without white space around it, and so without its line break.
     pub(crate) text: &'a [u8],
@@ -28,13 +28,13 @@ pub(crate) fn lines(text: &[u8]) -> impl Iterator<Item = Line<'_>> {
         .filter(|line| !line.text.is_empty())
 }
 
-/// How many lines a text has; what follows the last line break is one if it is anything.
+/// The number of lines of a text. Anything after the last line break is a line.
 pub(crate) fn count(text: &[u8]) -> u64 {
     let breaks = memchr::memchr_iter(b'\n', text).count() as u64;
     breaks + u64::from(text.last().is_some_and(|last| *last != b'\n'))
 }
 
-/// Without what JSON calls white space, and how much of it stood before.
+/// The line without the white space of JSON around it, and the length of the white space before it.
 fn trimmed(line: &[u8]) -> (usize, &[u8]) {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
     let start = line.iter().position(|byte| !is_space(byte)).unwrap_or(line.len());

@@ -1,40 +1,59 @@
-//! Files as frames of bounded size.
+//! Files as documents, in pieces of bounded size.
 //!
-//! [`FileReader`] reads Parquet, CSV, newline-delimited JSON and Arrow IPC files a piece at
-//! a time, all with the schema of the whole file; CSV, NDJSON and Arrow IPC streams also
-//! compressed and from standard input. [`RawLines`] reads newline-delimited JSON as it is,
-//! without making frames of it. [`expand`] finds the files that patterns and folders mean,
-//! and [`FileIdentity`] tells whether a file is still the one that was read.
+//! [`batches`] reads files into batches for a [`BulkLoader`](crate::BulkLoader), in a thread of its
+//! own. Behind it are
+//! - [`Source`]: files or standard input, opened and checked: format, columns, rows, identities;
+//! - [`DocumentOptions`]: which columns become fields, and the mapping that follows;
+//! - [`DocumentReader`]: the batches of all rows, of one part of them, or of several parts in one pass
+//!   ([`TimeDivision`]); and what files hold, without loading them ([`FileScan`]).
 //!
-//! Memory is bounded by [`ReadOptions`], not by the file. Reading blocks: call it from a
-//! thread that may.
+//! Tables (Parquet, CSV and Arrow IPC) are read by [`FileReader`] a piece at a time, all with the
+//! schema of the whole file. NDJSON has no columns: [`RawLines`] reads its lines as documents, byte for
+//! byte. CSV, NDJSON and Arrow IPC streams may be compressed and come from standard input. [`expand`]
+//! finds the files that patterns and folders stand for, and a [`FileIdentity`] shows that a file is
+//! still the one that was read.
+//!
+//! Memory is bounded by [`ReadOptions`], not by the file. Everything here but [`batches`] and the
+//! streams of a [`DocumentReader`] blocks: call it from a thread that may.
 
+mod block;
 mod bridge;
+mod byte_source;
 mod csv;
 mod csv_records;
+mod division;
+mod document_reader;
+mod documents;
+mod encoder;
 mod expand;
 mod format;
 mod identity;
 mod input;
 mod ipc;
 mod ipc_stream;
-mod json_check;
-mod json_lines;
-mod json_schema;
+mod json_fields;
+mod json_mapping;
 mod lines;
 mod options;
 mod parquet;
+mod pass;
 mod piece;
 mod place;
 mod raw_lines;
+mod read_error;
 mod reader;
 mod records;
 mod refused;
+mod scan;
 mod schema;
 mod source;
+mod stream;
+mod table_format;
 mod text;
-mod trouble;
 
+pub use division::{PartOfRow, TimeDivision};
+pub use document_reader::{DocumentReader, PartRequest, StartPoint, batches};
+pub use documents::{ColumnError, ColumnRole, DocumentOptions, MappingBasis, Undeclared};
 pub use expand::expand;
 pub use format::{Compression, FileFormat};
 pub use identity::FileIdentity;
@@ -44,4 +63,7 @@ pub use place::FilePlace;
 pub use raw_lines::{RawLine, RawLines, RawOptions, RawPiece};
 pub use reader::FileReader;
 pub use refused::{LONGEST_REFUSED_TEXT, RefusedLine};
+pub use scan::{FileScan, PartScan, ScanMode, Spans};
 pub use schema::same_schema;
+pub use source::{FileInput, FileSource, Source};
+pub use stream::BatchStream;

@@ -1,34 +1,34 @@
-//! How files are read: what a caller may set, and the limits that hold unless it does.
+//! The options of reading a file, and their default limits.
 
 use super::format::{Compression, FileFormat};
 
-/// Rows of a piece, at most, unless the caller says otherwise.
+/// The default of [`ReadOptions::piece_rows`].
 pub const DEFAULT_PIECE_ROWS: usize = 50_000;
 
-/// Bytes of a piece, at most, unless the caller says otherwise: 8 MiB.
+/// The default of [`ReadOptions::piece_bytes`]: 8 MiB.
 pub const DEFAULT_PIECE_BYTES: usize = 8 << 20;
 
-/// The longest record of a text file, in bytes: 100 MiB, which is also what Elasticsearch
-/// takes as one request unless it is set otherwise.
+/// The longest record of a text file, in bytes: 100 MiB, which is also the default limit of
+/// Elasticsearch for one request (`http.max_content_length`).
 pub const LONGEST_RECORD: usize = 100 << 20;
 
-/// How a file is read.
+/// The options of reading a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadOptions {
-    /// The format; without it, the one that the name tells.
+    /// The format; without it, that of the extension.
     pub format: Option<FileFormat>,
-    /// How the file is compressed; without it, what its first bytes say, or else its name.
+    /// The compression; without it, that of the first bytes, or else of the extension.
     pub compression: Option<Compression>,
-    /// Rows of a piece, at most. Text formats keep to `piece_bytes` alone.
+    /// The maximum number of rows of a piece. Only `piece_bytes` applies to text formats.
     pub piece_rows: usize,
-    /// Bytes of a piece, about: of column data for Arrow IPC, of uncompressed text for CSV and
-    /// NDJSON; of Parquet a quarter of it by what its footer says, and no more than 2 MiB, as
-    /// values may turn out to be larger. A single row that is larger makes a larger piece.
-    /// Several times as much is in memory while a piece is made, and of Parquet a page and a
-    /// dictionary of every column that is read.
+    /// The approximate size of a piece in bytes: of column data for Arrow IPC, of uncompressed text for
+    /// CSV and NDJSON; for Parquet a quarter of it by the sizes in its footer, and no more than 2 MiB,
+    /// as values may turn out to be larger. A single larger row makes a larger piece. Several times as
+    /// much is in memory while a piece is made, and of Parquet a page and a dictionary of every column
+    /// that is read.
     pub piece_bytes: usize,
-    /// The columns that frames have; without it, all. Names that the file lacks are passed
-    /// over. Parquet leaves the others unread.
+    /// The columns that are read; without it, all. Names that the file lacks are ignored. In Parquet the
+    /// others stay unread.
     pub columns: Option<Vec<String>>,
 }
 

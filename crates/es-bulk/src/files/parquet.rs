@@ -15,11 +15,11 @@ use super::bridge::{Bridge, Parts, polars_schema};
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
-use super::reader::Format;
-use super::trouble::Trouble;
+use super::read_error::ReadError;
+use super::table_format::TableFormat;
 
-/// Bytes that are decoded at once, about, and rows, at most. Values may turn out to be larger than
-/// the footer lets expect, and some rows larger than others.
+/// The approximate number of bytes and the maximum number of rows that are decoded at once. Values may
+/// turn out to be larger than the footer suggests, and some rows larger than others.
 const STEP_BYTES: u64 = 2 << 20;
 const STEP_ROWS: u64 = 8192;
 
@@ -33,13 +33,13 @@ pub(crate) struct Reader {
     rows: u64,
     next: u64,
     batches: Option<ParquetRecordBatchReader>,
-    /// What was not handed out yet of the batch that was read last.
+    /// The rest of the batch that was read last.
     parts: Parts,
     bridge: Bridge,
 }
 
 impl Reader {
-    pub(crate) fn open(file: File, options: &ReadOptions) -> Result<Self, Trouble> {
+    pub(crate) fn open(file: File, options: &ReadOptions) -> Result<Self, ReadError> {
         let metadata = metadata(&file)?;
         let schema = polars_schema(metadata.schema())?;
         let columns = projection(metadata.schema(), options.columns.as_deref());
@@ -60,10 +60,10 @@ impl Reader {
     }
 
     /// Decodes from the next row on.
-    fn start(&self) -> Result<ParquetRecordBatchReader, Trouble> {
+    fn start(&self) -> Result<ParquetRecordBatchReader, ReadError> {
         let groups = self.metadata.metadata().row_groups();
         let (mut first, mut skipped) = (0, self.next);
-        // Whole row groups before that row are not touched.
+        // Whole row groups before that row are skipped.
         while let Some(rows) = groups.get(first).map(|group| u64::try_from(group.num_rows()).unwrap_or(0)) {
             if skipped < rows {
                 break;
@@ -83,7 +83,7 @@ impl Reader {
     }
 }
 
-impl Format for Reader {
+impl TableFormat for Reader {
     fn schema(&self) -> &SchemaRef {
         &self.schema
     }
@@ -96,16 +96,16 @@ impl Format for Reader {
         FilePlace { rows: self.next, bytes: None }
     }
 
-    fn seek(&mut self, place: FilePlace) -> Result<(), Trouble> {
+    fn seek(&mut self, place: FilePlace) -> Result<(), ReadError> {
         if place.rows > self.rows {
-            return Err(Trouble::Place(format!("it has {} rows, not {}", self.rows, place.rows)));
+            return Err(ReadError::Position(format!("it has {} rows, not {}", self.rows, place.rows)));
         }
         (self.next, self.batches) = (place.rows, None);
         self.parts.clear();
         Ok(())
     }
 
-    fn next_piece(&mut self) -> Result<Option<Piece>, Trouble> {
+    fn next_piece(&mut self) -> Result<Option<Piece>, ReadError> {
         if self.next >= self.rows {
             return Ok(None);
         }
@@ -115,18 +115,18 @@ impl Format for Reader {
         };
         self.parts.fill(&mut batches)?;
         let Some(batch) = self.parts.next() else {
-            return Err(Trouble::content(format!("it has fewer than the {} rows that it promises", self.rows)));
+            return Err(ReadError::content(format!("it has fewer rows than the {} in its footer", self.rows)));
         };
         let place = self.place();
         self.next += batch.num_rows() as u64;
         self.batches = Some(batches);
-        Ok(Some(Piece::without_gaps(self.bridge.frame(&batch)?, place)))
+        Ok(Some(Piece { frame: self.bridge.frame(&batch)?, place }))
     }
 }
 
-/// Reads the footer. Texts are read as plain texts, where the file asks for dictionaries
-/// or views: these would carry the texts of whole pages along with each row.
-fn metadata(file: &File) -> Result<ArrowReaderMetadata, Trouble> {
+/// Reads the footer. Texts are read as plain texts where the file asks for dictionaries or views, which
+/// would keep the texts of whole pages with each row.
+fn metadata(file: &File) -> Result<ArrowReaderMetadata, ReadError> {
     let found = ArrowReaderMetadata::load(file, ArrowReaderOptions::new())?;
     let schema = found.schema();
     let fields: Vec<FieldRef> = schema.fields().iter().map(plain_field).collect();
@@ -143,7 +143,7 @@ fn plain_field(field: &FieldRef) -> FieldRef {
     if plain == *field.data_type() {
         return field.clone();
     }
-    // The metadata of the field would make a categorical of it again.
+    // The metadata of the field would turn it into a categorical again.
     Arc::new(Field::new(field.name(), plain, field.is_nullable()))
 }
 
@@ -161,8 +161,7 @@ fn plain_type(of: &ArrowType) -> ArrowType {
     }
 }
 
-/// The places of the wanted columns. Without any, the first column, so that rows can be
-/// counted.
+/// The numbers of the wanted columns. Without any, the first column, so that rows can be counted.
 fn projection(schema: &ArrowSchema, wanted: Option<&[String]>) -> Vec<usize> {
     let is_wanted = |field: &FieldRef| wanted.is_none_or(|names| names.contains(field.name()));
     let mut columns: Vec<usize> =
@@ -173,8 +172,8 @@ fn projection(schema: &ArrowSchema, wanted: Option<&[String]>) -> Vec<usize> {
     columns
 }
 
-/// How many rows have so many bytes. The sizes in the footer are those of encoded values, the
-/// real ones are known only once they are read.
+/// The number of rows with this many bytes. The sizes in the footer are those of encoded values; the
+/// real sizes are known only after decoding.
 fn rows_of(metadata: &ParquetMetaData, mask: &ProjectionMask, bytes: u64) -> u64 {
     let row_bytes = metadata.row_groups().iter().map(|group| {
         let columns = group.columns().iter().enumerate().filter(|(leaf, _)| mask.leaf_included(*leaf));

@@ -1,4 +1,4 @@
-//! One file, read a piece at a time, whatever its format.
+//! A file of rows and columns, read a piece at a time, whatever its format.
 
 use std::fs::File;
 use std::io::{Read, Seek as _};
@@ -6,72 +6,63 @@ use std::path::{Path, PathBuf};
 
 use polars::prelude::SchemaRef;
 
+use super::byte_source::{ByteSource, open};
 use super::format::{Compression, FileFormat};
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
-use super::source::{Source, open};
-use super::trouble::Trouble;
-use super::{csv, ipc, ipc_stream, json_lines, parquet};
+use super::read_error::{ReadError, damaged, not_of_format, with_article};
+use super::table_format::TableFormat;
+use super::{csv, ipc, ipc_stream, parquet};
 use crate::error::{Error, ErrorKind};
 
-/// How a message of an Arrow IPC stream begins.
+/// The first bytes of a message of an Arrow IPC stream.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// What a format has to know.
-pub(crate) trait Format: Send {
-    fn schema(&self) -> &SchemaRef;
-    /// The number of rows, where the format says it without reading all.
-    fn rows(&self) -> Option<u64> {
-        None
-    }
-    fn place(&self) -> FilePlace;
-    fn seek(&mut self, place: FilePlace) -> Result<(), Trouble>;
-    fn next_piece(&mut self) -> Result<Option<Piece>, Trouble>;
-}
-
-/// A file that is read a piece at a time.
+/// A file of rows and columns that is read a piece at a time: Parquet, CSV or Arrow IPC. The lines of
+/// NDJSON are documents without columns; [`RawLines`](super::RawLines) reads them.
 pub struct FileReader {
     path: PathBuf,
-    inner: Box<dyn Format>,
+    inner: Box<dyn TableFormat>,
 }
 
 impl FileReader {
     /// Opens a file.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] when it cannot be opened, [`ErrorKind::Format`] when it is not of
-    /// its format.
+    /// [`ErrorKind::File`] when it cannot be opened, [`ErrorKind::Format`] when it does not follow its
+    /// format, or is NDJSON.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, Error> {
         let format = match options.format {
             Some(format) => format,
-            None => FileFormat::of_name(path)?,
+            None => FileFormat::required(path)?,
         };
+        refuse_ndjson(path, format)?;
         let mut file = open(path)?;
-        let format = told_apart(&mut file, format).map_err(|trouble| not_of_format(path, format, trouble))?;
-        check_compression(path, format, options.compression.unwrap_or(Compression::of_name(path)))?;
+        let format = which_ipc(&mut file, format).map_err(|error| not_of_format(path, format, error))?;
+        check_compression(path, format, options.compression.unwrap_or(Compression::of_path(path)))?;
         let opened = match format {
             FileFormat::Parquet => parquet::Reader::open(file, options).map(boxed),
             FileFormat::Ipc => ipc::Reader::open(file, options).map(boxed),
             FileFormat::Csv | FileFormat::Ndjson | FileFormat::IpcStream => {
-                opened(Source::of(file, path, options.compression), format, options)
+                open_stream(ByteSource::of(file, path, options.compression), format, options)
             }
         };
-        let inner = opened.map_err(|trouble| not_of_format(path, format, trouble))?;
+        let inner = opened.map_err(|error| not_of_format(path, format, error))?;
         Ok(Self { path: path.to_owned(), inner })
     }
 
-    /// Reads standard input. The first bytes tell whether it is compressed, unless the
-    /// options say so.
+    /// Reads standard input. Its compression is recognized by its first bytes, unless the options set
+    /// it.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] for a format that is not read from left to right, and when the
-    /// input is not of the format.
+    /// [`ErrorKind::Format`] for a format that is not read from start to end, for NDJSON, and when the
+    /// input does not follow the format.
     pub fn stdin(format: FileFormat, options: &ReadOptions) -> Result<Self, Error> {
         Self::from_reader("standard input", std::io::stdin(), format, options)
     }
 
-    /// Reads bytes that come from elsewhere; errors call them by `name`.
+    /// Reads bytes from elsewhere; errors call them by `name`.
     ///
     /// # Errors
     /// As [`Self::stdin`].
@@ -82,13 +73,14 @@ impl FileReader {
         options: &ReadOptions,
     ) -> Result<Self, Error> {
         let path = PathBuf::from(name);
+        refuse_ndjson(&path, format)?;
         if !format.is_stream() {
-            let message = format!("{name} cannot be {}: that is read from its end", with_article(format));
+            let message = format!("{name} cannot be {} file: that is read from its end", with_article(format));
             return Err(Error::of_file(ErrorKind::Format, &path, message)
                 .with_help("write it to a file, or send CSV, NDJSON or an Arrow IPC stream"));
         }
-        let source = Source::Once(Some(Box::new(bytes)), options.compression);
-        let inner = opened(source, format, options).map_err(|trouble| not_of_format(&path, format, trouble))?;
+        let source = ByteSource::Once(Some(Box::new(bytes)), options.compression);
+        let inner = open_stream(source, format, options).map_err(|error| not_of_format(&path, format, error))?;
         Ok(Self { path, inner })
     }
 
@@ -102,50 +94,49 @@ impl FileReader {
         self.inner.schema()
     }
 
-    /// The number of rows, where the format says it without reading all.
+    /// The number of rows, where the format has it without reading all.
     pub fn rows(&self) -> Option<u64> {
         self.inner.rows()
     }
 
-    /// Where the next piece begins.
+    /// The beginning of the next piece.
     pub fn place(&self) -> FilePlace {
         self.inner.place()
     }
 
-    /// Goes on reading at a place that a reader of the same file, with the same options,
-    /// told. That is quick for Parquet, Arrow IPC files and plain text; anything else is
-    /// read over. Compressed text is, too, but without being parsed.
+    /// Continues reading at a place that a reader of the same file returned. That is quick for Parquet,
+    /// Arrow IPC files and plain text; other files are read from their start. So is compressed text, but
+    /// without being parsed.
     ///
     /// # Errors
-    /// [`ErrorKind::File`] when the file has no such place, and for a place that lies behind
-    /// in an input that cannot be read again.
+    /// [`ErrorKind::File`] when the file has no such place, and for a place before the current one in an
+    /// input that cannot be read again.
     pub fn seek(&mut self, place: FilePlace) -> Result<(), Error> {
-        self.inner.seek(place).map_err(|trouble| self.failure(trouble))
+        self.inner.seek(place).map_err(|error| self.failure(error))
     }
 
     /// The next rows, or `None` at the end.
     ///
-    /// A piece has at most [`ReadOptions::piece_rows`] rows and about
-    /// [`ReadOptions::piece_bytes`]. Parquet is decoded a few pages at a time, however large
-    /// its row groups are; of Arrow IPC a whole record batch is in memory. What has come of a
-    /// pipe does not wait for more than a quarter of a second, and while nothing comes, a piece
-    /// without rows is handed out as often; its first piece may take three seconds, as columns
-    /// and their types are told by it.
+    /// A piece has at most [`ReadOptions::piece_rows`] rows and about [`ReadOptions::piece_bytes`].
+    /// Parquet is decoded a few pages at a time, however large its row groups are; of Arrow IPC a whole
+    /// record batch is in memory. What came of a pipe is returned within a quarter of a second, and
+    /// while nothing comes, a piece without rows is returned as often; the first piece may take three
+    /// seconds, as it settles the columns and their types.
     ///
     /// # Errors
     /// [`ErrorKind::Format`] when the rest of the file is damaged, [`ErrorKind::File`] when
-    /// it cannot be read. All whole rows before that were handed out.
+    /// it cannot be read. All whole rows before that were returned.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, Error> {
-        self.inner.next_piece().map_err(|trouble| self.failure(trouble))
+        self.inner.next_piece().map_err(|error| self.failure(error))
     }
 
-    fn failure(&self, trouble: Trouble) -> Error {
-        damaged(&self.path, self.place(), trouble)
+    fn failure(&self, error: ReadError) -> Error {
+        damaged(&self.path, self.place(), error)
     }
 }
 
-/// Files of both Arrow IPC formats have the same names; the file format begins with its own.
-fn told_apart(file: &mut File, format: FileFormat) -> Result<FileFormat, Trouble> {
+/// Finds out which of the Arrow IPC formats a file has, as both have the same extensions.
+fn which_ipc(file: &mut File, format: FileFormat) -> Result<FileFormat, ReadError> {
     if format != FileFormat::Ipc {
         return Ok(format);
     }
@@ -155,66 +146,39 @@ fn told_apart(file: &mut File, format: FileFormat) -> Result<FileFormat, Trouble
     Ok(if start == CONTINUATION { FileFormat::IpcStream } else { FileFormat::Ipc })
 }
 
-fn boxed(format: impl Format + 'static) -> Box<dyn Format> {
+fn boxed(format: impl TableFormat + 'static) -> Box<dyn TableFormat> {
     Box::new(format)
 }
 
-fn opened(source: Source, format: FileFormat, options: &ReadOptions) -> Result<Box<dyn Format>, Trouble> {
+fn open_stream(
+    source: ByteSource,
+    format: FileFormat,
+    options: &ReadOptions,
+) -> Result<Box<dyn TableFormat>, ReadError> {
     match format {
         FileFormat::Csv => csv::Reader::open(source, options).map(boxed),
-        FileFormat::Ndjson => json_lines::Reader::open(source, options).map(boxed),
         FileFormat::IpcStream => ipc_stream::Reader::open(source, options).map(boxed),
-        FileFormat::Parquet | FileFormat::Ipc => Err(Trouble::content("it cannot be read from left to right")),
+        FileFormat::Ndjson | FileFormat::Parquet | FileFormat::Ipc => {
+            Err(ReadError::content("it cannot be read as a stream of rows"))
+        }
     }
+}
+
+/// Refuses lines of JSON, whose columns would have to be guessed from some of them.
+fn refuse_ndjson(path: &Path, format: FileFormat) -> Result<(), Error> {
+    if format != FileFormat::Ndjson {
+        return Ok(());
+    }
+    let message = format!("{} is NDJSON, whose lines are documents without columns", path.display());
+    Err(Error::of_file(ErrorKind::Format, path, message)
+        .with_help("load it with `files::batches` or `load_files`, or read it with `RawLines`"))
 }
 
 fn check_compression(path: &Path, format: FileFormat, compression: Compression) -> Result<(), Error> {
     if format.is_stream() || compression == Compression::None {
         return Ok(());
     }
-    let message = format!("{} is {} that is compressed as a whole", path.display(), with_article(format));
+    let message = format!("{} is {} file that is compressed as a whole", path.display(), with_article(format));
     Err(Error::of_file(ErrorKind::Format, path, message)
         .with_help("decompress it first: the format compresses its columns itself"))
-}
-
-/// The failure to read on after a place.
-pub(crate) fn damaged(path: &Path, place: FilePlace, trouble: Trouble) -> Error {
-    let read = match place.bytes {
-        Some(bytes) => format!("{} rows and {bytes} bytes of text", place.rows),
-        None => format!("{} rows", place.rows),
-    };
-    let (kind, what) = match &trouble {
-        Trouble::Content { .. } => (ErrorKind::Format, format!("is damaged: {trouble}, after {read}")),
-        Trouble::Read(_) => (ErrorKind::File, format!("cannot be read: {trouble}, after {read}")),
-        Trouble::Place(_) => (ErrorKind::File, format!("cannot be read from there: {trouble}")),
-    };
-    let error = Error::of_file(kind, path, format!("{} {what}", path.display()));
-    match trouble {
-        Trouble::Read(source) => error.with_source(source),
-        Trouble::Content { source: Some(source), .. } => error.with_source(source),
-        Trouble::Content { source: None, .. } => error,
-        Trouble::Place(_) => error.with_help("the file has changed; load it from its start"),
-    }
-}
-
-/// The failure to make out anything at all.
-pub(crate) fn not_of_format(path: &Path, format: FileFormat, trouble: Trouble) -> Error {
-    if matches!(trouble, Trouble::Read(_)) {
-        return damaged(path, FilePlace::default(), trouble);
-    }
-    let message = format!("{} is not {} file: {trouble}", path.display(), with_article(format));
-    let error = Error::of_file(ErrorKind::Format, path, message)
-        .with_help("check the file, or set `format` if its name does not tell what it is");
-    match trouble {
-        Trouble::Content { source: Some(source), .. } => error.with_source(source),
-        _ => error,
-    }
-}
-
-fn with_article(format: FileFormat) -> String {
-    let article = match format {
-        FileFormat::Ipc | FileFormat::IpcStream | FileFormat::Ndjson => "an",
-        FileFormat::Parquet | FileFormat::Csv => "a",
-    };
-    format!("{article} {format}")
 }

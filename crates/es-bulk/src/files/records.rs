@@ -4,28 +4,27 @@ use std::time::Duration;
 
 use super::input::{Added, Input};
 use super::options::LONGEST_RECORD;
-use super::trouble::Trouble;
+use super::read_error::ReadError;
 
 /// The UTF-8 byte order mark, which some programs put before a text.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// Pieces are never smaller or larger than these, whatever is asked for: enough to see a
-/// byte order mark, and 1 GiB.
+/// The smallest and the largest piece, whatever the options: enough for a byte order mark, and 1 GiB.
 const SMALLEST_PIECE: usize = 4;
 const LARGEST_PIECE: usize = 1 << 30;
 
-/// How long a pipe is waited for before what has come of it is handed out.
+/// The longest wait for a pipe before the records that have come are returned.
 pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
-/// The same for its beginning, from its first byte on: columns and their types are told by it.
+/// The same for its beginning, counted from its first byte: it settles the columns and their types.
 const PATIENCE_FOR_BEGINNING: Duration = Duration::from_secs(3);
 
-/// Where records may end.
+/// The line breaks at which records end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Quoting {
-    /// At every line break.
+    /// Every line break.
     None,
-    /// At line breaks outside of double quotes.
+    /// Line breaks outside double quotes.
     DoubleQuotes,
 }
 
@@ -33,7 +32,7 @@ pub(crate) enum Quoting {
 #[derive(Debug, Default)]
 pub(crate) struct Chunk {
     pub(crate) text: Vec<u8>,
-    /// How many bytes of text come before it.
+    /// The number of bytes of text before it.
     pub(crate) offset: u64,
 }
 
@@ -42,28 +41,28 @@ pub(crate) struct Records {
     input: Input,
     quoting: Quoting,
     piece_bytes: usize,
-    /// What was read and not handed out.
+    /// The text that was read and not returned.
     rest: Vec<u8>,
-    /// Where `rest` begins in the text.
+    /// The beginning of `rest` in the text.
     offset: u64,
     scan: Scan,
-    /// Whether anything was handed out.
+    /// True once anything was returned.
     has_begun: bool,
     is_silent: bool,
     ended: bool,
-    failed: Option<Trouble>,
+    failed: Option<ReadError>,
 }
 
-/// How far `rest` was looked through for the ends of records.
+/// The search of `rest` for the ends of records.
 #[derive(Default)]
 struct Scan {
-    looked: usize,
+    searched: usize,
     quoted: bool,
     end: usize,
 }
 
 impl Records {
-    /// Reads from an offset on, at which the input already stands.
+    /// Reads an input that begins at an offset.
     pub(crate) fn new(input: Input, offset: u64, quoting: Quoting, piece_bytes: usize) -> Self {
         Self {
             input,
@@ -79,13 +78,12 @@ impl Records {
         }
     }
 
-    /// The next piece, or `None` at the end. When reading fails, the whole records before
-    /// that come first, and the failure at the next call. Where a pipe has nothing to say for a
-    /// while, that is a piece of nothing.
-    pub(crate) fn next(&mut self) -> Result<Option<Chunk>, Trouble> {
-        if let Some(trouble) = self.failed.take() {
+    /// The next piece, or `None` at the end. When reading fails, the whole records before the failure come
+    /// first, and the failure at the next call. While a pipe is silent, the piece is empty.
+    pub(crate) fn next(&mut self) -> Result<Option<Chunk>, ReadError> {
+        if let Some(error) = self.failed.take() {
             self.end_with_nothing();
-            return Err(trouble);
+            return Err(error);
         }
         while !self.ended {
             self.read_more();
@@ -100,7 +98,7 @@ impl Records {
             }
             if self.rest.len() > LONGEST_RECORD {
                 self.end_with_nothing();
-                return Err(Trouble::content(format!("one record is longer than {} MiB", LONGEST_RECORD >> 20)));
+                return Err(ReadError::content(format!("one record is longer than {} MiB", LONGEST_RECORD >> 20)));
             }
             if self.is_silent {
                 return Ok(Some(Chunk { text: Vec::new(), offset: self.offset }));
@@ -111,7 +109,7 @@ impl Records {
                 return Ok(Some(self.take(self.scan.end)));
             }
             self.end_with_nothing();
-            return Err(Trouble::content("it ends inside of a quoted value"));
+            return Err(ReadError::content("it ends inside a quoted value"));
         }
         let left = self.rest.len();
         Ok((left > 0).then(|| self.take(left)))
@@ -125,12 +123,12 @@ impl Records {
         let patience = if self.has_begun { PATIENCE } else { PATIENCE_FOR_BEGINNING };
         let added = self.input.add_to(&mut self.rest, wanted, patience);
         (self.ended, self.is_silent) = (matches!(added, Ok(Added::ToTheEnd)), matches!(added, Ok(Added::UntilSilence)));
-        self.failed = added.err().map(Trouble::from);
+        self.failed = added.err().map(ReadError::from);
         if !self.has_begun && self.offset == 0 && self.rest.starts_with(BYTE_ORDER_MARK) {
             self.rest.drain(..BYTE_ORDER_MARK.len());
             self.offset = BYTE_ORDER_MARK.len() as u64;
         }
-        self.scan.go_on(&self.rest, self.quoting);
+        self.scan.continue_to(&self.rest, self.quoting);
     }
 
     fn take(&mut self, end: usize) -> Chunk {
@@ -139,9 +137,9 @@ impl Records {
         let offset = self.offset;
         self.offset += text.len() as u64;
         self.has_begun = true;
-        // What follows the last end is looked at again: it is at most one record.
+        // The text after the last end is searched again: it is at most one record.
         self.scan = Scan::default();
-        self.scan.go_on(&self.rest, self.quoting);
+        self.scan.continue_to(&self.rest, self.quoting);
         Chunk { text, offset }
     }
 
@@ -153,38 +151,38 @@ impl Records {
 }
 
 impl Scan {
-    fn go_on(&mut self, text: &[u8], quoting: Quoting) {
-        let new = &text[self.looked..];
+    fn continue_to(&mut self, text: &[u8], quoting: Quoting) {
+        let new = &text[self.searched..];
         match quoting {
             Quoting::None => {
                 if let Some(at) = memchr::memrchr(b'\n', new) {
-                    self.end = self.looked + at + 1;
+                    self.end = self.searched + at + 1;
                 }
             }
             Quoting::DoubleQuotes => {
-                // A doubled quote inside a quoted value leaves it and enters it again, so
-                // counting quotes is enough.
+                // A doubled quote inside a quoted value leaves it and enters it again, so counting
+                // quotes is enough.
                 for at in memchr::memchr2_iter(b'"', b'\n', new) {
                     match new[at] {
                         b'"' => self.quoted = !self.quoted,
-                        _ if !self.quoted => self.end = self.looked + at + 1,
+                        _ if !self.quoted => self.end = self.searched + at + 1,
                         _ => {}
                     }
                 }
             }
         }
-        self.looked = text.len();
+        self.searched = text.len();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::files::source::Bytes;
+    use crate::files::byte_source::Bytes;
     use std::io::{self, Cursor, Read};
 
     #[test]
-    fn records_end_at_line_breaks_outside_of_quotes() {
+    fn records_end_at_line_breaks_outside_quotes() {
         let table: [(&[u8], Quoting, usize); 5] = [
             (b"a\nb", Quoting::None, 2),
             (b"ab", Quoting::None, 0),
@@ -196,7 +194,7 @@ mod tests {
             for step in 1..=text.len() {
                 let mut scan = Scan::default();
                 for end in (step..text.len()).step_by(step).chain([text.len()]) {
-                    scan.go_on(&text[..end], quoting);
+                    scan.continue_to(&text[..end], quoting);
                 }
                 assert_eq!(scan.end, expected, "{} by {step}", String::from_utf8_lossy(text));
             }
@@ -210,9 +208,9 @@ mod tests {
             match records.next() {
                 Ok(Some(chunk)) => found.push(chunk),
                 Ok(None) => return (found, None),
-                Err(trouble) => {
+                Err(error) => {
                     assert!(records.next().unwrap().is_none(), "a failure is the end");
-                    return (found, Some(trouble.to_string()));
+                    return (found, Some(error.to_string()));
                 }
             }
         }
@@ -222,8 +220,8 @@ mod tests {
     fn pieces_of_any_size_are_the_text() {
         for text in ["a\nbb\n\nccc\nd", "a\n", "", "long without an end", "\u{feff}a\nb\n"] {
             for piece in 1..text.len() + 2 {
-                let (found, trouble) = chunks(Box::new(Cursor::new(text.as_bytes().to_vec())), piece);
-                assert_eq!(trouble, None);
+                let (found, error) = chunks(Box::new(Cursor::new(text.as_bytes().to_vec())), piece);
+                assert_eq!(error, None);
                 let bare = text.trim_start_matches('\u{feff}');
                 let mut offset = (text.len() - bare.len()) as u64;
                 for chunk in &found {
@@ -248,18 +246,18 @@ mod tests {
     }
 
     #[test]
-    fn whole_records_before_a_failure_are_handed_out() {
+    fn whole_records_before_a_failure_are_returned() {
         for piece in [1, 3, 5, 100] {
-            let (found, trouble) = chunks(Box::new(Cursor::new(b"aa\nb\ncut").chain(Breaks)), piece);
+            let (found, error) = chunks(Box::new(Cursor::new(b"aa\nb\ncut").chain(Breaks)), piece);
             let whole: Vec<u8> = found.into_iter().flat_map(|chunk| chunk.text).collect();
             assert_eq!(whole, b"aa\nb\n", "{piece}");
-            assert_eq!(trouble.as_deref(), Some("broken pipe of the test"));
+            assert_eq!(error.as_deref(), Some("broken pipe of the test"));
         }
     }
     #[test]
-    fn a_record_without_an_end_is_no_reason_to_read_for_ever() {
-        let (found, trouble) = chunks(Box::new(Cursor::new(b"a\n").chain(io::repeat(b'x'))), 8 << 20);
+    fn a_record_without_an_end_is_limited() {
+        let (found, error) = chunks(Box::new(Cursor::new(b"a\n").chain(io::repeat(b'x'))), 8 << 20);
         assert_eq!(found.into_iter().flat_map(|chunk| chunk.text).collect::<Vec<_>>(), b"a\n");
-        assert_eq!(trouble.as_deref(), Some("one record is longer than 100 MiB"));
+        assert_eq!(error.as_deref(), Some("one record is longer than 100 MiB"));
     }
 }

@@ -1,26 +1,26 @@
-//! Lines that are no documents.
+//! Lines that are not documents.
 
-/// Of the text of a refused line, as many bytes are kept at most: 16 KiB.
+/// The number of bytes that are kept of the text of a refused line: 16 KiB.
 pub const LONGEST_REFUSED_TEXT: usize = 16 << 10;
 
-/// A line that was refused, while those around it live.
+/// A line that is not a document, while those around it are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefusedLine {
     /// The number of the line in its file, counted from 1.
     pub row: u64,
-    /// Where the line begins: bytes of the uncompressed text before it.
+    /// The number of bytes of the uncompressed text before the line.
     pub offset: Option<u64>,
-    /// The line without its line break, cut at [`LONGEST_REFUSED_TEXT`]. What is no UTF-8
-    /// in it is replaced.
+    /// The line without its line break, cut at [`LONGEST_REFUSED_TEXT`]. Bytes that are not UTF-8 are
+    /// replaced.
     pub text: String,
-    /// Why it is no document.
+    /// The reason.
     pub reason: String,
 }
 
 impl RefusedLine {
     pub(crate) fn new(row: u64, offset: u64, line: &[u8], reason: impl Into<String>) -> Self {
         let kept = &line[..line.len().min(LONGEST_REFUSED_TEXT)];
-        // A character that was cut in two is left out, not replaced.
+        // A character that is cut in two is left out, not replaced.
         let kept = match std::str::from_utf8(kept) {
             Err(error) if error.error_len().is_none() && kept.len() < line.len() => &kept[..error.valid_up_to()],
             _ => kept,

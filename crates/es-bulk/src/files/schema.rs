@@ -1,4 +1,4 @@
-//! Whether files go together.
+//! The check that files can be read as one table.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use polars::prelude::Schema;
 
 use crate::error::{Error, ErrorKind};
 
-/// Whether two files can be read as one: the same columns of the same types.
+/// Checks that two files can be read as one table: the same columns of the same types.
 ///
 /// # Errors
 /// [`ErrorKind::Format`] names the first column that differs.
@@ -16,7 +16,7 @@ pub fn same_schema(first: (&Path, &Schema), second: (&Path, &Schema)) -> Result<
     let differs = |what: String| {
         let message = format!("{} and {} differ: {what}", first_path.display(), second_path.display());
         Error::of_file(ErrorKind::Format, second_path, message)
-            .with_help("files of one asset need the same columns of the same types")
+            .with_help("files that are loaded together need the same columns of the same types")
     };
     for (name, dtype) in first.iter() {
         match second.get(name) {

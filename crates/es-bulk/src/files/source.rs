@@ -1,127 +1,280 @@
-//! The bytes of a file or of standard input, decompressed on the way.
+//! Files or standard input, opened and checked before anything is read of them: their format,
+//! columns, rows and identities.
 
-use std::fs::File;
-use std::io::{self, BufReader, Cursor, Read, Seek as _, SeekFrom};
+use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
-use flate2::bufread::MultiGzDecoder;
+use polars::prelude::{DataFrame, SchemaRef};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::format::Compression;
-use super::input::{Input, Pipe};
-use super::trouble::Trouble;
+use super::block::Reader;
+use super::expand::expand;
+use super::format::FileFormat;
+use super::identity::FileIdentity;
+use super::options::ReadOptions;
+use super::piece::Piece;
+use super::raw_lines::{RawLines, RawOptions};
+use super::reader::FileReader;
+use super::schema::same_schema;
 use crate::error::{Error, ErrorKind};
 
-/// Bytes that are read from left to right.
-pub(crate) type Bytes = Box<dyn Read + Send>;
+/// Files to read, as options name them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FileSource {
+    /// The path of a file, or a pattern with `*`, `?` and `**`, from the folder of the pipeline file.
+    #[schemars(extend("format" = "text"))]
+    pub path: String,
+    /// The format; without it, the one that the file's name ends in.
+    pub format: Option<FileFormat>,
+}
 
-/// Where bytes come from.
-pub(crate) enum Source {
-    /// A file, which can be read again from any place.
-    File { path: PathBuf, compression: Option<Compression> },
-    /// Bytes that come once.
-    Once(Option<Bytes>, Option<Compression>),
+/// The origin of rows: files, or standard input.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileInput {
+    /// Files, read in this order.
+    Files(Vec<PathBuf>),
+    /// Standard input, of the format that [`ReadOptions::format`] names.
+    StandardInput,
+}
+
+impl FileInput {
+    /// The files that paths, folders and patterns stand for, see [`expand`]; standard input for a
+    /// single `-`. Blocks.
+    ///
+    /// # Errors
+    /// As [`expand`], and [`ErrorKind::File`] for `-` beside other names.
+    pub fn expand<T: AsRef<str>>(patterns: &[T]) -> Result<Self, Error> {
+        match patterns {
+            [one] if one.as_ref() == "-" => Ok(Self::StandardInput),
+            several if several.iter().any(|name| name.as_ref() == "-") => {
+                Err(Error::new(ErrorKind::File, "standard input cannot be loaded together with files")
+                    .with_help("load them one after the other"))
+            }
+            files => Ok(Self::Files(expand(files)?)),
+        }
+    }
+
+    /// The names in messages.
+    pub fn names(&self) -> Vec<String> {
+        match self {
+            Self::Files(paths) => paths.iter().map(|path| path.display().to_string()).collect(),
+            Self::StandardInput => vec!["standard input".to_owned()],
+        }
+    }
+}
+
+impl From<Vec<PathBuf>> for FileInput {
+    fn from(paths: Vec<PathBuf>) -> Self {
+        Self::Files(paths)
+    }
+}
+
+impl From<PathBuf> for FileInput {
+    fn from(path: PathBuf) -> Self {
+        Self::Files(vec![path])
+    }
+}
+
+impl From<&Path> for FileInput {
+    fn from(path: &Path) -> Self {
+        path.to_owned().into()
+    }
+}
+
+/// Files, or standard input, that were opened and fit together.
+pub struct Source {
+    input: FileInput,
+    format: FileFormat,
+    read: ReadOptions,
+    schema: Option<SchemaRef>,
+    rows: Option<u64>,
+    identities: Vec<FileIdentity>,
+    sample: Option<DataFrame>,
+    /// An input that cannot be opened again, until it is read.
+    once: Mutex<Option<(Reader, Option<Piece>)>>,
 }
 
 impl Source {
-    /// An open file. A pipe that has a path comes once, all the same.
-    pub(crate) fn of(file: File, path: &Path, compression: Option<Compression>) -> Self {
-        if file.metadata().is_ok_and(|metadata| metadata.is_file()) {
-            Self::File { path: path.to_owned(), compression }
+    /// Opens all files, or the beginning of standard input. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::File`] when a file is missing, [`ErrorKind::Format`] when one does not follow its
+    /// format, when the format is not known, and when files have different formats or columns.
+    pub fn open(input: impl Into<FileInput>, read: &ReadOptions) -> Result<Self, Error> {
+        match input.into() {
+            FileInput::Files(paths) => Self::files(paths, read),
+            FileInput::StandardInput => {
+                let format = read.format.ok_or_else(|| {
+                    Error::new(ErrorKind::Format, "the format of standard input is not known")
+                        .with_help("set it to csv, ndjson or ipc_stream")
+                })?;
+                Self::from_reader("standard input", std::io::stdin(), format, read)
+            }
+        }
+    }
+
+    /// Takes bytes from elsewhere, which come once; errors call them by `name`. Blocks until their
+    /// beginning was read.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Format`] for a format that is not read from start to end, and when the bytes do not
+    /// follow it.
+    pub fn from_reader(
+        name: &str,
+        bytes: impl Read + Send + 'static,
+        format: FileFormat,
+        read: &ReadOptions,
+    ) -> Result<Self, Error> {
+        let read = ReadOptions { format: Some(format), ..read.clone() };
+        let (schema, sample, once) = if format == FileFormat::Ndjson {
+            let options = RawOptions { read: read.clone(), ..RawOptions::default() };
+            (None, None, (Reader::Lines(Box::new(RawLines::from_reader(name, bytes, &options)?)), None))
         } else {
-            Self::Once(Some(Box::new(file)), compression)
-        }
-    }
-
-    /// Whether [`Self::open_at`] works more than once.
-    pub(crate) fn can_return(&self) -> bool {
-        matches!(self, Self::File { .. })
-    }
-
-    /// The uncompressed bytes from an offset on.
-    pub(crate) fn open_at(&mut self, offset: u64) -> Result<Input, Trouble> {
-        let (bytes, compression) = match self {
-            Self::File { path, compression } => {
-                let mut file = File::open(&*path)?;
-                let mut start = [0; 4];
-                let read = read_start(&mut file, &mut start)?;
-                let named = if read == 0 { Compression::None } else { Compression::of_name(path) };
-                let compression = compression.or(Compression::of_magic(&start[..read])).unwrap_or(named);
-                if compression == Compression::None {
-                    if file.metadata()?.len() < offset {
-                        return Err(too_short(offset));
-                    }
-                    file.seek(SeekFrom::Start(offset))?;
-                    return Ok(Input::File(Box::new(file)));
-                }
-                (with_start(start, read, Box::new(file)), compression)
-            }
-            Self::Once(bytes, compression) => {
-                let mut bytes = bytes.take().ok_or_else(|| Trouble::Place("the input cannot be read again".into()))?;
-                let mut start = [0; 4];
-                let read = read_start(&mut bytes, &mut start)?;
-                let compression = compression.or(Compression::of_magic(&start[..read])).unwrap_or(Compression::None);
-                (with_start(start, read, bytes), compression)
-            }
+            let mut reader = FileReader::from_reader(name, bytes, format, &read)?;
+            let first = reader.next_piece()?;
+            let sample = first.as_ref().map(|piece| piece.frame.clone());
+            (Some(reader.schema().clone()), sample, (Reader::Rows(Box::new(reader)), first))
         };
-        let mut bytes = decompressed(bytes, compression)?;
-        let passed = io::copy(&mut bytes.by_ref().take(offset), &mut io::sink())?;
-        if passed < offset {
-            return Err(too_short(offset));
+        let input = FileInput::StandardInput;
+        let once = Mutex::new(Some(once));
+        Ok(Self { input, format, read, schema, rows: None, identities: Vec::new(), sample, once })
+    }
+
+    fn files(paths: Vec<PathBuf>, read: &ReadOptions) -> Result<Self, Error> {
+        let format = one_format(&paths, read.format)?;
+        let read = ReadOptions { format: Some(format), ..read.clone() };
+        let identities = paths.iter().map(|path| FileIdentity::of(path, path.to_string_lossy()));
+        let identities = identities.collect::<Result<_, _>>()?;
+        let (mut schema, mut rows) = (None, None);
+        if format == FileFormat::Ndjson {
+            let options = RawOptions { read: read.clone(), ..RawOptions::default() };
+            for path in &paths {
+                RawLines::open(path, &options)?;
+            }
+        } else {
+            let mut first: Option<FileReader> = None;
+            rows = Some(0);
+            for path in &paths {
+                let reader = FileReader::open(path, &read)?;
+                rows = rows.zip(reader.rows()).map(|(sum, rows)| sum + rows);
+                match &first {
+                    Some(first) => same_schema((first.path(), first.schema()), (path, reader.schema()))?,
+                    None => first = Some(reader),
+                }
+            }
+            schema = first.map(|first| first.schema().clone());
         }
-        Ok(match self {
-            Self::File { .. } => Input::File(bytes),
-            Self::Once(..) => Input::Pipe(Pipe::start(bytes)?),
+        let (input, once) = (FileInput::Files(paths), Mutex::default());
+        Ok(Self { input, format, read, schema, rows, identities, sample: None, once })
+    }
+
+    /// The files, or standard input.
+    pub fn input(&self) -> &FileInput {
+        &self.input
+    }
+
+    /// The format that all files have.
+    pub fn format(&self) -> FileFormat {
+        self.format
+    }
+
+    /// The columns and their types; `None` for NDJSON, which has none.
+    pub fn schema(&self) -> Option<&SchemaRef> {
+        self.schema.as_ref()
+    }
+
+    /// The number of rows of all files, where the format has it without reading them.
+    pub fn rows(&self) -> Option<u64> {
+        self.rows
+    }
+
+    /// The identities of the files under their paths; none for standard input.
+    pub fn identities(&self) -> &[FileIdentity] {
+        &self.identities
+    }
+
+    /// Names the files in [`Self::identities`] otherwise, such as by their paths within a folder.
+    #[must_use]
+    pub fn with_names(mut self, name: impl Fn(&Path) -> String) -> Self {
+        for identity in &mut self.identities {
+            identity.path = name(Path::new(&identity.path));
+        }
+        self
+    }
+
+    /// The first rows, with all columns; `None` for NDJSON, and where there are none. Blocks.
+    pub(crate) fn sample_rows(&self) -> Result<Option<DataFrame>, Error> {
+        if self.format == FileFormat::Ndjson || self.sample.is_some() {
+            return Ok(self.sample.clone());
+        }
+        for path in self.paths() {
+            let read = ReadOptions { columns: None, ..self.read.clone() };
+            if let Some(piece) = FileReader::open(path, &read)?.next_piece()? {
+                return Ok(Some(piece.frame));
+            }
+        }
+        Ok(None)
+    }
+
+    /// The documents of the first lines; none for tables. Blocks.
+    pub(crate) fn sample_documents(&self) -> Result<Vec<Value>, Error> {
+        if self.format != FileFormat::Ndjson {
+            return Ok(Vec::new());
+        }
+        if let Some((Reader::Lines(lines), _)) = &*self.once.lock().unwrap_or_else(PoisonError::into_inner) {
+            return Ok(lines.sample());
+        }
+        match self.paths().first() {
+            Some(path) => {
+                let options = RawOptions { read: self.read.clone(), ..RawOptions::default() };
+                Ok(RawLines::open(path, &options)?.sample())
+            }
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// The files; none for standard input.
+    pub(crate) fn paths(&self) -> &[PathBuf] {
+        match &self.input {
+            FileInput::Files(paths) => paths,
+            FileInput::StandardInput => &[],
+        }
+    }
+
+    pub(crate) fn read_options(&self) -> &ReadOptions {
+        &self.read
+    }
+
+    /// An input that can only be read once, with the piece that was read of it already.
+    pub(crate) fn take_once(&self) -> Result<(Reader, Option<Piece>), Error> {
+        self.once.lock().unwrap_or_else(PoisonError::into_inner).take().ok_or_else(|| {
+            Error::new(ErrorKind::Input, "standard input was read already and cannot be read again")
+                .with_help("write it to a file, and load that")
         })
     }
 }
 
-fn decompressed(bytes: Bytes, compression: Compression) -> Result<Bytes, Trouble> {
-    Ok(match compression {
-        Compression::None => bytes,
-        Compression::Gzip => Box::new(MultiGzDecoder::new(BufReader::with_capacity(64 << 10, bytes))),
-        Compression::Zstd => Box::new(zstd::Decoder::new(bytes)?),
-    })
-}
-
-fn too_short(offset: u64) -> Trouble {
-    Trouble::Place(format!("it has fewer than the {offset} bytes that were read before"))
-}
-
-/// Puts the bytes that were looked at before the rest again.
-fn with_start(start: [u8; 4], read: usize, rest: Bytes) -> Bytes {
-    Box::new(Cursor::new(start).take(read as u64).chain(rest))
-}
-
-/// Reads until the buffer is full or the input ends, and says how much it is.
-fn read_start(bytes: &mut impl Read, start: &mut [u8]) -> io::Result<usize> {
-    let mut read = 0;
-    while read < start.len() {
-        match bytes.read(&mut start[read..]) {
-            Ok(0) => break,
-            Ok(more) => read += more,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+/// The format of all files.
+fn one_format(paths: &[PathBuf], format: Option<FileFormat>) -> Result<FileFormat, Error> {
+    if paths.is_empty() {
+        return Err(Error::new(ErrorKind::File, "there is no file to load").with_help("name at least one file"));
+    }
+    if let Some(format) = format {
+        return Ok(format);
+    }
+    let first = FileFormat::required(&paths[0])?;
+    for path in &paths[1..] {
+        let format = FileFormat::required(path)?;
+        if format != first {
+            let (one, other) = (paths[0].display(), path.display());
+            let titles = (first.title(), format.title());
+            let message = format!("{one} and {other} have different formats: {} and {}", titles.0, titles.1);
+            return Err(Error::of_file(ErrorKind::Format, path, message).with_help("load them one after the other"));
         }
     }
-    Ok(read)
-}
-
-/// Opens a file, or says why that cannot be.
-pub(crate) fn open(path: &Path) -> Result<File, Error> {
-    let failed = |source: io::Error| {
-        let help = match source.kind() {
-            io::ErrorKind::NotFound => "paths are relative to the folder of the pipeline file",
-            io::ErrorKind::PermissionDenied => "check who may read the file",
-            _ => "check the path",
-        };
-        Error::of_file(ErrorKind::File, path, format!("{} cannot be opened: {source}", path.display()))
-            .with_help(help)
-            .with_source(source)
-    };
-    let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.is_dir() {
-        return Err(Error::of_file(ErrorKind::File, path, format!("{} is a folder", path.display()))
-            .with_help("name the files in it, for instance with *.parquet"));
-    }
-    Ok(file)
+    Ok(first)
 }

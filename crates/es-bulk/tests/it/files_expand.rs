@@ -11,7 +11,7 @@ fn touch(path: &Path) {
 }
 
 #[test]
-fn patterns_and_folders_are_files() {
+fn patterns_and_folders_stand_for_files() {
     let folder = tempfile::tempdir().unwrap();
     for name in
         ["b.csv", "a.csv", "c.ndjson.gz", "notes.txt", ".hidden.csv", "sub/d.parquet", "sub.csv/e.csv", "x[1].csv"]
@@ -41,7 +41,7 @@ fn patterns_and_folders_are_files() {
 }
 
 #[test]
-fn what_matches_nothing_is_told_with_a_near_name() {
+fn names_without_a_match_are_errors_with_a_near_name() {
     let folder = tempfile::tempdir().unwrap();
     touch(&folder.path().join("flights.csv"));
     std::fs::create_dir(folder.path().join("empty")).unwrap();
@@ -52,13 +52,13 @@ fn what_matches_nothing_is_told_with_a_near_name() {
         ("none/a", "there is no file `P/none/a`", "check the path; patterns can have `*`, `?`, `[…]` and `**`"),
         (
             "empty",
-            "P/empty holds no file of a known format",
-            "name the files, for instance with *.json, and say their format",
+            "P/empty has no file of a known format",
+            "name the files, for instance as *.json, and set their format",
         ),
         (
             "a***",
-            "`P/a***` is no pattern: wildcards are either regular `*` or recursive `**`",
-            "write `[*]` for a `*` that is meant as such",
+            "`P/a***` is not a valid pattern: wildcards are either regular `*` or recursive `**`",
+            "write `[*]` for a literal `*`",
         ),
     ];
     for (name, message, help) in table {
@@ -71,7 +71,7 @@ fn what_matches_nothing_is_told_with_a_near_name() {
 }
 
 #[test]
-fn a_file_that_was_written_to_is_another() {
+fn a_file_that_was_written_to_has_another_identity() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.csv");
     touch(&path);

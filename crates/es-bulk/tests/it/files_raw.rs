@@ -4,13 +4,14 @@ use std::io::Cursor;
 
 use es_bulk::ErrorKind;
 use es_bulk::files::{RawLines, RawOptions, ReadOptions};
-use polars::prelude::DataType;
 use proptest::prelude::{prop, prop_assert, prop_assert_eq, proptest};
+use serde_json::json;
 
 fn options(id: &[&str], routing: Option<&str>, piece_bytes: usize) -> RawOptions {
     RawOptions {
         id: id.iter().copied().map(String::from).collect(),
         routing: routing.map(str::to_owned),
+        fields: Vec::new(),
         read: ReadOptions { piece_bytes, ..ReadOptions::default() },
     }
 }
@@ -85,21 +86,49 @@ fn a_long_id_is_a_hash() {
 }
 
 #[test]
-fn the_schema_is_that_of_the_first_lines() {
-    let mut reader = of("broken\n{\"n\":1}\n{\"n\":2.5,\"s\":\"x\"}\n", &options(&[], None, 1 << 20)).unwrap();
-    let schema = reader.schema().unwrap();
-    assert_eq!(schema.get("n"), Some(&DataType::Float64));
-    assert_eq!(schema.get("s"), Some(&DataType::String));
-    reader.next_piece().unwrap();
-    assert_eq!(reader.schema().unwrap_err().kind(), ErrorKind::Input);
-    // Fields that no frame holds are no hindrance to raw lines.
-    let mut mixed = of("{\"n\":1}\n{\"n\":[1]}\n", &options(&[], None, 1 << 20)).unwrap();
-    assert_eq!(mixed.schema().unwrap_err().kind(), ErrorKind::Format);
-    assert_eq!(read(&mut mixed).0.len(), 2);
+fn the_sample_is_the_documents_of_the_first_piece() {
+    let text = "broken\n{\"n\":1}\n[1]\n{\"n\":[2.5],\"s\":\"x\"}\n";
+    let mut reader = of(text, &options(&[], None, 1 << 20)).unwrap();
+    assert_eq!(reader.sample(), [json!({"n": 1}), json!({"n": [2.5], "s": "x"})]);
+    assert_eq!(read(&mut reader).0.len(), 2);
+    assert!(reader.sample().is_empty());
 }
 
 #[test]
-fn what_is_no_ndjson_at_all_is_told() {
+fn values_of_further_fields_are_found_and_every_place_is_exact() {
+    let text = "\u{feff}{\"t\":\"2013\",\"o\":{\"k\":[1, 2]}}\n  {\"id\":1,\"t\": 5 }\n\n{\"id\":\"x\"}\nbroken\n{\"id\":2,\"t\":null}\r\n";
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.ndjson");
+    std::fs::write(&path, text).unwrap();
+    let fields = ["t", "o.k"].map(String::from).to_vec();
+    let all = RawOptions { fields: fields.clone(), ..options(&[], None, 1 << 20) };
+    type Found = Vec<(u64, Option<String>, Option<String>)>;
+    let found = |reader: &mut RawLines| -> Found {
+        let mut found = Vec::new();
+        while let Some(piece) = reader.next_piece().unwrap() {
+            let own = |value: Option<&str>| value.map(str::to_owned);
+            found.extend(piece.lines().map(|line| (line.row, own(line.field(0)), own(line.field(1)))));
+            assert!(piece.lines().all(|line| line.field(2).is_none()));
+        }
+        found
+    };
+    let some = |text: &str| Some(text.to_owned());
+    let expected: Found =
+        vec![(1, some("\"2013\""), some("[1, 2]")), (2, some("5"), None), (4, None, None), (6, some("null"), None)];
+    assert_eq!(found(&mut RawLines::open(&path, &all).unwrap()), expected);
+    // With an id, lines without one are refused, and the values stay with their lines.
+    let with_id = RawOptions { fields, ..options(&["id"], None, 1 << 20) };
+    assert_eq!(found(&mut RawLines::open(&path, &with_id).unwrap()), expected[1..]);
+    let mut reader = RawLines::open(&path, &all).unwrap();
+    let places: Vec<_> = reader.next_piece().unwrap().unwrap().lines().map(|line| line.place).collect();
+    for (number, place) in places.into_iter().enumerate() {
+        reader.seek(place).unwrap();
+        assert_eq!(found(&mut reader), expected[number..], "{place:?}");
+    }
+}
+
+#[test]
+fn files_without_json_objects_are_refused() {
     for text in ["", "\n\n", "n,s\n1,a\n", "[\n  1\n]", "PAR1\u{0}"] {
         let error = of(text, &options(&[], None, 1 << 20)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Format, "{text:?}");

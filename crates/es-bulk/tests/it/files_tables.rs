@@ -33,7 +33,7 @@ fn nested(rows: i64) -> DataFrame {
 
 fn write(frame: &mut DataFrame, path: &Path) {
     let file = File::create(path).unwrap();
-    match FileFormat::of_name(path).unwrap() {
+    match FileFormat::of_path(path).unwrap() {
         FileFormat::Parquet => {
             ParquetWriter::new(file)
                 .with_row_group_size(Some(400))

@@ -3,7 +3,7 @@
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use es_bulk::files::{Compression, FileFormat, FilePlace, FileReader, Piece, ReadOptions};
+use es_bulk::files::{Compression, FileFormat, FilePlace, FileReader, Piece, RawLines, RawOptions, ReadOptions};
 use es_bulk::{Error, ErrorKind};
 use flate2::write::GzEncoder;
 use polars::prelude::DataFrame;
@@ -34,14 +34,75 @@ fn rows_of(piece: &Piece) -> Rows {
     (0..piece.frame.height()).map(|row| (piece.number(row), value(&piece.frame, row))).collect()
 }
 
-/// All rows, refused lines and what went wrong in the end.
-fn read(reader: &mut FileReader) -> (Rows, Rows, Option<Error>) {
+/// A reader of a table or of lines.
+enum Reader {
+    Table(FileReader),
+    Lines(RawLines),
+}
+
+impl Reader {
+    fn open(path: &Path, options: &ReadOptions) -> Self {
+        Self::try_open(path, options).unwrap()
+    }
+
+    fn try_open(path: &Path, options: &ReadOptions) -> Result<Self, Error> {
+        match options.format.or(FileFormat::of_path(path)) {
+            Some(FileFormat::Ndjson) => RawLines::open(path, &raw(options)).map(Self::Lines),
+            _ => FileReader::open(path, options).map(Self::Table),
+        }
+    }
+
+    fn once(bytes: Vec<u8>, format: FileFormat, options: &ReadOptions) -> Self {
+        match format {
+            FileFormat::Ndjson => {
+                Self::Lines(RawLines::from_reader("input", Cursor::new(bytes), &raw(options)).unwrap())
+            }
+            _ => Self::Table(FileReader::from_reader("input", Cursor::new(bytes), format, options).unwrap()),
+        }
+    }
+
+    fn seek(&mut self, place: FilePlace) -> Result<(), Error> {
+        match self {
+            Self::Table(reader) => reader.seek(place),
+            Self::Lines(lines) => lines.seek(place),
+        }
+    }
+
+    fn place(&self) -> FilePlace {
+        match self {
+            Self::Table(reader) => reader.place(),
+            Self::Lines(lines) => lines.place(),
+        }
+    }
+
+    /// The rows of the next piece, its refused lines and its place.
+    fn next(&mut self) -> Result<Option<(Rows, Rows, FilePlace)>, Error> {
+        Ok(match self {
+            Self::Table(reader) => reader.next_piece()?.map(|piece| (rows_of(&piece), Vec::new(), piece.place)),
+            Self::Lines(lines) => lines.next_piece()?.map(|piece| {
+                let value = |text: &str| text.trim_matches('"').to_owned();
+                let rows = piece.lines().map(|line| (line.row, line.field(0).map(value).unwrap_or_default()));
+                let rows = rows.collect();
+                let refused = piece.refused.iter().map(|line| (line.row, line.text.clone())).collect();
+                (rows, refused, piece.place)
+            }),
+        })
+    }
+}
+
+/// The options of lines, with the value of their field `n`.
+fn raw(read: &ReadOptions) -> RawOptions {
+    RawOptions { fields: vec!["n".to_owned()], read: read.clone(), ..RawOptions::default() }
+}
+
+/// All rows, refused lines and the error at the end.
+fn read(reader: &mut Reader) -> (Rows, Rows, Option<Error>) {
     let (mut rows, mut refused) = (Vec::new(), Vec::new());
     loop {
-        match reader.next_piece() {
-            Ok(Some(piece)) => {
-                rows.extend(rows_of(&piece));
-                refused.extend(piece.refused.into_iter().map(|line| (line.row, line.text)));
+        match reader.next() {
+            Ok(Some((some, others, _))) => {
+                rows.extend(some);
+                refused.extend(others);
             }
             Ok(None) => return (rows, refused, None),
             Err(error) => return (rows, refused, Some(error)),
@@ -82,7 +143,7 @@ fn written(folder: &Path, name: &str, content: &[u8]) -> PathBuf {
 }
 
 #[test]
-fn compressed_text_is_the_text_whatever_its_name_and_pieces() {
+fn compressed_text_is_read_whatever_its_name_and_pieces() {
     let folder = tempfile::tempdir().unwrap();
     for (extension, (text, rows)) in [("ndjson", ndjson()), ("csv", csv())] {
         let bytes = text.as_bytes();
@@ -96,14 +157,14 @@ fn compressed_text_is_the_text_whatever_its_name_and_pieces() {
             (".GZ", &members),
             (".zst", &zstd(bytes)),
             (".zstd", &frames),
-            // The name does not tell, or tells what is not so.
+            // The name has no extension of a compression, or another one.
             ("", &gzip(bytes)),
             (".gz", &zstd(&with_mark)),
         ];
         for (suffix, content) in table {
             let path = written(folder.path(), &format!("a.{extension}{suffix}"), content);
             for piece_bytes in [1, 100, 1_000, 1 << 20] {
-                let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+                let mut reader = Reader::open(&path, &small(piece_bytes));
                 let (found, refused, error) = read(&mut reader);
                 assert!(error.is_none(), "{error:?}");
                 assert_eq!(refused, []);
@@ -115,15 +176,15 @@ fn compressed_text_is_the_text_whatever_its_name_and_pieces() {
 }
 
 #[test]
-fn reading_goes_on_at_every_place() {
+fn reading_continues_at_every_place() {
     let folder = tempfile::tempdir().unwrap();
     for (extension, (text, rows)) in [("ndjson", ndjson()), ("csv", csv())] {
         for (suffix, content) in [("", text.as_bytes().to_vec()), (".gz", gzip(text.as_bytes()))] {
             let path = written(folder.path(), &format!("a.{extension}{suffix}"), &content);
             let mut places = vec![FilePlace::default()];
-            let mut reader = FileReader::open(&path, &small(700)).unwrap();
-            while let Some(piece) = reader.next_piece().unwrap() {
-                places.push(piece.place);
+            let mut reader = Reader::open(&path, &small(700));
+            while let Some((_, _, place)) = reader.next().unwrap() {
+                places.push(place);
                 places.push(reader.place());
             }
             assert!(places.len() > 10);
@@ -134,13 +195,12 @@ fn reading_goes_on_at_every_place() {
                 // In a reader that stands at the end, and in new ones with other pieces.
                 reader.seek(stored).unwrap();
                 assert_eq!(read(&mut reader).0, rest, "{extension}{suffix} {place:?}");
-                let mut other = FileReader::open(&path, &small(3_000)).unwrap();
+                let mut other = Reader::open(&path, &small(3_000));
                 other.seek(stored).unwrap();
                 assert_eq!(read(&mut other).0, rest, "{extension}{suffix} {place:?}");
                 // Input that comes once is read over, by the same pieces.
-                let format = FileFormat::of_name(&path).unwrap();
-                let mut once =
-                    FileReader::from_reader("input", Cursor::new(content.clone()), format, &small(700)).unwrap();
+                let format = FileFormat::of_path(&path).unwrap();
+                let mut once = Reader::once(content.clone(), format, &small(700));
                 once.seek(stored).unwrap();
                 assert_eq!(read(&mut once).0, rest, "{extension}{suffix} {place:?} from input");
             }
@@ -153,7 +213,7 @@ fn reading_goes_on_at_every_place() {
 }
 
 #[test]
-fn what_is_whole_in_a_damaged_file_is_read() {
+fn whole_records_of_a_damaged_file_are_read() {
     let folder = tempfile::tempdir().unwrap();
     for (extension, (text, rows)) in [("ndjson", ndjson()), ("csv", csv())] {
         let packed = gzip(text.as_bytes());
@@ -168,7 +228,7 @@ fn what_is_whole_in_a_damaged_file_is_read() {
             (".zst", &packed_zstd[..packed_zstd.len() - 2], ""),
         ] {
             let path = written(folder.path(), &format!("a.{extension}{suffix}"), content);
-            let mut reader = FileReader::open(&path, &small(300)).unwrap();
+            let mut reader = Reader::open(&path, &small(300));
             let (found, refused, error) = read(&mut reader);
             let (error, message) = error.map(|error| (error.kind(), error.to_string())).unwrap();
             assert_eq!(error, ErrorKind::Format, "{message}");
@@ -182,7 +242,7 @@ fn what_is_whole_in_a_damaged_file_is_read() {
             if content.len() + 1 >= packed.len() && suffix == ".gz" {
                 assert_eq!(found.len(), rows.len(), "{message}");
             }
-            assert!(reader.next_piece().unwrap().is_none(), "a failure is the end");
+            assert!(reader.next().unwrap().is_none(), "a failure is the end");
         }
     }
 }
@@ -198,7 +258,7 @@ fn a_broken_line_is_refused_alone_wherever_it_is() {
             lines.insert(at, line.to_vec());
             let path = written(folder.path(), "a.ndjson", &lines.join(&b"\n"[..]));
             for piece_bytes in [40, 1 << 20] {
-                let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+                let mut reader = Reader::open(&path, &small(piece_bytes));
                 let (found, refused, error) = read(&mut reader);
                 assert!(error.is_none(), "{error:?}");
                 let expected: Vec<_> = (0..40).map(|n| (n + 1 + u64::from(n >= at as u64), n.to_string())).collect();
@@ -223,7 +283,7 @@ fn a_bad_record_of_csv_is_named_by_row_and_line() {
         let text = format!("n,s\n\n{}{record}\n{}", rows(0, 60), rows(60, 80));
         let path = written(folder.path(), "a.csv", text.as_bytes());
         for piece_bytes in [50, 300] {
-            let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+            let mut reader = Reader::open(&path, &small(piece_bytes));
             let (found, _, error) = read(&mut reader);
             let message = error.unwrap().to_string();
             assert!(message.starts_with(&format!("{} is damaged: {expected}", path.display())), "{message}");
@@ -236,13 +296,13 @@ fn a_bad_record_of_csv_is_named_by_row_and_line() {
         }
     }
     let path = written(folder.path(), "a.csv", b"n,s\n1,a\n2,\"never closed\n3,b\n");
-    let (found, _, error) = read(&mut FileReader::open(&path, &ReadOptions::default()).unwrap());
+    let (found, _, error) = read(&mut Reader::open(&path, &ReadOptions::default()));
     assert_eq!(found, [(1, "1".to_owned())]);
-    assert!(error.unwrap().to_string().contains("it ends inside of a quoted value, after 1 rows"));
+    assert!(error.unwrap().to_string().contains("it ends inside a quoted value, after 1 rows"));
 }
 
 #[test]
-fn text_of_another_encoding_is_no_csv() {
+fn text_of_another_encoding_is_not_csv() {
     let folder = tempfile::tempdir().unwrap();
     let table: [(&[u8], &str); 3] = [
         (b"a,b\n1,x\n2,\xff\n3,y\n", "row 2 (line 3): invalid utf-8 sequence"),
@@ -261,18 +321,17 @@ fn a_line_may_be_longer_than_a_piece() {
     let folder = tempfile::tempdir().unwrap();
     let long = "x".repeat(100_000);
     let path = written(folder.path(), "a.ndjson", format!("{{\"n\":\"a\"}}\n{{\"n\":\"{long}\"}}\n").as_bytes());
-    let (found, _, error) = read(&mut FileReader::open(&path, &small(1_000)).unwrap());
+    let (found, _, error) = read(&mut Reader::open(&path, &small(1_000)));
     assert!(error.is_none());
     assert_eq!(found, [(1, "a".to_owned()), (2, long)]);
 }
 
 #[test]
-fn columns_are_chosen_in_every_format() {
+fn columns_of_text_can_be_chosen() {
     let folder = tempfile::tempdir().unwrap();
-    for (name, text) in
-        [("a.csv", "a,b,c\n1,2,3\n4,5,6\n"), ("a.ndjson", "{\"a\":1,\"b\":2,\"c\":3}\n{\"c\":6,\"a\":4}\n")]
-    {
-        let path = written(folder.path(), name, text.as_bytes());
+    for name in ["a.csv", "b.csv.gz"] {
+        let text = b"a,b,c\n1,2,3\n4,5,6\n";
+        let path = written(folder.path(), name, &if name == "a.csv" { text.to_vec() } else { gzip(text) });
         for (columns, expected) in [(vec!["c", "a", "z"], vec!["a", "c"]), (vec![], vec!["a"])] {
             for piece_bytes in [8, 1 << 20] {
                 let columns = Some(columns.iter().copied().map(String::from).collect());
@@ -289,11 +348,11 @@ fn columns_are_chosen_in_every_format() {
 }
 
 #[test]
-fn what_cannot_be_compressed_or_come_once_says_so() {
+fn formats_that_cannot_be_streams_are_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = written(folder.path(), "a.parquet.gz", &gzip(b"PAR1"));
     let error = FileReader::open(&path, &ReadOptions::default()).err().unwrap();
-    assert_eq!(error.to_string(), format!("{} is a Parquet that is compressed as a whole", path.display()));
+    assert_eq!(error.to_string(), format!("{} is a Parquet file that is compressed as a whole", path.display()));
     for format in [FileFormat::Parquet, FileFormat::Ipc] {
         let error = FileReader::from_reader("input", Cursor::new(""), format, &ReadOptions::default()).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Format);
@@ -313,7 +372,7 @@ fn a_pipe_with_a_path_is_read_once() {
     let thread = std::thread::spawn(move || writer.write_all(&text));
     let path = format!("/dev/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&reader));
     let options = ReadOptions { format: Some(FileFormat::Csv), ..small(500) };
-    let (found, _, error) = read(&mut FileReader::open(Path::new(&path), &options).unwrap());
+    let (found, _, error) = read(&mut Reader::open(Path::new(&path), &options));
     assert!(error.is_none(), "{error:?}");
     assert_eq!(found, csv().1);
     thread.join().unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Whether a line is a JSON object, and the values of a few of its fields.
+//! Checks that a line is a JSON object, and finds the values of a few of its fields.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,13 +6,9 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// Whether a line is one JSON object, or why not.
-pub(crate) fn check_object(line: &[u8]) -> Result<(), String> {
-    fields_of(line, &[]).map(|_| ())
-}
-
-/// The values of fields of a line, as they are written, in the order of `names`. A name
-/// may be a dotted path into objects; a field whose own name has dots is found as well.
+/// The values of fields of a line, as they are written, in the order of `names`; the reason if the
+/// line is not a JSON object. A name may be a dotted path into objects; a field whose own name has
+/// dots is found as well.
 pub(crate) fn fields_of<'a>(line: &'a [u8], names: &[String]) -> Result<Vec<Option<&'a str>>, String> {
     let text = std::str::from_utf8(line)
         .map_err(|error| format!("it is not UTF-8: byte {} is wrong", error.valid_up_to() + 1))?;
@@ -22,7 +18,7 @@ pub(crate) fn fields_of<'a>(line: &'a [u8], names: &[String]) -> Result<Vec<Opti
     Ok(found)
 }
 
-/// Looks through one object.
+/// Searches one object.
 fn object<'a>(text: &'a str, paths: &[(usize, &str)], found: &mut [Option<&'a str>]) -> serde_json::Result<()> {
     let mut json = serde_json::Deserializer::from_str(text);
     Object { paths, found }.deserialize(&mut json)?;
@@ -70,7 +66,7 @@ impl<'a> Visitor<'a> for Object<'_, 'a> {
     }
 }
 
-/// What is left of a path inside of the field `key`: nothing if the field is it.
+/// The rest of a path inside the field `key`; empty if the path is that field.
 fn after<'p>(path: &'p str, key: &str) -> Option<&'p str> {
     let rest = path.strip_prefix(key)?;
     if rest.is_empty() { Some(rest) } else { rest.strip_prefix('.').filter(|rest| !rest.is_empty()) }
@@ -105,7 +101,7 @@ fn reason(text: &str, error: &serde_json::Error) -> String {
     // The parser sees one line, so that its line number says nothing.
     let message = error.to_string();
     let what = message.split(" at line ").next().unwrap_or_default();
-    format!("it is not JSON: {what} at column {}", error.column())
+    format!("it is not valid JSON: {what} at column {}", error.column())
 }
 
 #[cfg(test)]
@@ -113,7 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_an_object() {
+    fn a_line_is_one_object() {
+        let check_object = |line: &[u8]| fields_of(line, &[]).map(|_| ());
         let good = [
             "{}",
             r#"{"a":1,"a":2}"#,
@@ -127,18 +124,18 @@ mod tests {
             (b"[1]", "it is not a JSON object"),
             (b"1", "it is not a JSON object"),
             (b"n,s", "it is not a JSON object"),
-            (b"{\"a\":1", "it is not JSON: EOF while parsing an object at column 6"),
-            (b"{\"a\":1}{}", "it is not JSON: trailing characters at column 8"),
-            (b"{\"a\":1} x", "it is not JSON: trailing characters at column 9"),
-            (b"{\"a\":01}", "it is not JSON: invalid number at column 7"),
-            (b"{\"a\":NaN}", "it is not JSON: expected value at column 6"),
-            (b"{'a':1}", "it is not JSON: key must be a string at column 2"),
+            (b"{\"a\":1", "it is not valid JSON: EOF while parsing an object at column 6"),
+            (b"{\"a\":1}{}", "it is not valid JSON: trailing characters at column 8"),
+            (b"{\"a\":1} x", "it is not valid JSON: trailing characters at column 9"),
+            (b"{\"a\":01}", "it is not valid JSON: invalid number at column 7"),
+            (b"{\"a\":NaN}", "it is not valid JSON: expected value at column 6"),
+            (b"{'a':1}", "it is not valid JSON: key must be a string at column 2"),
             (
                 b"{\"a\":\"\x00\"}",
-                "it is not JSON: control character (\\u0000-\\u001F) found while parsing a string at column 6",
+                "it is not valid JSON: control character (\\u0000-\\u001F) found while parsing a string at column 6",
             ),
             (b"{\"a\":\"\xff\"}", "it is not UTF-8: byte 7 is wrong"),
-            (b"{\"a\":1,}", "it is not JSON: trailing comma at column 8"),
+            (b"{\"a\":1,}", "it is not valid JSON: trailing comma at column 8"),
         ];
         for (line, expected) in bad {
             assert_eq!(check_object(line).unwrap_err(), expected, "{}", String::from_utf8_lossy(line));

@@ -50,6 +50,7 @@ pub mod encode;
 mod error;
 mod export;
 mod manifest;
+mod options;
 mod read;
 mod split;
 pub mod write;
@@ -57,15 +58,18 @@ pub mod write;
 pub use commit::Destination;
 pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
-pub use export::{AddedColumn, Export, ExportOptions, Phase, Progress, Streamed, Transform, stream};
+pub use export::{AddedColumn, Export, Phase, Progress, Streamed, Transform, stream};
 pub use manifest::{
     MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
     ManifestVersions,
 };
+pub use options::{
+    ExportOptions, InvalidOption, Output, PathPart, ReadOptions, SplitOptions, TimePart, WriteOptions,
+};
 pub use read::{
-    Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadOptions, ReadRequest, Sample, SavedRead, Search, Sql,
+    Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadRequest, Sample, SavedRead, Search, Sql,
     Through, read,
 };
 pub use split::proof::KeySum;
-pub use split::{MOST_STRATA, MissingTimes, Split, Stratum, TimePart};
-pub use write::{Compression, Format, ParquetOptions, StreamSummary, StreamWriter};
+pub use split::{MOST_STRATA, MissingTimes, Split, Stratum};
+pub use write::{Compression, FileOptions, Format, ParquetOptions, StreamSummary, StreamWriter};

@@ -1,23 +1,29 @@
 //! What is done with each column, decided before a row is read.
 
+use std::fmt;
+use std::str::FromStr;
+
+use es_values::InvalidValue;
 use indexmap::IndexMap;
 use polars::prelude::{DataType, Schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fit::Fitter;
 use crate::error::{Error, ErrorKind};
+use crate::write::named;
 
-/// How a column becomes numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// How the values of a column become numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// A number or boolean as a float, so that a null has a form: NaN.
+    /// The number or boolean as a float, in which a null is NaN.
     Numeric,
-    /// The place of a text, integer or boolean in the vocabulary.
+    /// The index of the text, integer or boolean in the vocabulary.
     Codes,
-    /// A column for each value of the vocabulary, with 1 where the row has it.
+    /// A column of 0 and 1 for each value of the vocabulary.
     OneHot,
-    /// A number as its distance from the mean, in standard deviations.
+    /// Minus the mean, divided by the standard deviation.
     Standard,
 }
 
@@ -25,7 +31,7 @@ impl Encoding {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Numeric, Self::Codes, Self::OneHot, Self::Standard];
 
-    /// Its name at the command line: `numeric`, `codes`, `one-hot` or `standard`.
+    /// Its name on a command line: `numeric`, `codes`, `one-hot` or `standard`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Numeric => "numeric",
@@ -33,11 +39,6 @@ impl Encoding {
             Self::OneHot => "one-hot",
             Self::Standard => "standard",
         }
-    }
-
-    /// The encoding of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|encoding| encoding.as_str() == name)
     }
 
     fn takes(self, dtype: &DataType) -> bool {
@@ -50,6 +51,8 @@ impl Encoding {
         }
     }
 }
+
+named!(Encoding, "an encoding");
 
 /// The encodings of the columns of a schema.
 #[derive(Clone, Debug)]

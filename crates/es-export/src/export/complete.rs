@@ -76,7 +76,7 @@ impl Complete {
         let Ok(Left::<Self> { fingerprint, mut complete }) = serde_json::from_slice(&bytes) else {
             return not_used("it cannot be read");
         };
-        if export.options.restart {
+        if export.restart {
             return not_used("a restart was asked for");
         }
         if fingerprint != plan::fingerprint(export, cluster) {

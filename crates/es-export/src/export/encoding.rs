@@ -8,7 +8,7 @@ use polars::prelude::{DataFrame, Schema};
 use super::Export;
 use crate::encode::{EncoderPlan, Encoders, Fitter};
 use crate::error::Error;
-use crate::write::Format;
+use crate::write::{FileOptions, Format};
 
 /// When columns are encoded.
 pub(super) enum Encoded {
@@ -23,7 +23,7 @@ pub(super) enum Encoded {
 impl Encoded {
     /// What the encodings and the format of an export ask for.
     pub(super) fn plan(export: &Export, schema: &Schema) -> Result<Self, Error> {
-        let is_matrix = matches!(export.format, Format::Npy);
+        let is_matrix = export.files.format == Format::Npy;
         if export.encodings.is_empty() && !is_matrix {
             return Ok(Self::Not);
         }
@@ -36,7 +36,7 @@ impl Encoded {
 
     /// Checks that the format holds the columns. What an encoding will make of a column is
     /// known by its type, but for the columns of its values, which every format holds.
-    pub(super) fn check(&self, format: &Format, schema: &Schema) -> Result<(), Error> {
+    pub(super) fn check(&self, format: &FileOptions, schema: &Schema) -> Result<(), Error> {
         match self {
             Self::Not => format.check(schema),
             Self::OnTheWay(encoders) => format.check(&encoders.schema(schema)?),

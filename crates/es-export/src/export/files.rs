@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind};
 use crate::read::SavedRead;
 use crate::split::Split;
 use crate::split::proof::Proof;
-use crate::write::{self, FileWriter, Format};
+use crate::write::{self, FileOptions, FileWriter};
 
 /// What the reading side says.
 pub(super) enum Step {
@@ -33,7 +33,7 @@ pub(super) enum Step {
 pub(super) struct Layout {
     /// The folder of the files.
     pub(super) folder: PathBuf,
-    pub(super) format: Format,
+    pub(super) format: FileOptions,
     /// The names of the parts.
     pub(super) parts: Vec<String>,
     /// The only file's name, where there is only one.
@@ -189,12 +189,12 @@ impl Files {
             Some(name) => name.clone(),
             None => {
                 let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-                format!("{}/{folder}part-{:05}.{}", parts[part], self.finished.next_file, format.extension())
+                format!("{}/{folder}part-{:05}.{}", parts[part], self.finished.next_file, format.format.extension())
             }
         };
         let encoders = self.encoded.encoders();
         let encoded = encoders.map(|encoders| encoders.schema(schema)).transpose()?;
-        let writer = write::create(format, root, &name, encoded.as_ref().unwrap_or(schema), encoders)?;
+        let writer = write::create(*format, root, &name, encoded.as_ref().unwrap_or(schema), encoders)?;
         Ok(OpenFile { writer, path: root.join(name) })
     }
 

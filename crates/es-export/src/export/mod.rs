@@ -31,9 +31,10 @@ use crate::commit::Destination;
 use crate::encode::Encoding;
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::options::WriteOptions;
 use crate::read::ReadRequest;
 use crate::split::Split;
-use crate::write::Format;
+use crate::write::FileOptions;
 
 pub use progress::{Phase, Progress};
 pub use stream::{Streamed, stream};
@@ -63,8 +64,8 @@ pub struct Export {
     pub request: ReadRequest,
     /// Where the files go.
     pub destination: Destination,
-    /// The format of the files.
-    pub format: Format,
+    /// The format of the files and its options.
+    pub files: FileOptions,
     /// What is done to the rows before they are divided and written.
     pub transform: Option<Arc<dyn Transform>>,
     /// How rows are assigned to parts. Without a split there is one part, `data`.
@@ -75,41 +76,16 @@ pub struct Export {
     /// How columns are turned into numbers. What that takes, such as means and vocabularies,
     /// is found in the training part alone.
     pub encodings: IndexMap<String, Encoding>,
-    /// The limits, and what to do with what a killed export left.
-    pub options: ExportOptions,
+    /// The limits of writing.
+    pub options: WriteOptions,
+    /// The part that the statistics of encodings are computed from. Default: `train`, or the
+    /// first part if there is none of this name.
+    pub training_part: Option<String>,
+    /// Whether to start from scratch even if a killed export could be resumed. Default: false.
+    pub restart: bool,
     /// What the manifest notes for the caller. It does not count when it is decided whether a
     /// killed export can be carried on.
     pub notes: Value,
-}
-
-/// The limits of an export.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportOptions {
-    /// About how many rows are read before the files of all parts are finished and others
-    /// begun. A killed export loses at most what was read since. Default: 1,000,000.
-    pub rows_per_file: u64,
-    /// Most folders of `partition_by` that are written at the same time. Default: 256.
-    pub max_open_partitions: usize,
-    /// Most bytes of rows that wait in memory to be written, in all files together; above it
-    /// the largest are written, in smaller pieces. Default: 64 MiB.
-    pub max_held_bytes: usize,
-    /// The part that the statistics of encodings come from. Default: `train`, or the first
-    /// part if there is none of this name.
-    pub training_part: Option<String>,
-    /// Begin anew, even if a killed export could be carried on. Default: false.
-    pub restart: bool,
-}
-
-impl Default for ExportOptions {
-    fn default() -> Self {
-        Self {
-            rows_per_file: 1_000_000,
-            max_open_partitions: 256,
-            max_held_bytes: 64 * 1024 * 1024,
-            training_part: None,
-            restart: false,
-        }
-    }
 }
 
 impl Export {
@@ -118,12 +94,14 @@ impl Export {
         Self {
             request,
             destination,
-            format: Format::Parquet(Default::default()),
+            files: FileOptions::default(),
             transform: None,
             split: None,
             partition_by: Vec::new(),
             encodings: IndexMap::new(),
-            options: ExportOptions::default(),
+            options: WriteOptions::default(),
+            training_part: None,
+            restart: false,
             notes: Value::Null,
         }
     }
@@ -132,7 +110,7 @@ impl Export {
     /// it was.
     ///
     /// Memory holds two pages of each slice that is read, eight frames between reading and
-    /// writing, and [`ExportOptions::max_held_bytes`] of rows that wait for their file, with
+    /// writing, and [`WriteOptions::held_bytes`] of rows that wait for their file, with
     /// a copy of the row group that is being written. When writing is slow, no pages are
     /// asked for.
     ///

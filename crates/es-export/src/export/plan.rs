@@ -28,7 +28,7 @@ pub(super) fn check(export: &Export) -> Result<(), Error> {
             return refused("the folders of partition columns");
         }
     }
-    if let Some(part) = &export.options.training_part {
+    if let Some(part) = &export.training_part {
         let is_there = match &export.split {
             Some(split) => split.parts().contains(part),
             None => part == DATA,
@@ -58,7 +58,7 @@ pub(super) fn single(export: &Export) -> Option<String> {
 
 /// The place of the part whose rows the statistics of encodings come from.
 pub(super) fn training_part(export: &Export) -> usize {
-    let named = export.options.training_part.as_deref().unwrap_or("train");
+    let named = export.training_part.as_deref().unwrap_or("train");
     parts(export).iter().position(|part| part == named).unwrap_or(0)
 }
 
@@ -148,7 +148,7 @@ pub(super) fn wanted_groups(export: &Export, rows: Option<u64>) -> usize {
     match export.destination {
         Destination::File(_) => 1,
         Destination::Folder(_) => {
-            let groups = rows.unwrap_or(0).div_ceil(export.options.rows_per_file.max(1));
+            let groups = rows.unwrap_or(0).div_ceil(u64::from(export.options.rows_per_file).max(1));
             usize::try_from(groups).unwrap_or(usize::MAX).max(1)
         }
     }
@@ -167,8 +167,8 @@ pub(super) fn groups(slices: usize, wanted: usize) -> Vec<Range<usize>> {
 pub(super) fn cut_after(export: &Export, groups: usize) -> Option<u64> {
     match export.destination {
         Destination::File(_) => None,
-        Destination::Folder(_) if groups == 1 => Some(export.options.rows_per_file.max(1)),
-        Destination::Folder(_) => Some(export.options.rows_per_file.max(1).saturating_mul(2)),
+        Destination::Folder(_) if groups == 1 => Some(u64::from(export.options.rows_per_file).max(1)),
+        Destination::Folder(_) => Some(u64::from(export.options.rows_per_file).max(1).saturating_mul(2)),
     }
 }
 
@@ -176,19 +176,19 @@ pub(super) fn cut_after(export: &Export, groups: usize) -> Option<u64> {
 /// writes them. It changes at most with the program's version, and then an export begins
 /// anew.
 pub(super) fn fingerprint(export: &Export, cluster: &str) -> String {
-    let Export { request, destination, format, transform, split, partition_by, encodings, options, notes: _ } = export;
+    let Export { request, destination, files, transform, split, partition_by, encodings, options, .. } = export;
     let text = json!({
         "version": env!("CARGO_PKG_VERSION"),
         "cluster": cluster,
         "request": format!("{request:?}"),
         "destination": format!("{destination:?}"),
-        "format": format!("{format:?}"),
+        "files": files,
         "transform": transform.as_ref().map(|transform| transform.describe()),
         "split": split,
         "partition_by": partition_by,
         "encodings": format!("{encodings:?}"),
         "rows_per_file": options.rows_per_file,
-        "training_part": options.training_part,
+        "training_part": export.training_part,
     });
     format!("{:032x}", xxh3_128(text.to_string().as_bytes()))
 }

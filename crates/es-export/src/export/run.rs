@@ -21,6 +21,7 @@ use super::{Export, forward, plan, spool};
 use crate::commit::{Destination, Staging};
 use crate::error::{Error, ErrorKind};
 use crate::manifest::Manifest;
+use crate::options::bytes;
 use crate::read::{IndexReader, ReadRequest};
 use crate::split::Split;
 
@@ -45,7 +46,7 @@ pub(super) async fn run(
                 files: complete.finished.files.clone(),
                 encoded,
                 single: plan::single(&export),
-                format: export.format,
+                format: export.files,
                 schema: in_files.clone(),
                 encoders: encoders.clone(),
             };
@@ -110,7 +111,7 @@ async fn begin(export: &Export, client: &Client, staging: &Staging) -> Result<(I
     name_columns(export, client, &mut request).await?;
     if let Destination::Folder(_) = export.destination {
         // So that a group, of as many slices as are read at once, has the rows of a file.
-        let rows = export.options.rows_per_file.div_ceil(request.options.concurrency.max(1) as u64);
+        let rows = u64::from(export.options.rows_per_file).div_ceil(request.options.concurrency.max(1) as u64);
         request.options.slice_rows = Some(rows.max(1));
     }
     if let Some(mut state) = State::read(staging) {
@@ -126,7 +127,7 @@ async fn begin(export: &Export, client: &Client, staging: &Staging) -> Result<(I
             return Ok((reader, Some(state)));
         }
         // Nobody else will.
-        let left = client.point_in_time(&state.read.point_in_time, request.options.keep_alive);
+        let left = client.point_in_time(&state.read.point_in_time, request.options.keep_alive.to_duration());
         if let Err(error) = left.close().await {
             debug!(%error, "the point in time of a killed export was left to expire");
         }
@@ -163,7 +164,7 @@ async fn resume(
     state: &State,
     staging: &Staging,
 ) -> Result<Option<IndexReader>, Error> {
-    let why_not = if export.options.restart {
+    let why_not = if export.restart {
         "a restart was asked for"
     } else if state.fingerprint != plan::fingerprint(export, &client.info().cluster_uuid) {
         "it was another export"
@@ -200,7 +201,7 @@ async fn read(
     let in_files = plan::file_columns(export, &written)?;
     let partitions = Partitions::new(&export.partition_by, &written)?;
     let mut encoded = Encoded::plan(export, &in_files)?;
-    encoded.check(&export.format, &in_files)?;
+    encoded.check(&export.files, &in_files)?;
 
     let wanted = state.as_ref().map_or_else(|| plan::wanted_groups(export, reader.count()), |state| state.groups);
     let groups = plan::groups(reader.slices(), wanted);
@@ -227,7 +228,7 @@ async fn read(
     }
     let layout = Layout {
         folder,
-        format: if is_spooled { spool::FORMAT } else { export.format },
+        format: if is_spooled { spool::file_options() } else { export.files },
         parts: plan::parts(export),
         single: if is_spooled { None } else { plan::single(export) },
         written: written.iter_names().cloned().collect(),
@@ -237,7 +238,7 @@ async fn read(
         split: split.clone().map(Arc::new),
         training_part: plan::training_part(export),
         max_open_partitions: export.options.max_open_partitions,
-        max_held_bytes: export.options.max_held_bytes,
+        max_held_bytes: bytes(export.options.held_bytes),
         cut_after: plan::cut_after(export, groups.len()),
     };
     let bytes = Arc::new(AtomicU64::new(0));

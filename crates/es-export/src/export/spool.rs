@@ -19,10 +19,12 @@ use crate::commit::Staging;
 use crate::encode::{Encoders, Fitter};
 use crate::error::{Error, ErrorKind};
 use crate::manifest::ManifestFile;
-use crate::write::{self, Compression, Format};
+use crate::write::{self, Compression, FileOptions, Format};
 
 /// The form in which rows wait: quick to write and to read, a batch at a time.
-pub(super) const FORMAT: Format = Format::IpcStream { compression: Compression::Lz4 };
+pub(super) fn file_options() -> FileOptions {
+    FileOptions { compression: Some(Compression::Lz4), ..Format::IpcStream.into() }
+}
 
 /// Reads a waiting file a batch at a time.
 fn read(path: &Path, mut see: impl FnMut(DataFrame) -> Result<(), Error>) -> Result<(), Error> {
@@ -59,7 +61,7 @@ pub(super) struct Encode {
     pub(super) encoded: Vec<PartFile>,
     /// The only file's name, where there is only one.
     pub(super) single: Option<String>,
-    pub(super) format: Format,
+    pub(super) format: FileOptions,
     /// The columns of the waiting files.
     pub(super) schema: Schema,
     pub(super) encoders: Encoders,
@@ -105,10 +107,10 @@ impl Encode {
         let mut bytes = written.iter().map(|PartFile { file, .. }| file.bytes).sum();
         for PartFile { part, file } in files.iter().skip(written.len()) {
             let name = single.clone().unwrap_or_else(|| {
-                let path = file.path.strip_suffix(FORMAT.extension()).unwrap_or(&file.path);
-                format!("{path}{}", format.extension())
+                let path = file.path.strip_suffix(file_options().format.extension()).unwrap_or(&file.path);
+                format!("{path}{}", format.format.extension())
             });
-            let mut writer = write::create(&format, staging.files(), &name, &schema, Some(&encoders))?;
+            let mut writer = write::create(format, staging.files(), &name, &schema, Some(&encoders))?;
             let waiting = spool.join(&file.path);
             read(&waiting, |frame| {
                 writer.push(&encoders.apply(&frame)?)?;

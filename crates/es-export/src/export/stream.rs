@@ -13,7 +13,7 @@ use super::forward::unless;
 use super::progress::{Phase, Progress};
 use crate::error::{Error, ErrorKind};
 use crate::read::{IndexReader, Origin, ReadRequest};
-use crate::write::{Format, StreamSummary, StreamWriter};
+use crate::write::{FileOptions, StreamSummary, StreamWriter};
 
 /// What went through a stream.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,14 +39,15 @@ pub struct Streamed {
 pub async fn stream(
     client: &Client,
     request: ReadRequest,
-    format: Format,
+    format: impl Into<FileOptions>,
     out: impl Write + Send + 'static,
     cancel: &CancellationToken,
     observer: impl Fn(Progress),
 ) -> Result<Streamed, Error> {
-    if !format.is_stream() {
+    let format = format.into();
+    if !format.format.is_stream() {
         // Says which formats are, before anything is opened.
-        StreamWriter::new(&format, &Schema::default(), std::io::sink())?;
+        StreamWriter::new(format, &Schema::default(), std::io::sink())?;
     }
     let reader = IndexReader::open(client, request).await?;
     let outcome = forward(&reader, format, out, cancel, &observer).await;
@@ -60,7 +61,7 @@ pub async fn stream(
 
 async fn forward(
     reader: &IndexReader,
-    format: Format,
+    format: FileOptions,
     out: impl Write + Send + 'static,
     cancel: &CancellationToken,
     observer: &impl Fn(Progress),
@@ -74,7 +75,7 @@ async fn forward(
     // that is full, and the program must be able to end all the same.
     let thread = std::thread::Builder::new().name("export-stream".to_owned()).spawn(move || {
         // Nobody listens any more when the export was stopped.
-        let _ = ended.send(write(&format, &schema, out, receiver, &told));
+        let _ = ended.send(write(format, &schema, out, receiver, &told));
     });
     thread.map_err(|source| Error::new(ErrorKind::Io, "a thread cannot be started").with_source(source))?;
     let mut tell = || {
@@ -114,7 +115,7 @@ enum Told {
 }
 
 fn write(
-    format: &Format,
+    format: FileOptions,
     schema: &Schema,
     out: impl Write,
     mut frames: mpsc::Receiver<Told>,

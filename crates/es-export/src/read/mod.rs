@@ -34,7 +34,7 @@ use scroll::ScrollRead;
 use sql::SqlRead;
 
 pub use origin::{Origin, ReadBy, SavedRead};
-pub use request::{Esql, EsqlFormat, ReadFrom, ReadOptions, ReadRequest, Sample, Search, Sql, Through};
+pub use request::{Esql, EsqlFormat, ReadFrom, ReadRequest, Sample, Search, Sql, Through};
 
 /// Reads everything in an index or alias into one frame.
 ///

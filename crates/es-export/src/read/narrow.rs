@@ -38,7 +38,7 @@ impl IndexReader {
         let search = Search { columns: ColumnRequest::Named(columns), policies, ..search.clone() };
         let indices = Indices::of(client, &self.origin.indices.join(","), &search.columns).await?;
         let decoder = decoder(client, &indices, &search)?;
-        let point_in_time = client.point_in_time(&id, request.options.keep_alive);
+        let point_in_time = client.point_in_time(&id, request.options.keep_alive.to_duration());
         let state = (read.slices, self.origin.matched.unwrap_or_default(), self.origin.opened_at);
         Ok(Self::of_slices(client, &search, request.options, (&indices, decoder), point_in_time, state))
     }

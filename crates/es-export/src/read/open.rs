@@ -13,12 +13,13 @@ use tracing::{debug, info};
 use super::indices::Indices;
 use super::origin::{self, Origin, ReadBy, SavedRead};
 use super::pit::PitRead;
-use super::request::{Esql, ReadFrom, ReadOptions, ReadRequest, Search, Sql, Through};
+use super::request::{Esql, ReadFrom, ReadRequest, Search, Sql, Through};
 use super::scroll::ScrollRead;
 use super::size::PageSize;
 use super::sql::SqlRead;
 use super::{IndexReader, Source, body, esql, slices};
 use crate::error::{Error, ErrorKind};
+use crate::options::{ReadOptions, bytes};
 
 /// How often an alias may move while a point in time is opened on it.
 const MOVES: usize = 3;
@@ -51,7 +52,7 @@ impl IndexReader {
             // Fields that are not there are told before anything is opened.
             let decoder = decoder(client, &indices, search)?;
             let opened_at = Timestamp::now();
-            let point_in_time = match client.open_point_in_time(&search.index, options.keep_alive).await {
+            let point_in_time = match client.open_point_in_time(&search.index, options.keep_alive.to_duration()).await {
                 Err(error) if search.through == Through::Auto && is_refused(&error) => {
                     info!(%error, index = search.index, "no point in time may be opened: scrolling instead");
                     return Self::open_scroll(client, search, options, (&indices, decoder)).await;
@@ -97,14 +98,14 @@ impl IndexReader {
             point_in_time,
             decoder,
             body,
-            size: PageSize::new(options.page_rows.min(indices.most_page_rows), options.page_bytes),
+            size: PageSize::new((options.page_size as usize).min(indices.most_page_rows), bytes(options.page_bytes)),
             slices,
-            concurrency: options.concurrency,
-            keep_alive: options.keep_alive,
+            concurrency: options.concurrency as usize,
+            keep_alive: options.keep_alive.to_duration(),
             limit: search.limit,
             asked_at: Mutex::new(Instant::now()),
         });
-        let alive = PitRead::keep_alive(&read, options.keep_alive);
+        let alive = PitRead::keep_alive(&read, options.keep_alive.to_duration());
         reader.from(Source::Slices { read, _alive: alive }, origin, origin::of_search(client, search))
     }
 
@@ -116,9 +117,8 @@ impl IndexReader {
     ) -> Result<Self, Error> {
         let mut body = body::pages(search);
         decoder.ask(&mut body);
-        let options = ReadOptions { page_rows: options.page_rows.min(indices.most_page_rows), ..options };
         let opened_at = Timestamp::now();
-        let read = ScrollRead::open(client, &search.index, body, decoder, &options, search.limit).await?;
+        let read = ScrollRead::open(client, search, indices, body, decoder, &options).await?;
         let reader = Planned::of(read.decoder(), search, read.matched);
         let origin = origin(client, search, indices, read.decoder(), ReadBy::Scroll, (1, read.matched, opened_at));
         Ok(reader.from(Source::Scroll(read), origin, origin::of_search(client, search)))
@@ -135,7 +135,7 @@ impl IndexReader {
         };
         let planned =
             Planned { schema: table.frame.schema().as_ref().clone(), field_types: table.types, count: Some(rows) };
-        let source = Source::Table { frame: table.frame, page_rows: options.page_rows };
+        let source = Source::Table { frame: table.frame, page_rows: options.page_size as usize };
         Ok(planned.from(source, origin, String::new()))
     }
 
@@ -170,7 +170,7 @@ impl IndexReader {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let point_in_time = client.point_in_time(&saved.point_in_time, request.options.keep_alive);
+        let point_in_time = client.point_in_time(&saved.point_in_time, request.options.keep_alive.to_duration());
         let is_whole = match point_in_time.count_of(body::matching(search)).await {
             Ok(matched) => matched == saved.matched,
             Err(error) if error.kind() == es_core::ErrorKind::NotFound => false,

@@ -8,6 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::options::ReadOptions;
+
 /// What to read.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
@@ -78,11 +80,14 @@ pub enum Through {
 /// value a document and no `_id`, and does not depend on how segments are merged or which copy
 /// of a shard answers. The same documents in another index make another sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(description = "A part of the documents, drawn at random.")]
 pub struct Sample {
-    /// The share of documents to expect, above 0 and up to 1; the exact number is a matter of
-    /// chance.
+    /// The expected share of the documents, between 0 and 1. The exact number is random.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub share: f64,
-    /// Another seed is another sample.
+    /// The seed of the draw. Another seed draws other documents.
+    #[serde(default)]
     pub seed: u64,
 }
 
@@ -122,44 +127,6 @@ pub struct Sql {
     pub filter: Option<Value>,
     /// The time zone that dates are computed in, such as `Europe/Berlin`. Default: UTC.
     pub time_zone: Option<String>,
-}
-
-/// The limits of reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Rows of one page; a search gives at most the index's `max_result_window`, which is
-    /// 10,000 if not set. Default: 10,000.
-    pub page_rows: usize,
-    /// Bytes of one page, about: how many rows that makes is learnt from the pages before.
-    /// Default: 4 MiB.
-    pub page_bytes: usize,
-    /// Slices that a point in time is read in. Default: at least
-    /// [`ReadOptions::concurrency`], enough for [`ReadOptions::slice_rows`], and a multiple of
-    /// the number of shards, so that all slices are about equal; at most the index's
-    /// `max_slices_per_pit`, which is 1,024 if not set.
-    pub slices: Option<usize>,
-    /// The most rows that a slice is meant to have, where [`ReadOptions::slices`] is not set.
-    /// Default: any number.
-    pub slice_rows: Option<u64>,
-    /// Slices that are read at the same time; memory holds about two pages of each, one as a
-    /// frame and one as it came. Default: 3.
-    pub concurrency: usize,
-    /// How long the server keeps a point in time, or a scroll, of which nobody asks; and for how
-    /// long a page that fails is asked for again. Default: 2 minutes.
-    pub keep_alive: Duration,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self {
-            page_rows: 10_000,
-            page_bytes: 4 << 20,
-            slices: None,
-            slice_rows: None,
-            concurrency: 3,
-            keep_alive: Duration::from_secs(120),
-        }
-    }
 }
 
 impl ReadRequest {

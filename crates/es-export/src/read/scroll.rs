@@ -9,10 +9,12 @@ use polars::prelude::DataFrame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::request::ReadOptions;
+use super::indices::Indices;
+use super::request::Search;
 use super::size::PageSize;
 use super::{ends, unread};
 use crate::error::{Error, ErrorKind};
+use crate::options::{ReadOptions, bytes};
 
 /// A scroll whose first page has come.
 pub(crate) struct ScrollRead {
@@ -43,16 +45,18 @@ impl ScrollRead {
     /// Opens the scroll. The body is one of pages.
     pub(crate) async fn open(
         client: &Client,
-        index: &str,
+        search: &Search,
+        indices: &Indices,
         mut body: Value,
         decoder: HitDecoder,
         options: &ReadOptions,
-        limit: Option<u64>,
     ) -> Result<Self, Error> {
-        let page_rows = page_rows(client, index, body.clone(), &decoder, options).await?;
+        let most_rows = (options.page_size as usize).min(indices.most_page_rows);
+        let size = PageSize::new(most_rows, bytes(options.page_bytes));
+        let page_rows = page_rows(client, &search.index, body.clone(), &decoder, size, most_rows).await?;
         body["track_total_hits"] = json!(true);
         body["size"] = json!(page_rows);
-        let (scroll, page) = client.scroll(index, &body, options.keep_alive).await.map_err(|error| {
+        let (scroll, page) = client.scroll(&search.index, &body, options.keep_alive.to_duration()).await.map_err(|error| {
             let is_too_large = error.kind() == es_core::ErrorKind::AnswerTooLarge;
             let error = Error::from(error);
             if is_too_large { error.with_help("ask for fewer rows a page, or raise max_response_size") } else { error }
@@ -64,7 +68,7 @@ impl ScrollRead {
             decoder: Arc::new(decoder),
             opened: Mutex::new(Some((scroll, page))),
             page_rows,
-            limit: limit.unwrap_or(u64::MAX),
+            limit: search.limit.unwrap_or(u64::MAX),
             matched: first.hits.total.value,
         })
     }
@@ -116,10 +120,10 @@ async fn page_rows(
     index: &str,
     mut body: Value,
     decoder: &HitDecoder,
-    options: &ReadOptions,
+    size: PageSize,
+    most_rows: usize,
 ) -> Result<usize, Error> {
-    let size = PageSize::new(options.page_rows, options.page_bytes);
-    let mut rows = LOOKED_AT.min(options.page_rows.max(1));
+    let mut rows = SAMPLED_ROWS.min(most_rows.max(1));
     loop {
         body["size"] = json!(rows);
         let request = Request::new(Method::Post, es_core::paths::search(index))
@@ -138,8 +142,8 @@ async fn page_rows(
     }
 }
 
-/// Rows that are looked at before a scroll is opened.
-const LOOKED_AT: usize = 100;
+/// The number of rows that are read to find their size before a scroll is opened.
+const SAMPLED_ROWS: usize = 100;
 
 /// The error of a second reading of what can be read once.
 pub(crate) fn read_already() -> Error {

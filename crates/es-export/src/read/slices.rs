@@ -4,7 +4,7 @@
 //! least as many slices as shards (`SliceBuilder` of Elasticsearch): then every slice stays on
 //! one shard of an index, and slices are even when their number is a multiple of the shards'.
 
-use super::request::ReadOptions;
+use crate::options::ReadOptions;
 
 /// The server's default of `index.max_slices_per_pit`.
 pub(crate) const MOST_SLICES: usize = 1024;
@@ -13,11 +13,11 @@ pub(crate) const MOST_SLICES: usize = 1024;
 pub(crate) fn number_of_slices(options: &ReadOptions, rows: u64, shards: &[usize], most: usize) -> usize {
     let most = most.max(1);
     if let Some(asked) = options.slices {
-        return asked.clamp(1, most);
+        return (asked as usize).clamp(1, most);
     }
     let of_one_index = shards.iter().copied().max().unwrap_or(1).max(1);
     let for_rows = options.slice_rows.map_or(1, |each| rows.div_ceil(each.max(1)));
-    let wanted = usize::try_from(for_rows).unwrap_or(most).max(options.concurrency).max(1);
+    let wanted = usize::try_from(for_rows).unwrap_or(most).max(options.concurrency as usize).max(1);
     let even = wanted.min(most).next_multiple_of(of_one_index);
     match (even <= most, most >= of_one_index) {
         (true, _) => even,

@@ -8,10 +8,11 @@ use futures::stream::{self, Stream};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
-use super::request::{ReadOptions, Sql};
+use super::request::Sql;
 use super::scroll::read_already;
 use super::unread;
 use crate::error::{Error, ErrorKind};
+use crate::options::ReadOptions;
 
 /// A query whose first page has come.
 pub(crate) struct SqlRead {
@@ -49,7 +50,7 @@ impl SqlRead {
 fn body(query: &Sql, options: &ReadOptions) -> Value {
     let mut body = json!({
         "query": query.query,
-        "fetch_size": options.page_rows.max(1),
+        "fetch_size": options.page_size.max(1),
         // One value of several would be a wrong one.
         "field_multi_value_leniency": false,
     });

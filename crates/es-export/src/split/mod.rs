@@ -28,7 +28,7 @@ pub(crate) use strata::Survey;
 use time::ByTime;
 
 pub use strata::{MOST_STRATA, Stratum};
-pub use time::{MissingTimes, TimePart};
+pub use time::MissingTimes;
 
 /// A rule by which each row belongs to exactly one part.
 ///
@@ -99,7 +99,11 @@ impl Split {
     /// [`ErrorKind::Split`] when the ends do not rise from part to part, are not whole
     /// milliseconds, or another part than the last has none, and for names as
     /// [`Split::by_hash`].
-    pub fn by_time(column: impl Into<String>, parts: Vec<TimePart>, missing: MissingTimes) -> Result<Self, Error> {
+    pub fn by_time(
+        column: impl Into<String>,
+        parts: Vec<(String, Option<Timestamp>)>,
+        missing: MissingTimes,
+    ) -> Result<Self, Error> {
         let (names, by_time) = ByTime::new(column.into(), parts, missing)?;
         check_names(&names)?;
         Ok(Self { parts: names, rule: Rule::Time(by_time) })

@@ -21,7 +21,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn by_time(missing: MissingTimes) -> Split {
-    let part = |name: &str, until: Option<&str>| TimePart { name: name.to_owned(), until: until.map(at) };
+    let part = |name: &str, until: Option<&str>| (name.to_owned(), until.map(at));
     let parts = vec![
         part("train", Some("2013-09-01T00:00:00Z")),
         part("validation", Some("2013-10-01T00:00:00Z")),
@@ -135,7 +135,7 @@ fn rows_without_a_time_are_refused_or_have_a_part() {
 
 #[test]
 fn ends_that_do_not_rise_are_refused() {
-    let part = |name: &str, until: Option<&str>| TimePart { name: name.to_owned(), until: until.map(at) };
+    let part = |name: &str, until: Option<&str>| (name.to_owned(), until.map(at));
     let day = Some("2013-09-01T00:00:00Z");
     for parts in [
         vec![],

@@ -21,7 +21,7 @@ pub struct FeatureDescription {
     pub version: u32,
     /// The name of the file, which is in the same folder.
     pub file: String,
-    /// Its format, as [`Format::name`](crate::Format::name) says it.
+    /// Its format, as [`Format::as_str`](crate::Format::as_str) gives it.
     pub format: String,
     /// Its rows.
     pub rows: u64,

@@ -1,6 +1,6 @@
 //! The files of an export, and streams of rows: one writer a format.
 //!
-//! A [`Format`] says which columns it can hold ([`Format::check`]) before a row is read. A
+//! [`FileOptions::check`] says whether a format can hold the columns before a row is read. A
 //! [`FileWriter`] takes frames of one schema and holds a bounded number of rows; its file is
 //! hashed, and synced at the end. A [`StreamWriter`] writes to anything, such as standard
 //! output. Which rows go into which file, and when files become visible, is decided by
@@ -39,7 +39,8 @@ use safetensors::Safetensors;
 use tensor_file::TensorFile;
 
 pub use features::{Feature, FeatureDescription, NullPolicy};
-pub use format::{Compression, Format, ParquetOptions};
+pub(crate) use format::named;
+pub use format::{Compression, FileOptions, Format, ParquetOptions};
 pub(crate) use ipc::{schema_message, schema_of_message};
 pub use stream::{StreamSummary, StreamWriter};
 
@@ -80,25 +81,27 @@ pub trait FileWriter: Send {
 /// description of the features beside it, with what `encoders` knows of the columns.
 ///
 /// # Errors
-/// As [`Format::check`] and [`FileWriter::push`].
+/// As [`FileOptions::check`] and [`FileWriter::push`].
 pub fn create(
-    format: &Format,
+    options: impl Into<FileOptions>,
     folder: &Path,
     name: &str,
     schema: &Schema,
     encoders: Option<&Encoders>,
 ) -> Result<Box<dyn FileWriter>, Error> {
-    format.check(schema)?;
-    Ok(match format {
-        Format::Parquet(options) => Box::new(parquet::create(folder, name, schema, options)?),
-        Format::Ipc { compression } => Box::new(ipc::create(folder, name, schema, *compression)?),
-        Format::IpcStream { compression } => Box::new(ipc::create_stream(folder, name, schema, *compression)?),
+    let options = options.into();
+    options.check(schema)?;
+    let compression = options.compression();
+    Ok(match options.format {
+        Format::Parquet => Box::new(parquet::create(folder, name, schema, compression, &options.parquet)?),
+        Format::Ipc => Box::new(ipc::create(folder, name, schema, compression)?),
+        Format::IpcStream => Box::new(ipc::create_stream(folder, name, schema, compression)?),
         Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
         Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
-        Format::Avro { compression } => Box::new(avro::create(folder, name, schema, *compression)?),
+        Format::Avro => Box::new(avro::create(folder, name, schema, compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
         Format::Npz => Box::new(TensorFile::<Npz>::create(folder, name, schema, encoders)?),
         Format::Safetensors => Box::new(TensorFile::<Safetensors>::create(folder, name, schema, encoders)?),
-        Format::TfRecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
+        Format::Tfrecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
     })
 }

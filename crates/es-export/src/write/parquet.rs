@@ -40,13 +40,14 @@ pub(super) fn create(
     folder: &Path,
     name: &str,
     schema: &Schema,
+    compression: Compression,
     options: &ParquetOptions,
 ) -> Result<BatchedFile<RowGroups>, Error> {
     let waiting = Gather::new(schema, options.row_group_rows, options.row_group_bytes);
     BatchedFile::create(folder, name, waiting, |file| {
         let statistics = if options.statistics { StatisticsOptions::full() } else { StatisticsOptions::empty() };
         let writer = ParquetWriter::new(file)
-            .with_compression(compression(options.compression))
+            .with_compression(parquet_compression(compression))
             .with_statistics(statistics)
             // Groups are made here, and none is to be cut in two.
             .with_row_group_size(Some(usize::MAX))
@@ -67,7 +68,7 @@ fn arrow_schema(schema: &Schema) -> Result<KeyValueMetadata, Error> {
     Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), message)]))
 }
 
-fn compression(compression: Compression) -> ParquetCompression {
+fn parquet_compression(compression: Compression) -> ParquetCompression {
     match compression {
         Compression::Zstd => ParquetCompression::Zstd(ZstdLevel::try_new(ZSTD_LEVEL).ok()),
         Compression::Snappy => ParquetCompression::Snappy,

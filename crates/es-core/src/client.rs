@@ -9,6 +9,7 @@ use serde_json::Value;
 use tracing::{debug, info, warn};
 use url::Url;
 
+use crate::closing::Closings;
 use crate::cluster::{CapabilityCache, Cluster};
 use crate::connection::config::ClusterConfig;
 use crate::connection::credentials::Credentials;
@@ -24,9 +25,8 @@ use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::esql::Esql;
 use crate::indices::Indices;
-use crate::point_in_time::{PointInTime, SearchPage};
 use crate::request::{Method, Request, Response};
-use crate::scroll::Scroll;
+use crate::search::{PointInTime, Scroll, SearchAnswer};
 use crate::sql::SqlCursor;
 
 /// A connection to one cluster. Cloning it is cheap; all clones share connections.
@@ -43,6 +43,7 @@ struct Inner {
     sniffing: Schedule,
     info: ClusterInfo,
     capabilities: CapabilityCache,
+    closings: Closings,
 }
 
 impl std::fmt::Debug for Client {
@@ -73,8 +74,14 @@ impl Client {
         let info = first_answer(&transport, &urls).await?;
         debug!(version = %info.version, cluster = %info.cluster_name, "connected");
         let sniffing = Schedule::new(config.sniffing);
-        let inner =
-            Inner { transport, nodes: Nodes::new(urls), sniffing, info, capabilities: CapabilityCache::default() };
+        let inner = Inner {
+            transport,
+            nodes: Nodes::new(urls),
+            sniffing,
+            info,
+            capabilities: CapabilityCache::default(),
+            closings: Closings::new(),
+        };
         if inner.sniffing.at_start() {
             inner.sniff().await;
         }
@@ -153,17 +160,22 @@ impl Client {
         PointInTime::open(self.clone(), index, keep_alive).await
     }
 
-    /// Takes up a point in time that was opened before, by whom ever. Nothing is sent: whether
-    /// it still lives shows in the first search.
+    /// Takes over a point in time that was opened before, by this process or another one. Nothing
+    /// is sent: if it is gone, the first search fails with [`ErrorKind::NotFound`].
     pub fn point_in_time(&self, id: &str, keep_alive: Duration) -> PointInTime {
-        PointInTime::of_id(self.clone(), id, keep_alive)
+        PointInTime::with_id(self.clone(), id, keep_alive)
     }
 
     /// Begins to scroll, and returns the first page. The body must not hold `search_after`.
     ///
     /// # Errors
-    /// As [`Client::send`]; a missing index is [`ErrorKind::NotFound`].
-    pub async fn scroll(&self, index: &str, body: &Value, keep_alive: Duration) -> Result<(Scroll, SearchPage), Error> {
+    /// As [`Client::search`].
+    pub async fn scroll(
+        &self,
+        index: &str,
+        body: &Value,
+        keep_alive: Duration,
+    ) -> Result<(Scroll, SearchAnswer), Error> {
         Scroll::open(self.clone(), index, body, keep_alive).await
     }
 
@@ -178,6 +190,29 @@ impl Client {
     /// As [`SqlCursor::next_page`].
     pub async fn sql(&self, body: &Value) -> Result<SqlCursor, Error> {
         SqlCursor::open(self.clone(), body).await
+    }
+
+    /// Runs work in the background that a dropped value leaves behind, such as to close what it
+    /// opened on the server, in the runtime that the client was connected in: also where `Drop`
+    /// runs outside of any. [`Client::settle`] waits for it.
+    pub fn finish_later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.inner.closings.begin(work);
+    }
+
+    /// Waits until the work that dropped values left behind is done, `limit` at most, and returns
+    /// how much of it is not. Call it at the end of `main`: a runtime that ends takes unfinished
+    /// work with it, and a point in time then stays on the server until it expires.
+    ///
+    /// ```no_run
+    /// # async fn example(client: &es_core::Client) {
+    /// let left = client.settle(std::time::Duration::from_secs(10)).await;
+    /// if left > 0 {
+    ///     eprintln!("{left} closings did not end in time");
+    /// }
+    /// # }
+    /// ```
+    pub async fn settle(&self, limit: Duration) -> usize {
+        self.inner.closings.settle(limit).await
     }
 
     /// Asks for the list of nodes beside the requests, which do not wait for it.

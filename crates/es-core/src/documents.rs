@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::request::{Method, Request};
+use crate::search;
 
 /// A document with what is needed to replace just this version of it.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -138,10 +139,9 @@ impl<'a> Documents<'a> {
         body["track_total_hits"] = json!(false);
         let request = Request::new(Method::Post, SearchParts::Index(&[self.index]).url())
             .query("ignore_unavailable", true)
-            .query("allow_partial_search_results", false)
-            .json(&body)
-            .repeatable();
-        let found: SearchBody<T> = self.client.send(&request).await?.json()?;
+            .json(&body);
+        let answer = search::send(self.client, request).await?;
+        let found: SearchBody<T> = answer.json()?;
         Ok(found.hits.hits)
     }
 }

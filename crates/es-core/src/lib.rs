@@ -41,6 +41,7 @@
 //! ```
 
 mod client;
+mod closing;
 mod cluster;
 mod connection;
 mod content_hash;
@@ -53,10 +54,9 @@ mod indices;
 mod lifecycle;
 mod mapping;
 pub mod paths;
-mod point_in_time;
 mod reindex;
 mod request;
-mod scroll;
+mod search;
 mod settings;
 mod snapshots;
 mod sql;
@@ -102,10 +102,9 @@ pub use lifecycle::{
     StoredPolicy,
 };
 pub use mapping::{Change, ChangeKind, Mapping, MappingDiff, Properties, Property};
-pub use point_in_time::{PointInTime, SearchPage};
 pub use reindex::{Conflicts, Reindex, ReindexFailure, ReindexProgress, ReindexSummary, ReindexTask, Slices};
 pub use request::{Method, Request, Response};
-pub use scroll::Scroll;
+pub use search::{KeepOpen, NextPage, PageSize, PointInTime, Scroll, SearchAnswer, SizedPage};
 pub use settings::{IndexSettings, SettingChange, SettingKind, SettingsDiff};
 pub use snapshots::{
     NewSnapshot, Repository, Restore, RestoreProgress, Snapshot, SnapshotFailure, SnapshotProgress, SnapshotState,

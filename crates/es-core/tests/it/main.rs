@@ -21,6 +21,7 @@ mod proxied;
 mod refusals;
 mod reindexing;
 mod retries;
+mod searching;
 mod secrets;
 mod security;
 mod snapshotting;

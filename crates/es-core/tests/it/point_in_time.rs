@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use es_core::{Bytes, Client, ErrorKind, Method, PointInTime, Request};
+use es_core::{Client, ErrorKind, Method, NextPage, PageSize, PointInTime, Request};
 use serde_json::{Value, json};
 
 use crate::support::live;
@@ -23,9 +23,8 @@ async fn open_contexts(client: &Client, index: &str) -> u64 {
 }
 
 async fn hits(point: &PointInTime, body: Value) -> Vec<Value> {
-    let page: Bytes = point.search(&body).await.unwrap().body;
-    let page: Value = serde_json::from_slice(&page).unwrap();
-    point.renew(page["pit_id"].as_str().unwrap());
+    let page: Value = point.search(&body).await.unwrap().json().unwrap();
+    assert_eq!(point.id().as_deref(), page["pit_id"].as_str(), "it follows the id of the answer");
     page["hits"]["hits"].as_array().unwrap().clone()
 }
 
@@ -64,18 +63,130 @@ async fn dropping_it_frees_it_too() {
 }
 
 #[tokio::test]
-async fn one_that_is_gone_is_told_and_closing_it_is_no_error() {
+async fn one_that_is_gone_is_reported_and_closing_it_is_no_error() {
     let Some((client, scope)) = live("gone").await else { return };
     let index = format!("{}a", scope.prefix());
     write(&client, &index, 0..1).await;
     let point = client.open_point_in_time(&index, KEEP).await.unwrap();
-    let page: Value = serde_json::from_slice(&point.search(&json!({"size": 1})).await.unwrap().body).unwrap();
-    let close = Request::new(Method::Delete, "/_pit").json(&json!({"id": page["pit_id"]}));
+    point.search(&json!({"size": 1})).await.unwrap();
+    let close = Request::new(Method::Delete, "/_pit").json(&json!({"id": point.id().as_deref()}));
     client.send(&close).await.unwrap();
     let error = point.search(&json!({"size": 1})).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("No search context found"), "{error}");
     point.close().await.unwrap();
+}
+
+/// Runs `work` in a runtime of its own that ends right after it, as one does after `main`.
+fn in_a_runtime_that_ends<T: Send + 'static>(
+    mut builder: tokio::runtime::Builder,
+    work: impl FnOnce(tokio::runtime::Runtime) -> T + Send + 'static,
+) -> T {
+    std::thread::spawn(move || work(builder.enable_all().build().unwrap())).join().unwrap()
+}
+
+#[tokio::test]
+async fn one_dropped_at_the_end_of_main_is_gone_once_it_settled() {
+    let Some((client, scope)) = live("settled").await else { return };
+    let index = format!("{}a", scope.prefix());
+    write(&client, &index, 0..1).await;
+    for builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+        let of_index = index.clone();
+        let left = in_a_runtime_that_ends(builder, move |runtime| {
+            runtime.block_on(async {
+                let (client, _scope) = live("settled_main").await.unwrap();
+                let point = client.open_point_in_time(&of_index, KEEP).await.unwrap();
+                drop(point);
+                client.settle(KEEP).await
+            })
+        });
+        assert_eq!(left, 0);
+        assert_eq!(open_contexts(&client, &index).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn one_dropped_outside_of_any_runtime_is_gone_once_it_settled() {
+    let Some((client, scope)) = live("settled_outside").await else { return };
+    let index = format!("{}a", scope.prefix());
+    write(&client, &index, 0..1).await;
+    for builder in [tokio::runtime::Builder::new_current_thread(), tokio::runtime::Builder::new_multi_thread()] {
+        let of_index = index.clone();
+        let left = in_a_runtime_that_ends(builder, move |runtime| {
+            let (client, point) = runtime.block_on(async {
+                let (client, _scope) = live("settled_outside_main").await.unwrap();
+                let point = client.open_point_in_time(&of_index, KEEP).await.unwrap();
+                (client, point)
+            });
+            assert!(tokio::runtime::Handle::try_current().is_err());
+            drop(point);
+            runtime.block_on(client.settle(KEEP))
+        });
+        assert_eq!(left, 0);
+        assert_eq!(open_contexts(&client, &index).await, 0);
+    }
+}
+
+#[tokio::test]
+async fn pages_of_hits_and_of_buckets_are_all_there() {
+    let Some((client, scope)) = live("pages").await else { return };
+    let index = format!("{}a", scope.prefix());
+    write(&client, &index, 0..25).await;
+    let point = client.open_point_in_time(&index, KEEP).await.unwrap();
+    write(&client, &index, 25..30).await;
+
+    let size = PageSize::of_rows(10);
+    let (mut numbers, mut after) = (Vec::new(), None);
+    loop {
+        let next = NextPage { after: after.as_deref(), ..NextPage::default() };
+        let body = |rows| json!({"size": rows, "sort": [{"n": "asc"}], "_source": ["n"]});
+        let page = point.search_sized(&size, next, body).await.unwrap();
+        assert_eq!((page.rows, page.refused_to), (10, None));
+        let read: Value = page.answer.json().unwrap();
+        let hits = read["hits"]["hits"].as_array().unwrap();
+        size.learn(page.answer.body().len(), hits.len());
+        numbers.extend(hits.iter().map(|hit| hit["_source"]["n"].as_u64().unwrap()));
+        let Some(last) = hits.last() else { break };
+        after = Some(serde_json::value::to_raw_value(&last["sort"]).unwrap());
+    }
+    assert_eq!(numbers, (0..25).collect::<Vec<u64>>());
+
+    let (mut keys, mut after) = (Vec::new(), None::<Value>);
+    loop {
+        let body = |rows| {
+            let mut composite = json!({"size": rows, "sources": [{"n": {"terms": {"field": "n"}}}]});
+            if let Some(after) = &after {
+                composite["after"] = after.clone();
+            }
+            json!({"size": 0, "aggs": {"groups": {"composite": composite}}})
+        };
+        let page = point.search_sized(&size, NextPage::default(), body).await.unwrap();
+        let read: Value = page.answer.json().unwrap();
+        let groups = &read["aggregations"]["groups"];
+        keys.extend(groups["buckets"].as_array().unwrap().iter().map(|bucket| bucket["key"]["n"].as_u64().unwrap()));
+        match groups.get("after_key") {
+            Some(key) => after = Some(key.clone()),
+            None => break,
+        }
+    }
+    assert_eq!(keys, (0..25).collect::<Vec<u64>>());
+    point.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn one_is_taken_over_by_its_id() {
+    let Some((client, scope)) = live("taken_over").await else { return };
+    let index = format!("{}a", scope.prefix());
+    write(&client, &index, 0..3).await;
+    let id = client.open_point_in_time(&index, KEEP).await.unwrap().detach().unwrap();
+    write(&client, &index, 3..5).await;
+    let point = client.point_in_time(&id, KEEP);
+    assert_eq!(point.count(&json!({"match_all": {}})).await.unwrap(), 3);
+    point.close().await.unwrap();
+    assert_eq!(point.id(), None);
+    assert_eq!(open_contexts(&client, &index).await, 0);
+    let error = point.search(&json!({})).await.unwrap_err();
+    assert_eq!(error.to_string(), "the point in time is closed already");
 }
 
 #[tokio::test]

@@ -1,40 +1,36 @@
-//! Scrolls: one search read page by page, for whoever may not open a point in time.
+//! Scrolls: one search read page by page, where the credentials do not allow a point in time.
 //!
-//! The server moves on with each page that it is asked for, so a page is asked for once: where
-//! its answer is lost, so is the page.
+//! The server advances with each request for a page, so a page is requested only once: if its
+//! answer is lost, so is the page.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use elasticsearch::{ClearScrollParts, ScrollParts};
-use serde::Deserialize;
 use serde_json::{Value, json};
 use tracing::debug;
 
+use super::head::Head;
+use super::{SearchAnswer, complete};
 use crate::client::Client;
 use crate::connection::retry::{Backoff, RetryPolicy};
 use crate::error::{Error, ErrorKind};
 use crate::paths;
-use crate::point_in_time::SearchPage;
 use crate::request::{Method, Request};
 use crate::units;
 
-/// How often a page is asked for again when no connection could be made, in which case nothing
-/// was sent.
+/// The number of retries of a page when no connection could be made, in which case nothing was
+/// sent.
 const CONNECTS: u32 = 4;
 
-/// An open scroll. [`Scroll::close`] frees what it holds on the server; when it is dropped
-/// without that, a close is sent in the background.
+/// An open scroll. [`Scroll::close`] frees what it holds on the server. A dropped one is closed in
+/// the background: [`Client::settle`] waits for that.
+#[derive(Debug)]
 pub struct Scroll {
     client: Client,
     keep_alive: Duration,
     id: Option<Arc<str>>,
-}
-
-#[derive(Deserialize)]
-struct Identified {
-    #[serde(rename = "_scroll_id")]
-    id: String,
 }
 
 impl Scroll {
@@ -43,24 +39,23 @@ impl Scroll {
         index: &str,
         body: &Value,
         keep_alive: Duration,
-    ) -> Result<(Self, SearchPage), Error> {
+    ) -> Result<(Self, SearchAnswer), Error> {
+        // Of two scrolls that are opened, the server closes the unused one after keep_alive.
         let request = Request::new(Method::Post, paths::search(index))
             .query("scroll", units::milliseconds(keep_alive))
-            .query("allow_partial_search_results", false)
-            .json(body)
-            // A scroll that is opened twice is closed by the server after keep_alive, and
-            // nothing has been read from either.
-            .repeatable();
-        let response = client.send(&request).await?;
-        let id = response.json::<Identified>()?.id.into();
-        Ok((Self { client, keep_alive, id: Some(id) }, SearchPage { body: response.into_body() }))
+            .json(body);
+        let body = client.send(&complete(request)).await?.into_body();
+        let mut scroll = Self { client, keep_alive, id: None };
+        let answer = scroll.read(body)?;
+        Ok((scroll, answer))
     }
 
-    /// The next page. It is never asked for twice: after an error the scroll is of no more use.
+    /// The next page. It is requested only once: after an error the scroll cannot be used any more.
     ///
     /// # Errors
-    /// As [`Client::send`]; [`ErrorKind::NotFound`] when the scroll expired.
-    pub async fn next_page(&mut self) -> Result<SearchPage, Error> {
+    /// [`ErrorKind::PartialResult`] when a shard failed or the search timed out;
+    /// [`ErrorKind::NotFound`] when the scroll expired; else as [`Client::send`].
+    pub async fn next_page(&mut self) -> Result<SearchAnswer, Error> {
         let id = self.id.as_deref().ok_or_else(|| Error::new(ErrorKind::BadRequest, "the scroll is closed already"))?;
         let request = Request::new(Method::Post, ScrollParts::None.url())
             .json(&json!({"scroll_id": id, "scroll": units::milliseconds(self.keep_alive)}))
@@ -75,11 +70,23 @@ impl Scroll {
                 answer => break answer?,
             }
         };
-        let id = response.json::<Identified>()?.id;
-        if self.id.as_deref() != Some(&*id) {
-            self.id = Some(id.into());
+        self.read(response.into_body())
+    }
+
+    /// Takes the id of a page and checks the page. The id is kept also where the page is refused,
+    /// so that the scroll can be closed.
+    fn read(&mut self, body: Bytes) -> Result<SearchAnswer, Error> {
+        let mut head = Head::read(&body, true);
+        match head.id.take() {
+            Some(id) if self.id.as_deref() != Some(&*id) => self.id = Some(id.into()),
+            Some(_) => {}
+            None => {
+                let message = "the page of a scroll cannot be read: expected `_scroll_id`, found none";
+                return Err(Error::new(ErrorKind::Decode, message));
+            }
         }
-        Ok(SearchPage { body: response.into_body() })
+        head.check()?;
+        Ok(SearchAnswer { body })
     }
 
     /// Frees it on the server.
@@ -107,12 +114,10 @@ impl Drop for Scroll {
     fn drop(&mut self) {
         let Some(id) = self.id.take() else { return };
         let client = self.client.clone();
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                if let Err(error) = close(&client, &id).await {
-                    debug!(%error, "a scroll was left to expire");
-                }
-            });
-        }
+        self.client.finish_later(async move {
+            if let Err(error) = close(&client, &id).await {
+                debug!(%error, "a scroll was left to expire");
+            }
+        });
     }
 }

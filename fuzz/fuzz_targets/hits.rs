@@ -26,7 +26,7 @@ static DECODERS: LazyLock<Vec<HitDecoder>> = LazyLock::new(|| {
     with_doc_values.properties.retain(|name, _| !["v", "r", "j", "l", "x", "s", "p"].contains(&name.as_str()));
     let retrievals = [(FieldSource::Source, &mapping), (FieldSource::DocValues, &with_doc_values)];
     let policies = [Values::One, Values::List, Values::First, Values::Last].into_iter().flat_map(|values| {
-        [Malformed::Error, Malformed::Null].map(|malformed| CellPolicy { values, malformed, ..CellPolicy::default() })
+        [Malformed::Error, Malformed::Null].map(|malformed| CellPolicy { values: Some(values), malformed: Some(malformed), missing: None })
     });
     let decoders = policies.flat_map(|policy| {
         retrievals.map(|(retrieval, mapping)| {

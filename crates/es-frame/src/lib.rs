@@ -28,13 +28,14 @@ mod encode;
 mod error;
 mod infer;
 mod instants;
+mod named;
 mod table;
 
 pub use decode::{
     CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, HitPage, Malformed, Missing, Retrieval,
     StoredSource, Values,
 };
-pub use encode::{DocumentWriter, FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
+pub use encode::{DocumentWriter, DottedNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use es_core::{ContentHash, IdText};
 pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_with};

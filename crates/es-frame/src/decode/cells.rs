@@ -6,7 +6,7 @@ use polars_arrow::array::{Array, ListArray};
 use polars_arrow::offset::OffsetsBuffer;
 
 use super::builder::{Builder, Validity};
-use super::options::{CellPolicy, Malformed, Missing, Values};
+use super::options::{Malformed, Missing, Policy, Values};
 use super::places::Places;
 use super::scan::{DEEPEST, Scanner};
 use super::shape::{Member, Shape, is_list, listed};
@@ -22,7 +22,7 @@ pub(crate) struct Cell {
     name: String,
     field_type: String,
     shape: Shape,
-    policy: CellPolicy,
+    policy: Policy,
     builder: Builder,
     /// The number of values in the builder of a plain cell, at hand without asking what it is.
     filled: usize,
@@ -45,7 +45,7 @@ struct Lists {
 }
 
 impl Cell {
-    pub(crate) fn new(name: &str, field_type: &str, shape: Shape, policy: CellPolicy, rows: usize) -> Self {
+    pub(crate) fn new(name: &str, field_type: &str, shape: Shape, policy: Policy, rows: usize) -> Self {
         let list = is_list(&shape, policy, field_type);
         let builder = Builder::new(&shape, rows);
         Self {

@@ -1,111 +1,221 @@
-//! How an index is read: which columns, from where, and what is done with values that do not
-//! fit one value a row. What follows from the choices is planned in `plan`.
+//! The options for reading an index: its columns, the source of their values, and the treatment of
+//! values that are not one value a row. `plan` works out the consequences.
 
 use es_core::Version;
 use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-/// Which fields of an index become columns.
+use crate::named::named_option;
+
+/// The fields of an index that become columns.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum ColumnRequest {
-    /// Every field of the mapping that holds values, in its order.
+    /// Every field of the mapping that holds values, in the order of the mapping.
     #[default]
     All,
-    /// These fields, in this order. Beside the fields of the mapping there are its objects,
+    /// These fields, in this order. Besides the fields of the mapping there are its objects,
     /// sub-fields (`dest.text`), aliases and runtime fields, the keys of a `flattened` field, and
     /// `_id`, `_index`, `_score`, `_seq_no`, `_version`, `_routing` and `_ignored`.
     Named(Vec<String>),
 }
 
-/// Everything that reading hits depends on.
+/// The options for reading hits.
 #[derive(Clone, Debug, Default)]
 pub struct DecodeOptions {
     /// The columns.
     pub columns: ColumnRequest,
     /// The `runtime_mappings` of the request: definitions by name.
     pub runtime: Map<String, Value>,
-    /// Where values are taken from.
+    /// The source of the values.
     pub retrieval: FieldSource,
-    /// What is done with values that do not fit, unless a column says otherwise.
+    /// The policy of all columns. A choice that is not set is the default of its type.
     pub policy: CellPolicy,
-    /// The same for single columns, by name; a member of an object or nested field by its path.
+    /// The policies of single columns, by name; of a member of an object or of a nested field, by
+    /// its path. A choice that is not set is that of [`DecodeOptions::policy`].
     pub policies: IndexMap<String, CellPolicy>,
-    /// What the index keeps of its documents.
+    /// The form in which the index stores documents.
     pub stored_source: StoredSource,
-    /// The server's version. From 9.2 on `_source` has vectors only if they are asked for; where
-    /// the version is not known they are read through `fields`, which every version takes.
+    /// The server's version. From 9.2 on, `_source` contains vectors only on request; without a
+    /// version they are read through `fields`, which every version supports.
     pub version: Option<Version>,
 }
 
-/// Where values are taken from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The source of values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum FieldSource {
-    /// From doc values if they give every column as it was written and there are few of them,
-    /// otherwise from `_source`.
+    /// Doc values if there are few columns and they give each one as it was written, otherwise
+    /// `_source`.
     #[default]
     Auto,
-    /// From doc values, also where they are rounded. A column without them is refused, and a
-    /// document that has a value outside of them is an error (or null, by [`Malformed::Null`]).
+    /// Doc values, even where they are rounded. A column without them is refused, and a document
+    /// with a value that they lack is an error (or null, with [`Malformed::Null`]).
     DocValues,
-    /// From `_source`, but for what is not in it.
+    /// `_source`, except for columns that it does not contain.
     Source,
 }
 
-/// What an index keeps of its documents.
+named_option!(FieldSource, "a source of values", [Auto = "auto", DocValues = "doc_values", Source = "source"]);
+
+/// The form in which an index stores documents.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum StoredSource {
-    /// The documents as they were sent.
+    /// As they were sent.
     #[default]
     Kept,
-    /// Nothing: they are put together from the fields when they are asked for
+    /// Not at all: they are rebuilt from the fields on request
     /// (`index.mapping.source.mode: synthetic`).
     Synthetic,
-    /// Nothing (`_source.enabled: false`).
+    /// Not at all (`_source.enabled: false`).
     Disabled,
 }
 
-/// What is done with values that do not fit one value a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The policy for values that are not one value a row. A choice that is not set is that of all
+/// columns, or else the default of its type.
+///
+/// ```
+/// use es_frame::{CellPolicy, Malformed, Values};
+///
+/// let all = CellPolicy { malformed: Some(Malformed::Null), ..CellPolicy::default() };
+/// let tags: CellPolicy = serde_json::from_str(r#"{"values": "list"}"#)?;
+/// assert_eq!(
+///     tags.or(all),
+///     CellPolicy { values: Some(Values::List), malformed: Some(Malformed::Null), missing: None }
+/// );
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+///
+/// A larger set of options takes its keys in with `#[serde(flatten)]`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub struct CellPolicy {
-    /// Several values of one field.
-    pub values: Values,
-    /// A value that the column's type does not take.
-    pub malformed: Malformed,
-    /// A document without a value. A null and an empty array are none, as to Elasticsearch.
-    pub missing: Missing,
+    /// The treatment of several values in one document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub values: Option<Values>,
+    /// The treatment of a value that does not have the type of its field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub malformed: Option<Malformed>,
+    /// The treatment of a document without a value.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<Missing>,
 }
 
-/// What is done with several values of one field in one document.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+impl CellPolicy {
+    /// The policy with the choices of another where it has none itself.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            values: self.values.or(other.values),
+            malformed: self.malformed.or(other.malformed),
+            missing: self.missing.or(other.missing),
+        }
+    }
+}
+
+/// A policy with every choice made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Policy {
+    pub(crate) values: Values,
+    pub(crate) malformed: Malformed,
+    pub(crate) missing: Missing,
+}
+
+impl From<CellPolicy> for Policy {
+    fn from(policy: CellPolicy) -> Self {
+        Self {
+            values: policy.values.unwrap_or_default(),
+            malformed: policy.malformed.unwrap_or_default(),
+            missing: policy.missing.unwrap_or_default(),
+        }
+    }
+}
+
+/// The treatment of several values of a field in one document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Values {
     /// More than one is an error that names field and document.
     #[default]
     One,
-    /// The column holds lists. From `_source` they are as they were written, nulls among them,
-    /// arrays in arrays as one; from doc values they are sorted, keywords without repetitions.
+    /// The column holds lists. From `_source` they are as written, nulls included and nested arrays
+    /// flattened; from doc values they are sorted, and keywords have no duplicates.
     List,
-    /// The first one.
+    /// The first one is taken.
     First,
-    /// The last one.
+    /// The last one is taken.
     Last,
 }
 
-/// What is done with a value that the column's type does not take.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+named_option!(Values, "a treatment of several values", [One = "one", List = "list", First = "first", Last = "last"]);
+
+/// The treatment of a value that does not have the type of its field.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Malformed {
     /// It is an error that names field, document and value.
     #[default]
     Error,
-    /// It is a null.
+    /// It becomes a null.
     Null,
 }
 
-/// What is done with a document without a value.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+named_option!(Malformed, "a treatment of malformed values", [Error = "error", Null = "null"]);
+
+/// The treatment of a document without a value. A null and an empty array are no values, as in
+/// Elasticsearch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Missing {
     /// The row has a null.
     #[default]
     Null,
     /// It is an error that names field and document.
     Error,
+}
+
+named_option!(Missing, "a treatment of missing values", [Null = "null", Error = "error"]);
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// The options of a field of an export, as a crate that extends the policy has them.
+    #[derive(Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+    #[serde(deny_unknown_fields)]
+    struct FieldOptions {
+        #[serde(flatten)]
+        policy: CellPolicy,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        encode: Option<String>,
+    }
+
+    #[test]
+    fn larger_options_take_the_policy_in() {
+        let text = r#"{"values":"first","missing":"error","encode":"codes"}"#;
+        let options: FieldOptions = serde_json::from_str(text).unwrap();
+        assert_eq!((options.policy.values, options.policy.malformed), (Some(Values::First), None));
+        assert_eq!(serde_json::to_string(&options).unwrap(), text);
+        assert_eq!(serde_json::to_string(&serde_json::from_str::<FieldOptions>("{}").unwrap()).unwrap(), "{}");
+        let error = serde_json::from_str::<FieldOptions>(r#"{"value":"first"}"#).unwrap_err();
+        assert!(error.to_string().starts_with("unknown field `value`"), "{error}");
+        let error = serde_json::from_str::<CellPolicy>(r#"{"value":"first"}"#).unwrap_err();
+        assert!(error.to_string().starts_with("unknown field `value`"), "{error}");
+
+        let schema = schemars::schema_for!(FieldOptions).to_value();
+        assert_eq!(schema["additionalProperties"], json!(false), "{schema}");
+        let keys = schema["properties"].as_object().unwrap().keys();
+        assert_eq!(keys.collect::<Vec<_>>(), ["values", "malformed", "missing", "encode"], "{schema}");
+    }
+
+    #[test]
+    fn a_policy_is_completed_by_that_of_all_columns() {
+        let all = CellPolicy { values: Some(Values::List), missing: Some(Missing::Error), malformed: None };
+        let one = CellPolicy { values: Some(Values::First), ..CellPolicy::default() };
+        let expected = Policy { values: Values::First, malformed: Malformed::Error, missing: Missing::Error };
+        assert_eq!(Policy::from(one.or(all)), expected);
+    }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use polars::prelude::{DataType, Field, TimeUnit, TimeZone};
 
 use super::date_format::Formats;
-use super::options::CellPolicy;
+use super::options::Policy;
 
 /// What one value of a column is.
 #[derive(Clone, Debug)]
@@ -55,7 +55,7 @@ pub(crate) struct Member {
     /// Its Elasticsearch type, for messages.
     pub(crate) field_type: String,
     pub(crate) shape: Shape,
-    pub(crate) policy: CellPolicy,
+    pub(crate) policy: Policy,
 }
 
 /// The members of a range, in their order.
@@ -109,7 +109,7 @@ impl Member {
 }
 
 /// Whether a column holds a list for each document.
-pub(crate) fn is_list(shape: &Shape, policy: CellPolicy, field_type: &str) -> bool {
+pub(crate) fn is_list(shape: &Shape, policy: Policy, field_type: &str) -> bool {
     use super::options::Values;
     match policy.values {
         _ if shape.is_whole() => false,
@@ -121,7 +121,7 @@ pub(crate) fn is_list(shape: &Shape, policy: CellPolicy, field_type: &str) -> bo
 }
 
 /// The type of a column with a policy.
-pub(crate) fn listed(shape: &Shape, policy: CellPolicy, field_type: &str) -> DataType {
+pub(crate) fn listed(shape: &Shape, policy: Policy, field_type: &str) -> DataType {
     let dtype = shape.dtype();
     if is_list(shape, policy, field_type) { DataType::List(Box::new(dtype)) } else { dtype }
 }

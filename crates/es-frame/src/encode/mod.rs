@@ -28,7 +28,7 @@ use value::Refusal;
 
 pub(crate) use digits::eight_digits;
 pub(crate) use members::check_paths;
-pub use options::{FieldNames, NonFinite, Operation, VectorForm, WriterOptions};
+pub use options::{DottedNames, NonFinite, Operation, VectorForm, WriterOptions};
 
 /// Writes the rows of one frame as JSON documents, as ids, and as lines of bulk requests.
 ///
@@ -64,7 +64,7 @@ impl<'a> DocumentWriter<'a> {
     /// # Errors
     /// [`ErrorKind::UnknownColumn`] for a named column that the frame lacks,
     /// [`ErrorKind::UnsupportedType`] for a type that JSON has no form for, for a column that
-    /// cannot have its role, and with [`FieldNames::Objects`] for two names of which one is an
+    /// cannot have its role, and with [`DottedNames::Objects`] for two names of which one is an
     /// object's, [`ErrorKind::Row`] for an operation that Elasticsearch refuses with these
     /// options, such as an update without an id, and [`ErrorKind::Polars`] when a column is in
     /// several chunks.
@@ -78,9 +78,9 @@ impl<'a> DocumentWriter<'a> {
             .filter(is_field)
             .map(|column| Ok((column.name().as_str(), Cells::new(column, style)?)))
             .collect::<Result<Vec<_>, Error>>()?;
-        let members = match options.names {
-            FieldNames::Flat => Members::flat(columns),
-            FieldNames::Objects => Members::objects(columns)?,
+        let members = match options.dotted_names {
+            DottedNames::Flat => Members::flat(columns),
+            DottedNames::Objects => Members::objects(columns)?,
         };
         let actions = Actions::new(frame, options, style)?;
         let typical_size = members.typical_size() + actions.typical_size();

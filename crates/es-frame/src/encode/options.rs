@@ -1,17 +1,27 @@
-//! How rows become bulk lines. What each choice does is in the modules that carry it out.
+//! The options for writing rows as documents and bulk actions. `members`, `value` and `action`
+//! carry them out.
 
 use es_core::Version;
+use es_values::schema::FieldNames;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-/// How a frame's rows become documents and actions. The columns are named.
+use crate::named::named_option;
+
+/// The options for turning the rows of a frame into documents and bulk actions. Columns are given
+/// by name.
 ///
 /// ```
-/// use es_frame::{DocumentWriter, FieldNames, WriterOptions};
+/// use es_frame::{DocumentWriter, DottedNames, WriterOptions};
 /// use polars::prelude::*;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let frame = df!("id" => [7], "geo.lat" => [40.6], "geo.lon" => [-73.8])?;
-/// let options =
-///     WriterOptions { id: vec!["id".into()], names: FieldNames::Objects, ..WriterOptions::default() };
+/// let options = WriterOptions {
+///     id: vec!["id".into()],
+///     dotted_names: DottedNames::Objects,
+///     ..WriterOptions::default()
+/// };
 /// let mut lines = Vec::new();
 /// DocumentWriter::with_options(&frame, &options)?.write_lines(0, &mut lines)?;
 /// assert_eq!(
@@ -21,125 +31,137 @@ use es_core::Version;
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct WriterOptions {
-    /// The columns whose values make the document's id. None: Elasticsearch makes one up.
+    /// The columns whose values make up a document's id. Without them Elasticsearch generates ids.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "FieldNames")]
     pub id: Vec<String>,
-    /// What is done with each document, unless a column says it.
+    /// The operation of each document, unless `operation_column` is set.
     pub operation: Operation,
-    /// The column that says what is done with each document, as [`Operation::as_str`] writes
-    /// it. It does not go into the document.
+    /// The column with the operation of each document, spelled as [`Operation::as_str`] spells it.
+    /// It is not part of the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "text"))]
     pub operation_column: Option<String>,
-    /// The column with the value that decides on the shard. A null is none. It goes into the
-    /// document as well.
+    /// The column whose value routes a document to its shard; a null routes by the id. It is part
+    /// of the document as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "text"))]
     pub routing: Option<String>,
-    /// The column with the name of the ingest pipeline. A null is none. It does not go into
+    /// The column with the name of the ingest pipeline; a null is no pipeline. It is not part of
     /// the document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "text"))]
     pub pipeline: Option<String>,
-    /// The column with the document's version, an integer from 0 on, written as
-    /// `external_gte`: a document does not replace one of a higher version. It goes into the
-    /// document as well.
+    /// The column with the document's version, an integer of at least 0, sent as `external_gte`:
+    /// a document does not replace one of a higher version. It is part of the document as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "text"))]
     pub version: Option<String>,
-    /// What a dot in a column's name means.
-    pub names: FieldNames,
-    /// What is written for NaN and infinities.
+    /// The meaning of dots in column names.
+    pub dotted_names: DottedNames,
+    /// The treatment of NaN and the infinities.
     pub non_finite: NonFinite,
-    /// How vectors are written.
+    /// The form of vectors.
     pub vectors: VectorForm,
 }
 
-/// What the bulk request does with a document.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The operation of a bulk request on a document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Operation {
-    /// Write it, in place of one with the same id.
+    /// Writes the document, and replaces one with the same id.
     #[default]
     Index,
-    /// Write it if there is none with the same id.
+    /// Writes the document if none has the same id.
     Create,
-    /// Change the fields of the document that there is.
+    /// Changes fields of the existing document.
     Update,
-    /// Change the fields, or write it if there is none.
+    /// Changes fields of the existing document, or writes the document if there is none.
     Upsert,
-    /// Remove the document with this id.
+    /// Deletes the document with this id.
     Delete,
 }
 
+named_option!(
+    Operation,
+    "an operation",
+    [Index = "index", Create = "create", Update = "update", Upsert = "upsert", Delete = "delete",]
+);
+
 impl Operation {
-    /// All operations.
-    pub const ALL: [Self; 5] = [Self::Index, Self::Create, Self::Update, Self::Upsert, Self::Delete];
-
-    /// Its name in a column: `index`, `create`, `update`, `upsert` or `delete`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Index => "index",
-            Self::Create => "create",
-            Self::Update => "update",
-            Self::Upsert => "upsert",
-            Self::Delete => "delete",
-        }
-    }
-
-    /// The operation of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|operation| operation.as_str() == name)
-    }
-
-    /// Whether it makes no sense without an id.
+    /// True if the operation makes no sense without an id.
     pub fn needs_id(self) -> bool {
         matches!(self, Self::Update | Self::Upsert | Self::Delete)
     }
 
-    /// Whether Elasticsearch takes an external version with it. It refuses the whole request
-    /// otherwise.
+    /// True if Elasticsearch accepts an external version with the operation. It refuses the whole
+    /// request otherwise.
     pub fn takes_version(self) -> bool {
         matches!(self, Self::Index | Self::Delete)
     }
 
-    /// Whether documents of it pass through an ingest pipeline.
+    /// True if documents of the operation pass through an ingest pipeline.
     pub fn takes_pipeline(self) -> bool {
         matches!(self, Self::Index | Self::Create)
     }
 }
 
-/// What a dot in a column's name means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum FieldNames {
-    /// Nothing: `{"a.b":1}`. Elasticsearch finds the same fields in it, unless the mapping
-    /// has sub-objects off.
+/// The meaning of dots in column names.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DottedNames {
+    /// None: the field has the column's name, `{"a.b":1}`. Elasticsearch finds the same fields in
+    /// it as in objects, unless the mapping disables sub-objects.
     #[default]
     Flat,
-    /// A member of an object: `a.b` and `a.c` are `{"a":{"b":1,"c":2}}`, wherever they stand
-    /// among the columns. An object whose members are all null is left out.
+    /// Members of objects: `a.b` and `a.c` become `{"a":{"b":1,"c":2}}`, wherever they stand among
+    /// the columns. An object whose members are all null is left out.
     Objects,
 }
 
-/// What is written for NaN and infinities, which JSON has no numbers for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+named_option!(DottedNames, "a meaning of dots in names", [Flat = "flat", Objects = "objects"]);
+
+/// The treatment of NaN and the infinities, which JSON has no numbers for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum NonFinite {
-    /// What is written for a null: nothing, and `null` inside a list.
+    /// They are written as nulls are: left out of a document, `null` inside a list.
     #[default]
     Null,
-    /// The row fails.
+    /// They are an error.
     Reject,
-    /// The texts `NaN`, `Infinity` and `-Infinity`. Numeric fields of Elasticsearch refuse
-    /// them, unless they have `ignore_malformed`; keywords take them.
-    Text,
+    /// They are written as the strings `NaN`, `Infinity` and `-Infinity`, for fields of type
+    /// `keyword`. Numeric fields refuse them, unless they have `ignore_malformed`.
+    String,
 }
 
-/// How an `Array(Float32, n)` column is written, which is the source of a `dense_vector`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+named_option!(
+    NonFinite,
+    "a treatment of NaN and the infinities",
+    [Null = "null", Reject = "reject", String = "string",]
+);
+
+/// The form of an `Array(Float32, n)` column in a document, which is the source of a
+/// `dense_vector`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum VectorForm {
-    /// As JSON numbers, which every version and every field type takes.
+    /// JSON numbers, which every version and every field type accepts.
     #[default]
     Numbers,
-    /// As the Base64 of its big-endian bytes: half the size, and quicker to read for the
-    /// server. Only `dense_vector` fields take it, from version 9.3 on. A vector with a null,
-    /// NaN or infinity in it, and a vector inside a list, is written as numbers all the same.
+    /// The Base64 of its big-endian bytes: half the size, and faster for the server to read. Only
+    /// `dense_vector` fields accept it, from version 9.3 on. A vector that contains a null, NaN or
+    /// infinity, and a vector inside a list, is written as numbers nevertheless.
     Base64,
 }
 
+named_option!(VectorForm, "a form of vectors", [Numbers = "numbers", Base64 = "base64"]);
+
 impl VectorForm {
-    /// The best form that a server takes for its `dense_vector` fields. Base64 came with
+    /// The best form that a server accepts for its `dense_vector` fields. Base64 came with
     /// [9.3](https://github.com/elastic/elasticsearch/pull/137072).
     ///
     /// ```

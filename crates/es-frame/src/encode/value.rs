@@ -231,7 +231,7 @@ impl Cells<'_> {
         match self.non_finite {
             NonFinite::Null => Ok(false),
             NonFinite::Reject => Err(Refusal::new(name)),
-            NonFinite::Text => {
+            NonFinite::String => {
                 write_string(name.as_bytes(), line);
                 Ok(true)
             }

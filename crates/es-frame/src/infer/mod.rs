@@ -5,10 +5,13 @@ mod sample;
 mod tests;
 
 use es_core::{Mapping, Properties};
+use es_values::schema::FieldNames;
 use polars::prelude::{DataFrame, DataType, Field, Schema, TimeUnit};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::encode::{FieldNames, check_paths};
+use crate::encode::{DottedNames, check_paths};
 use crate::error::{Error, ErrorKind};
 use es_values::suggestion;
 use sample::Sample;
@@ -16,39 +19,44 @@ use sample::Sample;
 /// The most dimensions that a `dense_vector` can have.
 const MOST_DIMENSIONS: usize = 4096;
 
-/// What a mapping is to be like, beyond what the types say. A field inside a struct is named
-/// with the names before it: `legs.carrier`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The options for inferring a mapping, beyond the types of the columns. A field inside a struct
+/// is given by its path: `legs.carrier`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct MappingOptions {
-    /// What a dot in a column's name means; the same as in [`crate::WriterOptions::names`].
-    pub names: FieldNames,
-    /// How many characters a text may have to be searchable as a keyword. Longer ones stay in
-    /// the document and are not found by their value.
+    /// The meaning of dots in column names; the same as in [`crate::WriterOptions::dotted_names`].
+    pub dotted_names: DottedNames,
+    /// The most characters of a text that is searchable as a keyword. Longer ones stay in the
+    /// document and are not found by their value.
     pub ignore_above: u32,
-    /// How many characters the longest value of a column in the sample may have for the column
-    /// to be a keyword; above that it is `text`.
+    /// The most characters that the longest value of a column in the sample has if the column is a
+    /// keyword; with longer values it is `text`.
     pub longest_keyword: usize,
-    /// Whether a text column all of whose values in the sample are ISO 8601 dates or times, in
-    /// the forms that a `date` field takes, is a `date`. For formats that have no dates, such
-    /// as JSON and CSV; a later value that is none is then refused.
+    /// Maps a text column as `date` if all of its values in the sample are ISO 8601 dates or times,
+    /// in the forms that a `date` field accepts. For formats without dates, such as JSON and CSV;
+    /// Elasticsearch then refuses documents with any other text.
     pub dates_in_text: bool,
-    /// The lists and arrays of numbers that are vectors. An `Array(Float32, n)` is one anyway.
-    /// For a list the sample tells how long a vector is.
+    /// The lists and arrays of numbers that are vectors. An `Array(Float32, n)` always is one. The
+    /// number of dimensions of a list comes from the sample.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "FieldNames")]
     pub vectors: Vec<String>,
-    /// The structs, and lists of them, that are `nested`: queries see which values stand in
+    /// The structs, and lists of structs, that are `nested`: queries see which values belong to
     /// the same struct. All others are `object`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "FieldNames")]
     pub nested: Vec<String>,
 }
 
 impl Default for MappingOptions {
-    /// Dots mean nothing, keywords of up to 8,191 characters, text beyond 1,000, no dates in
+    /// Dots without a meaning, keywords of up to 8,191 characters, text beyond 1,000, no dates in
     /// text, no further vectors, nothing nested.
     ///
-    /// Lucene's terms have at most 32,766 bytes, and a longer one makes Elasticsearch refuse
-    /// the document. A character has at most four bytes in UTF-8: 8,191 always fit.
+    /// Lucene's terms have at most 32,766 bytes, and Elasticsearch refuses a document with a longer
+    /// one. A character has at most four bytes in UTF-8, so 8,191 of them always fit.
     fn default() -> Self {
         Self {
-            names: FieldNames::Flat,
+            dotted_names: DottedNames::Flat,
             ignore_above: 32_766 / 4,
             longest_keyword: 1_000,
             dates_in_text: false,
@@ -97,7 +105,7 @@ pub fn infer_mapping(schema: &Schema) -> Result<Mapping, Error> {
 ///
 /// # Errors
 /// [`ErrorKind::UnsupportedType`] for a type that Elasticsearch has no counterpart of, for
-/// names that are both a value and an object with [`FieldNames::Objects`], and for a field
+/// names that are both a value and an object with [`DottedNames::Objects`], and for a field
 /// that cannot be the vector or the nested field that the options say it is;
 /// [`ErrorKind::UnknownColumn`] for an option that names no field.
 pub fn infer_mapping_with(schema: &Schema, options: &MappingOptions) -> Result<Mapping, Error> {
@@ -136,15 +144,15 @@ impl Inference<'_> {
                     .with_help(suggestion(name, "columns", known)));
             }
         }
-        if self.options.names == FieldNames::Objects {
+        if self.options.dotted_names == DottedNames::Objects {
             check_paths(&schema.iter_names().map(|name| name.as_str()).collect::<Vec<_>>())?;
         }
         let mut properties = Properties::new();
         for (name, dtype) in schema.iter() {
             let Some(definition) = self.definition(Place { path: name, in_list: false }, dtype)? else { continue };
-            match self.options.names {
-                FieldNames::Flat => drop(properties.insert(name.to_string(), definition)),
-                FieldNames::Objects => insert(&mut properties, name, definition),
+            match self.options.dotted_names {
+                DottedNames::Flat => drop(properties.insert(name.to_string(), definition)),
+                DottedNames::Objects => insert(&mut properties, name, definition),
             }
         }
         Ok(Mapping::new(properties))

@@ -107,7 +107,7 @@ fn what_is_nested_and_what_is_a_vector_can_be_said() {
 #[test]
 fn dotted_names_are_objects_on_request() {
     let columns = schema(&[("a.b", DataType::Int8), ("c", DataType::Boolean), ("a.d.e", DataType::Int16)]);
-    let options = MappingOptions { names: FieldNames::Objects, ..MappingOptions::default() };
+    let options = MappingOptions { dotted_names: DottedNames::Objects, ..MappingOptions::default() };
     assert_eq!(
         Value::Object(infer_mapping_with(&columns, &options).unwrap().properties),
         json!({

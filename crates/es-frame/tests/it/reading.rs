@@ -102,7 +102,7 @@ async fn the_last_instant_is_told_from_no_value() {
 
     for retrieval in [FieldSource::Source, FieldSource::DocValues] {
         for (values, several) in [(Values::First, 0), (Values::Last, i64::MAX)] {
-            let policy = CellPolicy { values, ..CellPolicy::default() };
+            let policy = CellPolicy { values: Some(values), ..CellPolicy::default() };
             let options = DecodeOptions { policy, ..options(version, retrieval) };
             let found = read(&node, &index, &mapping, &options).await;
             for name in ["date", "date_nanos"] {

@@ -1,6 +1,6 @@
 //! Every type with its inferred mapping, and every operation.
 
-use es_frame::{DocumentWriter, FieldNames, MappingOptions, Operation, WriterOptions, infer_mapping_of};
+use es_frame::{DocumentWriter, DottedNames, MappingOptions, Operation, WriterOptions, infer_mapping_of};
 use polars::prelude::*;
 use serde_json::{Value, json};
 
@@ -60,8 +60,8 @@ fn every_type() -> DataFrame {
 async fn every_type_fits_its_mapping_and_comes_back() {
     let Some((node, _, scope)) = live("every_type_fits_its_mapping_and_comes_back").await else { return };
     let frame = every_type();
-    for names in [FieldNames::Flat, FieldNames::Objects] {
-        let options = MappingOptions { names, nested: vec!["pieces".into()], ..MappingOptions::default() };
+    for dotted_names in [DottedNames::Flat, DottedNames::Objects] {
+        let options = MappingOptions { dotted_names, nested: vec!["pieces".into()], ..MappingOptions::default() };
         let mut mapping = infer_mapping_of(&frame, &options).unwrap();
         assert_eq!(mapping.properties["u64"], json!({"type": "unsigned_long"}));
         assert_eq!(mapping.properties["long"]["type"], "text");
@@ -71,9 +71,9 @@ async fn every_type_fits_its_mapping_and_comes_back() {
         );
         // A module that the test node may lack.
         mapping.properties["u64"] = json!({"type": "keyword"});
-        let index = format!("{}{}", scope.prefix(), format!("{names:?}").to_lowercase());
+        let index = format!("{}{}", scope.prefix(), dotted_names);
         create(&node, &index, mapping).await;
-        let options = WriterOptions { id: vec!["key".into()], names, ..WriterOptions::default() };
+        let options = WriterOptions { id: vec!["key".into()], dotted_names, ..WriterOptions::default() };
         assert_eq!(send(&node, &index, &frame, &options).await, [201, 201]);
 
         let writer = DocumentWriter::with_options(&frame, &options).unwrap();
@@ -84,7 +84,7 @@ async fn every_type_fits_its_mapping_and_comes_back() {
             assert_eq!(source(&node, &index, id).await, String::from_utf8(sent.clone()).unwrap());
             let sent: Value = serde_json::from_slice(&sent).unwrap();
             if id == "full" {
-                assert_eq!(sent.as_object().unwrap().len(), if names == FieldNames::Flat { 31 } else { 30 });
+                assert_eq!(sent.as_object().unwrap().len(), if dotted_names == DottedNames::Flat { 31 } else { 30 });
             } else {
                 assert_eq!(sent, json!({"key": "empty", "place": {}}));
             }

@@ -12,7 +12,7 @@ use polars::prelude::DataType;
 
 use super::cells::Cell;
 use super::hit::{Hits, Metadata};
-use super::options::{CellPolicy, ColumnRequest, DecodeOptions, FieldSource, StoredSource, Values};
+use super::options::{CellPolicy, ColumnRequest, DecodeOptions, FieldSource, Policy, StoredSource, Values};
 use super::places::Places;
 use super::shape::{Shape, listed};
 use super::table::Table;
@@ -62,7 +62,7 @@ pub(crate) struct PlannedColumn {
     pub(crate) name: String,
     pub(crate) field_type: String,
     pub(crate) shape: Shape,
-    pub(crate) policy: CellPolicy,
+    pub(crate) policy: Policy,
     pub(crate) place: Place,
     /// Whether a document can have values that its doc values lack.
     pub(crate) is_watched: bool,

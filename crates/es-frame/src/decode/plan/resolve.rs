@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Place;
 use super::field_type::{FieldType, by_parameters, field_type, is_vector};
 use crate::decode::hit::Metadata;
-use crate::decode::options::{CellPolicy, DecodeOptions, Malformed, Values};
+use crate::decode::options::{DecodeOptions, Malformed, Policy, Values};
 use crate::decode::shape::{Member, Shape};
 use crate::error::{Error, ErrorKind};
 use es_values::{nearest, suggestion};
@@ -19,7 +19,7 @@ pub(super) const ORDER: &str = "may have several values, whose order doc values 
 pub(super) struct Candidate {
     pub(super) name: String,
     pub(super) field_type: String,
-    pub(super) policy: CellPolicy,
+    pub(super) policy: Policy,
     /// The only place that there is.
     pub(super) fixed: Option<(Place, Shape)>,
     /// The type in `_source` and the paths there, or why it is not in it.
@@ -33,8 +33,8 @@ pub(super) struct Candidate {
 }
 
 /// The policy of a column, or of a member by its path.
-fn policy(options: &DecodeOptions, path: &str) -> CellPolicy {
-    options.policies.get(path).copied().unwrap_or(options.policy)
+fn policy(options: &DecodeOptions, path: &str) -> Policy {
+    options.policies.get(path).copied().unwrap_or_default().or(options.policy).into()
 }
 
 /// All fields that hold values.

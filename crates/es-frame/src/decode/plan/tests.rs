@@ -74,7 +74,7 @@ fn many_columns_are_read_from_documents() {
 
 #[test]
 fn lists_are_read_in_their_order() {
-    let policy = CellPolicy { values: Values::List, ..CellPolicy::default() };
+    let policy = CellPolicy { values: Some(Values::List), ..CellPolicy::default() };
     let options = DecodeOptions { policy, ..options(&[], FieldSource::Auto) };
     let plan = plan(json!({"f": {"type": "keyword"}}), &options);
     assert_eq!(plan.retrieval, by_source("f may have several values, whose order doc values do not keep"));

@@ -49,11 +49,13 @@ fn several_values_become_what_the_policy_says() {
         (Values::First, [Some(3), None, None, Some(7), None], [Some("a"), None, Some("b"), None, None]),
         (Values::Last, [Some(3), None, None, Some(9), None], [Some("a"), None, Some("c\n"), None, None]),
     ] {
-        let found = frame(properties.clone(), &with(CellPolicy { values, ..CellPolicy::default() }), &sources).unwrap();
+        let found =
+            frame(properties.clone(), &with(CellPolicy { values: Some(values), ..CellPolicy::default() }), &sources)
+                .unwrap();
         let expected = df!("n" => numbers, "s" => texts).unwrap();
         assert!(found.equals_missing(&expected), "{values:?} {found}");
     }
-    let lists = CellPolicy { values: Values::List, ..CellPolicy::default() };
+    let lists = CellPolicy { values: Some(Values::List), ..CellPolicy::default() };
     let found = frame(properties, &with(lists), &sources).unwrap();
     let numbers = found.column("n").unwrap().list().unwrap().clone();
     let of = |values: &[Option<i32>]| Some(Series::new("".into(), values));
@@ -71,7 +73,7 @@ fn values_in_arrays_of_objects_are_several() {
     let properties = json!({"o": {"properties": {"x": {"type": "long"}}}});
     let source = [r#"{"o":[{"x":1},{"y":1},{"x":[2,3]},null]}"#];
     assert!(frame(properties.clone(), &options(), &source).is_err());
-    let lists = with(CellPolicy { values: Values::List, ..CellPolicy::default() });
+    let lists = with(CellPolicy { values: Some(Values::List), ..CellPolicy::default() });
     let found = frame(properties, &lists, &source).unwrap();
     let list = found.column("o.x").unwrap().list().unwrap().get_as_series(0).unwrap();
     assert_eq!(list, Series::new("".into(), [1_i64, 2, 3]));
@@ -80,13 +82,13 @@ fn values_in_arrays_of_objects_are_several() {
 #[test]
 fn malformed_values_can_be_nulls() {
     let properties = json!({"n": {"type": "integer"}, "t": {"type": "date"}, "v": {"type": "dense_vector", "dims": 2}});
-    let policy = CellPolicy { malformed: Malformed::Null, ..CellPolicy::default() };
+    let policy = CellPolicy { malformed: Some(Malformed::Null), ..CellPolicy::default() };
     let sources = [r#"{"n":"x","t":{"a":1},"v":[1]}"#, r#"{"n":1,"v":[1,2]}"#, r#"{"n":["x",5],"v":"x"}"#];
     let found = frame(properties.clone(), &with(policy), &sources).unwrap();
     let numbers: Vec<_> = found.column("n").unwrap().i32().unwrap().iter().collect();
     assert_eq!(numbers, [None, Some(1), Some(5)]);
     assert_eq!([found.column("t").unwrap().null_count(), found.column("v").unwrap().null_count()], [3, 2]);
-    let lists = CellPolicy { values: Values::List, ..policy };
+    let lists = CellPolicy { values: Some(Values::List), ..policy };
     let found = frame(properties, &with(lists), &sources).unwrap();
     let list = found.column("n").unwrap().list().unwrap().get_as_series(2).unwrap();
     assert!(list.equals_missing(&Series::new("".into(), [None, Some(5)])), "{list}");
@@ -96,7 +98,7 @@ fn malformed_values_can_be_nulls() {
 fn a_missing_value_can_be_an_error() {
     let properties = json!({"n": {"type": "integer"}});
     for values in [Values::One, Values::List, Values::First, Values::Last] {
-        let policy = CellPolicy { missing: Missing::Error, values, ..CellPolicy::default() };
+        let policy = CellPolicy { missing: Some(Missing::Error), values: Some(values), ..CellPolicy::default() };
         frame(properties.clone(), &with(policy), &[r#"{"n":1}"#, r#"{"n":[2]}"#]).unwrap();
         for source in ["{}", r#"{"n":null}"#, r#"{"n":[]}"#] {
             let error = frame(properties.clone(), &with(policy), &[r#"{"n":1}"#, source]).unwrap_err();
@@ -108,7 +110,7 @@ fn a_missing_value_can_be_an_error() {
 #[test]
 fn a_policy_can_be_that_of_one_column() {
     let properties = json!({"n": {"type": "integer"}, "o": {"type": "nested", "properties": {"x": {"type": "byte"}}}});
-    let lists = CellPolicy { values: Values::List, ..CellPolicy::default() };
+    let lists = CellPolicy { values: Some(Values::List), ..CellPolicy::default() };
     let mut options = options();
     options.policies.insert("o.x".into(), lists);
     let found = frame(properties.clone(), &options, &[r#"{"n":1,"o":{"x":[1,2]}}"#]).unwrap();

@@ -137,7 +137,7 @@ fn what_spoils_a_whole_request_is_refused() {
 }
 
 #[test]
-fn every_operation_is_found_by_its_name() {
+fn each_operation_has_a_name() {
     for operation in Operation::ALL {
         assert_eq!(Operation::from_name(operation.as_str()), Some(operation));
     }

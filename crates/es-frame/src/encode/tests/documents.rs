@@ -181,7 +181,7 @@ fn numbers_that_are_not_finite_follow_the_policy() {
     let with = |non_finite| super::documents(&frame, &WriterOptions { non_finite, ..WriterOptions::default() });
     assert_eq!(with(NonFinite::Null).unwrap(), [r#"{"n":1,"o":{"l":[null,null,null,1.0,null]}}"#]);
     assert_eq!(
-        with(NonFinite::Text).unwrap(),
+        with(NonFinite::String).unwrap(),
         [r#"{"n":1,"o":{"x":"NaN","l":["NaN","Infinity","-Infinity",1.0,null]}}"#]
     );
     let error = with(NonFinite::Reject).unwrap_err();

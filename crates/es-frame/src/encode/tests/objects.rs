@@ -4,11 +4,11 @@ use polars::prelude::*;
 use proptest::prelude::{prop, prop_assert_eq, proptest};
 use serde_json::{Map, Value};
 
-use super::super::{FieldNames, NonFinite, WriterOptions};
+use super::super::{DottedNames, NonFinite, WriterOptions};
 use super::documents;
 
 fn objects() -> WriterOptions {
-    WriterOptions { names: FieldNames::Objects, ..WriterOptions::default() }
+    WriterOptions { dotted_names: DottedNames::Objects, ..WriterOptions::default() }
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! through a scroll, or the result of a query in ES|QL or SQL. An [`Export`] writes such a stream
 //! as files, in parts by a [`Split`] and in folders by the values of columns, with a [`Manifest`]
 //! that says what the files hold and where it came from. They appear complete or not at all, and
-//! an export that was killed is carried on. [`stream`] writes to a pipe instead.
+//! an export that was killed is carried on. [`StreamExport`] writes to a pipe instead.
 //!
 //! [`mod@write`] has the formats, as files ([`write::create`]) and as streams ([`StreamWriter`]);
 //! [`encode`] makes numbers of columns, as they were in the training rows.
@@ -45,30 +45,32 @@
 //! # }
 //! ```
 
+mod cancel;
 mod commit;
 pub mod encode;
 mod error;
 mod export;
 mod manifest;
 mod options;
+mod progress;
 mod read;
+mod schemas;
 mod split;
 pub mod write;
 
 pub use commit::Destination;
 pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
-pub use export::{AddedColumn, Export, Phase, Progress, Streamed, Transform, stream};
+pub use es_frame::{CellPolicy, ColumnRequest, FieldSource, Malformed, Missing, Values};
+pub use export::{AddedColumn, Export, Spool, Spooled, StreamExport, Streamed, Transform};
 pub use manifest::{
     MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
     ManifestVersions,
 };
-pub use options::{
-    ExportOptions, InvalidOption, Output, PathPart, ReadOptions, SplitOptions, TimePart, WriteOptions,
-};
+pub use options::{ExportOptions, FieldOptions, InvalidOption, Output, PathPart, ReadOptions, SplitOptions, TimePart, WriteOptions};
+pub use progress::{Phase, Progress};
 pub use read::{
-    Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadRequest, Sample, SavedRead, Search, Sql,
-    Through, read,
+    Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadRequest, Sample, SavedRead, Search, Sql, Through, read,
 };
 pub use split::proof::KeySum;
 pub use split::{MOST_STRATA, MissingTimes, Split, Stratum};

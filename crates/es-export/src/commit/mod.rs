@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind};
-use crate::manifest::MANIFEST_FILE;
 use lock::Lock;
 
-/// Where an export goes.
+/// The manifest's file name in a folder. It is written last: a folder without it is no export.
+pub const MANIFEST_FILE: &str = "_manifest.json";
+
+/// The destination of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// A folder with a folder for each part, and `_manifest.json`.

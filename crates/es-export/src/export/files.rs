@@ -99,11 +99,10 @@ impl Files {
         layout: Layout,
         staging: Arc<Staging>,
         state: Option<State>,
-        finished: Finished,
+        mut finished: Finished,
         encoded: Encoded,
         progress: Arc<AtomicU64>,
     ) -> Self {
-        let mut finished = finished;
         if let Some(split) = &layout.split {
             finished.proof.get_or_insert_with(|| Proof::of(split));
         }
@@ -124,7 +123,7 @@ impl Files {
                 Some(Step::End) => return self.end().map(Some),
                 None => return Ok(None),
             }
-            self.tell();
+            self.note_bytes();
         }
     }
 
@@ -254,12 +253,12 @@ impl Files {
                 }
             }
         }
-        self.tell();
+        self.note_bytes();
         Ok(Written { finished: self.finished, encoded: self.encoded })
     }
 
     /// Notes how many bytes are written.
-    fn tell(&self) {
+    fn note_bytes(&self) {
         let of_open: u64 =
             self.open.values().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|found| found.len()).sum();
         self.progress.store(self.finished_bytes + of_open, Ordering::Relaxed);

@@ -25,7 +25,7 @@ impl Outcome<'_> {
     pub(super) fn manifest(self) -> Result<Manifest, Error> {
         let Self { export, complete, in_files, files } = self;
         let Complete { source, field_types, split, written, finished, encoders } = complete;
-        let Finished { rows, proof, resumed, .. } = finished;
+        let Finished { rows, proof, resumed, restarted, .. } = finished;
         let (proof, keys) = match (&split, &proof) {
             (Some(split), Some(proof)) => {
                 let (proof, keys) = proof.check(split)?;
@@ -66,6 +66,7 @@ impl Outcome<'_> {
             source,
             rows,
             resumed,
+            restarted,
             format: format(&export.files),
             columns: in_files.iter_names().filter_map(|name| column(name, in_files)).collect(),
             partition_by: export.partition_by.iter().filter_map(|name| column(name, &written)).collect(),

@@ -6,12 +6,11 @@ use std::ops::Range;
 use es_frame::ColumnRequest;
 use polars::prelude::{DataType, PlSmallStr, Schema};
 use serde_json::json;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::{AddedColumn, Export};
 use crate::commit::Destination;
 use crate::error::{Error, ErrorKind};
-use crate::read::ReadRequest;
+use crate::read::{self, ReadRequest};
 use crate::split::Split;
 
 /// Checks what can be checked without the server.
@@ -172,25 +171,27 @@ pub(super) fn cut_after(export: &Export, groups: usize) -> Option<u64> {
     }
 }
 
-/// What tells this export from others: all that decides on the files, and the program that
-/// writes them. It changes at most with the program's version, and then an export begins
-/// anew.
+/// The fingerprint of all that decides on the files, and of the program that writes them. It
+/// changes at most with the version of the program, and then an export starts from scratch.
 pub(super) fn fingerprint(export: &Export, cluster: &str) -> String {
     let Export { request, destination, files, transform, split, partition_by, encodings, options, .. } = export;
-    let text = json!({
+    let destination = match destination {
+        Destination::Folder(path) => json!({"folder": path.to_string_lossy()}),
+        Destination::File(path) => json!({"file": path.to_string_lossy()}),
+    };
+    read::fingerprint_of(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "cluster": cluster,
-        "request": format!("{request:?}"),
-        "destination": format!("{destination:?}"),
+        "request": read::request_value(request),
+        "destination": destination,
         "files": files,
         "transform": transform.as_ref().map(|transform| transform.describe()),
         "split": split,
         "partition_by": partition_by,
-        "encodings": format!("{encodings:?}"),
+        "encodings": encodings,
         "rows_per_file": options.rows_per_file,
         "training_part": export.training_part,
-    });
-    format!("{:032x}", xxh3_128(text.to_string().as_bytes()))
+    }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! What a killed export leaves for the next: which files are finished, and how to go on.
+//! The state that a killed export leaves for the next one: its finished files, and where to resume.
 //!
-//! It is written beside the files after each group of slices, once the files of the group
-//! are on disk. Only what is written there is believed; everything else is removed.
+//! It is written beside the files after each group of slices, once the files of the group are on
+//! disk. Only files in the state are trusted; all others are removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use tracing::debug;
 
 use crate::commit::{self, Staging};
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 use crate::read::SavedRead;
 use crate::split::Split;
 use crate::split::proof::Proof;
+use crate::write::ManifestFile;
 
 /// The state's name in the staging folder.
 const STATE: &str = "state.json";
@@ -50,8 +50,11 @@ pub(super) struct Finished {
     pub(super) files: Vec<PartFile>,
     /// The number of the next file of each part.
     pub(super) next_file: u32,
-    /// How often the export was carried on.
+    /// The number of times that the export was resumed.
     pub(super) resumed: u32,
+    /// The number of restarts from scratch.
+    #[serde(default)]
+    pub(super) restarted: u32,
     /// The account of the split.
     pub(super) proof: Option<Proof>,
 }

@@ -7,11 +7,13 @@
 //! Options that belong to one part of the crate are defined there: [`Format`](crate::Format) and
 //! [`Compression`](crate::Compression), [`Encoding`](crate::Encoding), [`Sample`](crate::Sample).
 
+mod fields;
 mod invalid;
 mod limits;
 mod output;
 mod split;
 
+pub use fields::FieldOptions;
 pub use invalid::{InvalidOption, PathPart};
 pub use limits::{ExportOptions, ReadOptions, WriteOptions};
 pub use output::Output;

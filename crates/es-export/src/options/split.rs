@@ -91,7 +91,9 @@ impl SplitOptions {
     /// The names of the parts, in their order.
     pub fn parts(&self) -> impl Iterator<Item = &str> {
         let (shares, times) = match self {
-            Self::Hash { parts, .. } | Self::Group { parts, .. } | Self::Stratified { parts, .. } => (Some(parts), None),
+            Self::Hash { parts, .. } | Self::Group { parts, .. } | Self::Stratified { parts, .. } => {
+                (Some(parts), None)
+            }
             Self::Time { parts, .. } => (None, Some(parts)),
         };
         let shares = shares.into_iter().flat_map(|parts| parts.keys());

@@ -6,11 +6,11 @@ use es_core::{Client, IndexDescription, Mapping};
 use es_frame::{ColumnRequest, StoredSource};
 use serde_json::Value;
 
-use super::slices::MOST_SLICES;
+use super::slices::DEFAULT_SLICES;
 use crate::error::{Error, ErrorKind};
 
 /// The server's default of `index.max_result_window`: the most rows of a page.
-const MOST_PAGE_ROWS: usize = 10_000;
+const DEFAULT_PAGE_ROWS: usize = 10_000;
 
 /// What a name stands for.
 #[derive(Clone, Debug, PartialEq)]
@@ -24,9 +24,9 @@ pub(crate) struct Indices {
     /// What they keep of their documents: the least of it that one of them does.
     pub(crate) stored_source: StoredSource,
     /// The most rows of a page that all of them give.
-    pub(crate) most_page_rows: usize,
+    pub(crate) max_page_rows: usize,
     /// The most slices that all of them let be read.
-    pub(crate) most_slices: usize,
+    pub(crate) max_slices: usize,
 }
 
 impl Indices {
@@ -49,8 +49,8 @@ impl Indices {
             mapping,
             shards: described.iter().map(|index| number(index, "number_of_shards", 1)).collect(),
             stored_source: described.iter().map(stored_source).max_by_key(|stored| loss(*stored)).unwrap_or_default(),
-            most_page_rows: least("max_result_window", MOST_PAGE_ROWS).max(1),
-            most_slices: least("max_slices_per_pit", MOST_SLICES).max(1),
+            max_page_rows: least("max_result_window", DEFAULT_PAGE_ROWS).max(1),
+            max_slices: least("max_slices_per_pit", DEFAULT_SLICES).max(1),
         })
     }
 
@@ -139,10 +139,10 @@ mod tests {
         let one = index("a", json!({"number_of_shards": "3", "max_result_window": "500"}), json!({}));
         let two = index("b", json!({"number_of_shards": "1", "max_slices_per_pit": "7"}), json!({}));
         let found = Indices::of_descriptions("x", &[one.clone(), two], &ColumnRequest::All).unwrap();
-        assert_eq!((found.shards.as_slice(), found.most_page_rows, found.most_slices), (&[3, 1][..], 500, 7));
+        assert_eq!((found.shards.as_slice(), found.max_page_rows, found.max_slices), (&[3, 1][..], 500, 7));
         assert!(!found.is_exactly("x"));
         let alone = Indices::of_descriptions("a", &[one], &ColumnRequest::All).unwrap();
-        assert_eq!((alone.most_slices, alone.is_exactly("a")), (MOST_SLICES, true));
+        assert_eq!((alone.max_slices, alone.is_exactly("a")), (DEFAULT_SLICES, true));
     }
 
     #[test]

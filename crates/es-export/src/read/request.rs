@@ -61,7 +61,8 @@ pub struct Search {
 }
 
 /// How the pages of one read are held together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Through {
     /// A point in time; a scroll where the cluster does not let a point in time be opened.
     #[default]

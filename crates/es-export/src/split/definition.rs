@@ -10,7 +10,7 @@ use super::strata::Stratum;
 use super::time::MissingTimes;
 use super::{Rule, Split};
 use crate::error::{Error, ErrorKind};
-use crate::manifest::Instant;
+use crate::schemas::Instant;
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "snake_case")]

@@ -7,9 +7,9 @@ use std::path::Path;
 use polars::prelude::Schema;
 use serde::{Deserialize, Serialize};
 
+use super::ManifestFile;
 use crate::encode::{EncodedFrom, Encoders};
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// What the extension of a description is.
 const EXTENSION: &str = "features.json";

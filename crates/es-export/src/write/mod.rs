@@ -26,14 +26,15 @@ mod tensor;
 mod tensor_file;
 mod tfrecord;
 mod vectors;
+mod written;
 
 use std::path::Path;
 
 use polars::prelude::{DataFrame, Schema};
 
 use crate::encode::Encoders;
-use crate::error::Error;
-use crate::manifest::ManifestFile;
+use crate::error::{Error, ErrorKind};
+use file::NewFile;
 use npz::Npz;
 use safetensors::Safetensors;
 use tensor_file::TensorFile;
@@ -43,6 +44,7 @@ pub(crate) use format::named;
 pub use format::{Compression, FileOptions, Format, ParquetOptions};
 pub(crate) use ipc::{schema_message, schema_of_message};
 pub use stream::{StreamSummary, StreamWriter};
+pub use written::ManifestFile;
 
 /// A file being written. Dropped before [`FileWriter::finish`], it stays as a torso that the
 /// caller removes.
@@ -92,16 +94,38 @@ pub fn create(
     let options = options.into();
     options.check(schema)?;
     let compression = options.compression();
+    let file = NewFile { folder, name, is_durable: true };
     Ok(match options.format {
-        Format::Parquet => Box::new(parquet::create(folder, name, schema, compression, &options.parquet)?),
-        Format::Ipc => Box::new(ipc::create(folder, name, schema, compression)?),
-        Format::IpcStream => Box::new(ipc::create_stream(folder, name, schema, compression)?),
+        Format::Parquet => Box::new(parquet::create(&file, schema, compression, &options.parquet)?),
+        Format::Ipc => Box::new(ipc::create(&file, schema, compression)?),
+        Format::IpcStream => Box::new(ipc::create_stream(&file, schema, compression)?),
         Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
         Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
-        Format::Avro => Box::new(avro::create(folder, name, schema, compression)?),
+        Format::Avro => Box::new(avro::create(&file, schema, compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
         Format::Npz => Box::new(TensorFile::<Npz>::create(folder, name, schema, encoders)?),
         Format::Safetensors => Box::new(TensorFile::<Safetensors>::create(folder, name, schema, encoders)?),
         Format::Tfrecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
+    })
+}
+
+/// Begins a scratch file for another program on this machine, which is neither hashed nor synced.
+///
+/// # Errors
+/// As [`create`], and [`ErrorKind::Format`] for formats that are not Arrow or Parquet.
+pub(crate) fn create_scratch(options: FileOptions, path: &Path, schema: &Schema) -> Result<Box<dyn FileWriter>, Error> {
+    options.check(schema)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file = NewFile { folder, name: &name, is_durable: false };
+    let compression = options.compression();
+    Ok(match options.format {
+        Format::Parquet => Box::new(parquet::create(&file, schema, compression, &options.parquet)?),
+        Format::Ipc => Box::new(ipc::create(&file, schema, compression)?),
+        Format::IpcStream => Box::new(ipc::create_stream(&file, schema, compression)?),
+        other => {
+            return Err(Error::new(ErrorKind::Format, format!("{other} is not a format of spools"))
+                .with_help("choose parquet, ipc or ipc-stream"));
+        }
     })
 }

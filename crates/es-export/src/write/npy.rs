@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{Column, DataFrame, DataType, Schema, TimeUnit};
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::features::{Feature, FeatureDescription, NullPolicy, feature};
 use super::file::PatchedFile;
 use super::tensor::{Element, NullForm, TensorColumn};
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// Bytes of every header: room for any shape of two dimensions, and a multiple of 64.
 pub(super) const HEADER: usize = 128;

@@ -1,6 +1,5 @@
 //! Parquet, a row group at a time.
 
-use std::path::Path;
 use std::sync::PoisonError;
 
 use base64::Engine as _;
@@ -15,7 +14,7 @@ use polars_parquet::write::{
 };
 
 use super::batched::{BatchedFile, Batches};
-use super::file::SharedFile;
+use super::file::{NewFile, SharedFile};
 use super::format::{Compression, ParquetOptions};
 use super::gather::{Gather, aligned};
 use super::ipc::schema_message;
@@ -37,14 +36,13 @@ pub(super) struct RowGroups {
 
 /// Begins a Parquet file.
 pub(super) fn create(
-    folder: &Path,
-    name: &str,
+    file: &NewFile<'_>,
     schema: &Schema,
     compression: Compression,
     options: &ParquetOptions,
 ) -> Result<BatchedFile<RowGroups>, Error> {
     let waiting = Gather::new(schema, options.row_group_rows, options.row_group_bytes);
-    BatchedFile::create(folder, name, waiting, |file| {
+    BatchedFile::create(file, waiting, |file| {
         let statistics = if options.statistics { StatisticsOptions::full() } else { StatisticsOptions::empty() };
         let writer = ParquetWriter::new(file)
             .with_compression(parquet_compression(compression))

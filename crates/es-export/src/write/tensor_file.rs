@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{DataFrame, Schema};
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::features::{Feature, FeatureDescription, NullPolicy, feature};
 use super::spool::Spool;
 use super::tensor::{Element, NullForm, TensorColumn};
 use crate::encode::Encoders;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
 /// How a format lays out tensors.
 pub(super) trait Layout: Send + Sized {

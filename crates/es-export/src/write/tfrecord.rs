@@ -14,12 +14,12 @@ use polars::prelude::{
 };
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::features::{Feature, FeatureDescription, NullPolicy, feature};
 use super::file::OutputFile;
 use super::tensor::Element;
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// Bytes that are handed on at once.
 const PIECE: usize = 256 * 1024;

@@ -77,7 +77,7 @@ async fn a_matrix_is_encoded_on_the_way_or_afterwards() {
         let file = scratch.path().join("rows.npy");
         let mut export = export(named(small_pages(&index), &columns), &file, None);
         export.destination = Destination::File(file.clone());
-        export.format = Format::Npy;
+        export.files = Format::Npy.into();
         let manifest = run(export, &client).await.unwrap();
         assert_eq!((manifest.rows, manifest.columns.len()), (60, width));
         assert!(manifest.encoders.is_some());

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use es_core::Client;
 use es_export::{ErrorKind, IndexReader, ReadOptions, ReadRequest, Search};
+use es_values::TimeSpan;
 use serde_json::{Value, json};
 use wiremock::matchers::{method, path};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
@@ -133,7 +134,7 @@ async fn pages_that_the_server_has_no_memory_for_become_smaller_and_stay_so() {
 async fn a_server_that_never_has_the_memory_fails_the_read_in_the_end() {
     let (server, client) = mock_node(3, |_| no_memory(false)).await;
     let mut request = one_slice();
-    request.options.keep_alive = Duration::from_secs(2);
+    request.options.keep_alive = TimeSpan::seconds(2);
     let error = IndexReader::open(&client, request).await.unwrap().collect().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Elasticsearch);
     assert!(error.is_retryable() && error.to_string().contains("Data too large"), "{error}");

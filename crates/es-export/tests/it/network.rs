@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, RetryPolicy};
 use es_export::{IndexReader, ReadOptions, ReadRequest, Search};
+use es_values::{ByteSize, TimeSpan};
 use es_testing::{Fault, FaultProxy};
 use futures::TryStreamExt as _;
 use polars::prelude::*;
@@ -95,7 +96,7 @@ async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
     is_whole(&es_export::read(&small, &index).await.unwrap(), &frame);
     // A scroll cannot be asked again, and so it looks at some rows beforehand.
     let scrolled = ReadRequest::from(Search { through: es_export::Through::Scroll, ..Search::new(&index) });
-    let options = ReadOptions { page_bytes: 15_000, ..scrolled.options };
+    let options = ReadOptions { page_bytes: ByteSize::bytes(15_000), ..scrolled.options };
     is_whole(
         &IndexReader::open(&small, ReadRequest { options, ..scrolled }).await.unwrap().collect().await.unwrap(),
         &frame,
@@ -118,7 +119,7 @@ async fn a_node_that_stays_away_ends_the_read() {
     let config = ClusterConfig { retry: RetryPolicy::NEVER, ..at(&proxy.url()) };
     let client_through = Client::connect(config).await.unwrap();
     let request = in_small_pages(Search::new(&index));
-    let options = ReadOptions { keep_alive: Duration::from_secs(2), ..request.options };
+    let options = ReadOptions { keep_alive: TimeSpan::seconds(2), ..request.options };
     let reader = IndexReader::open(&client_through, ReadRequest { options, ..request }).await.unwrap();
     proxy.shut().await;
     let error = reader.collect().await.unwrap_err();

@@ -4,7 +4,7 @@
 use std::hash::BuildHasher as _;
 
 use es_core::{Client, Mapping, NewIndex};
-use es_export::{Compression, Format, IndexReader, ReadOptions, ReadRequest};
+use es_export::{Compression, FileOptions, Format, IndexReader, ReadOptions, ReadRequest};
 use es_frame::{
     CellPolicy, ColumnRequest, DocumentWriter, FieldNames, MappingOptions, Values, VectorForm, WriterOptions,
     infer_mapping_of,
@@ -395,7 +395,7 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
         }
         bulk(&client, &index, body).await;
 
-        let options = ReadOptions { page_rows: 7, ..ReadOptions::default() };
+        let options = ReadOptions { page_size: 7, ..ReadOptions::default() };
         let mut request = ReadRequest { options, ..ReadRequest::new(&index) };
         let search = request.search_mut().unwrap();
         let columns = expected.get_column_names().iter().map(|name| name.to_string()).collect();
@@ -409,25 +409,22 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
         assert!(found.equals_missing(&expected), "{found:?}\n{expected:?}");
 
         // The formats that hold every type.
-        let compression = Compression::Zstd;
-        let formats =
-            [Format::Parquet(Default::default()), Format::Ipc { compression }, Format::IpcStream { compression }];
-        let format = formats[round % 3];
+        let format = [Format::Parquet, Format::Ipc, Format::IpcStream][round % 3];
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("set");
         let mut work = export(request, &folder, None);
-        work.format = format;
+        work.files = FileOptions { compression: Some(Compression::Zstd), ..format.into() };
         let manifest = run(work, &client).await.unwrap();
         assert_eq!(manifest.rows, ROWS as u64);
         let path = folder.join(&manifest.parts[0].files[0].path);
         let file = || std::fs::File::open(&path).unwrap();
         let written = match format {
-            Format::Ipc { .. } => IpcReader::new(file()).finish().unwrap(),
-            Format::IpcStream { .. } => IpcStreamReader::new(file()).finish().unwrap(),
+            Format::Ipc => IpcReader::new(file()).finish().unwrap(),
+            Format::IpcStream => IpcStreamReader::new(file()).finish().unwrap(),
             _ => parquet(&path),
         };
         let written = sorted(&written, "row");
-        assert_eq!(written.schema(), expected.schema(), "{}", format.name());
-        assert!(written.equals_missing(&expected), "{} {written:?}\n{expected:?}", format.name());
+        assert_eq!(written.schema(), expected.schema(), "{}", format);
+        assert!(written.equals_missing(&expected), "{} {written:?}\n{expected:?}", format);
     }
 }

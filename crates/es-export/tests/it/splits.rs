@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use es_export::{ErrorKind, Manifest, MissingTimes, Phase, ReadRequest, Split, TimePart};
+use es_export::{ErrorKind, Manifest, MissingTimes, Phase, ReadRequest, Split};
 use polars::prelude::*;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -154,7 +154,7 @@ async fn shares_come_out_in_each_stratum_and_the_manifest_puts_rows_where_they_a
             counted.fetch_add(step.rows, std::sync::atomic::Ordering::SeqCst);
         }
     };
-    let manifest = export.clone().run(&client, &CancellationToken::new(), observer).await.unwrap();
+    let manifest = export.clone().run(&client, &OBS).await.unwrap();
     assert_eq!(counted.into_inner(), 1_000);
     assert_eq!(open_contexts(&client, &index).await, 0);
     let parts = parts(&manifest, &folder);

@@ -55,11 +55,8 @@ mod tests {
     fn field_options_are_written_as_they_were_read() {
         let all = r#"{"values":"first","malformed":"null","missing":"error","encode":"one_hot"}"#;
         let options: FieldOptions = serde_json::from_str(all).unwrap();
-        let expected = CellPolicy {
-            values: Some(Values::First),
-            malformed: Some(Malformed::Null),
-            missing: Some(Missing::Error),
-        };
+        let expected =
+            CellPolicy { values: Some(Values::First), malformed: Some(Malformed::Null), missing: Some(Missing::Error) };
         assert_eq!((options.policy, options.encode), (expected, Some(Encoding::OneHot)));
         assert_eq!(serde_json::to_string(&options).unwrap(), all);
         assert_eq!(serde_json::to_string(&FieldOptions::default()).unwrap(), "{}");

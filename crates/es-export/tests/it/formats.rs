@@ -23,8 +23,9 @@ fn numbers(rows: i64) -> DataFrame {
     .unwrap()
 }
 
-fn begin(format: &Format, folder: &Path, frame: &DataFrame) -> Result<Box<dyn FileWriter>, Error> {
-    create(format, folder, &format!("part/file.{}", format.extension()), frame.schema(), None)
+fn begin(options: impl Into<FileOptions>, folder: &Path, frame: &DataFrame) -> Result<Box<dyn FileWriter>, Error> {
+    let options = options.into();
+    create(options, folder, &format!("part/file.{}", options.format.extension()), frame.schema(), None)
 }
 
 /// Writes a file in pieces, and compares what is said of it with what is on disk.

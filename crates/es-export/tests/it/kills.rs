@@ -113,7 +113,10 @@ async fn a_killed_export_is_resumed_after_its_finished_files() {
     };
     let manifest = export(&index, &folder).with_observer(observer).run(&client).await.unwrap();
     assert_eq!((manifest.resumed, manifest.rows), (1, ROWS as u64));
-    assert!(first_step.load(Ordering::SeqCst) >= u64::from(ROWS_PER_FILE / 2), "the first step has the rows of the finished files");
+    assert!(
+        first_step.load(Ordering::SeqCst) >= u64::from(ROWS_PER_FILE / 2),
+        "the first step has the rows of the finished files"
+    );
     assert!(together(&manifest, &folder).equals_missing(&frame));
     assert_eq!(manifest.proof.as_ref().unwrap().whole.sum.rows, ROWS as u64);
     for (path, identity_before) in before {

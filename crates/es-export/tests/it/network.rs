@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, RetryPolicy};
 use es_export::{IndexReader, ReadOptions, ReadRequest, Search};
-use es_values::{ByteSize, TimeSpan};
 use es_testing::{Fault, FaultProxy};
+use es_values::{ByteSize, TimeSpan};
 use futures::TryStreamExt as _;
 use polars::prelude::*;
 use serde_json::json;

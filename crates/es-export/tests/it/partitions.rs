@@ -127,7 +127,7 @@ async fn a_single_file_has_its_manifest_beside_it() {
     single.destination = Destination::File(file.clone());
     single.options.rows_per_file = 10;
     for compression in [Compression::Zstd, Compression::Uncompressed] {
-        single.format = row_groups(1_000, compression);
+        single.files = row_groups(1_000, compression);
         let manifest = run(single.clone(), &client).await.unwrap();
         assert_eq!(names(scratch.path()), ["rows.parquet", "rows.parquet.manifest.json"]);
         assert_eq!(Manifest::read(&file).unwrap().unwrap(), manifest);

@@ -6,7 +6,7 @@ use std::hash::BuildHasher as _;
 use es_core::{Client, Mapping, NewIndex};
 use es_export::{Compression, FileOptions, Format, IndexReader, ReadOptions, ReadRequest};
 use es_frame::{
-    CellPolicy, ColumnRequest, DocumentWriter, FieldNames, MappingOptions, Values, VectorForm, WriterOptions,
+    CellPolicy, ColumnRequest, DocumentWriter, DottedNames, MappingOptions, Values, VectorForm, WriterOptions,
     infer_mapping_of,
 };
 use indexmap::IndexMap;
@@ -297,7 +297,7 @@ fn flatten(items: &Series, column: &DataType, found: &mut Vec<AnyValue<'static>>
 fn list_policies(path: &str, column: &DataType, policies: &mut IndexMap<String, CellPolicy>) {
     let mut dtype = column;
     if let DataType::List(inner) = dtype {
-        policies.insert(path.to_owned(), CellPolicy { values: Values::List, ..CellPolicy::default() });
+        policies.insert(path.to_owned(), CellPolicy { values: Some(Values::List), ..CellPolicy::default() });
         dtype = inner;
     }
     if let DataType::Struct(fields) = dtype {
@@ -369,9 +369,9 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
             |dtype: &DataType| matches!(dtype, DataType::List(inner) if matches!(**inner, DataType::Struct(_)));
         let lists = frame.columns().iter().filter(|column| round % 4 < 2 && is_list_of_structs(column.dtype()));
         let nested = lists.map(|column| column.name().to_string()).collect();
-        let names = if round % 2 == 0 { FieldNames::Flat } else { FieldNames::Objects };
+        let dotted_names = if round % 2 == 0 { DottedNames::Flat } else { DottedNames::Objects };
         let mut mapping =
-            infer_mapping_of(&frame, &MappingOptions { names, nested, ..MappingOptions::default() }).unwrap();
+            infer_mapping_of(&frame, &MappingOptions { dotted_names, nested, ..MappingOptions::default() }).unwrap();
         change_fields(&mut mapping.properties, &|field| match field["type"].as_str() {
             // By default vectors are kept normalised, and their source is computed from that.
             Some("dense_vector") => field["similarity"] = json!("l2_norm"),
@@ -387,7 +387,7 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
         strict.parameters.insert("dynamic".to_owned(), json!("strict"));
         let new = NewIndex { settings: settings.as_object().unwrap().clone(), mapping: strict };
         client.indices().create(&index, &new).await.unwrap();
-        let writer = WriterOptions { id: vec!["row".into()], names, vectors, ..WriterOptions::default() };
+        let writer = WriterOptions { id: vec!["row".into()], dotted_names, vectors, ..WriterOptions::default() };
         let writer = DocumentWriter::with_options(&frame, &writer).unwrap();
         let mut body = Vec::new();
         for row in 0..writer.rows() {

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
 use es_export::{
-    Compression, Destination, Export, FileOptions, Format, Manifest, ParquetOptions, Progress, ReadOptions, ReadRequest,
-    Search, Split,
+    Compression, Destination, Export, FileOptions, Format, Manifest, ParquetOptions, Progress, ReadOptions,
+    ReadRequest, Search, Split,
 };
 use es_frame::{ColumnRequest, DocumentWriter};
 use es_testing::{Node, Scope};
@@ -117,7 +117,9 @@ pub(crate) fn in_small_pages(search: Search) -> ReadRequest {
 }
 
 pub(crate) fn export(request: ReadRequest, destination: &Path, split: Option<Split>) -> Export {
-    Export { split, ..Export::new(request, Destination::Folder(destination.to_owned())) }
+    let mut export = Export::new(request, Destination::Folder(destination.to_owned()));
+    export.split = split;
+    export
 }
 
 /// Parquet in row groups of so many rows.

@@ -167,7 +167,7 @@ impl Error {
         }
     }
 
-    /// Whether the same export may succeed later without a change.
+    /// Returns `true` if the same export may succeed later without a change.
     pub fn is_retryable(&self) -> bool {
         match (self.kind, self.elasticsearch()) {
             (ErrorKind::PointInTimeLost | ErrorKind::Incomplete, _) => true,
@@ -177,8 +177,8 @@ impl Error {
     }
 }
 
-/// Whether the failure of a shard means that its part of a point in time is gone: with its node,
-/// or on it.
+/// Returns `true` for a failure of a shard by which its part of a point in time is gone, with its
+/// node or on it.
 fn is_lost_shard(error_type: &str) -> bool {
     matches!(
         error_type,

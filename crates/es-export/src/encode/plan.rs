@@ -1,4 +1,4 @@
-//! What is done with each column, decided before a row is read.
+//! The encoding of each column, decided before a row is read.
 
 use std::fmt;
 use std::str::FromStr;
@@ -13,7 +13,7 @@ use super::fit::Fitter;
 use crate::error::{Error, ErrorKind};
 use crate::write::named;
 
-/// How the values of a column become numbers.
+/// The encoding of a column's values as numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
@@ -109,7 +109,7 @@ impl EncoderPlan {
         Self { most_values: values, most_one_hot: one_hot, ..self }
     }
 
-    /// Whether some encoding learns from the training rows. If not, none need be observed.
+    /// Returns `true` if some encoding learns from the training rows. If not, none need be observed.
     pub fn needs_fitting(&self) -> bool {
         self.columns.iter().any(|column| !matches!(column.encoding, None | Some(Encoding::Numeric)))
     }
@@ -120,15 +120,15 @@ impl EncoderPlan {
     }
 }
 
-/// How a column that nothing was said of gets into a matrix.
+/// The encoding of a column in a matrix for which none was requested.
 fn for_matrix(name: &str, dtype: &DataType) -> Result<Option<Encoding>, Error> {
     let is_vector = |dtype: &DataType| matches!(dtype, DataType::Array(inner, _) if Encoding::Numeric.takes(inner));
     match dtype {
         DataType::String => Ok(Some(Encoding::Codes)),
         dtype if Encoding::Numeric.takes(dtype) => Ok(Some(Encoding::Numeric)),
         dtype if is_vector(dtype) => Ok(None),
-        _ => Err(Error::new(ErrorKind::Column, format!("column {name} of type {dtype} has no place in a matrix"))
-            .with_help("leave it out with --columns, or choose parquet, ipc or ndjson")),
+        _ => Err(Error::new(ErrorKind::Column, format!("column {name} of type {dtype} cannot be a part of a matrix"))
+            .with_help("leave it out, or choose parquet, ipc or ndjson")),
     }
 }
 

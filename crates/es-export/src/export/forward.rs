@@ -86,18 +86,18 @@ pub(super) async fn settled(
     token: &CancellationToken,
     observer: &Observer,
 ) -> Result<Split, Error> {
-    let Some(mut survey) = split.survey() else { return Ok(split) };
+    let Some(mut counter) = split.strata_counter() else { return Ok(split) };
     let narrow = reader.narrowed(client, request, split.columns()).await?;
     let mut frames = pin!(narrow.frames());
     let mut counted = 0;
     while let Some(frame) = unless(token, frames.next()).await?.transpose()? {
         let rows = frame.height() as u64;
-        let observed = tokio::task::spawn_blocking(move || survey.observe(&frame).map(|()| survey)).await;
+        let observed = tokio::task::spawn_blocking(move || counter.observe(&frame).map(|()| counter)).await;
         let failed = |source| Error::new(ErrorKind::Split, "counting the strata failed").with_source(source);
-        survey = observed.map_err(failed)??;
+        counter = observed.map_err(failed)??;
         counted += rows;
         observer.notify(Progress { phase: Phase::Counting, rows, bytes: 0, total: reader.count(), restarts: 0 });
     }
     reader.reconcile(counted)?;
-    Ok(split.settled(survey.finish()))
+    Ok(split.settled(counter.finish()))
 }

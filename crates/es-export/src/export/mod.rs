@@ -81,7 +81,7 @@ pub struct Export {
     /// The part that the statistics of encodings come from. Default: `train`, or the first part if
     /// there is none of this name.
     pub training_part: Option<String>,
-    /// Whether to start from scratch even if a killed export could be resumed. Default: false.
+    /// Start from scratch even if a killed export could be resumed. Default: false.
     pub restart: bool,
     /// The maximum number of restarts from scratch when the point in time is lost. Default: 3.
     pub max_restarts: u32,

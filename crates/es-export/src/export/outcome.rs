@@ -1,4 +1,4 @@
-//! What the manifest says of an export that is complete.
+//! The manifest of a complete export.
 
 use jiff::Timestamp;
 use polars::prelude::{CompatLevel, Schema};
@@ -11,7 +11,7 @@ use crate::error::{Error, ErrorKind};
 use crate::manifest::{MANIFEST_VERSION, Manifest, ManifestColumn, ManifestFormat, ManifestPart, ManifestVersions};
 use crate::write::{FileOptions, Format};
 
-/// What is known at the end.
+/// The result of an export.
 pub(super) struct Outcome<'a> {
     pub(super) export: &'a Export,
     pub(super) complete: Complete,

@@ -1,5 +1,5 @@
-//! What is decided before a row is read: which columns, in which groups of slices, and
-//! whether what a killed export left is of the same export.
+//! The decisions before a row is read: the columns, the groups of slices, and the fingerprint by
+//! which the state of a killed export is recognized.
 
 use std::ops::Range;
 
@@ -141,8 +141,8 @@ pub(super) fn file_columns(export: &Export, written: &Schema) -> Result<Schema, 
     Ok(columns)
 }
 
-/// How many groups the slices are read in, so that each has about so many rows; one where
-/// the rows are not counted before.
+/// The number of groups of slices, so that each has about the rows of a file; one where the rows
+/// are not counted beforehand.
 pub(super) fn wanted_groups(export: &Export, rows: Option<u64>) -> usize {
     match export.destination {
         Destination::File(_) => 1,

@@ -259,7 +259,7 @@ struct Read {
     encoded: Encoded,
 }
 
-/// Whether a read that failed may succeed with a new point in time. After a restart the cluster may
+/// Returns `true` if a read that failed may succeed with a new point in time. After a restart the cluster may
 /// still be moving the shards of the node that left.
 pub(super) fn restart_may_help(error: &Error, restarts: u32) -> bool {
     let is_passing = |error: &es_core::Error| error.is_retryable() || error.kind() == es_core::ErrorKind::PartialResult;

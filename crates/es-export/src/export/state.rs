@@ -31,18 +31,18 @@ pub(super) struct State {
     pub(super) read: SavedRead,
     /// The split, with its strata.
     pub(super) split: Option<Split>,
-    /// In how many groups the slices are read.
+    /// The number of groups of slices.
     pub(super) groups: usize,
-    /// Whether the files are those that wait to be encoded.
+    /// `true` for files that wait to be encoded.
     pub(super) is_spooled: bool,
-    /// What is finished.
+    /// The finished files.
     pub(super) finished: Finished,
 }
 
-/// What was written so far.
+/// The part of an export that is written.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Finished {
-    /// How many groups are.
+    /// The number of finished groups of slices.
     pub(super) groups: usize,
     /// Their rows.
     pub(super) rows: u64,
@@ -93,7 +93,7 @@ impl Finished {
 }
 
 impl State {
-    /// The state that a killed export left; `None` where there is none that can be believed.
+    /// The state that a killed export left; `None` where there is none that can be trusted.
     pub(super) fn read(staging: &Staging) -> Option<Self> {
         let bytes = fs::read(staging.aside(STATE)).ok()?;
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
@@ -115,7 +115,7 @@ impl State {
         if self.is_spooled { spool(staging) } else { staging.files().to_owned() }
     }
 
-    /// Whether every finished file is there with its size.
+    /// Returns `true` if every finished file exists with its size.
     pub(super) fn is_whole(&self, folder: &Path) -> bool {
         self.finished.files.iter().all(|PartFile { file, .. }| file.is_in(folder))
     }

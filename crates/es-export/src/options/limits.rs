@@ -4,7 +4,7 @@ use es_values::{ByteSize, TimeSpan};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How documents are read.
+/// The limits of reading documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct ReadOptions {
@@ -21,8 +21,8 @@ pub struct ReadOptions {
     pub page_size: u32,
     /// The target size of a response. Pages of large documents have fewer of them.
     pub page_bytes: ByteSize,
-    /// How long the server keeps the point in time between two requests, and how long a page that
-    /// fails is requested again.
+    /// The time that the server keeps the point in time between two requests, and the time for which
+    /// a page that fails is requested again.
     pub keep_alive: TimeSpan,
     /// The target number of rows of a slice, where `slices` is not set. Default: any number.
     #[serde(skip)]
@@ -42,7 +42,7 @@ impl Default for ReadOptions {
     }
 }
 
-/// How files are written.
+/// The limits of writing files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct WriteOptions {
@@ -71,7 +71,7 @@ impl Default for WriteOptions {
     }
 }
 
-/// How documents are read, and how their files are written.
+/// The limits of reading documents and of writing their files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ExportOptions {

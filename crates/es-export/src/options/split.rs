@@ -11,7 +11,7 @@ use super::InvalidOption;
 use crate::error::{Error, ErrorKind};
 use crate::split::{MissingTimes, Split};
 
-/// How rows are divided into parts.
+/// The division of rows into parts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "snake_case", deny_unknown_fields)]
 #[schemars(rename = "Split")]

@@ -77,7 +77,7 @@ fn cut_off(limit: u64) -> Error {
     )
 }
 
-/// Whether the same query may do in JSON: the server does not know Arrow, or one of the two sides
+/// Returns `true` if the same query may succeed in JSON: the server does not know Arrow, or one of the two sides
 /// cannot write or read a column's type in it.
 fn arrow_is_refused(error: &Error) -> bool {
     let by_server = error.elasticsearch().is_some_and(|error| {

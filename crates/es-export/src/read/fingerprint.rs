@@ -81,7 +81,11 @@ mod tests {
     #[test]
     fn a_fingerprint_is_the_same_in_every_build() {
         let search = Search { limit: Some(7), ..Search::new("flights") };
-        assert_eq!(of(&request_value(&search.into())), "FINGERPRINT");
+        let expected = r#"{"from":{"search":{"index":"flights","query":{"match_all":{}},"columns":null,"runtime":{},"#
+            .to_owned()
+            + r#""sort":[],"limit":7,"sample":null,"through":"auto","source":"auto","policy":{},"policies":{}}},"#
+            + r#""options":{"slices":null,"concurrency":3,"page_size":10000,"page_bytes":"4mb","keep_alive":"5m"}}"#;
+        assert_eq!(request_value(&search.into()).to_string(), expected);
         let structure = DataType::Struct(vec![Field::new("a".into(), DataType::List(Box::new(DataType::Int32)))]);
         let array = DataType::Array(Box::new(DataType::Float32), 3);
         let instant = DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC));

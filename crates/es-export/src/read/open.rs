@@ -284,7 +284,7 @@ impl KnownRows {
     }
 }
 
-/// Whether the cluster does not let this user open a point in time. Anything that it refuses for
+/// Returns `true` if the cluster does not let this user open a point in time. Anything that it refuses for
 /// another reason it would refuse to a scroll as well.
 fn is_refused(error: &es_core::Error) -> bool {
     match error.kind() {

@@ -10,16 +10,16 @@ use serde_json::{Map, Value, json};
 
 use crate::options::ReadOptions;
 
-/// What to read.
+/// The rows to read, and the limits of reading.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
-    /// Where rows come from.
+    /// The source of rows.
     pub from: ReadFrom,
     /// The limits.
     pub options: ReadOptions,
 }
 
-/// Where rows come from.
+/// The source of rows.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a read has one of these, and most have the largest")]
 pub enum ReadFrom {
@@ -49,18 +49,18 @@ pub struct Search {
     pub limit: Option<u64>,
     /// A random part of the documents.
     pub sample: Option<Sample>,
-    /// How the pages are held together.
+    /// The way of reading pages.
     pub through: Through,
-    /// Where values are taken from. Default: what costs the server least.
+    /// The source of values. Default: the one that costs the server least.
     pub source: FieldSource,
-    /// What is done with several values, malformed ones and missing ones. Default: more than one
+    /// The treatment of several values, malformed ones and missing ones. Default: more than one
     /// value and a malformed one are errors, and a missing one is null.
     pub policy: CellPolicy,
     /// The same for single columns, by name.
     pub policies: IndexMap<String, CellPolicy>,
 }
 
-/// How the pages of one read are held together.
+/// The way of reading the pages of one read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Through {
@@ -103,7 +103,7 @@ pub struct Esql {
     pub filter: Option<Value>,
     /// The form that the server is asked to answer in.
     pub format: EsqlFormat,
-    /// How long to wait for the end of the query. Default: 1 hour.
+    /// The maximum time to wait for the end of the query. Default: 1 hour.
     pub wait: Duration,
 }
 

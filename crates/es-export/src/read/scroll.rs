@@ -21,7 +21,7 @@ pub(crate) struct ScrollRead {
     opened: Mutex<Option<(Scroll, SearchAnswer)>>,
     page_rows: usize,
     limit: u64,
-    /// How many documents match.
+    /// The number of documents that match.
     pub(crate) matched: u64,
 }
 

@@ -1,8 +1,8 @@
-//! What shows that the parts of a split are disjoint and complete.
+//! The proof that the parts of a split are disjoint and complete.
 //!
 //! Each row adds the XXH3-128 hash of its key's text to a sum: to that of the whole before
-//! rows are divided, and to that of its part afterwards, read anew from the rows that the
-//! part was given. A row that was lost, doubled or altered on the way makes the parts' sums
+//! rows are divided, and to that of its part afterwards, computed from the rows that
+//! the part was given. A row that was lost, doubled or altered on the way makes the parts' sums
 //! differ from the whole's.
 
 use std::collections::HashSet;
@@ -99,7 +99,7 @@ pub struct ManifestKeys {
     pub latest: Option<Timestamp>,
 }
 
-/// What was seen of some rows: the whole's, or a part's.
+/// The sums of some rows: of all, or of a part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
     keys: KeySum,
@@ -121,7 +121,7 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    pub(crate) fn of(split: &Split) -> Self {
+    pub(crate) fn new(split: &Split) -> Self {
         let parts = vec![Seen::default(); split.parts().len()];
         Self { whole: Seen::default(), parts, counts_groups: split.keeps_groups() }
     }

@@ -7,10 +7,10 @@ use polars::prelude::{DataFrame, DataType};
 use super::keys::no_column;
 use crate::error::{Error, ErrorKind};
 
-/// What becomes of rows without a time.
+/// The treatment of rows without a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MissingTimes {
-    /// They fail the export.
+    /// The export fails.
     #[default]
     Refuse,
     /// They go to the part of this name, which is one of the others or one of its own.

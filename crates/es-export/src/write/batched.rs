@@ -1,7 +1,7 @@
 //! Files that are written in batches of rows: row groups, record batches, blocks.
 //!
-//! What the formats have in common is here: rows are gathered to batches, and an error is told
-//! with what the file said. How a batch is written is each format's own.
+//! This module gathers rows into batches, and adds the cause that the file recorded to an error.
+//! Each format writes its own batches.
 
 use polars::prelude::DataFrame;
 
@@ -11,7 +11,7 @@ use super::file::{NewFile, OutputFile, SharedFile};
 use super::gather::Gather;
 use crate::error::Error;
 
-/// What writes batches in a format.
+/// Writes batches in a format.
 pub(super) trait Batches: Send {
     /// Writes a batch, of which the columns may be in several pieces.
     fn write(&mut self, batch: DataFrame) -> Result<(), Error>;

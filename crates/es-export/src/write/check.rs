@@ -27,7 +27,7 @@ impl FileOptions {
         for (name, dtype) in schema.iter() {
             if let Some(why) = format.refusal(name, dtype) {
                 let message = format!("column {name} of type {dtype} does not fit in {format}: {why}");
-                return Err(Error::new(ErrorKind::Format, message).with_help(format.way_out(name, dtype)));
+                return Err(Error::new(ErrorKind::Format, message).with_help(format.way_out(dtype)));
             }
         }
         if format == Format::Avro {
@@ -65,14 +65,14 @@ impl Format {
         }
     }
 
-    fn way_out(self, name: &str, dtype: &DataType) -> String {
-        let others = "leave it out with --columns, or choose parquet, ipc or ndjson";
+    fn way_out(self, dtype: &DataType) -> String {
+        let others = "leave it out, or choose parquet, ipc or ndjson";
         match dtype {
             DataType::UInt64 => {
-                format!("make it a float with --encode {name}=numeric, which keeps 53 bits of it; {others}")
+                format!("make it a float with the encoding numeric, which keeps 53 bits of it; {others}")
             }
             DataType::String if self.holds_tensors() => {
-                format!("give it codes with --encode {name}=codes, or one-hot; {others}")
+                format!("encode it as codes or one-hot; {others}")
             }
             DataType::Datetime(..) if self.holds_tensors() => {
                 format!("{others}; npz, safetensors and tfrecord hold instants")
@@ -104,8 +104,9 @@ fn check_field_names(schema: &Schema) -> Result<(), Error> {
         let field = field_name(name);
         if let Some(other) = known.insert(field.clone(), name) {
             let message = format!("columns {other} and {name} would both be called {field} in avro");
-            return Err(Error::new(ErrorKind::Format, message)
-                .with_help("leave one out with --columns, or choose parquet, ipc or ndjson"));
+            return Err(
+                Error::new(ErrorKind::Format, message).with_help("leave one out, or choose parquet, ipc or ndjson")
+            );
         }
     }
     Ok(())
@@ -176,7 +177,7 @@ mod tests {
                 assert_eq!(error.kind(), ErrorKind::Format);
                 let start = format!("column tags.a of type {dtype} does not fit in {name}: ");
                 assert!(error.to_string().starts_with(&start), "{error}");
-                assert!(error.help().unwrap().contains("--columns"), "{:?}", error.help());
+                assert!(error.help().unwrap().contains("leave it out"), "{:?}", error.help());
             }
         }
     }
@@ -188,7 +189,7 @@ mod tests {
         assert_eq!(
             error.help(),
             Some(
-                "give it codes with --encode carrier=codes, or one-hot; leave it out with --columns, or choose \
+                "encode it as codes or one-hot; leave it out, or choose \
                  parquet, ipc or ndjson"
             )
         );

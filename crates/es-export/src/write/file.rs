@@ -33,7 +33,7 @@ pub(super) struct NewFile<'a> {
     pub(super) folder: &'a Path,
     /// Its path within the folder, with `/`.
     pub(super) name: &'a str,
-    /// Whether it is hashed, and on disk when it is finished. A scratch file is neither.
+    /// `true` for a file that is hashed, and on disk when it is finished. A scratch file is neither.
     pub(super) is_durable: bool,
 }
 
@@ -67,7 +67,7 @@ impl OutputFile {
         &self.path
     }
 
-    /// An end of the file to write to: libraries keep theirs, and give it back to nobody.
+    /// A handle to write to: libraries keep theirs and do not give it back.
     pub(super) fn writer(&self) -> SharedFile {
         SharedFile(self.shared.clone())
     }
@@ -81,8 +81,8 @@ impl OutputFile {
         self.lock().write_all(bytes).map_err(|source| Error::writing(&self.path, source))
     }
 
-    /// What a library's error comes from: it turns a failure of the file into text, and what
-    /// the file itself noted says more.
+    /// The cause of a library's error: libraries turn a failure of the file into text, and the file
+    /// itself recorded more.
     pub(super) fn failure(&self, error: impl Into<Error>) -> Error {
         match self.lock().failure.take() {
             Some(source) => Error::writing(&self.path, source),
@@ -111,7 +111,7 @@ struct HashingFile {
     /// `None` for a scratch file, which is not synced either.
     hash: Option<Sha256>,
     bytes: u64,
-    /// How many of them the disk has, or is getting.
+    /// The number of them that are on disk, or on their way.
     synced: u64,
     syncing: Option<JoinHandle<io::Result<()>>>,
     /// Why the file could not be written, if it could not.
@@ -143,7 +143,7 @@ impl HashingFile {
         Ok(())
     }
 
-    /// Waits for the disk. Its failure is told here, as the system tells it once.
+    /// Waits for the disk, and returns its failure, which the system reports once.
     fn end_sync(&mut self) -> io::Result<()> {
         let ended = self.syncing.take().map(JoinHandle::join);
         ended.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(io::Error::other("syncing the file has panicked")))

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
-/// How exported files are compressed.
+/// The compression of exported files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Compression {
@@ -126,12 +126,12 @@ impl Format {
         Self::ALL.into_iter().find(|format| format.extension() == extension)
     }
 
-    /// Whether its rows can be written to a pipe as they come.
+    /// Returns `true` if its rows can be written to a pipe as they come.
     pub fn is_stream(self) -> bool {
         matches!(self, Self::IpcStream | Self::Csv | Self::Ndjson)
     }
 
-    /// Whether its files hold tensors, with a description of the features beside each file.
+    /// Returns `true` if its files hold tensors, with a description of the features beside each file.
     pub fn holds_tensors(self) -> bool {
         matches!(self, Self::Npy | Self::Npz | Self::Safetensors | Self::Tfrecord)
     }
@@ -198,8 +198,7 @@ pub struct ParquetOptions {
     /// The maximum size in memory of the rows of a row group, which keeps row groups of long texts
     /// and vectors small. Default: 32 MiB.
     pub row_group_bytes: usize,
-    /// Whether row groups hold the minimum, the maximum and the number of nulls of each column.
-    /// Default: true.
+    /// Row groups hold the minimum, the maximum and the number of nulls of each column. Default: true.
     pub statistics: bool,
 }
 

@@ -21,14 +21,14 @@ use super::ipc::schema_message;
 use super::vectors::Vectors;
 use crate::error::Error;
 
-/// How hard Zstandard tries. The third level, its own default, takes almost twice the time of
+/// The level of Zstandard. The third one, its own default, takes almost twice the time of
 /// the second to make files smaller by a few percent: time that a server beside it is short of.
 const ZSTD_LEVEL: i32 = 2;
 
 /// Row groups.
 pub(super) struct RowGroups {
     writer: BatchedWriter<SharedFile>,
-    /// Whether there may be columns that are written here and not by Polars.
+    /// `true` if there may be columns that are written here and not by Polars.
     has_vectors: bool,
     /// A group without rows, until there is another: some readers want one to find the schema in.
     empty: Option<DataFrame>,

@@ -12,7 +12,7 @@ use super::ipc::IpcStream;
 use super::ndjson::write_lines;
 use crate::error::{Error, ErrorKind};
 
-/// What went through a stream.
+/// The totals of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamSummary {
     /// Rows.
@@ -52,7 +52,7 @@ enum Encoder {
     Ndjson,
 }
 
-/// What the encoders write to: their errors would hide what the sink says.
+/// The buffer that the encoders write to: their errors would hide those of the sink.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -122,7 +122,7 @@ impl<W: Write> StreamWriter<W> {
         Ok(())
     }
 
-    /// What went through so far.
+    /// The totals so far.
     pub fn written(&self) -> StreamSummary {
         self.written
     }

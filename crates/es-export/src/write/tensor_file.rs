@@ -16,11 +16,11 @@ use super::tensor::{Element, NullForm, TensorColumn};
 use crate::encode::Encoders;
 use crate::error::Error;
 
-/// How a format lays out tensors.
+/// The layout of a format's tensors.
 pub(super) trait Layout: Send + Sized {
     /// The format's name.
     const FORMAT: &'static str;
-    /// What is written for a null.
+    /// The form of a null.
     const NULLS: NullForm;
 
     /// Begins the file.

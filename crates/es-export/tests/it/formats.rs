@@ -248,7 +248,7 @@ fn a_null_that_a_tensor_cannot_hold_names_its_column() {
         let error = write(named(name), scratch.path(), &frame, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Value);
         assert_eq!(error.to_string(), "column n holds a null, which a tensor of int64 has no form for");
-        assert!(error.help().unwrap().contains("--encode n=numeric"));
+        assert!(error.help().unwrap().contains("the encoding numeric"));
     }
     // As a float it has one.
     let plan = EncoderPlan::new(frame.schema(), &IndexMap::from([("n".to_owned(), Encoding::Numeric)]), false).unwrap();

@@ -131,7 +131,11 @@ impl Error {
             es_core::ErrorKind::PartialResult => !source.failed_shards().is_empty(),
             _ => source.failed_shards().iter().any(|shard| is_lost_shard(&shard.reason.error_type)),
         };
+        let is_cut_off = source.kind() == es_core::ErrorKind::Decode;
         let error = Self::from(source);
+        if is_cut_off {
+            return Self { kind: ErrorKind::Incomplete, ..error };
+        }
         if is_lost {
             let help = "the point in time is gone: a node with one of its shards left, its index was removed, or it \
                         expired; read again from the beginning";

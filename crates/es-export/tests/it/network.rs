@@ -86,7 +86,7 @@ async fn a_node_that_is_away_for_some_seconds_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
+async fn a_page_that_is_too_large_is_requested_again_smaller() {
     let Some((client, scope)) = live("large_page").await else { return };
     let index = format!("{}a", scope.prefix());
     let frame = rows(1_500);
@@ -94,7 +94,7 @@ async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
     let small = ClusterConfig { max_response_size: 30_000, ..at(&client.nodes()[0]) };
     let small = Client::connect(small).await.unwrap();
     is_whole(&es_export::read(&small, &index).await.unwrap(), &frame);
-    // A scroll cannot be asked again, and so it looks at some rows beforehand.
+    // A page of a scroll cannot be requested again, and so some rows are read beforehand.
     let scrolled = ReadRequest::from(Search { through: es_export::Through::Scroll, ..Search::new(&index) });
     let options = ReadOptions { page_bytes: ByteSize::bytes(15_000), ..scrolled.options };
     is_whole(
@@ -106,7 +106,7 @@ async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
     bulk(&client, &index, line.into_bytes()).await;
     let error = es_export::read(&small, &index).await.unwrap_err();
     assert!(error.to_string().contains("is larger than 30000 bytes"), "{error}");
-    assert!(error.help().unwrap().starts_with("a single document is larger than the client takes"));
+    assert!(error.help().unwrap().starts_with("a single row is larger than the client accepts"));
     until_closed(&client, &index).await;
 }
 

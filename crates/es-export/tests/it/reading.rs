@@ -228,13 +228,13 @@ async fn a_stream_that_is_dropped_halfway_closes_what_it_read() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_removed_meanwhile_is_told() {
+async fn an_index_that_is_removed_meanwhile_is_reported() {
     let Some((client, scope)) = live("removed").await else { return };
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 1, fields(), &rows(50), &["k"]).await;
     let reader = IndexReader::open(&client, small_pages(&index)).await.unwrap();
     client.indices().delete(&index).await.unwrap();
     let error = reader.collect().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Elasticsearch, "{error}");
+    assert_eq!(error.kind(), ErrorKind::PointInTimeLost, "{error}");
     assert!(error.help().unwrap().starts_with("the point in time is gone"), "{error} {:?}", error.help());
 }

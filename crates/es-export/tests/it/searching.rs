@@ -110,7 +110,7 @@ async fn a_sample_is_the_same_each_time_and_about_as_large_as_asked() {
     for share in [0.0, 1.5] {
         let error = IndexReader::open(&client, sampled(share, 0, 1)).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Request);
-        assert_eq!(error.to_string(), format!("a sample of {share} is none"));
+        assert_eq!(error.to_string(), format!("a sample of {share} is not a share"));
     }
 }
 

@@ -417,7 +417,7 @@ mod tests {
         assert_eq!(dtypes, [Int32, Int32, Float64, Float32, Float64, Int32]);
         let lists = Schema::from_iter([("l".into(), DataType::List(Box::new(DataType::Int64)))]);
         let error = EncoderPlan::new(&lists, &IndexMap::new(), true).unwrap_err();
-        assert_eq!(error.to_string(), "column l of type list[i64] has no place in a matrix");
+        assert_eq!(error.to_string(), "column l of type list[i64] cannot be a part of a matrix");
     }
 
     #[test]

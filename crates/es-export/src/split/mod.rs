@@ -32,8 +32,8 @@ pub use time::MissingTimes;
 
 /// A rule by which each row belongs to exactly one part.
 ///
-/// The rule depends on the row alone, so that a row keeps its part whatever else is exported, in
-/// every run. It is written to the manifest, and what was read from there
+/// The rule looks at the row alone, and so a row keeps its part whatever else is exported,
+/// by whichever run. It is written to the manifest, and what was read from there
 /// (it is [`Deserialize`]) puts any row where the export put it.
 ///
 /// ```

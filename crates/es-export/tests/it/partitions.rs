@@ -147,10 +147,7 @@ async fn a_single_file_has_its_manifest_beside_it() {
     let mut refused = single.clone();
     refused.destination = Destination::File(mine.clone());
     let error = run(refused, &client).await.unwrap_err();
-    assert!(
-        error.to_string().ends_with("is a file that no export has a manifest of and is not overwritten"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("is a file without a manifest of an export and is not overwritten"), "{error}");
     std::fs::remove_file(mine).unwrap();
     assert_eq!(contents(scratch.path()), before);
     until_closed(&client, &index).await;

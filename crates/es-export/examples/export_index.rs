@@ -1,11 +1,11 @@
 //! Exports an index to a folder of Parquet files, in two parts:
-//! `export_index INDEX FOLDER [PAGE_ROWS [ROWS_PER_FILE]]`.
+//! `export_index INDEX FOLDER [PAGE_SIZE [ROWS_PER_FILE]]`.
 //!
-//! The connection is taken from the environment (`ELASTICSEARCH_URL` and so on). Ctrl-C stops
-//! it and leaves nothing behind; after a `kill -9` the next run carries on.
+//! The connection is taken from the environment (`ELASTICSEARCH_URL` and so on). Ctrl-C
+//! cancels it and leaves nothing behind; after a `kill -9` the next run resumes.
 
-use std::cell::Cell;
 use std::io::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use es_core::{Client, ClusterConfig};
 use es_export::{Destination, Export, Phase, Progress, ReadRequest, Split};
@@ -15,11 +15,11 @@ use tokio_util::sync::CancellationToken;
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let (Some(index), Some(folder)) = (arguments.next(), arguments.next()) else {
-        return Err("usage: export_index INDEX FOLDER [PAGE_ROWS [ROWS_PER_FILE]]".into());
+        return Err("usage: export_index INDEX FOLDER [PAGE_SIZE [ROWS_PER_FILE]]".into());
     };
     let mut export = Export::new(ReadRequest::new(index), Destination::Folder(folder.into()));
     if let Some(rows) = arguments.next() {
-        export.request.options.page_rows = rows.parse()?;
+        export.request.options.page_size = rows.parse()?;
     }
     if let Some(rows) = arguments.next() {
         export.options.rows_per_file = rows.parse()?;
@@ -35,16 +35,16 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             stop.cancel();
         }
     });
-    let read = Cell::new(0);
-    let observer = |step: Progress| {
+    let read = AtomicU64::new(0);
+    let observer = move |step: Progress| {
         if step.phase == Phase::Reading {
-            read.set(read.get() + step.rows);
+            let read = read.fetch_add(step.rows, Ordering::Relaxed) + step.rows;
             let total = step.total.unwrap_or_default();
             // A terminal that is gone is no reason to stop.
-            let _ = write!(std::io::stderr(), "\r{} of {total} rows, {} bytes", read.get(), step.bytes);
+            let _ = write!(std::io::stderr(), "\r{read} of {total} rows, {} bytes", step.bytes);
         }
     };
-    let manifest = export.run(&client, &cancel, observer).await?;
+    let manifest = export.with_cancellation(cancel).with_observer(observer).run(&client).await?;
     serde_json::to_writer(std::io::stdout().lock(), &manifest)?;
     Ok(())
 }

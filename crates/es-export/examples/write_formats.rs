@@ -148,9 +148,9 @@ fn encoders(raw: &DataFrame) -> Result<Encoders, Error> {
 }
 
 fn write(folder: &Path, stem: &str, format: &str, frame: &DataFrame, encoders: Option<&Encoders>) -> Result<(), Error> {
-    let format = Format::from_name(format).unwrap_or(Format::Ndjson);
+    let format = format.parse().unwrap_or(Format::Ndjson);
     let name = format!("{stem}.{}", format.extension());
-    let mut writer: Box<dyn FileWriter> = create(&format, folder, &name, frame.schema(), encoders)?;
+    let mut writer: Box<dyn FileWriter> = create(format, folder, &name, frame.schema(), encoders)?;
     for start in (0..frame.height()).step_by(PAGE) {
         writer.push(&frame.slice(start as i64, PAGE))?;
     }

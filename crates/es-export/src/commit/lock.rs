@@ -46,7 +46,7 @@ impl Lock {
         }
     }
 
-    /// Whether a path is that of the locked file.
+    /// Returns `true` for the path of the locked file.
     pub(super) fn is(path: &Path) -> bool {
         path.file_name().is_some_and(|name| name == LOCK)
     }

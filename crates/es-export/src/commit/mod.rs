@@ -1,7 +1,7 @@
 //! Files that appear complete or not at all.
 //!
 //! An export works in a hidden folder beside its destination, `.NAME.staging`. The files of
-//! the export are in `files` there, and what it needs to carry on after a kill is beside
+//! the export are in `files` there, and what it needs to resume after a kill is beside
 //! them. When all files are complete and on disk, they change places with the destination,
 //! so that a reader always finds one whole export: a folder in one step, a single file in
 //! one step after its manifest.
@@ -17,17 +17,19 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind};
-use crate::manifest::MANIFEST_FILE;
 use lock::Lock;
 
-/// Where an export goes.
+/// The manifest's file name in a folder. It is written last: a folder without it is no export.
+pub const MANIFEST_FILE: &str = "_manifest.json";
+
+/// The destination of an export.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// A folder with a folder for each part, and `_manifest.json`.
     Folder(PathBuf),
     /// A single file, with its manifest beside it as `NAME.manifest.json`. The manifest is
-    /// there before the file: whoever finds the file finds its manifest, by whose checksum
-    /// one can tell, after a kill between the two, a file of the export before.
+    /// there before the file: a reader of the file finds its manifest, whose checksum does not
+    /// match the file of an earlier export after a kill between the two.
     File(PathBuf),
 }
 
@@ -58,7 +60,7 @@ pub(crate) struct Staging {
     destination: Destination,
     folder: PathBuf,
     files: PathBuf,
-    /// Whether the folder stays for the next export.
+    /// `true` if the folder stays for the next export.
     stays: AtomicBool,
     /// Held as long as the folder is worked in.
     _lock: Lock,
@@ -204,8 +206,8 @@ fn refuse_to_replace_others(destination: &Destination) -> Result<(), Error> {
             Ok(())
         }
         Destination::File(_) if found.is_dir() => Err(in_the_way("is a folder")),
-        Destination::File(_) if !found.is_file() => Err(in_the_way("is no regular file")),
-        Destination::File(_) if !is_export => Err(in_the_way("is a file that no export has a manifest of")),
+        Destination::File(_) if !found.is_file() => Err(in_the_way("is not a regular file")),
+        Destination::File(_) if !is_export => Err(in_the_way("is a file without a manifest of an export")),
         Destination::File(_) => Ok(()),
     }
 }

@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
-/// Where the old folder waits, within the staging folder, on systems that cannot let two
-/// folders change places in one step.
+/// The place of the old folder within the staging folder, on systems that cannot exchange two
+/// folders in one step.
 const PREVIOUS: &str = "previous";
 
 /// Lets a folder take the place of another, in one step where the system can.
@@ -19,7 +19,7 @@ pub(super) fn folders(new: &Path, destination: &Path, staging: &Path) -> io::Res
         Ok(()) => {}
         Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOSYS | rustix::io::Errno::NOTSUP) => {
             // In two steps: for a moment there is nothing, but never half an export. A kill
-            // in that moment is mended by `restore`.
+            // in that moment is repaired by `restore`.
             fs::rename(destination, staging.join(PREVIOUS))?;
             fs::rename(new, destination)?;
         }

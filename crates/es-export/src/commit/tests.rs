@@ -119,7 +119,7 @@ fn what_a_kill_left_is_found_kept_or_cleared() {
 }
 
 #[test]
-fn a_kill_between_the_two_steps_of_old_systems_is_mended() {
+fn a_kill_between_the_two_steps_of_old_systems_is_repaired() {
     let scratch = tempfile::tempdir().unwrap();
     let destination = scratch.path().join("set");
     enter(&destination).commit(b"old").unwrap();

@@ -1,4 +1,4 @@
-//! What is learned from the training rows.
+//! The statistics of the training rows.
 
 use std::collections::BTreeSet;
 
@@ -151,8 +151,8 @@ fn check_size(plan: &EncoderPlan, planned: &PlannedColumn, learned: &Learned) ->
     }
     let name = &planned.name;
     let help = match planned.encoding {
-        Some(Encoding::OneHot) => format!("give it codes instead: --encode {name}=codes"),
-        _ => format!("is {name} an id? leave it out with --columns"),
+        Some(Encoding::OneHot) => "encode it as codes instead".to_owned(),
+        _ => format!("is {name} an id? leave it out"),
     };
     Err(Error::new(ErrorKind::Value, format!("column {name} has more than {limit} different values to encode"))
         .with_help(help))

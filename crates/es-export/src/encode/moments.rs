@@ -22,7 +22,7 @@ impl Moments {
         // The first value as the origin keeps the sum small where values are close together.
         let origin = values[0];
         let mean = origin + values.iter().map(|value| value - origin).sum::<f64>() / count;
-        // The correction is zero but for what was rounded in the mean.
+        // The correction is zero except for the rounding of the mean.
         let (mut squares, mut correction) = (0.0, 0.0);
         for value in values {
             let distance = value - mean;

@@ -1,23 +1,29 @@
-//! What is done with each column, decided before a row is read.
+//! The encoding of each column, decided before a row is read.
 
+use std::fmt;
+use std::str::FromStr;
+
+use es_values::InvalidValue;
 use indexmap::IndexMap;
 use polars::prelude::{DataType, Schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::fit::Fitter;
 use crate::error::{Error, ErrorKind};
+use crate::write::named;
 
-/// How a column becomes numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The encoding of a column's values as numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Encoding {
-    /// A number or boolean as a float, so that a null has a form: NaN.
+    /// The number or boolean as a float, in which a null is NaN.
     Numeric,
-    /// The place of a text, integer or boolean in the vocabulary.
+    /// The index of the text, integer or boolean in the vocabulary.
     Codes,
-    /// A column for each value of the vocabulary, with 1 where the row has it.
+    /// A column of 0 and 1 for each value of the vocabulary.
     OneHot,
-    /// A number as its distance from the mean, in standard deviations.
+    /// Minus the mean, divided by the standard deviation.
     Standard,
 }
 
@@ -25,7 +31,7 @@ impl Encoding {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Numeric, Self::Codes, Self::OneHot, Self::Standard];
 
-    /// Its name at the command line: `numeric`, `codes`, `one-hot` or `standard`.
+    /// Its name on a command line: `numeric`, `codes`, `one-hot` or `standard`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Numeric => "numeric",
@@ -33,11 +39,6 @@ impl Encoding {
             Self::OneHot => "one-hot",
             Self::Standard => "standard",
         }
-    }
-
-    /// The encoding of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|encoding| encoding.as_str() == name)
     }
 
     fn takes(self, dtype: &DataType) -> bool {
@@ -50,6 +51,8 @@ impl Encoding {
         }
     }
 }
+
+named!(Encoding, "an encoding");
 
 /// The encodings of the columns of a schema.
 #[derive(Clone, Debug)]
@@ -106,7 +109,7 @@ impl EncoderPlan {
         Self { most_values: values, most_one_hot: one_hot, ..self }
     }
 
-    /// Whether some encoding learns from the training rows. If not, none need be observed.
+    /// Returns `true` if some encoding learns from the training rows. If not, none need be observed.
     pub fn needs_fitting(&self) -> bool {
         self.columns.iter().any(|column| !matches!(column.encoding, None | Some(Encoding::Numeric)))
     }
@@ -117,15 +120,15 @@ impl EncoderPlan {
     }
 }
 
-/// How a column that nothing was said of gets into a matrix.
+/// The encoding of a column in a matrix for which none was requested.
 fn for_matrix(name: &str, dtype: &DataType) -> Result<Option<Encoding>, Error> {
     let is_vector = |dtype: &DataType| matches!(dtype, DataType::Array(inner, _) if Encoding::Numeric.takes(inner));
     match dtype {
         DataType::String => Ok(Some(Encoding::Codes)),
         dtype if Encoding::Numeric.takes(dtype) => Ok(Some(Encoding::Numeric)),
         dtype if is_vector(dtype) => Ok(None),
-        _ => Err(Error::new(ErrorKind::Column, format!("column {name} of type {dtype} has no place in a matrix"))
-            .with_help("leave it out with --columns, or choose parquet, ipc or ndjson")),
+        _ => Err(Error::new(ErrorKind::Column, format!("column {name} of type {dtype} cannot be a part of a matrix"))
+            .with_help("leave it out, or choose parquet, ipc or ndjson")),
     }
 }
 

@@ -1,8 +1,8 @@
-//! What is known once all rows are read, and what of it a killed export leaves for the next
-//! where files still wait to be encoded: it takes nothing of the server to go on from there.
+//! The state of an export once all rows are read. Where files still wait to be encoded, a killed
+//! export leaves it for the next one, which resumes without the server.
 //!
-//! It is written beside the files when the last row is read, and a list of the encoded files
-//! grows there, each once it is on disk. Only what is written there is believed.
+//! It is written beside the files when the last row is read. A list of the encoded files grows
+//! there, each once it is on disk; only files in the list are trusted.
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -27,7 +27,7 @@ use crate::write::{schema_message, schema_of_message};
 const COMPLETE: &str = "complete.json";
 const ENCODED: &str = "encoded.ndjson";
 
-/// What is known once all rows are read.
+/// The state of an export once all rows are read.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Complete {
     pub(super) source: Origin,
@@ -41,7 +41,7 @@ pub(super) struct Complete {
     pub(super) encoders: Option<Encoders>,
 }
 
-/// What is left in the staging folder, and of which export.
+/// The form of the state in the staging folder.
 #[derive(Serialize, Deserialize)]
 struct Left<C> {
     /// See [`plan::fingerprint`].
@@ -61,8 +61,8 @@ fn of_message<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Schema, D::E
 }
 
 impl Complete {
-    /// What a killed export left that had read everything, and the files that are encoded
-    /// already. `None` where there is nothing, or it is not of this export, or not whole.
+    /// The state that a killed export left after it had read everything, and the files that are
+    /// encoded already. `None` where there is none, or it is of another export, or files are missing.
     pub(super) fn left(
         export: &Export,
         cluster: &str,
@@ -70,14 +70,14 @@ impl Complete {
     ) -> Result<Option<(Self, Vec<PartFile>)>, Error> {
         let Ok(bytes) = fs::read(staging.aside(COMPLETE)) else { return Ok(None) };
         let not_used = |why: &str| {
-            debug!("what a killed export left to be encoded is not used: {why}");
+            debug!("the state of a killed export that had read all rows is not used: {why}");
             Ok(None)
         };
         let Ok(Left::<Self> { fingerprint, mut complete }) = serde_json::from_slice(&bytes) else {
             return not_used("it cannot be read");
         };
-        if export.options.restart {
-            return not_used("a restart was asked for");
+        if export.restart {
+            return not_used("a start from scratch was requested");
         }
         if fingerprint != plan::fingerprint(export, cluster) {
             return not_used("it was another export");
@@ -99,11 +99,11 @@ impl Complete {
         staging.keep_only(&spool, &state::paths(waiting))?;
         staging.keep_only(staging.files(), &state::paths(&encoded))?;
         complete.finished.resumed += 1;
-        info!(files = encoded.len(), of = complete.finished.files.len(), "carrying on an export that was killed");
+        info!(files = encoded.len(), of = complete.finished.files.len(), "resuming an export that was killed");
         Ok(Some((complete, encoded)))
     }
 
-    /// Writes it in one step, before the first file is encoded.
+    /// Writes the state atomically, before the first file is encoded.
     pub(super) fn save(&self, export: &Export, cluster: &str, staging: &Staging) -> Result<(), Error> {
         self.finished.save_groups(staging)?;
         let left = Left { fingerprint: plan::fingerprint(export, cluster), complete: self };
@@ -127,7 +127,7 @@ pub(super) struct EncodedList {
 }
 
 impl EncodedList {
-    /// Begins it, with what a killed export has encoded.
+    /// Begins the list with the files that a killed export has encoded.
     pub(super) fn begin(staging: &Staging, encoded: &[PartFile]) -> Result<Self, Error> {
         let path = staging.aside(ENCODED);
         let text: io::Result<Vec<u8>> = encoded.iter().try_fold(Vec::new(), |mut text, file| {

@@ -1,5 +1,5 @@
-//! When columns are encoded: not at all, on the way where nothing is learnt from rows, or
-//! after the training part was seen.
+//! The moment at which columns are encoded: never, while rows are read where that needs no
+//! statistics, or after all rows of the training part were read.
 
 use std::sync::Arc;
 
@@ -8,9 +8,9 @@ use polars::prelude::{DataFrame, Schema};
 use super::Export;
 use crate::encode::{EncoderPlan, Encoders, Fitter};
 use crate::error::Error;
-use crate::write::Format;
+use crate::write::{FileOptions, Format};
 
-/// When columns are encoded.
+/// The moment at which columns are encoded.
 pub(super) enum Encoded {
     /// They are written as they were read.
     Not,
@@ -21,9 +21,9 @@ pub(super) enum Encoded {
 }
 
 impl Encoded {
-    /// What the encodings and the format of an export ask for.
+    /// The plan for the encodings and the format of an export.
     pub(super) fn plan(export: &Export, schema: &Schema) -> Result<Self, Error> {
-        let is_matrix = matches!(export.format, Format::Npy);
+        let is_matrix = export.files.format == Format::Npy;
         if export.encodings.is_empty() && !is_matrix {
             return Ok(Self::Not);
         }
@@ -34,9 +34,9 @@ impl Encoded {
         Ok(Self::OnTheWay(Arc::new(plan.fitter().finish()?)))
     }
 
-    /// Checks that the format holds the columns. What an encoding will make of a column is
-    /// known by its type, but for the columns of its values, which every format holds.
-    pub(super) fn check(&self, format: &Format, schema: &Schema) -> Result<(), Error> {
+    /// Checks that the format holds the columns. The result of an
+    /// encoding is known by its type, except for the columns of its values, which every format holds.
+    pub(super) fn check(&self, format: &FileOptions, schema: &Schema) -> Result<(), Error> {
         match self {
             Self::Not => format.check(schema),
             Self::OnTheWay(encoders) => format.check(&encoders.schema(schema)?),

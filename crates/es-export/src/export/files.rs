@@ -17,9 +17,9 @@ use crate::error::{Error, ErrorKind};
 use crate::read::SavedRead;
 use crate::split::Split;
 use crate::split::proof::Proof;
-use crate::write::{self, FileWriter, Format};
+use crate::write::{self, FileOptions, FileWriter};
 
-/// What the reading side says.
+/// A step of the reading side.
 pub(super) enum Step {
     /// Rows.
     Rows(DataFrame),
@@ -29,11 +29,11 @@ pub(super) enum Step {
     End,
 }
 
-/// What is to be written.
+/// The layout of the files.
 pub(super) struct Layout {
     /// The folder of the files.
     pub(super) folder: PathBuf,
-    pub(super) format: Format,
+    pub(super) format: FileOptions,
     /// The names of the parts.
     pub(super) parts: Vec<String>,
     /// The only file's name, where there is only one.
@@ -56,9 +56,9 @@ pub(super) struct Layout {
 /// The files of an export while they are written.
 pub(super) struct Files {
     layout: Layout,
-    /// Kept so that the folder outlives whoever gave up on the export.
+    /// Kept so that the folder lives until the writing thread ends.
     staging: Arc<Staging>,
-    /// What is saved after each group, where a killed export can be carried on.
+    /// The state that is saved after each group, where a killed export can be resumed.
     state: Option<State>,
     finished: Finished,
     /// By the place of the part and the folder.
@@ -75,10 +75,10 @@ struct OpenFile {
     path: PathBuf,
 }
 
-/// What was written.
+/// The result of writing.
 pub(super) struct Written {
     pub(super) finished: Finished,
-    /// What has learnt from the rows of the training part.
+    /// The encoders, or the fitter with the rows of the training part.
     pub(super) encoded: Encoded,
 }
 
@@ -99,13 +99,12 @@ impl Files {
         layout: Layout,
         staging: Arc<Staging>,
         state: Option<State>,
-        finished: Finished,
+        mut finished: Finished,
         encoded: Encoded,
         progress: Arc<AtomicU64>,
     ) -> Self {
-        let mut finished = finished;
         if let Some(split) = &layout.split {
-            finished.proof.get_or_insert_with(|| Proof::of(split));
+            finished.proof.get_or_insert_with(|| Proof::new(split));
         }
         let finished_bytes = finished.files.iter().map(|PartFile { file, .. }| file.bytes).sum();
         let open = IndexMap::new();
@@ -124,7 +123,7 @@ impl Files {
                 Some(Step::End) => return self.end().map(Some),
                 None => return Ok(None),
             }
-            self.tell();
+            self.note_bytes();
         }
     }
 
@@ -133,7 +132,7 @@ impl Files {
         match self.layout.split.clone() {
             None => self.rows_of_part(0, frame)?,
             Some(split) => {
-                let proof = self.finished.proof.get_or_insert_with(|| Proof::of(&split));
+                let proof = self.finished.proof.get_or_insert_with(|| Proof::new(&split));
                 let parts = proof.divide(&split, frame)?;
                 let given = || parts.iter().enumerate().filter(|(_, rows)| rows.height() > 0);
                 for (part, rows) in given() {
@@ -189,12 +188,12 @@ impl Files {
             Some(name) => name.clone(),
             None => {
                 let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-                format!("{}/{folder}part-{:05}.{}", parts[part], self.finished.next_file, format.extension())
+                format!("{}/{folder}part-{:05}.{}", parts[part], self.finished.next_file, format.format.extension())
             }
         };
         let encoders = self.encoded.encoders();
         let encoded = encoders.map(|encoders| encoders.schema(schema)).transpose()?;
-        let writer = write::create(format, root, &name, encoded.as_ref().unwrap_or(schema), encoders)?;
+        let writer = write::create(*format, root, &name, encoded.as_ref().unwrap_or(schema), encoders)?;
         Ok(OpenFile { writer, path: root.join(name) })
     }
 
@@ -245,7 +244,7 @@ impl Files {
     fn end(mut self) -> Result<Written, Error> {
         // A part without rows has a file all the same, so that readers find its columns;
         // among folders there is none that it could be in.
-        if self.layout.partitions.are_none() {
+        if self.layout.partitions.is_empty() {
             for part in 0..self.layout.parts.len() {
                 if self.finished.files.iter().all(|file| file.part != part) {
                     self.finished.next_file = 0;
@@ -254,12 +253,12 @@ impl Files {
                 }
             }
         }
-        self.tell();
+        self.note_bytes();
         Ok(Written { finished: self.finished, encoded: self.encoded })
     }
 
     /// Notes how many bytes are written.
-    fn tell(&self) {
+    fn note_bytes(&self) {
         let of_open: u64 =
             self.open.values().filter_map(|file| std::fs::metadata(&file.path).ok()).map(|found| found.len()).sum();
         self.progress.store(self.finished_bytes + of_open, Ordering::Relaxed);

@@ -1,19 +1,19 @@
 //! An export: rows of an index as files of parts, committed as a whole.
 //!
-//! `plan` cuts the reading into groups of slices; `forward` reads them, and a thread of its
-//! own writes them with `files`: `partition` puts rows in folders, `spool` is where they wait
-//! for statistics that are known only at the end. `state` is what a killed export leaves for
-//! the next while it reads, and `complete` once it has read everything. `run` puts all of it
-//! together. `stream` writes to a pipe instead.
+//! `plan` divides the slices into groups; `forward` reads them, and a thread of its own writes them
+//! with `files`. `partition` puts rows into folders, and `encode_files` holds rows that wait for
+//! statistics that are known only at the end. `state` is what a killed export leaves for the next
+//! one while it reads, and `complete` once it has read everything. `run` joins them. `stream`
+//! writes to a pipe instead, and `spool` a single file for another program.
 
 mod complete;
+mod encode_files;
 mod encoding;
 mod files;
 mod forward;
 mod outcome;
 mod partition;
 mod plan;
-mod progress;
 mod run;
 mod spool;
 mod state;
@@ -31,128 +31,123 @@ use crate::commit::Destination;
 use crate::encode::Encoding;
 use crate::error::Error;
 use crate::manifest::Manifest;
+use crate::options::WriteOptions;
+use crate::progress::{Observer, Progress};
 use crate::read::ReadRequest;
 use crate::split::Split;
-use crate::write::Format;
+use crate::write::FileOptions;
 
-pub use progress::{Phase, Progress};
-pub use stream::{Streamed, stream};
+pub use spool::{Spool, Spooled};
+pub use stream::{StreamExport, Streamed};
 pub use transform::{AddedColumn, Transform};
 
-/// What to export and where to.
+/// An export: the rows to read, and the files to write.
 ///
 /// ```no_run
 /// use es_core::{Client, ClusterConfig};
 /// use es_export::{Destination, Export, ReadRequest, Split};
-/// use tokio_util::sync::CancellationToken;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let client = Client::connect(ClusterConfig::from_env()?).await?;
-/// let mut export = Export::new(ReadRequest::new("flights"), Destination::Folder("flights".into()));
 /// let parts = vec![("train".to_owned(), 0.9), ("test".to_owned(), 0.1)];
+/// let mut export = Export::new(ReadRequest::new("flights"), Destination::Folder("flights".into()));
 /// export.split = Some(Split::by_hash(vec!["_id".to_owned()], 7, parts)?);
-/// let manifest = export.run(&client, &CancellationToken::new(), |_| {}).await?;
+/// let manifest = export.with_observer(|step| println!("{} rows more", step.rows)).run(&client).await?;
 /// println!("{} rows", manifest.rows);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Export {
-    /// What to read. Where columns are named, the files have these columns in this order;
-    /// those that the split needs are read as well, but not written unless named.
+    /// The rows to read. Where columns are named, the files have these columns in this order;
+    /// those that the split needs are read as well, but written only if they are named.
     pub request: ReadRequest,
-    /// Where the files go.
+    /// The destination of the files.
     pub destination: Destination,
-    /// The format of the files.
-    pub format: Format,
-    /// What is done to the rows before they are divided and written.
+    /// The format of the files and its options.
+    pub files: FileOptions,
+    /// A change to the rows before they are divided and written.
     pub transform: Option<Arc<dyn Transform>>,
-    /// How rows are assigned to parts. Without a split there is one part, `data`.
+    /// The division of rows into parts. Without a split there is one part, `data`.
     pub split: Option<Split>,
-    /// The columns whose values are folders, `column=value`, as Hive has them. They are left
-    /// out of the files.
+    /// The columns whose values become folders, `column=value`, as in Hive. They are not in the
+    /// files.
     pub partition_by: Vec<String>,
-    /// How columns are turned into numbers. What that takes, such as means and vocabularies,
-    /// is found in the training part alone.
+    /// The encodings of columns as numbers. The statistics for them, such as means and
+    /// vocabularies, come from the training part alone.
     pub encodings: IndexMap<String, Encoding>,
-    /// The limits, and what to do with what a killed export left.
-    pub options: ExportOptions,
-    /// What the manifest notes for the caller. It does not count when it is decided whether a
-    /// killed export can be carried on.
-    pub notes: Value,
-}
-
-/// The limits of an export.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ExportOptions {
-    /// About how many rows are read before the files of all parts are finished and others
-    /// begun. A killed export loses at most what was read since. Default: 1,000,000.
-    pub rows_per_file: u64,
-    /// Most folders of `partition_by` that are written at the same time. Default: 256.
-    pub max_open_partitions: usize,
-    /// Most bytes of rows that wait in memory to be written, in all files together; above it
-    /// the largest are written, in smaller pieces. Default: 64 MiB.
-    pub max_held_bytes: usize,
-    /// The part that the statistics of encodings come from. Default: `train`, or the first
-    /// part if there is none of this name.
+    /// The limits of writing.
+    pub options: WriteOptions,
+    /// The part that the statistics of encodings come from. Default: `train`, or the first part if
+    /// there is none of this name.
     pub training_part: Option<String>,
-    /// Begin anew, even if a killed export could be carried on. Default: false.
+    /// Start from scratch even if a killed export could be resumed. Default: false.
     pub restart: bool,
-}
-
-impl Default for ExportOptions {
-    fn default() -> Self {
-        Self {
-            rows_per_file: 1_000_000,
-            max_open_partitions: 256,
-            max_held_bytes: 64 * 1024 * 1024,
-            training_part: None,
-            restart: false,
-        }
-    }
+    /// The maximum number of restarts from scratch when the point in time is lost. Default: 3.
+    pub max_restarts: u32,
+    /// A note of the caller in the manifest. It does not decide whether a killed export can be
+    /// resumed.
+    pub notes: Value,
+    observer: Observer,
+    cancellation: CancellationToken,
 }
 
 impl Export {
-    /// An export of everything that the request reads, as Parquet, without a split.
-    pub fn new(request: ReadRequest, destination: Destination) -> Self {
+    /// An export of all rows of the request, as Parquet, without a split.
+    pub fn new(request: impl Into<ReadRequest>, destination: Destination) -> Self {
         Self {
-            request,
+            request: request.into(),
             destination,
-            format: Format::Parquet(Default::default()),
+            files: FileOptions::default(),
             transform: None,
             split: None,
             partition_by: Vec::new(),
             encodings: IndexMap::new(),
-            options: ExportOptions::default(),
+            options: WriteOptions::default(),
+            training_part: None,
+            restart: false,
+            max_restarts: 3,
             notes: Value::Null,
+            observer: Observer::default(),
+            cancellation: CancellationToken::new(),
         }
     }
 
-    /// Reads, writes and commits. Whatever happens before the end, the destination stays as
-    /// it was.
+    /// Calls `observer` with each step, from the task that runs the export: it must be fast.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(observer);
+        self
+    }
+
+    /// Ends the export with [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) once the token
+    /// is cancelled, and changes nothing.
+    #[must_use]
+    pub fn with_cancellation(mut self, token: CancellationToken) -> Self {
+        self.cancellation = token;
+        self
+    }
+
+    /// Reads, writes and commits. Whatever happens before the end, the destination stays as it was.
     ///
-    /// Memory holds two pages of each slice that is read, eight frames between reading and
-    /// writing, and [`ExportOptions::max_held_bytes`] of rows that wait for their file, with
-    /// a copy of the row group that is being written. When writing is slow, no pages are
-    /// asked for.
+    /// Memory holds two pages of each slice that is read, eight frames between reading and writing,
+    /// and [`WriteOptions::held_bytes`] of rows that wait for their file, with a copy of the row
+    /// group that is being written. While writing is slow, no pages are requested.
     ///
-    /// An export that was killed leaves its finished files, and the next run with the same
-    /// request carries on after them as long as the server keeps the point in time
-    /// ([`ReadOptions::keep_alive`] after the last page); otherwise it begins anew. Once all
-    /// rows are read and only wait to be encoded, it carries on without the server, however
-    /// late. A failed or cancelled export closes its point in time and leaves nothing.
+    /// An export that was killed leaves its finished files, and the next run with the same request
+    /// resumes after them as long as the server keeps the point in time
+    /// ([`ReadOptions::keep_alive`](crate::ReadOptions::keep_alive) after the last page); otherwise
+    /// it starts from scratch. Once all rows are read and only wait to be encoded, it resumes
+    /// without the server, at any time. A failed or cancelled export closes its point in time and
+    /// leaves nothing.
     ///
-    /// [`ReadOptions::keep_alive`]: crate::ReadOptions::keep_alive
+    /// When the point in time is lost, for example with a node that leaves the cluster, the export
+    /// drops its files, which hold another state of the index, and starts from scratch with a new
+    /// one, [`Export::max_restarts`] times.
     ///
     /// # Errors
-    /// Any kind; [`ErrorKind::Interrupted`](crate::ErrorKind::Interrupted) when the token was
-    /// cancelled.
-    pub async fn run(
-        self,
-        client: &Client,
-        cancel: &CancellationToken,
-        observer: impl Fn(Progress),
-    ) -> Result<Manifest, Error> {
-        run::run(self, client, cancel, &observer).await
+    /// Any kind.
+    pub async fn run(self, client: &Client) -> Result<Manifest, Error> {
+        run::Run::begin(&self, client)?.finish().await
     }
 }

@@ -1,4 +1,4 @@
-//! What the manifest says of an export that is complete.
+//! The manifest of a complete export.
 
 use jiff::Timestamp;
 use polars::prelude::{CompatLevel, Schema};
@@ -9,9 +9,9 @@ use super::plan;
 use super::state::{Finished, PartFile};
 use crate::error::{Error, ErrorKind};
 use crate::manifest::{MANIFEST_VERSION, Manifest, ManifestColumn, ManifestFormat, ManifestPart, ManifestVersions};
-use crate::write::Format;
+use crate::write::{FileOptions, Format};
 
-/// What is known at the end.
+/// The result of an export.
 pub(super) struct Outcome<'a> {
     pub(super) export: &'a Export,
     pub(super) complete: Complete,
@@ -25,7 +25,7 @@ impl Outcome<'_> {
     pub(super) fn manifest(self) -> Result<Manifest, Error> {
         let Self { export, complete, in_files, files } = self;
         let Complete { source, field_types, split, written, finished, encoders } = complete;
-        let Finished { rows, proof, resumed, .. } = finished;
+        let Finished { rows, proof, resumed, restarted, .. } = finished;
         let (proof, keys) = match (&split, &proof) {
             (Some(split), Some(proof)) => {
                 let (proof, keys) = proof.check(split)?;
@@ -66,7 +66,8 @@ impl Outcome<'_> {
             source,
             rows,
             resumed,
-            format: format(&export.format),
+            restarted,
+            format: format(&export.files),
             columns: in_files.iter_names().filter_map(|name| column(name, in_files)).collect(),
             partition_by: export.partition_by.iter().filter_map(|name| column(name, &written)).collect(),
             transform: export.transform.as_ref().map(|transform| transform.describe()),
@@ -79,14 +80,11 @@ impl Outcome<'_> {
     }
 }
 
-fn format(format: &Format) -> ManifestFormat {
-    let row_group_rows = match format {
-        Format::Parquet(options) => Some(options.row_group_rows),
-        _ => None,
-    };
+fn format(files: &FileOptions) -> ManifestFormat {
+    let row_group_rows = (files.format == Format::Parquet).then_some(files.parquet.row_group_rows);
     ManifestFormat {
-        name: format.name().to_owned(),
-        compression: Some(format.compression().as_str().to_owned()),
+        name: files.format.as_str().to_owned(),
+        compression: Some(files.compression().as_str().to_owned()),
         row_group_rows,
     }
 }

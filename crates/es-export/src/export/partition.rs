@@ -44,8 +44,8 @@ impl Partitions {
         Ok(Self { columns: columns.to_vec() })
     }
 
-    /// Whether there are no partition columns.
-    pub(super) fn are_none(&self) -> bool {
+    /// Returns `true` if there are no partition columns.
+    pub(super) fn is_empty(&self) -> bool {
         self.columns.is_empty()
     }
 
@@ -151,7 +151,7 @@ impl<'a> Values<'a> {
 }
 
 fn no_folder(column: &str, what: &str) -> Error {
-    let what = format!("partition column {column} holds {what}, which no folder can be called");
+    let what = format!("partition column {column} holds {what}, which cannot be the name of a folder");
     Error::new(ErrorKind::Partition, what).with_help("filter such rows out, or choose another column")
 }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_folder_can_be_called_is_refused() {
+    fn values_that_cannot_name_a_folder_are_refused() {
         for value in ["", NULL, &"x".repeat(300), &"x".repeat(600)] {
             let error = folders(df!("c" => [value]).unwrap(), &["c"]).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Partition, "{value}");

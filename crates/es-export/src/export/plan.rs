@@ -1,17 +1,16 @@
-//! What is decided before a row is read: which columns, in which groups of slices, and
-//! whether what a killed export left is of the same export.
+//! The decisions before a row is read: the columns, the groups of slices, and the fingerprint by
+//! which the state of a killed export is recognized.
 
 use std::ops::Range;
 
 use es_frame::ColumnRequest;
 use polars::prelude::{DataType, PlSmallStr, Schema};
 use serde_json::json;
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::{AddedColumn, Export};
 use crate::commit::Destination;
 use crate::error::{Error, ErrorKind};
-use crate::read::ReadRequest;
+use crate::read::{self, ReadRequest};
 use crate::split::Split;
 
 /// Checks what can be checked without the server.
@@ -28,7 +27,7 @@ pub(super) fn check(export: &Export) -> Result<(), Error> {
             return refused("the folders of partition columns");
         }
     }
-    if let Some(part) = &export.options.training_part {
+    if let Some(part) = &export.training_part {
         let is_there = match &export.split {
             Some(split) => split.parts().contains(part),
             None => part == DATA,
@@ -58,7 +57,7 @@ pub(super) fn single(export: &Export) -> Option<String> {
 
 /// The place of the part whose rows the statistics of encodings come from.
 pub(super) fn training_part(export: &Export) -> usize {
-    let named = export.options.training_part.as_deref().unwrap_or("train");
+    let named = export.training_part.as_deref().unwrap_or("train");
     parts(export).iter().position(|part| part == named).unwrap_or(0)
 }
 
@@ -142,13 +141,13 @@ pub(super) fn file_columns(export: &Export, written: &Schema) -> Result<Schema, 
     Ok(columns)
 }
 
-/// How many groups the slices are read in, so that each has about so many rows; one where
-/// the rows are not counted before.
+/// The number of groups of slices, so that each has about the rows of a file; one where the rows
+/// are not counted beforehand.
 pub(super) fn wanted_groups(export: &Export, rows: Option<u64>) -> usize {
     match export.destination {
         Destination::File(_) => 1,
         Destination::Folder(_) => {
-            let groups = rows.unwrap_or(0).div_ceil(export.options.rows_per_file.max(1));
+            let groups = rows.unwrap_or(0).div_ceil(u64::from(export.options.rows_per_file).max(1));
             usize::try_from(groups).unwrap_or(usize::MAX).max(1)
         }
     }
@@ -167,30 +166,32 @@ pub(super) fn groups(slices: usize, wanted: usize) -> Vec<Range<usize>> {
 pub(super) fn cut_after(export: &Export, groups: usize) -> Option<u64> {
     match export.destination {
         Destination::File(_) => None,
-        Destination::Folder(_) if groups == 1 => Some(export.options.rows_per_file.max(1)),
-        Destination::Folder(_) => Some(export.options.rows_per_file.max(1).saturating_mul(2)),
+        Destination::Folder(_) if groups == 1 => Some(u64::from(export.options.rows_per_file).max(1)),
+        Destination::Folder(_) => Some(u64::from(export.options.rows_per_file).max(1).saturating_mul(2)),
     }
 }
 
-/// What tells this export from others: all that decides on the files, and the program that
-/// writes them. It changes at most with the program's version, and then an export begins
-/// anew.
+/// The fingerprint of all that decides on the files, and of the program that writes them. It
+/// changes at most with the version of the program, and then an export starts from scratch.
 pub(super) fn fingerprint(export: &Export, cluster: &str) -> String {
-    let Export { request, destination, format, transform, split, partition_by, encodings, options, notes: _ } = export;
-    let text = json!({
+    let Export { request, destination, files, transform, split, partition_by, encodings, options, .. } = export;
+    let destination = match destination {
+        Destination::Folder(path) => json!({"folder": path.to_string_lossy()}),
+        Destination::File(path) => json!({"file": path.to_string_lossy()}),
+    };
+    read::fingerprint_of(&json!({
         "version": env!("CARGO_PKG_VERSION"),
         "cluster": cluster,
-        "request": format!("{request:?}"),
-        "destination": format!("{destination:?}"),
-        "format": format!("{format:?}"),
+        "request": read::request_value(request),
+        "destination": destination,
+        "files": files,
         "transform": transform.as_ref().map(|transform| transform.describe()),
         "split": split,
         "partition_by": partition_by,
-        "encodings": format!("{encodings:?}"),
+        "encodings": encodings,
         "rows_per_file": options.rows_per_file,
-        "training_part": options.training_part,
-    });
-    format!("{:032x}", xxh3_128(text.to_string().as_bytes()))
+        "training_part": export.training_part,
+    }))
 }
 
 #[cfg(test)]

@@ -1,127 +1,189 @@
-//! Rows that wait for the statistics of the training part: written as they were read, and
-//! written encoded once all are there.
+//! A single file for another program on this machine: no manifest, no staging folder, not synced.
 
-use std::fs::File;
-use std::io::BufReader;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
+use es_core::Client;
+use futures::StreamExt as _;
 use polars::prelude::{DataFrame, Schema};
-use polars_arrow::io::ipc::read::{StreamReader, StreamState, read_stream_metadata};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use tracing::warn;
 
-use super::complete::EncodedList;
-use super::forward::{interrupted, unless};
-use super::progress::{Phase, Progress};
-use super::state::{self, PartFile};
-use crate::commit::Staging;
-use crate::encode::{Encoders, Fitter};
+use super::run::{BACKOFF, close, restart_may_help};
+use crate::cancel::unless;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
-use crate::write::{self, Compression, Format};
+use crate::progress::{Observer, Phase, Progress};
+use crate::read::{IndexReader, Origin, ReadRequest};
+use crate::write::{self, FileOptions, FileWriter};
 
-/// The form in which rows wait: quick to write and to read, a batch at a time.
-pub(super) const FORMAT: Format = Format::IpcStream { compression: Compression::Lz4 };
+/// Frames that wait between reading and writing.
+const WAITING_FRAMES: usize = 2;
 
-/// Reads a waiting file a batch at a time.
-fn read(path: &Path, mut see: impl FnMut(DataFrame) -> Result<(), Error>) -> Result<(), Error> {
-    let file = File::open(path).map_err(|source| {
-        Error::new(ErrorKind::Io, format!("{} cannot be read: {source}", path.display())).with_source(source)
-    })?;
-    let mut file = BufReader::with_capacity(256 * 1024, file);
-    let metadata = read_stream_metadata(&mut file)?;
-    for batch in StreamReader::new(file, metadata, None) {
-        match batch? {
-            StreamState::Some(batch) => see(DataFrame::from(batch))?,
-            // A file has nothing more to come.
-            StreamState::Waiting => break,
+/// Rows in one local file for another program to read: Parquet, an Arrow IPC file or an Arrow IPC
+/// stream. The file has its columns even if there are no rows.
+///
+/// ```no_run
+/// use es_export::{ColumnRequest, Format, Search, Spool};
+///
+/// # async fn example(client: es_core::Client) -> Result<(), es_export::Error> {
+/// let columns = ColumnRequest::Named(vec!["carrier".to_owned(), "dep_delay".to_owned()]);
+/// let search = Search { columns, ..Search::new("flights") };
+/// let spooled = Spool::new(search, "/tmp/flights.arrow").with_format(Format::Ipc).run(&client).await?;
+/// println!("{} rows of {:?}", spooled.rows, spooled.schema);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Spool {
+    request: ReadRequest,
+    path: PathBuf,
+    files: FileOptions,
+    max_restarts: u32,
+    observer: Observer,
+    cancellation: CancellationToken,
+}
+
+/// A file that was spooled.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Spooled {
+    /// The number of rows.
+    pub rows: u64,
+    /// The size of the file in bytes.
+    pub bytes: u64,
+    /// The columns of the file.
+    pub schema: Schema,
+    /// The columns and their types in Elasticsearch, in order.
+    pub field_types: Vec<(String, String)>,
+    /// The source of the rows.
+    pub source: Origin,
+}
+
+impl Spool {
+    /// A Parquet file at a path, which is overwritten.
+    pub fn new(request: impl Into<ReadRequest>, path: impl Into<PathBuf>) -> Self {
+        Self {
+            request: request.into(),
+            path: path.into(),
+            files: FileOptions::default(),
+            max_restarts: 3,
+            observer: Observer::default(),
+            cancellation: CancellationToken::new(),
         }
     }
-    Ok(())
-}
 
-/// Shows the rows of the training part's finished files to what learns from them, when an
-/// export is carried on.
-pub(super) fn observe(folder: &Path, files: &[PartFile], part: usize, fitter: &mut Fitter) -> Result<(), Error> {
-    for file in files.iter().filter(|file| file.part == part) {
-        read(&folder.join(&file.file.path), |frame| fitter.observe(&frame))?;
+    /// Sets the format: Parquet, IPC or IPC stream.
+    #[must_use]
+    pub fn with_format(mut self, files: impl Into<FileOptions>) -> Self {
+        self.files = files.into();
+        self
     }
-    Ok(())
-}
 
-/// The files to be written encoded.
-pub(super) struct Encode {
-    pub(super) staging: Arc<Staging>,
-    /// All files that wait, or have waited.
-    pub(super) files: Vec<PartFile>,
-    /// Those that a killed export has encoded: as many as the first of the files.
-    pub(super) encoded: Vec<PartFile>,
-    /// The only file's name, where there is only one.
-    pub(super) single: Option<String>,
-    pub(super) format: Format,
-    /// The columns of the waiting files.
-    pub(super) schema: Schema,
-    pub(super) encoders: Encoders,
-}
+    /// Sets the maximum number of restarts from scratch when the point in time is lost. Default: 3.
+    #[must_use]
+    pub fn with_max_restarts(mut self, restarts: u32) -> Self {
+        self.max_restarts = restarts;
+        self
+    }
 
-impl Encode {
-    /// Writes all files; a file that was read is removed, as both together may not fit. After
-    /// each, a killed export can be carried on.
-    pub(super) async fn run(
-        self,
-        rows: u64,
-        cancel: &CancellationToken,
-        observer: &impl Fn(Progress),
-    ) -> Result<Vec<PartFile>, Error> {
-        if !self.encoded.is_empty() {
-            let sum = |of: fn(&ManifestFile) -> u64| self.encoded.iter().map(|PartFile { file, .. }| of(file)).sum();
-            let (rows_now, bytes) = (sum(|file| file.rows), sum(|file| file.bytes));
-            observer(Progress { phase: Phase::Encoding, rows: rows_now, bytes, total: Some(rows) });
-        }
-        let (told, mut steps) = mpsc::channel::<(u64, u64)>(2);
-        let writer = tokio::task::spawn_blocking(move || self.write(&told));
-        let stopped = loop {
-            match unless(cancel, steps.recv()).await {
-                Ok(Some((rows_now, bytes))) => {
-                    observer(Progress { phase: Phase::Encoding, rows: rows_now, bytes, total: Some(rows) });
-                }
-                Ok(None) => break Ok(()),
-                Err(stopped) => break Err(stopped),
+    /// Calls `observer` with each step, from the task that runs this: it must be fast.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(observer);
+        self
+    }
+
+    /// Ends with [`ErrorKind::Interrupted`] once the token is cancelled.
+    #[must_use]
+    pub fn with_cancellation(mut self, token: CancellationToken) -> Self {
+        self.cancellation = token;
+        self
+    }
+
+    /// Reads and writes. Memory holds two pages of each slice that is read, two frames between
+    /// reading and writing, and the row group that is being written. A file that is not complete is
+    /// removed.
+    ///
+    /// # Errors
+    /// As [`Export::run`](super::Export::run); [`ErrorKind::Format`] for other formats.
+    pub async fn run(self, client: &Client) -> Result<Spooled, Error> {
+        let mut restarts = 0;
+        loop {
+            let error = match self.attempt(client, restarts).await {
+                Ok(spooled) => return Ok(spooled),
+                Err(error) => error,
+            };
+            // A file that was not made is not there.
+            let _ = std::fs::remove_file(&self.path);
+            if restarts == self.max_restarts || !restart_may_help(&error, restarts) {
+                return Err(error);
             }
-        };
-        drop(steps);
-        let written =
-            writer.await.map_err(|source| Error::new(ErrorKind::Io, "encoding failed").with_source(source))?;
-        stopped?;
-        written
+            let wait = BACKOFF.wait(restarts, fastrand::f64());
+            restarts += 1;
+            let path = self.path.display();
+            warn!(%error, restarts, ?wait, %path, "the point in time was lost: reading from scratch");
+            unless(&self.cancellation, tokio::time::sleep(wait)).await?;
+        }
     }
 
-    fn write(self, told: &mpsc::Sender<(u64, u64)>) -> Result<Vec<PartFile>, Error> {
-        let Self { staging, files, encoded: mut written, single, format, schema, encoders } = self;
-        let schema = encoders.schema(&schema)?;
-        let spool = state::spool(&staging);
-        let mut list = EncodedList::begin(&staging, &written)?;
-        let mut bytes = written.iter().map(|PartFile { file, .. }| file.bytes).sum();
-        for PartFile { part, file } in files.iter().skip(written.len()) {
-            let name = single.clone().unwrap_or_else(|| {
-                let path = file.path.strip_suffix(FORMAT.extension()).unwrap_or(&file.path);
-                format!("{path}{}", format.extension())
-            });
-            let mut writer = write::create(&format, staging.files(), &name, &schema, Some(&encoders))?;
-            let waiting = spool.join(&file.path);
-            read(&waiting, |frame| {
-                writer.push(&encoders.apply(&frame)?)?;
-                // Nobody listens any more when the export was stopped.
-                told.blocking_send((frame.height() as u64, bytes)).map_err(|_| interrupted())
-            })?;
-            let file = writer.finish()?;
-            bytes += file.bytes;
-            let file = PartFile { part: *part, file };
-            list.add(&file)?;
-            written.push(file);
-            std::fs::remove_file(&waiting).map_err(|source| Error::writing(&waiting, source))?;
+    async fn attempt(&self, client: &Client, restarts: u32) -> Result<Spooled, Error> {
+        let reader = unless(&self.cancellation, IndexReader::open(client, self.request.clone())).await??;
+        let written = self.write(&reader, &self.observer.after_restarts(restarts)).await;
+        let (schema, field_types) = (reader.schema(), reader.field_types().to_vec());
+        let source = reader.origin().clone();
+        close(reader).await;
+        let (rows, bytes) = written?;
+        Ok(Spooled { rows, bytes, schema, field_types, source })
+    }
+
+    /// Writes all rows, and returns their number and the size of the file.
+    async fn write(&self, reader: &IndexReader, observer: &Observer) -> Result<(u64, u64), Error> {
+        let (frames, receiver) = mpsc::channel(WAITING_FRAMES);
+        let (files, path, schema) = (self.files, self.path.clone(), reader.schema());
+        // A thread of its own: compressing and writing take long.
+        let writer = tokio::task::spawn_blocking(move || write_frames(files, &path, &schema, receiver));
+        let read = async {
+            let (mut rows, mut stream) = (0, std::pin::pin!(reader.frames()));
+            while let Some(frame) = unless(&self.cancellation, stream.next()).await?.transpose()? {
+                let height = frame.height() as u64;
+                rows += height;
+                if unless(&self.cancellation, frames.send(Some(frame))).await?.is_err() {
+                    // The writing failed, and reports why.
+                    return Ok(());
+                }
+                let total = reader.count();
+                observer.notify(Progress { phase: Phase::Reading, rows: height, bytes: 0, total, restarts: 0 });
+            }
+            reader.reconcile(rows)?;
+            // Only a file with all rows gets its end.
+            let _ = frames.send(None).await;
+            Ok::<_, Error>(())
+        };
+        let read = read.await;
+        drop(frames);
+        let written = writer
+            .await
+            .map_err(|source| Error::new(ErrorKind::Io, "writing the file failed").with_source(source))??;
+        read?;
+        written.ok_or_else(|| Error::new(ErrorKind::Io, "the file was not finished"))
+    }
+}
+
+/// Writes frames up to the `None` after the last; `None` when the sender gave up before.
+fn write_frames(
+    files: FileOptions,
+    path: &Path,
+    schema: &Schema,
+    mut frames: mpsc::Receiver<Option<DataFrame>>,
+) -> Result<Option<(u64, u64)>, Error> {
+    let mut writer: Box<dyn FileWriter> = write::create_scratch(files, path, schema)?;
+    loop {
+        match frames.blocking_recv() {
+            Some(Some(frame)) => writer.push(&frame)?,
+            Some(None) => {
+                let file = writer.finish()?;
+                return Ok(Some((file.rows, file.bytes)));
+            }
+            None => return Ok(None),
         }
-        Ok(written)
     }
 }

@@ -1,7 +1,7 @@
-//! What a killed export leaves for the next: which files are finished, and how to go on.
+//! The state that a killed export leaves for the next one: its finished files, and where to resume.
 //!
-//! It is written beside the files after each group of slices, once the files of the group
-//! are on disk. Only what is written there is believed; everything else is removed.
+//! It is written beside the files after each group of slices, once the files of the group are on
+//! disk. Only files in the state are trusted; all others are removed.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use tracing::debug;
 
 use crate::commit::{self, Staging};
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 use crate::read::SavedRead;
 use crate::split::Split;
 use crate::split::proof::Proof;
+use crate::write::ManifestFile;
 
 /// The state's name in the staging folder.
 const STATE: &str = "state.json";
@@ -31,18 +31,18 @@ pub(super) struct State {
     pub(super) read: SavedRead,
     /// The split, with its strata.
     pub(super) split: Option<Split>,
-    /// In how many groups the slices are read.
+    /// The number of groups of slices.
     pub(super) groups: usize,
-    /// Whether the files are those that wait to be encoded.
+    /// `true` for files that wait to be encoded.
     pub(super) is_spooled: bool,
-    /// What is finished.
+    /// The finished files.
     pub(super) finished: Finished,
 }
 
-/// What was written so far.
+/// The part of an export that is written.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Finished {
-    /// How many groups are.
+    /// The number of finished groups of slices.
     pub(super) groups: usize,
     /// Their rows.
     pub(super) rows: u64,
@@ -50,8 +50,11 @@ pub(super) struct Finished {
     pub(super) files: Vec<PartFile>,
     /// The number of the next file of each part.
     pub(super) next_file: u32,
-    /// How often the export was carried on.
+    /// The number of times that the export was resumed.
     pub(super) resumed: u32,
+    /// The number of restarts from scratch.
+    #[serde(default)]
+    pub(super) restarted: u32,
     /// The account of the split.
     pub(super) proof: Option<Proof>,
 }
@@ -90,7 +93,7 @@ impl Finished {
 }
 
 impl State {
-    /// The state that a killed export left; `None` where there is none that can be believed.
+    /// The state that a killed export left; `None` where there is none that can be trusted.
     pub(super) fn read(staging: &Staging) -> Option<Self> {
         let bytes = fs::read(staging.aside(STATE)).ok()?;
         let read: Result<Self, _> = serde_json::from_slice(&bytes);
@@ -112,7 +115,7 @@ impl State {
         if self.is_spooled { spool(staging) } else { staging.files().to_owned() }
     }
 
-    /// Whether every finished file is there with its size.
+    /// Returns `true` if every finished file exists with its size.
     pub(super) fn is_whole(&self, folder: &Path) -> bool {
         self.finished.files.iter().all(|PartFile { file, .. }| file.is_in(folder))
     }

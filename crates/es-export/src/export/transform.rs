@@ -1,4 +1,4 @@
-//! What is done to rows between reading and writing.
+//! Changes to rows between reading and writing.
 
 use std::fmt;
 
@@ -31,7 +31,6 @@ pub trait Transform: fmt::Debug + Send + Sync {
     /// When the rows are not of the columns that it needs.
     fn apply(&self, rows: &DataFrame) -> Result<DataFrame, Box<dyn std::error::Error + Send + Sync>>;
 
-    /// What it is made of, for the manifest. A killed export is carried on only if this is the
-    /// same.
+    /// A description for the manifest. A killed export is resumed only if it is the same.
     fn describe(&self) -> Value;
 }

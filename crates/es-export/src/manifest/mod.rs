@@ -13,15 +13,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use crate::commit::MANIFEST_FILE;
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
 use crate::read::Origin;
+use crate::schemas::Instant;
 use crate::split::Split;
-use crate::split::proof::KeySum;
-pub(crate) use schema::Instant;
-
-/// The manifest's file name in a folder. It is written last: a folder without it is no export.
-pub const MANIFEST_FILE: &str = "_manifest.json";
+pub use crate::split::proof::{ManifestKeys, ManifestProof};
+pub use crate::write::ManifestFile;
 
 /// The layout that is written.
 pub(crate) const MANIFEST_VERSION: u32 = 2;
@@ -47,6 +46,9 @@ pub struct Manifest {
     /// How often the export was killed and carried on after its finished files.
     #[serde(default)]
     pub resumed: u32,
+    /// How often the export began again from scratch, because the point in time was lost.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub restarted: u32,
     /// The format of the files.
     pub format: ManifestFormat,
     /// The columns of every file, in their order. With encoders these are the encoded ones.
@@ -111,45 +113,6 @@ pub struct ManifestColumn {
     pub arrow: String,
 }
 
-/// What shows that the parts of a split are disjoint and complete.
-///
-/// The text of a row's key (see `key`), as a JSON string, or `null` where a row may lack it,
-/// is hashed. The sum of these hashes over all rows was computed before rows were divided,
-/// and over the rows of each part (see [`ManifestPart::keys`]) from what it was given: the
-/// sums of the parts add up to that of the whole, as do the numbers of rows and of groups.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ManifestProof {
-    /// The columns of the key. Their values are joined by `|`, with a `\` before each `|` and
-    /// `\` in texts.
-    pub key: Vec<String>,
-    /// The hash function: `xxh3_128`, without a seed.
-    pub hash: String,
-    /// Of all rows, before they were divided.
-    pub whole: ManifestKeys,
-    /// Why groups were not counted, in a split by group, if they were not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub groups_not_counted: Option<String>,
-}
-
-/// What the keys of some rows add up to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ManifestKeys {
-    /// The rows, and the sum of their keys' hashes.
-    #[serde(flatten)]
-    pub sum: KeySum,
-    /// How many groups there are, in a split by group. No group is in two parts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub groups: Option<u64>,
-    /// The first time, to the millisecond, in a split by time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Instant>")]
-    pub earliest: Option<Timestamp>,
-    /// The last time, to the millisecond, in a split by time.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<Instant>")]
-    pub latest: Option<Timestamp>,
-}
-
 /// A part of the rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestPart {
@@ -163,31 +126,6 @@ pub struct ManifestPart {
     /// Its files, in the order in which they were written. With partition columns a part
     /// without rows has none.
     pub files: Vec<ManifestFile>,
-}
-
-/// A file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct ManifestFile {
-    /// Its path within the folder, with `/`, as it is on disk.
-    pub path: String,
-    /// Its rows.
-    pub rows: u64,
-    /// Its size in bytes.
-    pub bytes: u64,
-    /// The SHA-256 of its bytes, in hexadecimal digits.
-    #[schemars(extend("pattern" = "^[0-9a-f]{64}$"))]
-    pub sha256: String,
-    /// The path of the file that describes its features, for formats of tensors.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub description: Option<String>,
-}
-
-impl ManifestFile {
-    /// Whether the file is in a folder with its size, and its description.
-    pub(crate) fn is_in(&self, folder: &Path) -> bool {
-        std::fs::metadata(folder.join(&self.path)).is_ok_and(|found| found.len() == self.bytes)
-            && self.description.as_ref().is_none_or(|path| folder.join(path).is_file())
-    }
 }
 
 impl Manifest {
@@ -205,7 +143,7 @@ impl Manifest {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>, help: &str| {
             Error::new(ErrorKind::Io, format!("{} cannot be read: {source}", manifest.display()))
                 .with_help(help)
-                .with_source(source)
+                .quoting(source)
         };
         let bytes = match std::fs::read(&manifest) {
             Ok(bytes) => bytes,
@@ -240,3 +178,8 @@ impl Manifest {
 }
 
 const DAMAGED: &str = "remove the folder, or put the file back";
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
+}

@@ -1,8 +1,8 @@
 //! The JSON Schema of manifests as they are written.
 
+use schemars::Schema;
 use schemars::generate::SchemaSettings;
 use schemars::transform::{RecursiveTransform, Transform as _};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
 use super::Manifest;
@@ -33,25 +33,10 @@ fn without_links(schema: &mut Schema) {
     }
 }
 
-/// An instant as it is written: ISO 8601 in UTC.
-pub(crate) struct Instant;
-
-impl JsonSchema for Instant {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Instant".into()
-    }
-
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"type": "string", "format": "date-time"})
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
@@ -80,8 +65,29 @@ mod tests {
         })
     }
 
+    /// Asserts that a value has all members of an older one, unchanged.
+    fn assert_extends(new: &Value, old: &Value, path: &str) {
+        match (new, old) {
+            (Value::Object(new), Value::Object(old)) => {
+                for (key, old) in old {
+                    let path = format!("{path}/{key}");
+                    assert_extends(new.get(key).unwrap_or_else(|| panic!("{path} is missing")), old, &path);
+                }
+            }
+            _ => assert_eq!(new, old, "{path}"),
+        }
+    }
+
     #[test]
-    fn what_is_missing_or_of_another_type_is_no_manifest() {
+    fn the_documented_schema_is_only_extended() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/reference/manifest.schema.json");
+        // The package alone comes without the documentation of the workspace.
+        let Ok(text) = std::fs::read_to_string(path) else { return };
+        assert_extends(&Manifest::schema(), &serde_json::from_str(&text).unwrap(), "");
+    }
+
+    #[test]
+    fn a_missing_member_or_one_of_another_type_is_refused() {
         let schema = Manifest::schema();
         jsonschema::meta::validate(&schema).unwrap();
         let validator = jsonschema::draft202012::new(&schema).unwrap();

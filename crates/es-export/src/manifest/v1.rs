@@ -61,6 +61,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Manifest, serde_json::Error> {
         },
         rows,
         resumed: 0,
+        restarted: 0,
         format: ManifestFormat { name: "parquet".to_owned(), compression: None, row_group_rows: None },
         columns,
         partition_by: Vec::new(),

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use super::request::{Sample, Search};
 use crate::error::{Error, ErrorKind};
 
-/// Refuses what has no meaning before anything is sent.
+/// Refuses invalid requests before anything is sent.
 pub(crate) fn check(search: &Search) -> Result<(), Error> {
     if let Some(Sample { share, .. }) = search.sample
         && !(share > 0.0 && share <= 1.0)
     {
-        return Err(Error::new(ErrorKind::Request, format!("a sample of {share} is none"))
+        return Err(Error::new(ErrorKind::Request, format!("a sample of {share} is not a share"))
             .with_help("give a share above 0 and up to 1"));
     }
     Ok(())
@@ -43,7 +43,7 @@ fn drawn(matching: Value, sample: Sample) -> Value {
     }})
 }
 
-/// What all searches of the read have in common, counting included.
+/// The common part of all searches of the read, counting included.
 pub(crate) fn matching(search: &Search) -> Value {
     let mut body = json!({"query": query(search)});
     if !search.runtime.is_empty() {
@@ -53,7 +53,7 @@ pub(crate) fn matching(search: &Search) -> Value {
 }
 
 /// The body of pages, without what differs from page to page: `size`, `slice`, `search_after`.
-/// What makes the server return the columns is the decoder's to add.
+/// The decoder adds the part that makes the server return the columns.
 pub(crate) fn pages(search: &Search) -> Value {
     let mut body = matching(search);
     // Index order is the cheapest. In a point in time the server adds a tie-breaker of its own
@@ -67,7 +67,7 @@ pub(crate) fn pages(search: &Search) -> Value {
     body
 }
 
-/// Whether rows must be read one after the other.
+/// Returns `true` if rows must be read one after the other.
 pub(crate) fn is_in_order(search: &Search) -> bool {
     search.limit.is_some() || !search.sort.is_empty()
 }

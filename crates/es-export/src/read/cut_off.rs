@@ -7,7 +7,7 @@
 //!
 //! Source: "Result set size limit" in the limitations of ES|QL.
 
-/// Limits that are taken for the server's where it does not tell.
+/// The limits that are assumed where the server does not report its own.
 const DEFAULT_ROWS: u64 = 1_000;
 const MOST_ROWS: u64 = 10_000;
 
@@ -48,7 +48,7 @@ pub(crate) fn limit_that_cut(query: &str, rows: u64, warnings: &[String]) -> Opt
     }
 }
 
-/// Whether so many rows may be what the highest limit left. The setting may be another than the
+/// Returns `true` if so many rows may be those that the highest limit left. The setting may be another than the
 /// default, and whoever sets it takes a multiple of a thousand.
 fn is_a_round_limit(rows: u64) -> bool {
     rows == MOST_ROWS || (rows > MOST_ROWS && rows.is_multiple_of(1_000))
@@ -82,7 +82,7 @@ fn commands(query: &str) -> Vec<String> {
             .or_else(|| comment(rest));
         if let Some(skipped) = skipped {
             rest = &rest[skipped..];
-            // What was quoted or a comment parts words.
+            // A quoted text or a comment separates words.
             push(&mut commands, ' ');
             continue;
         }
@@ -192,8 +192,8 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_query_has_a_limit_or_none(query in "(\\PC|[\"`/*|()\\\\\n]|LIMIT 3){0,40}") {
-            let _ = own_limit(&query);
+        fn the_last_limit_counts_whatever_stands_before_it(query in "[a-z =,|]{0,40}", limit in 1..9_000_u64) {
+            prop_assert_eq!(own_limit(&format!("{query} | LIMIT {limit}")), Some(limit));
         }
     }
 }

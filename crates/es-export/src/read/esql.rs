@@ -77,17 +77,16 @@ fn cut_off(limit: u64) -> Error {
     )
 }
 
-/// Whether the same query may do in JSON: the server does not know Arrow, or one of the two sides
+/// Returns `true` if the same query may succeed in JSON: the server does not know Arrow, or one of the two sides
 /// cannot write or read a column's type in it.
 fn arrow_is_refused(error: &Error) -> bool {
-    let server = std::error::Error::source(error).and_then(|source| source.downcast_ref::<es_core::Error>());
-    let by_server = server.is_some_and(|error| {
+    let by_server = error.elasticsearch().is_some_and(|error| {
         error.kind() == es_core::ErrorKind::BadRequest
             && error.server().is_some_and(|server| {
                 let reason = server.reason.to_ascii_lowercase();
                 reason.contains("arrow")
             })
     });
-    let frame = std::error::Error::source(error).and_then(|source| source.downcast_ref::<es_frame::Error>());
+    let frame = error.beneath::<es_frame::Error>();
     by_server || frame.is_some_and(|error| error.kind() == es_frame::ErrorKind::UnsupportedType)
 }

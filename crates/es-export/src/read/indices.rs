@@ -6,13 +6,13 @@ use es_core::{Client, IndexDescription, Mapping};
 use es_frame::{ColumnRequest, StoredSource};
 use serde_json::Value;
 
-use super::slices::MOST_SLICES;
+use super::slices::DEFAULT_SLICES;
 use crate::error::{Error, ErrorKind};
 
 /// The server's default of `index.max_result_window`: the most rows of a page.
-const MOST_PAGE_ROWS: usize = 10_000;
+const DEFAULT_PAGE_ROWS: usize = 10_000;
 
-/// What a name stands for.
+/// The indices that a name stands for.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Indices {
     /// The physical indices, by name.
@@ -21,12 +21,12 @@ pub(crate) struct Indices {
     pub(crate) mapping: Mapping,
     /// The number of shards of each.
     pub(crate) shards: Vec<usize>,
-    /// What they keep of their documents: the least of it that one of them does.
+    /// The form in which they store documents: the one that keeps least among them.
     pub(crate) stored_source: StoredSource,
     /// The most rows of a page that all of them give.
-    pub(crate) most_page_rows: usize,
+    pub(crate) max_page_rows: usize,
     /// The most slices that all of them let be read.
-    pub(crate) most_slices: usize,
+    pub(crate) max_slices: usize,
 }
 
 impl Indices {
@@ -49,19 +49,19 @@ impl Indices {
             mapping,
             shards: described.iter().map(|index| number(index, "number_of_shards", 1)).collect(),
             stored_source: described.iter().map(stored_source).max_by_key(|stored| loss(*stored)).unwrap_or_default(),
-            most_page_rows: least("max_result_window", MOST_PAGE_ROWS).max(1),
-            most_slices: least("max_slices_per_pit", MOST_SLICES).max(1),
+            max_page_rows: least("max_result_window", DEFAULT_PAGE_ROWS).max(1),
+            max_slices: least("max_slices_per_pit", DEFAULT_SLICES).max(1),
         })
     }
 
-    /// Whether a name is that of one index, which cannot come to mean another.
+    /// Returns `true` if a name is that of one index, which cannot come to mean another.
     pub(crate) fn is_exactly(&self, name: &str) -> bool {
         matches!(self.names.as_slice(), [only] if only == name)
     }
 }
 
-/// What an index keeps of its documents. The setting, and before 8.17 the mapping, say so; two
-/// modes of an index keep nothing unless they are told to.
+/// The form in which an index stores documents. The setting defines it, and before 8.17 the mapping;
+/// two modes of an index store nothing by default.
 fn stored_source(index: &IndexDescription) -> StoredSource {
     let in_mapping = |name: &str| index.mapping.parameters.get("_source").and_then(|source| source.get(name));
     let is_off = in_mapping("enabled").is_some_and(|enabled| *enabled == false || *enabled == "false");
@@ -110,7 +110,7 @@ fn one_mapping(name: &str, indices: &[IndexDescription], columns: &ColumnRequest
     Ok(indices.iter().fold(Mapping::default(), |all, index| all.overridden_by(&index.mapping)))
 }
 
-/// Whether a field is one of the columns, in one of them, or above one.
+/// Returns `true` if a field is one of the columns, in one of them, or above one.
 fn concerns(columns: &ColumnRequest, path: &str) -> bool {
     let is_in = |path: &str, other: &str| path.strip_prefix(other).is_some_and(|rest| rest.starts_with('.'));
     match columns {
@@ -139,14 +139,14 @@ mod tests {
         let one = index("a", json!({"number_of_shards": "3", "max_result_window": "500"}), json!({}));
         let two = index("b", json!({"number_of_shards": "1", "max_slices_per_pit": "7"}), json!({}));
         let found = Indices::of_descriptions("x", &[one.clone(), two], &ColumnRequest::All).unwrap();
-        assert_eq!((found.shards.as_slice(), found.most_page_rows, found.most_slices), (&[3, 1][..], 500, 7));
+        assert_eq!((found.shards.as_slice(), found.max_page_rows, found.max_slices), (&[3, 1][..], 500, 7));
         assert!(!found.is_exactly("x"));
         let alone = Indices::of_descriptions("a", &[one], &ColumnRequest::All).unwrap();
-        assert_eq!((alone.most_slices, alone.is_exactly("a")), (MOST_SLICES, true));
+        assert_eq!((alone.max_slices, alone.is_exactly("a")), (DEFAULT_SLICES, true));
     }
 
     #[test]
-    fn what_is_kept_of_documents_is_found_out() {
+    fn the_form_of_stored_documents_is_found() {
         let table = [
             (json!({}), json!({}), StoredSource::Kept),
             (json!({}), json!({"enabled": false}), StoredSource::Disabled),
@@ -169,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_of_two_types_is_told_and_none_is_not_found() {
+    fn a_field_of_two_types_is_reported_and_no_index_is_not_found() {
         let one = index("a", json!({}), json!({"n": {"type": "long"}}));
         let two = index("b", json!({}), json!({"n": {"type": "keyword"}}));
         let both = [one, two];

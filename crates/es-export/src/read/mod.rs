@@ -1,21 +1,20 @@
 //! Rows of Elasticsearch, as a stream of frames whose schema is known before the first row.
 //!
-//! What the four ways of reading have in common is here; what is particular to each is in a
-//! module of its own. How an answer's bytes become columns is `es-frame`'s.
+//! This module has the parts that the four ways of reading share; each way has a module of its own.
+//! How an answer becomes columns is left to `es-frame`.
 
 mod body;
-mod breaker;
 mod cut_off;
-mod ends;
 mod esql;
+mod fingerprint;
 mod indices;
+mod last_hit;
 mod narrow;
 mod open;
 mod origin;
 mod pit;
 mod request;
 mod scroll;
-mod size;
 mod slices;
 mod sql;
 
@@ -23,18 +22,21 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use es_core::Client;
-use futures::stream::{Stream, StreamExt as _, TryStreamExt as _};
+use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use polars::prelude::{DataFrame, Schema};
 use tokio::task::JoinError;
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::sync::CancellationToken;
 
+use crate::cancel::unless;
 use crate::error::{Error, ErrorKind};
+use crate::progress::{Observer, Phase, Progress};
 use pit::PitRead;
 use scroll::ScrollRead;
 use sql::SqlRead;
 
+pub(crate) use fingerprint::{of as fingerprint_of, request_value};
 pub use origin::{Origin, ReadBy, SavedRead};
-pub use request::{Esql, EsqlFormat, ReadFrom, ReadOptions, ReadRequest, Sample, Search, Sql, Through};
+pub use request::{Esql, EsqlFormat, ReadFrom, ReadRequest, Sample, Search, Sql, Through};
 
 /// Reads everything in an index or alias into one frame.
 ///
@@ -54,29 +56,62 @@ pub async fn read(client: &Client, index: &str) -> Result<DataFrame, Error> {
 }
 
 /// An open read with a planned schema.
+///
+/// ```no_run
+/// use es_export::{IndexReader, ReadRequest};
+/// use futures::TryStreamExt as _;
+///
+/// # async fn example(client: es_core::Client) -> Result<(), es_export::Error> {
+/// let reader = IndexReader::open(&client, ReadRequest::new("flights")).await?;
+/// println!("{} rows of {:?}", reader.count().unwrap_or(0), reader.schema());
+/// let mut frames = std::pin::pin!(reader.into_frames());
+/// while let Some(frame) = frames.try_next().await? {
+///     println!("{} rows", frame.height());
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub struct IndexReader {
     source: Source,
     origin: Origin,
     schema: Schema,
     field_types: Vec<(String, String)>,
-    /// How many rows there are to come.
+    /// The number of rows, where it is known.
     count: Option<u64>,
     /// A fingerprint of the search.
     request: String,
+    observer: Observer,
+    cancellation: CancellationToken,
 }
 
 enum Source {
-    Slices { read: Arc<PitRead>, _alive: AbortOnDropHandle<()> },
+    Slices(Arc<PitRead>),
     Scroll(ScrollRead),
     Table { frame: DataFrame, page_rows: usize },
     Sql(SqlRead),
 }
 
+type Frames = BoxStream<'static, Result<DataFrame, Error>>;
+
 impl IndexReader {
-    /// What a read can be taken up with by [`IndexReader::resume`] for as long as the server keeps
-    /// the point in time. `None` for what has none.
+    /// Calls `observer` with each frame's rows, from the task that takes the frames.
+    #[must_use]
+    pub fn with_observer(mut self, observer: impl Fn(Progress) + Send + Sync + 'static) -> Self {
+        self.observer = Observer::new(observer);
+        self
+    }
+
+    /// Ends the reading with [`ErrorKind::Interrupted`] once the token is cancelled.
+    #[must_use]
+    pub fn with_cancellation(mut self, token: CancellationToken) -> Self {
+        self.cancellation = token;
+        self
+    }
+
+    /// The state from which [`IndexReader::resume`] continues the read for as long as the server
+    /// keeps the point in time. `None` for rows that are not read from one.
     pub fn saved(&self) -> Option<SavedRead> {
-        let Source::Slices { read, .. } = &self.source else { return None };
+        let Source::Slices(read) = &self.source else { return None };
         Some(SavedRead {
             point_in_time: read.point_in_time.id()?.to_string(),
             slices: read.slices,
@@ -84,15 +119,15 @@ impl IndexReader {
             opened_at: self.origin.opened_at,
             indices: self.origin.indices.clone(),
             request: self.request.clone(),
-            columns: origin::of_columns(&self.schema, &self.field_types),
+            columns: fingerprint::of_columns(&self.schema, &self.field_types),
         })
     }
 
-    /// Gives the reader up and leaves the point in time open, so that another process can take the
-    /// read up before the server closes it. Streams of this reader end with an error.
+    /// Gives the reader up and leaves the point in time open, so that another process can resume
+    /// the read before the server closes it. Streams of this reader end with an error.
     pub fn detach(self) -> Option<SavedRead> {
         let saved = self.saved();
-        if let Source::Slices { read, .. } = &self.source {
+        if let Source::Slices(read) = &self.source {
             read.point_in_time.detach();
         }
         saved
@@ -108,12 +143,12 @@ impl IndexReader {
         &self.field_types
     }
 
-    /// How many rows there are to come. `None` where that is not known beforehand, as in SQL.
+    /// The number of rows. `None` where it is not known beforehand, as in SQL.
     pub fn count(&self) -> Option<u64> {
         self.count
     }
 
-    /// Where the rows come from.
+    /// The source of the rows.
     pub fn origin(&self) -> &Origin {
         &self.origin
     }
@@ -123,9 +158,35 @@ impl IndexReader {
         self.origin.slices
     }
 
-    /// The rows, a page a frame: in order where the request has one or a limit, and else in no
-    /// particular order. A slow consumer slows the reading: of each slice that is read, at most
-    /// two pages are in memory. Dropping the stream ends the reading; close the reader afterwards.
+    /// The rows, a page a frame, checked at the end: the stream fails with
+    /// [`ErrorKind::Incomplete`] when rows are missing, and closes the reader in any case. Rows are
+    /// in order where the request has one or a limit, otherwise in no particular order.
+    ///
+    /// A slow consumer slows the reading: memory holds at most two pages of each slice that is
+    /// read. A stream that is dropped before its end closes the reader in the background.
+    pub fn into_frames(self) -> impl Stream<Item = Result<DataFrame, Error>> + Send + 'static {
+        let frames = self.frames().boxed();
+        stream::try_unfold((Some(self), frames, 0), |(mut reader, mut frames, rows)| async move {
+            let next = frames.next().await;
+            if let Some(Ok(frame)) = next {
+                let rows = rows + frame.height() as u64;
+                return Ok(Some((frame, (reader, frames, rows))));
+            }
+            // The stream may hold what is to be closed.
+            drop(frames);
+            let Some(reader) = reader.take() else { return Ok(None) };
+            let checked = match next {
+                Some(Err(error)) => Err(error),
+                _ => reader.reconcile(rows),
+            };
+            let closed = reader.close().await;
+            checked.and(closed).map(|()| None)
+        })
+    }
+
+    /// The rows, a page a frame, as [`IndexReader::into_frames`] but without its checks: call
+    /// [`IndexReader::reconcile`] with the number of rows at the end, and [`IndexReader::close`]
+    /// afterwards. Dropping the stream ends the reading.
     ///
     /// Only rows from a point in time can be read more than once.
     pub fn frames(&self) -> impl Stream<Item = Result<DataFrame, Error>> + Send + use<> {
@@ -134,39 +195,38 @@ impl IndexReader {
 
     /// The rows of some slices, read side by side.
     pub fn frames_of(&self, slices: Range<usize>) -> impl Stream<Item = Result<DataFrame, Error>> + Send + use<> {
-        match &self.source {
-            Source::Slices { read, .. } => read.frames(slices).boxed(),
-            _ if !slices.contains(&0) => futures::stream::empty().boxed(),
+        let frames: Frames = match &self.source {
+            Source::Slices(read) => read.frames(slices).boxed(),
+            _ if !slices.contains(&0) => stream::empty().boxed(),
             Source::Scroll(read) => read.frames().boxed(),
             Source::Table { frame, page_rows } => esql::frames(frame, *page_rows).boxed(),
             Source::Sql(read) => read.frames().boxed(),
-        }
+        };
+        let (token, observer, total) = (self.cancellation.clone(), self.observer.clone(), self.count);
+        stream::try_unfold((frames, token, observer), move |(mut frames, token, observer)| async move {
+            let Some(frame) = unless(&token, frames.next()).await?.transpose()? else { return Ok(None) };
+            let rows = frame.height() as u64;
+            observer.notify(Progress { phase: Phase::Reading, rows, bytes: 0, total, restarts: 0 });
+            Ok(Some((frame, (frames, token, observer))))
+        })
     }
 
-    /// Reads everything into one frame and closes the reader. Memory grows with the result: for
-    /// large ones take [`IndexReader::frames`].
+    /// Reads everything into one frame and closes the reader. Memory grows with the result: use
+    /// [`IndexReader::into_frames`] for large ones.
     ///
     /// # Errors
     /// As the stream, and [`ErrorKind::Incomplete`] when rows are missing.
     pub async fn collect(self) -> Result<DataFrame, Error> {
         let mut whole = DataFrame::empty_with_schema(&self.schema);
-        let read = async {
-            // The stream ends here: it may hold what is to be closed below.
-            let mut frames = std::pin::pin!(self.frames());
-            while let Some(frame) = frames.try_next().await? {
-                whole.vstack_mut(&frame)?;
-            }
-            self.reconcile(whole.height() as u64)
-        };
-        let read = read.await;
-        let closed = self.close().await;
-        read?;
-        closed?;
+        let mut frames = std::pin::pin!(self.into_frames());
+        while let Some(frame) = frames.try_next().await? {
+            whole.vstack_mut(&frame)?;
+        }
         whole.rechunk_mut();
         Ok(whole)
     }
 
-    /// Checks that as many rows were read as there are.
+    /// Checks that as many rows were read as the read has.
     ///
     /// # Errors
     /// [`ErrorKind::Incomplete`] with both numbers.
@@ -178,18 +238,19 @@ impl IndexReader {
             }
             _ => format!("{rows} rows were read, and there are {count}"),
         };
-        Err(Error::new(ErrorKind::Incomplete, message)
-            .with_help("this should not happen: the pages of one read did not add up; try again"))
+        Err(Error::new(ErrorKind::Incomplete, message).with_help(
+            "the pages of one point in time did not add up, which should not happen: try again, and report it",
+        ))
     }
 
-    /// Frees what is open on the server, also for streams that are not at their end: they fail.
-    /// Dropping the reader and its streams frees it in the background.
+    /// Closes the read on the server, also for streams that are not at their end: they fail.
+    /// A reader that is dropped is closed in the background: [`Client::settle`] waits for that.
     ///
     /// # Errors
     /// [`ErrorKind::Elasticsearch`].
     pub async fn close(self) -> Result<(), Error> {
         match &self.source {
-            Source::Slices { read, .. } => Ok(read.point_in_time.close().await?),
+            Source::Slices(read) => Ok(read.point_in_time.close().await?),
             Source::Scroll(read) => read.close().await,
             Source::Sql(read) => read.close().await,
             Source::Table { .. } => Ok(()),
@@ -197,7 +258,7 @@ impl IndexReader {
     }
 }
 
-/// The error of a task that was to bring or decode a page and did not end.
+/// The error of a task that requests or decodes a page and panicked or was aborted.
 fn unread(source: JoinError) -> Error {
     Error::new(ErrorKind::Incomplete, "reading a page failed").with_source(source)
 }

@@ -1,36 +1,38 @@
-//! Opening a read: which columns, which indices, which slices, and what it is read through.
+//! Opening a read: its columns, indices and slices, and the way of reading.
 
-use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::sync::Arc;
 
-use es_core::{Client, PointInTime};
+use es_core::{Client, PageSize, PointInTime};
 use es_frame::{DecodeOptions, HitDecoder, Retrieval};
 use jiff::Timestamp;
 use polars::prelude::Schema;
 use serde_json::{Map, Value, json};
+use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
+use super::fingerprint;
 use super::indices::Indices;
-use super::origin::{self, Origin, ReadBy, SavedRead};
+use super::origin::{Origin, ReadBy, SavedRead};
 use super::pit::PitRead;
-use super::request::{Esql, ReadFrom, ReadOptions, ReadRequest, Search, Sql, Through};
+use super::request::{Esql, ReadFrom, ReadRequest, Search, Sql, Through};
 use super::scroll::ScrollRead;
-use super::size::PageSize;
 use super::sql::SqlRead;
 use super::{IndexReader, Source, body, esql, slices};
 use crate::error::{Error, ErrorKind};
+use crate::options::{ReadOptions, bytes};
+use crate::progress::Observer;
 
-/// How often an alias may move while a point in time is opened on it.
-const MOVES: usize = 3;
+/// The number of times that an alias may move while a point in time is opened on it.
+const MAX_MOVES: usize = 3;
 
 impl IndexReader {
-    /// Plans the columns, opens what the rows are read from and counts them where that can be
-    /// done. A query in ES|QL is run to its end.
+    /// Plans the columns, opens the read and counts its rows where that is possible. A query in
+    /// ES|QL is run to its end.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::Column`], [`ErrorKind::Request`],
     /// [`ErrorKind::FeatureMissing`] where the cluster has no ES|QL or SQL,
-    /// [`ErrorKind::Truncated`] where the server cut a result off, [`ErrorKind::Elasticsearch`].
+    /// [`ErrorKind::Truncated`] where the server truncated a result, [`ErrorKind::Elasticsearch`].
     pub async fn open(client: &Client, request: ReadRequest) -> Result<Self, Error> {
         let ReadRequest { from, options } = request;
         match from {
@@ -44,25 +46,25 @@ impl IndexReader {
         body::check(search)?;
         let mut indices = Indices::of(client, &search.index, &search.columns).await?;
         if search.through == Through::Scroll {
-            let decoder = decoder(client, &indices, search)?;
-            return Self::open_scroll(client, search, options, (&indices, decoder)).await;
+            return SearchPlan::new(client, search, options, indices)?.open_scroll().await;
         }
-        for _ in 0..MOVES {
-            // Fields that are not there are told before anything is opened.
-            let decoder = decoder(client, &indices, search)?;
+        for _ in 0..MAX_MOVES {
+            // Fields that do not exist are reported before anything is opened.
+            let plan = SearchPlan::new(client, search, options, indices)?;
             let opened_at = Timestamp::now();
-            let point_in_time = match client.open_point_in_time(&search.index, options.keep_alive).await {
+            let keep_alive = options.keep_alive.to_duration();
+            let point_in_time = match client.open_point_in_time(&search.index, keep_alive).await {
                 Err(error) if search.through == Through::Auto && is_refused(&error) => {
                     info!(%error, index = search.index, "no point in time may be opened: scrolling instead");
-                    return Self::open_scroll(client, search, options, (&indices, decoder)).await;
+                    return plan.open_scroll().await;
                 }
                 opened => opened?,
             };
-            // An alias may have moved between the two, and then columns and rows would be of
-            // different indices.
-            if !indices.is_exactly(&search.index) {
+            // An alias may have moved between the two requests, and then columns and rows would be
+            // of different indices.
+            if !plan.indices.is_exactly(&search.index) {
                 let now = Indices::of(client, &search.index, &search.columns).await?;
-                if now.names != indices.names {
+                if now.names != plan.indices.names {
                     indices = now;
                     point_in_time.close().await?;
                     continue;
@@ -71,57 +73,17 @@ impl IndexReader {
             let matched = point_in_time.count_of(body::matching(search)).await?;
             let slices = match body::is_in_order(search) {
                 true => 1,
-                false => slices::number_of_slices(&options, matched, &indices.shards, indices.most_slices),
+                false => slices::number_of_slices(&options, matched, &plan.indices.shards, plan.indices.max_slices),
             };
-            let state = (slices, matched, opened_at);
-            return Ok(Self::of_slices(client, search, options, (&indices, decoder), point_in_time, state));
+            return Ok(plan.read_slices(OpenSlices {
+                point_in_time: Arc::new(point_in_time),
+                slices,
+                matched,
+                opened_at,
+            }));
         }
         Err(Error::new(ErrorKind::Elasticsearch, format!("{} keeps moving from index to index", search.index))
-            .with_help("read it when nothing publishes to it, or read one of its indices by name"))
-    }
-
-    /// A reader of a point in time that is open.
-    pub(super) fn of_slices(
-        client: &Client,
-        search: &Search,
-        options: ReadOptions,
-        (indices, decoder): (&Indices, HitDecoder),
-        point_in_time: PointInTime,
-        (slices, matched, opened_at): (usize, u64, Timestamp),
-    ) -> Self {
-        let mut body = body::pages(search);
-        decoder.ask(&mut body);
-        let reader = Planned::of(&decoder, search, matched);
-        let origin = origin(client, search, indices, &decoder, ReadBy::PointInTime, (slices, matched, opened_at));
-        let read = Arc::new(PitRead {
-            point_in_time,
-            decoder,
-            body,
-            size: PageSize::new(options.page_rows.min(indices.most_page_rows), options.page_bytes),
-            slices,
-            concurrency: options.concurrency,
-            keep_alive: options.keep_alive,
-            limit: search.limit,
-            asked_at: Mutex::new(Instant::now()),
-        });
-        let alive = PitRead::keep_alive(&read, options.keep_alive);
-        reader.from(Source::Slices { read, _alive: alive }, origin, origin::of_search(client, search))
-    }
-
-    async fn open_scroll(
-        client: &Client,
-        search: &Search,
-        options: ReadOptions,
-        (indices, decoder): (&Indices, HitDecoder),
-    ) -> Result<Self, Error> {
-        let mut body = body::pages(search);
-        decoder.ask(&mut body);
-        let options = ReadOptions { page_rows: options.page_rows.min(indices.most_page_rows), ..options };
-        let opened_at = Timestamp::now();
-        let read = ScrollRead::open(client, &search.index, body, decoder, &options, search.limit).await?;
-        let reader = Planned::of(read.decoder(), search, read.matched);
-        let origin = origin(client, search, indices, read.decoder(), ReadBy::Scroll, (1, read.matched, opened_at));
-        Ok(reader.from(Source::Scroll(read), origin, origin::of_search(client, search)))
+            .with_help("read it while nothing publishes to it, or read one of its indices by name"))
     }
 
     async fn open_esql(client: &Client, query: &Esql, options: ReadOptions) -> Result<Self, Error> {
@@ -131,12 +93,12 @@ impl IndexReader {
         let origin = Origin {
             matched: Some(rows),
             parameters: parameters(&[("params", &query.params)], query.filter.as_ref()),
-            ..of_query(client, ReadBy::Esql, &query.query, opened_at)
+            ..query_origin(client, ReadBy::Esql, &query.query, opened_at)
         };
-        let planned =
-            Planned { schema: table.frame.schema().as_ref().clone(), field_types: table.types, count: Some(rows) };
-        let source = Source::Table { frame: table.frame, page_rows: options.page_rows };
-        Ok(planned.from(source, origin, String::new()))
+        let known =
+            KnownRows { schema: table.frame.schema().as_ref().clone(), field_types: table.types, count: Some(rows) };
+        let source = Source::Table { frame: table.frame, page_rows: options.page_size as usize };
+        Ok(known.reader(source, origin, String::new()))
     }
 
     async fn open_sql(client: &Client, query: &Sql, options: ReadOptions) -> Result<Self, Error> {
@@ -146,59 +108,166 @@ impl IndexReader {
         if let Some(zone) = &query.time_zone {
             parameters.insert("time_zone".to_owned(), json!(zone));
         }
-        let origin = Origin { parameters, ..of_query(client, ReadBy::Sql, &query.query, opened_at) };
-        let planned =
-            Planned { schema: read.decoder.schema(), field_types: read.decoder.field_types().to_vec(), count: None };
-        Ok(planned.from(Source::Sql(read), origin, String::new()))
+        let origin = Origin { parameters, ..query_origin(client, ReadBy::Sql, &query.query, opened_at) };
+        let known =
+            KnownRows { schema: read.decoder.schema(), field_types: read.decoder.field_types().to_vec(), count: None };
+        Ok(known.reader(Source::Sql(read), origin, String::new()))
     }
 
-    /// Takes up a read that was saved: in the same point in time, with the same slices. `None`
-    /// when there is nothing to take up: the point in time is gone, or the request or the
-    /// columns are others by now.
+    /// Resumes a read that was saved, in the same point in time and with the same slices. `None`
+    /// when that is not possible: the point in time is gone, or the request or the columns have
+    /// changed.
     ///
     /// # Errors
     /// As [`IndexReader::open`].
     pub async fn resume(client: &Client, request: ReadRequest, saved: &SavedRead) -> Result<Option<Self>, Error> {
         let Some(search) = request.search() else { return Ok(None) };
-        if origin::of_search(client, search) != saved.request {
+        if fingerprint::of_search(client, search) != saved.request {
             return Ok(None);
         }
-        // An alias may have moved on: the point in time has not.
+        // An alias may have moved since; the point in time has not.
         let indices = match Indices::of(client, &saved.indices.join(","), &search.columns).await {
             Ok(indices) if indices.names == saved.indices => indices,
             Ok(_) => return Ok(None),
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let point_in_time = client.point_in_time(&saved.point_in_time, request.options.keep_alive);
+        let point_in_time = client.point_in_time(&saved.point_in_time, request.options.keep_alive.to_duration());
         let is_whole = match point_in_time.count_of(body::matching(search)).await {
             Ok(matched) => matched == saved.matched,
-            Err(error) if error.kind() == es_core::ErrorKind::NotFound => false,
-            Err(error) => {
-                // It is not this reader's to close before it was taken up.
-                point_in_time.detach();
-                return Err(error.into());
-            }
+            Err(error) => match Error::reading_page(error) {
+                error if error.kind() == ErrorKind::PointInTimeLost => false,
+                error => {
+                    // It is not this reader's to close before it was resumed.
+                    point_in_time.detach();
+                    return Err(error);
+                }
+            },
         };
         if !is_whole {
             return Ok(None);
         }
-        let state = (saved.slices.max(1), saved.matched, saved.opened_at);
-        let decoder = decoder(client, &indices, search)?;
-        let reader = Self::of_slices(client, search, request.options, (&indices, decoder), point_in_time, state);
-        Ok((origin::of_columns(&reader.schema, &reader.field_types) == saved.columns).then_some(reader))
+        let plan = SearchPlan::new(client, search, request.options, indices)?;
+        let reader = plan.read_slices(OpenSlices {
+            point_in_time: Arc::new(point_in_time),
+            slices: saved.slices.max(1),
+            matched: saved.matched,
+            opened_at: saved.opened_at,
+        });
+        Ok((fingerprint::of_columns(&reader.schema, &reader.field_types) == saved.columns).then_some(reader))
     }
 }
 
-/// What is known of the rows before the first.
-struct Planned {
+/// An open point in time, and the rows to read from it.
+pub(super) struct OpenSlices {
+    pub(super) point_in_time: Arc<PointInTime>,
+    pub(super) slices: usize,
+    pub(super) matched: u64,
+    pub(super) opened_at: Timestamp,
+}
+
+/// A search whose columns are planned.
+pub(super) struct SearchPlan<'a> {
+    client: &'a Client,
+    search: &'a Search,
+    options: ReadOptions,
+    indices: Indices,
+    decoder: HitDecoder,
+}
+
+impl<'a> SearchPlan<'a> {
+    pub(super) fn new(
+        client: &'a Client,
+        search: &'a Search,
+        options: ReadOptions,
+        indices: Indices,
+    ) -> Result<Self, Error> {
+        let decode = DecodeOptions {
+            columns: search.columns.clone(),
+            runtime: search.runtime.clone(),
+            retrieval: search.source,
+            policy: search.policy,
+            policies: search.policies.clone(),
+            stored_source: indices.stored_source,
+            version: Some(client.info().version),
+        };
+        let decoder = HitDecoder::with_options(&indices.mapping, &decode)?;
+        Ok(Self { client, search, options, indices, decoder })
+    }
+
+    /// The body of pages.
+    fn body(&self) -> Value {
+        let mut body = body::pages(self.search);
+        self.decoder.ask(&mut body);
+        body
+    }
+
+    /// A reader of a point in time.
+    pub(super) fn read_slices(self, open: OpenSlices) -> IndexReader {
+        let OpenSlices { point_in_time, slices, matched, opened_at } = open;
+        let known = KnownRows::of_search(&self.decoder, self.search, matched);
+        let origin = self.origin(ReadBy::PointInTime, opened_at, matched);
+        let request = fingerprint::of_search(self.client, self.search);
+        let page_rows = (self.options.page_size as usize).min(self.indices.max_page_rows);
+        let read = PitRead {
+            _keep_open: point_in_time.keep_open(),
+            point_in_time,
+            body: self.body(),
+            decoder: self.decoder,
+            size: PageSize::new(page_rows, bytes(self.options.page_bytes)),
+            slices,
+            concurrency: self.options.concurrency as usize,
+            limit: self.search.limit,
+        };
+        known.reader(Source::Slices(Arc::new(read)), Origin { slices, ..origin }, request)
+    }
+
+    async fn open_scroll(self) -> Result<IndexReader, Error> {
+        let opened_at = Timestamp::now();
+        let body = self.body();
+        let page_rows = (self.options.page_size as usize).min(self.indices.max_page_rows);
+        let read =
+            ScrollRead::open(self.client, self.search, body, self.decoder.clone(), &self.options, page_rows).await?;
+        let known = KnownRows::of_search(&self.decoder, self.search, read.matched);
+        let origin = self.origin(ReadBy::Scroll, opened_at, read.matched);
+        let request = fingerprint::of_search(self.client, self.search);
+        Ok(known.reader(Source::Scroll(read), origin, request))
+    }
+
+    /// The origin of rows that are read in one slice.
+    fn origin(&self, read_by: ReadBy, opened_at: Timestamp, matched: u64) -> Origin {
+        let Self { client, search, indices, decoder, .. } = self;
+        let mut parameters = parameters(&[("sort", &search.sort)], None);
+        if !search.runtime.is_empty() {
+            parameters.insert("runtime_mappings".to_owned(), Value::Object(search.runtime.clone()));
+        }
+        Origin {
+            index: Some(search.index.clone()),
+            indices: indices.names.clone(),
+            query: search.query.clone(),
+            parameters,
+            limit: search.limit,
+            sample: search.sample,
+            retrieval: Some(match decoder.retrieval() {
+                Retrieval::DocValues => "doc_values".to_owned(),
+                Retrieval::Source { because } => format!("_source: {because}"),
+            }),
+            matched: Some(matched),
+            mapping: Some(fingerprint::of_mapping(&indices.mapping)),
+            ..query_origin(client, read_by, "", opened_at)
+        }
+    }
+}
+
+/// The properties of rows that are known before the first one.
+struct KnownRows {
     schema: Schema,
     field_types: Vec<(String, String)>,
     count: Option<u64>,
 }
 
-impl Planned {
-    fn of(decoder: &HitDecoder, search: &Search, matched: u64) -> Self {
+impl KnownRows {
+    fn of_search(decoder: &HitDecoder, search: &Search, matched: u64) -> Self {
         let owned = |(name, field_type): (&str, &str)| (name.to_owned(), field_type.to_owned());
         Self {
             schema: decoder.schema(),
@@ -207,29 +276,16 @@ impl Planned {
         }
     }
 
-    fn from(self, source: Source, origin: Origin, request: String) -> IndexReader {
+    fn reader(self, source: Source, origin: Origin, request: String) -> IndexReader {
         let Self { schema, field_types, count } = self;
         debug!(read_by = ?origin.read_by, ?count, slices = origin.slices, retrieval = origin.retrieval, "reading");
-        IndexReader { source, origin, schema, field_types, count, request }
+        let (observer, cancellation) = (Observer::default(), CancellationToken::new());
+        IndexReader { source, origin, schema, field_types, count, request, observer, cancellation }
     }
 }
 
-/// Plans the columns.
-pub(super) fn decoder(client: &Client, indices: &Indices, search: &Search) -> Result<HitDecoder, Error> {
-    let options = DecodeOptions {
-        columns: search.columns.clone(),
-        runtime: search.runtime.clone(),
-        retrieval: search.source,
-        policy: search.policy,
-        policies: search.policies.clone(),
-        stored_source: indices.stored_source,
-        version: Some(client.info().version),
-    };
-    Ok(HitDecoder::with_options(&indices.mapping, &options)?)
-}
-
-/// Whether the cluster lets this user open no point in time. What it refuses for other reasons
-/// it would refuse to a scroll as well.
+/// Returns `true` if the cluster does not let this user open a point in time. Anything that it refuses for
+/// another reason it would refuse to a scroll as well.
 fn is_refused(error: &es_core::Error) -> bool {
     match error.kind() {
         es_core::ErrorKind::FeatureMissing => true,
@@ -240,37 +296,8 @@ fn is_refused(error: &es_core::Error) -> bool {
     }
 }
 
-fn origin(
-    client: &Client,
-    search: &Search,
-    indices: &Indices,
-    decoder: &HitDecoder,
-    read_by: ReadBy,
-    (slices, matched, opened_at): (usize, u64, Timestamp),
-) -> Origin {
-    let mut parameters = parameters(&[("sort", &search.sort)], None);
-    if !search.runtime.is_empty() {
-        parameters.insert("runtime_mappings".to_owned(), Value::Object(search.runtime.clone()));
-    }
-    Origin {
-        index: Some(search.index.clone()),
-        indices: indices.names.clone(),
-        query: search.query.clone(),
-        parameters,
-        limit: search.limit,
-        sample: search.sample,
-        retrieval: Some(match decoder.retrieval() {
-            Retrieval::DocValues => "doc_values".to_owned(),
-            Retrieval::Source { because } => format!("_source: {because}"),
-        }),
-        slices,
-        matched: Some(matched),
-        mapping: Some(origin::of_mapping(&indices.mapping)),
-        ..of_query(client, read_by, "", opened_at)
-    }
-}
-
-fn of_query(client: &Client, read_by: ReadBy, query: &str, opened_at: Timestamp) -> Origin {
+/// The origin of the rows of a query.
+fn query_origin(client: &Client, read_by: ReadBy, query: &str, opened_at: Timestamp) -> Origin {
     Origin {
         cluster_uuid: client.info().cluster_uuid.clone(),
         elasticsearch: client.info().version.to_string(),

@@ -1,15 +1,12 @@
-//! Where rows came from, for whoever keeps them; and what is kept of a read to go on with.
+//! The origin of rows, for those who keep them, and the state of a read that can be resumed.
 
-use es_core::{Client, Mapping};
 use jiff::Timestamp;
-use polars::prelude::Schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
-use xxhash_rust::xxh3::xxh3_128;
+use serde_json::Value;
 
-use super::request::{Sample, Search};
-use crate::manifest::Instant;
+use super::request::Sample;
+use crate::schemas::{DrawnSample, Instant};
 
 /// How the rows of a read are held together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +47,7 @@ pub struct Origin {
     pub limit: Option<u64>,
     /// The part that was drawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<DrawnSample>")]
     pub sample: Option<Sample>,
     /// Where the server took the values from, and why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,7 +65,7 @@ pub struct Origin {
     pub mapping: Option<String>,
 }
 
-/// A read from a point in time that can be gone on with in another process.
+/// A read from a point in time that another process can resume.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SavedRead {
     /// The newest id of the point in time.
@@ -84,36 +82,4 @@ pub struct SavedRead {
     pub request: String,
     /// A fingerprint of the columns.
     pub columns: String,
-}
-
-/// A fingerprint of anything that serialises to the same text each time.
-pub(crate) fn fingerprint(of: &Value) -> String {
-    format!("{:032x}", xxh3_128(of.to_string().as_bytes()))
-}
-
-/// A fingerprint of a mapping.
-pub(crate) fn of_mapping(mapping: &Mapping) -> String {
-    fingerprint(&json!({"properties": mapping.properties, "parameters": mapping.parameters}))
-}
-
-/// A fingerprint of a schema and the types it comes from.
-pub(crate) fn of_columns(schema: &Schema, types: &[(String, String)]) -> String {
-    let columns: Vec<Value> = schema.iter().map(|(name, dtype)| json!([name.as_str(), format!("{dtype:?}")])).collect();
-    fingerprint(&json!([columns, types]))
-}
-
-/// A fingerprint of what rows are asked for, and of which cluster. The limits are not part of
-/// it, as they change nothing of the rows.
-pub(crate) fn of_search(client: &Client, search: &Search) -> String {
-    fingerprint(&json!([
-        client.info().cluster_uuid,
-        search.index,
-        search.query,
-        format!("{:?}", search.columns),
-        search.runtime,
-        search.sort,
-        search.limit,
-        search.sample,
-        format!("{:?}", (search.source, &search.policy, &search.policies)),
-    ]))
 }

@@ -8,16 +8,18 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-/// What to read.
+use crate::options::ReadOptions;
+
+/// The rows to read, and the limits of reading.
 #[derive(Clone, Debug)]
 pub struct ReadRequest {
-    /// Where rows come from.
+    /// The source of rows.
     pub from: ReadFrom,
     /// The limits.
     pub options: ReadOptions,
 }
 
-/// Where rows come from.
+/// The source of rows.
 #[derive(Clone, Debug)]
 #[allow(clippy::large_enum_variant, reason = "a read has one of these, and most have the largest")]
 pub enum ReadFrom {
@@ -47,19 +49,20 @@ pub struct Search {
     pub limit: Option<u64>,
     /// A random part of the documents.
     pub sample: Option<Sample>,
-    /// How the pages are held together.
+    /// The way of reading pages.
     pub through: Through,
-    /// Where values are taken from. Default: what costs the server least.
+    /// The source of values. Default: the one that costs the server least.
     pub source: FieldSource,
-    /// What is done with several values, malformed ones and missing ones. Default: more than one
+    /// The treatment of several values, malformed ones and missing ones. Default: more than one
     /// value and a malformed one are errors, and a missing one is null.
     pub policy: CellPolicy,
     /// The same for single columns, by name.
     pub policies: IndexMap<String, CellPolicy>,
 }
 
-/// How the pages of one read are held together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The way of reading the pages of one read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Through {
     /// A point in time; a scroll where the cluster does not let a point in time be opened.
     #[default]
@@ -78,11 +81,14 @@ pub enum Through {
 /// value a document and no `_id`, and does not depend on how segments are merged or which copy
 /// of a shard answers. The same documents in another index make another sample.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(description = "A part of the documents, drawn at random.")]
 pub struct Sample {
-    /// The share of documents to expect, above 0 and up to 1; the exact number is a matter of
-    /// chance.
+    /// The expected share of the documents, between 0 and 1. The exact number is random.
+    #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
     pub share: f64,
-    /// Another seed is another sample.
+    /// The seed of the draw. Another seed draws other documents.
+    #[serde(default)]
     pub seed: u64,
 }
 
@@ -97,7 +103,7 @@ pub struct Esql {
     pub filter: Option<Value>,
     /// The form that the server is asked to answer in.
     pub format: EsqlFormat,
-    /// How long to wait for the end of the query. Default: 1 hour.
+    /// The maximum time to wait for the end of the query. Default: 1 hour.
     pub wait: Duration,
 }
 
@@ -122,44 +128,6 @@ pub struct Sql {
     pub filter: Option<Value>,
     /// The time zone that dates are computed in, such as `Europe/Berlin`. Default: UTC.
     pub time_zone: Option<String>,
-}
-
-/// The limits of reading.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReadOptions {
-    /// Rows of one page; a search gives at most the index's `max_result_window`, which is
-    /// 10,000 if not set. Default: 10,000.
-    pub page_rows: usize,
-    /// Bytes of one page, about: how many rows that makes is learnt from the pages before.
-    /// Default: 4 MiB.
-    pub page_bytes: usize,
-    /// Slices that a point in time is read in. Default: at least
-    /// [`ReadOptions::concurrency`], enough for [`ReadOptions::slice_rows`], and a multiple of
-    /// the number of shards, so that all slices are about equal; at most the index's
-    /// `max_slices_per_pit`, which is 1,024 if not set.
-    pub slices: Option<usize>,
-    /// The most rows that a slice is meant to have, where [`ReadOptions::slices`] is not set.
-    /// Default: any number.
-    pub slice_rows: Option<u64>,
-    /// Slices that are read at the same time; memory holds about two pages of each, one as a
-    /// frame and one as it came. Default: 3.
-    pub concurrency: usize,
-    /// How long the server keeps a point in time, or a scroll, of which nobody asks; and for how
-    /// long a page that fails is asked for again. Default: 2 minutes.
-    pub keep_alive: Duration,
-}
-
-impl Default for ReadOptions {
-    fn default() -> Self {
-        Self {
-            page_rows: 10_000,
-            page_bytes: 4 << 20,
-            slices: None,
-            slice_rows: None,
-            concurrency: 3,
-            keep_alive: Duration::from_secs(120),
-        }
-    }
 }
 
 impl ReadRequest {

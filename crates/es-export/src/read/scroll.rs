@@ -2,25 +2,26 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use es_core::{Client, Method, Request, Scroll, SearchPage};
+use es_core::{Client, PageSize, Scroll, SearchAnswer};
 use es_frame::HitDecoder;
 use futures::stream::{self, Stream};
 use polars::prelude::DataFrame;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::request::ReadOptions;
-use super::size::PageSize;
-use super::{ends, unread};
+use super::last_hit::last_sort;
+use super::request::Search;
+use super::unread;
 use crate::error::{Error, ErrorKind};
+use crate::options::{ReadOptions, bytes};
 
 /// A scroll whose first page has come.
 pub(crate) struct ScrollRead {
     decoder: Arc<HitDecoder>,
-    opened: Mutex<Option<(Scroll, SearchPage)>>,
+    opened: Mutex<Option<(Scroll, SearchAnswer)>>,
     page_rows: usize,
     limit: u64,
-    /// How many documents match.
+    /// The number of documents that match.
     pub(crate) matched: u64,
 }
 
@@ -40,43 +41,43 @@ struct Total {
 }
 
 impl ScrollRead {
-    /// Opens the scroll. The body is one of pages.
+    /// Opens the scroll. `body` is that of pages, and `max_rows` the limit of a page.
     pub(crate) async fn open(
         client: &Client,
-        index: &str,
+        search: &Search,
         mut body: Value,
         decoder: HitDecoder,
         options: &ReadOptions,
-        limit: Option<u64>,
+        max_rows: usize,
     ) -> Result<Self, Error> {
-        let page_rows = page_rows(client, index, body.clone(), &decoder, options).await?;
+        let size = PageSize::new(max_rows, bytes(options.page_bytes));
+        let page_rows = page_rows(client, &search.index, body.clone(), &decoder, &size, max_rows).await?;
         body["track_total_hits"] = json!(true);
         body["size"] = json!(page_rows);
-        let (scroll, page) = client.scroll(index, &body, options.keep_alive).await.map_err(|error| {
-            let is_too_large = error.kind() == es_core::ErrorKind::AnswerTooLarge;
-            let error = Error::from(error);
-            if is_too_large { error.with_help("ask for fewer rows a page, or raise max_response_size") } else { error }
-        })?;
-        let first: FirstPage = serde_json::from_slice(&page.body).map_err(|source| {
-            Error::new(ErrorKind::Incomplete, "the first page of a scroll cannot be read").with_source(source)
-        })?;
+        let (scroll, page) =
+            client.scroll(&search.index, &body, options.keep_alive.to_duration()).await.map_err(|error| {
+                let is_too_large = error.kind() == es_core::ErrorKind::AnswerTooLarge;
+                let error = Error::from(error);
+                if is_too_large {
+                    error.with_help("read fewer rows a page, or raise `max_response_size`")
+                } else {
+                    error
+                }
+            })?;
+        let first: FirstPage = page.json()?;
         Ok(Self {
+            matched: first.hits.total.value,
             decoder: Arc::new(decoder),
             opened: Mutex::new(Some((scroll, page))),
             page_rows,
-            limit: limit.unwrap_or(u64::MAX),
-            matched: first.hits.total.value,
+            limit: search.limit.unwrap_or(u64::MAX),
         })
-    }
-
-    pub(crate) fn decoder(&self) -> &HitDecoder {
-        &self.decoder
     }
 
     /// The rows, once.
     pub(crate) fn frames(&self) -> impl Stream<Item = Result<DataFrame, Error>> + Send + use<> {
         let (scroll, first) = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take().unzip();
-        let place = Place {
+        let reader = ScrollReader {
             decoder: self.decoder.clone(),
             page_rows: self.page_rows as u64,
             wanted: self.limit,
@@ -84,12 +85,12 @@ impl ScrollRead {
             scroll,
             ready: first.map(Ok),
         };
-        stream::try_unfold(Some(place), |place| async move {
-            let Some(mut place) = place else { return Ok(None) };
-            match place.advance().await? {
-                Some(frame) => Ok(Some((frame, Some(place)))),
+        stream::try_unfold(Some(reader), |reader| async move {
+            let Some(mut reader) = reader else { return Ok(None) };
+            match reader.next_frame().await? {
+                Some(frame) => Ok(Some((frame, Some(reader)))),
                 None => {
-                    if let Some(scroll) = place.scroll {
+                    if let Some(scroll) = reader.scroll {
                         // A scroll that cannot be closed expires.
                         let _ = scroll.close().await;
                     }
@@ -109,24 +110,20 @@ impl ScrollRead {
     }
 }
 
-/// How many rows make a page of about so many bytes. All pages of a scroll have the same number of
-/// rows, and one that is too large is lost, so a few rows are looked at beforehand.
+/// The number of rows of a page of about so many bytes. All pages of a scroll have the same number
+/// of rows, and one that is too large is lost, so a few rows are read beforehand.
 async fn page_rows(
     client: &Client,
     index: &str,
     mut body: Value,
     decoder: &HitDecoder,
-    options: &ReadOptions,
+    size: &PageSize,
+    max_rows: usize,
 ) -> Result<usize, Error> {
-    let size = PageSize::new(options.page_rows, options.page_bytes);
-    let mut rows = LOOKED_AT.min(options.page_rows.max(1));
+    let mut rows = SAMPLED_ROWS.min(max_rows.max(1));
     loop {
         body["size"] = json!(rows);
-        let request = Request::new(Method::Post, es_core::paths::search(index))
-            .query("allow_partial_search_results", false)
-            .json(&body)
-            .repeatable();
-        match client.send(&request).await {
+        match client.search(index, &body).await {
             Ok(answer) => {
                 let page = decoder.decode(answer.body())?;
                 size.learn(answer.body().len(), page.frame.height());
@@ -138,8 +135,8 @@ async fn page_rows(
     }
 }
 
-/// Rows that are looked at before a scroll is opened.
-const LOOKED_AT: usize = 100;
+/// The number of rows that are read to find their size before a scroll is opened.
+const SAMPLED_ROWS: usize = 100;
 
 /// The error of a second reading of what can be read once.
 pub(crate) fn read_already() -> Error {
@@ -147,7 +144,7 @@ pub(crate) fn read_already() -> Error {
         .with_help("open another reader: only a point in time can be read more than once")
 }
 
-struct Place {
+struct ScrollReader {
     decoder: Arc<HitDecoder>,
     page_rows: u64,
     /// Rows that are still wanted.
@@ -155,12 +152,12 @@ struct Place {
     /// Rows that were handed over.
     rows: u64,
     scroll: Option<Scroll>,
-    /// A page that was asked for already.
-    ready: Option<Result<SearchPage, es_core::Error>>,
+    /// A page that was requested already.
+    ready: Option<Result<SearchAnswer, es_core::Error>>,
 }
 
-impl Place {
-    async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
+impl ScrollReader {
+    async fn next_frame(&mut self) -> Result<Option<DataFrame>, Error> {
         let Some(scroll) = &mut self.scroll else { return Err(read_already()) };
         if self.wanted == 0 {
             return Ok(None);
@@ -169,9 +166,9 @@ impl Place {
             Some(page) => page,
             None => scroll.next_page().await,
         };
-        let body = page.map_err(|source| lost(source, self.rows))?.body;
-        // The next page is asked for while this one is decoded, if there is to be one.
-        let goes_on = self.wanted > self.page_rows && ends::last_sort(&body).is_some();
+        let body = page.map_err(|source| lost(source, self.rows))?.into_body();
+        // The next page is requested while this one is decoded, if there is one.
+        let goes_on = self.wanted > self.page_rows && last_sort(&body).is_some();
         let decoder = self.decoder.clone();
         let decoding = tokio::task::spawn_blocking(move || decoder.decode(&body));
         let next = async { if goes_on { Some(scroll.next_page().await) } else { None } };
@@ -195,7 +192,7 @@ impl Place {
 /// The error of a page that did not come.
 fn lost(source: es_core::Error, rows: u64) -> Error {
     let message = format!("a page of the scroll is lost after {rows} rows: {source}");
-    Error::new(ErrorKind::Elasticsearch, message).with_source(source).with_help(
+    Error::new(ErrorKind::Elasticsearch, message).quoting(source).with_help(
         "a scroll cannot be asked for the same page twice: read again from the beginning, or be allowed to open a \
          point in time (index privilege read)",
     )

@@ -8,10 +8,11 @@ use futures::stream::{self, Stream};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
-use super::request::{ReadOptions, Sql};
+use super::request::Sql;
 use super::scroll::read_already;
 use super::unread;
 use crate::error::{Error, ErrorKind};
+use crate::options::ReadOptions;
 
 /// A query whose first page has come.
 pub(crate) struct SqlRead {
@@ -32,8 +33,11 @@ impl SqlRead {
     /// The rows, once.
     pub(crate) fn frames(&self) -> impl Stream<Item = Result<DataFrame, Error>> + Send + use<> {
         let opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let place = Place { decoder: self.decoder.clone(), rows: 0, opened };
-        stream::try_unfold(place, |mut place| async move { Ok(place.advance().await?.map(|frame| (frame, place))) })
+        let reader = SqlReader { decoder: self.decoder.clone(), rows: 0, opened };
+        stream::try_unfold(
+            reader,
+            |mut reader| async move { Ok(reader.next_frame().await?.map(|frame| (frame, reader))) },
+        )
     }
 
     /// Frees the cursor on the server, if no stream has taken it.
@@ -49,7 +53,7 @@ impl SqlRead {
 fn body(query: &Sql, options: &ReadOptions) -> Value {
     let mut body = json!({
         "query": query.query,
-        "fetch_size": options.page_rows.max(1),
+        "fetch_size": options.page_size.max(1),
         // One value of several would be a wrong one.
         "field_multi_value_leniency": false,
     });
@@ -65,7 +69,7 @@ fn body(query: &Sql, options: &ReadOptions) -> Value {
     body
 }
 
-struct Place {
+struct SqlReader {
     decoder: Arc<SqlDecoder>,
     /// Rows that were handed over.
     rows: usize,
@@ -73,8 +77,8 @@ struct Place {
     opened: Option<(SqlCursor, DataFrame)>,
 }
 
-impl Place {
-    async fn advance(&mut self) -> Result<Option<DataFrame>, Error> {
+impl SqlReader {
+    async fn next_frame(&mut self) -> Result<Option<DataFrame>, Error> {
         let Some((cursor, first)) = &mut self.opened else { return Err(read_already()) };
         let first = std::mem::take(first);
         if first.height() > 0 {
@@ -99,6 +103,6 @@ impl Place {
 fn lost(source: es_core::Error, rows: usize) -> Error {
     let message = format!("a page of the query in SQL is lost after {rows} rows: {source}");
     Error::new(ErrorKind::Elasticsearch, message)
-        .with_source(source)
+        .quoting(source)
         .with_help("a cursor cannot be asked for the same page twice: run the query again from the beginning")
 }

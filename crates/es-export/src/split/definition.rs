@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use super::hash::{ByHash, HASH};
 use super::strata::Stratum;
-use super::time::{MissingTimes, TimePart};
+use super::time::MissingTimes;
 use super::{Rule, Split};
 use crate::error::{Error, ErrorKind};
-use crate::manifest::Instant;
+use crate::schemas::Instant;
 
 #[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "by", rename_all = "snake_case")]
@@ -113,7 +113,7 @@ impl TryFrom<Definition> for Split {
                 Self::by_group(key, seed, parts.into_iter().collect())
             }
             Definition::Time { column, parts, missing } => {
-                let parts = parts.into_iter().map(|Span { name, until }| TimePart { name, until }).collect();
+                let parts = parts.into_iter().map(|Span { name, until }| (name, until)).collect();
                 Self::by_time(column, parts, missing.map_or(MissingTimes::Refuse, MissingTimes::Part))
             }
             Definition::Stratified { hashed, strata_columns, strata } => {

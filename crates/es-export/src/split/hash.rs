@@ -16,7 +16,7 @@ pub(crate) struct ByHash {
     bounds: Bounds,
 }
 
-/// Where the parts end on the range of the hash: exclusive, but for the last.
+/// The ends of the parts on the range of the hash, exclusive except for the last.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Bounds(Vec<u64>);
 
@@ -85,7 +85,7 @@ impl ByHash {
     }
 }
 
-/// Where each part ends when all are laid end to end from 0 to 1.
+/// The end of each part when all are laid end to end from 0 to 1.
 pub(super) fn ends_of(shares: &[f64]) -> impl Iterator<Item = f64> {
     shares.iter().scan(0.0, |end, share| {
         *end += share;

@@ -5,7 +5,7 @@ use polars::prelude::DataFrame;
 
 use crate::error::{Error, ErrorKind};
 
-/// Whether rows may lack a key.
+/// The treatment of rows without a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NullKeys {
     /// A null in a key column fails.

@@ -1,4 +1,4 @@
-//! Which part a row belongs to.
+//! The assignment of rows to parts.
 //!
 //! `hash` lays the parts end to end on the range of a hash, `time` on the axis of time,
 //! `strata` finds bounds for each stratum, `definition` is how a split is written down,
@@ -23,12 +23,12 @@ use crate::error::{Error, ErrorKind};
 use definition::Definition;
 use hash::ByHash;
 use keys::{NullKeys, for_each_key};
+pub(crate) use strata::StrataCounter;
 use strata::Stratified;
-pub(crate) use strata::Survey;
 use time::ByTime;
 
 pub use strata::{MOST_STRATA, Stratum};
-pub use time::{MissingTimes, TimePart};
+pub use time::MissingTimes;
 
 /// A rule by which each row belongs to exactly one part.
 ///
@@ -99,7 +99,11 @@ impl Split {
     /// [`ErrorKind::Split`] when the ends do not rise from part to part, are not whole
     /// milliseconds, or another part than the last has none, and for names as
     /// [`Split::by_hash`].
-    pub fn by_time(column: impl Into<String>, parts: Vec<TimePart>, missing: MissingTimes) -> Result<Self, Error> {
+    pub fn by_time(
+        column: impl Into<String>,
+        parts: Vec<(String, Option<Timestamp>)>,
+        missing: MissingTimes,
+    ) -> Result<Self, Error> {
         let (names, by_time) = ByTime::new(column.into(), parts, missing)?;
         check_names(&names)?;
         Ok(Self { parts: names, rule: Rule::Time(by_time) })
@@ -108,7 +112,7 @@ impl Split {
     /// A split by the hash of key columns whose shares come out in each stratum: among the
     /// rows that agree in the columns `strata`, such as a label.
     ///
-    /// Where the parts of a stratum end on the range of the hash is found by an [`Export`],
+    /// The ends of the parts of a stratum on the range of the hash are computed by an [`Export`],
     /// which reads these columns first, in the same point in time. The bounds are exact to
     /// the row for strata of up to 4,096 rows, and to a 4,096th of the stratum above. They
     /// stand in the manifest: by [`Split::is_settled`] split rows elsewhere, and later ones,
@@ -159,8 +163,8 @@ impl Split {
         }
     }
 
-    /// Whether rows can be put in parts: false only for a stratified split whose strata have
-    /// not been counted yet.
+    /// Returns `false` for a stratified split whose strata have not been counted yet: it cannot
+    /// divide rows.
     pub fn is_settled(&self) -> bool {
         !matches!(&self.rule, Rule::Stratified(rule) if rule.strata().is_none())
     }
@@ -192,7 +196,8 @@ impl Split {
         }
     }
 
-    /// The same, and shows the text of each row's key, which a split by hash makes anyway.
+    /// The same, and calls `see` with the text of each row's key, which a split by hash needs
+    /// anyway.
     pub(crate) fn assign_seeing(&self, frame: &DataFrame, mut see: impl FnMut(&[u8])) -> Result<Vec<u32>, Error> {
         match &self.rule {
             Rule::Hash(rule) | Rule::Group(rule) => {
@@ -212,7 +217,7 @@ impl Split {
         }
     }
 
-    /// Shows the text of each row's key.
+    /// Calls `see` with the text of each row's key.
     fn for_each_key(&self, frame: &DataFrame, mut see: impl FnMut(&[u8])) -> Result<(), Error> {
         // A row may lack its time, and the rule says what becomes of it.
         let nulls = match self.rule {
@@ -225,10 +230,10 @@ impl Split {
         })
     }
 
-    /// What is to be counted before this split is settled; `None` when it is.
-    pub(crate) fn survey(&self) -> Option<Survey> {
+    /// The counter of the strata, before the split is settled; `None` afterwards.
+    pub(crate) fn strata_counter(&self) -> Option<StrataCounter> {
         match &self.rule {
-            Rule::Stratified(rule) if rule.strata().is_none() => Some(Survey::of(rule)),
+            Rule::Stratified(rule) if rule.strata().is_none() => Some(StrataCounter::new(rule)),
             _ => None,
         }
     }
@@ -241,7 +246,7 @@ impl Split {
         }
     }
 
-    /// Whether rows of one key are kept together because the key names a group.
+    /// Returns `true` if the key names a group, whose rows are kept together.
     pub(crate) fn keeps_groups(&self) -> bool {
         matches!(self.rule, Rule::Group(_))
     }

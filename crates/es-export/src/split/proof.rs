@@ -1,14 +1,15 @@
-//! What shows that the parts of a split are disjoint and complete.
+//! The proof that the parts of a split are disjoint and complete.
 //!
 //! Each row adds the XXH3-128 hash of its key's text to a sum: to that of the whole before
-//! rows are divided, and to that of its part afterwards, read anew from the rows that the
-//! part was given. A row that was lost, doubled or altered on the way makes the parts' sums
+//! rows are divided, and to that of its part afterwards, computed from the rows that
+//! the part was given. A row that was lost, doubled or altered on the way makes the parts' sums
 //! differ from the whole's.
 
 use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
+use jiff::Timestamp;
 use polars::prelude::DataFrame;
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -17,7 +18,9 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 use super::time::times_of;
 use super::{Rule, Split, divide};
 use crate::error::{Error, ErrorKind};
-use crate::manifest::{ManifestKeys, ManifestProof};
+#[cfg(doc)]
+use crate::manifest::ManifestPart;
+use crate::schemas::Instant;
 
 /// Groups above this are not counted: their hashes would have to be held in memory.
 const MOST_GROUPS: usize = 500_000;
@@ -57,7 +60,46 @@ impl KeySum {
     }
 }
 
-/// What was seen of some rows: the whole's, or a part's.
+/// What shows that the parts of a split are disjoint and complete.
+///
+/// The text of a row's key (see `key`), as a JSON string, or `null` where a row may lack it,
+/// is hashed. The sum of these hashes over all rows was computed before rows were divided,
+/// and over the rows of each part (see [`ManifestPart::keys`]) from what it was given: the
+/// sums of the parts add up to that of the whole, as do the numbers of rows and of groups.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestProof {
+    /// The columns of the key. Their values are joined by `|`, with a `\` before each `|` and
+    /// `\` in texts.
+    pub key: Vec<String>,
+    /// The hash function: `xxh3_128`, without a seed.
+    pub hash: String,
+    /// Of all rows, before they were divided.
+    pub whole: ManifestKeys,
+    /// Why groups were not counted, in a split by group, if they were not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups_not_counted: Option<String>,
+}
+
+/// What the keys of some rows add up to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ManifestKeys {
+    /// The rows, and the sum of their keys' hashes.
+    #[serde(flatten)]
+    pub sum: KeySum,
+    /// How many groups there are, in a split by group. No group is in two parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub groups: Option<u64>,
+    /// The first time, to the millisecond, in a split by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Instant>")]
+    pub earliest: Option<Timestamp>,
+    /// The last time, to the millisecond, in a split by time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Instant>")]
+    pub latest: Option<Timestamp>,
+}
+
+/// The sums of some rows: of all, or of a part.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Seen {
     keys: KeySum,
@@ -79,7 +121,7 @@ pub(crate) struct Proof {
 }
 
 impl Proof {
-    pub(crate) fn of(split: &Split) -> Self {
+    pub(crate) fn new(split: &Split) -> Self {
         let parts = vec![Seen::default(); split.parts().len()];
         Self { whole: Seen::default(), parts, counts_groups: split.keeps_groups() }
     }

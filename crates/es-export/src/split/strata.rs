@@ -1,6 +1,6 @@
-//! Shares that come out in each stratum: where its parts end on the range of the hash.
+//! Shares that are kept in each stratum: the ends of its parts on the range of the hash.
 //!
-//! A [`Survey`] sees the keys of all rows once and keeps of each stratum either all hashes,
+//! A [`StrataCounter`] sees the keys of all rows once and keeps of each stratum either all hashes,
 //! while they are few, or how many fall into each of equal buckets. Its memory is bounded by
 //! the number of strata.
 
@@ -13,7 +13,7 @@ use super::hash::{Bounds, ByHash, ends_of};
 use super::keys::{NullKeys, for_each_key, no_column};
 use crate::error::{Error, ErrorKind};
 
-/// The most strata that a split may have. A survey takes up to 32 KiB for each.
+/// The most strata that a split may have. Counting takes up to 32 KiB for each.
 pub const MOST_STRATA: usize = 1_024;
 
 /// Equal ranges of the hash that a stratum's rows are counted in, and how many hashes are
@@ -47,7 +47,7 @@ impl Stratum {
         self.rows
     }
 
-    /// Where its parts end on the range of the hash, exclusive but for the last.
+    /// The ends of its parts on the range of the hash, exclusive except for the last.
     pub fn ends(&self) -> &[u64] {
         self.bounds.ends()
     }
@@ -127,7 +127,7 @@ fn for_each_stratum(
 }
 
 /// Counts the strata of a split.
-pub(crate) struct Survey {
+pub(crate) struct StrataCounter {
     columns: Vec<String>,
     by_hash: ByHash,
     strata: HashMap<Vec<u8>, Counted>,
@@ -137,12 +137,12 @@ pub(crate) struct Survey {
 enum Counted {
     /// All of them.
     Each(Vec<u64>),
-    /// How many fall into each bucket.
+    /// The number of hashes in each bucket.
     Buckets { rows: u64, of_bucket: Vec<u64> },
 }
 
-impl Survey {
-    pub(super) fn of(rule: &Stratified) -> Self {
+impl StrataCounter {
+    pub(super) fn new(rule: &Stratified) -> Self {
         Self { columns: rule.columns.clone(), by_hash: rule.by_hash.clone(), strata: HashMap::new() }
     }
 
@@ -210,7 +210,7 @@ impl Counted {
         }
     }
 
-    /// Where the parts end, so that each has as near as can be its share of the rows.
+    /// The ends of the parts, so that each has its share of the rows as nearly as possible.
     fn ends(self, shares: &[f64]) -> Vec<u64> {
         let rows = self.rows();
         let targets = ends_of(shares).map(|end| (end * rows as f64).round() as u64);

@@ -21,7 +21,7 @@ fn at(text: &str) -> Timestamp {
 }
 
 fn by_time(missing: MissingTimes) -> Split {
-    let part = |name: &str, until: Option<&str>| TimePart { name: name.to_owned(), until: until.map(at) };
+    let part = |name: &str, until: Option<&str>| (name.to_owned(), until.map(at));
     let parts = vec![
         part("train", Some("2013-09-01T00:00:00Z")),
         part("validation", Some("2013-10-01T00:00:00Z")),
@@ -36,9 +36,9 @@ fn heights(parts: &[DataFrame]) -> Vec<usize> {
 
 /// The split with the strata of this frame.
 fn settled(split: Split, frame: &DataFrame) -> Split {
-    let mut survey = split.survey().unwrap();
-    survey.observe(frame).unwrap();
-    split.settled(survey.finish())
+    let mut counter = split.strata_counter().unwrap();
+    counter.observe(frame).unwrap();
+    split.settled(counter.finish())
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn rows_without_a_time_are_refused_or_have_a_part() {
 
 #[test]
 fn ends_that_do_not_rise_are_refused() {
-    let part = |name: &str, until: Option<&str>| TimePart { name: name.to_owned(), until: until.map(at) };
+    let part = |name: &str, until: Option<&str>| (name.to_owned(), until.map(at));
     let day = Some("2013-09-01T00:00:00Z");
     for parts in [
         vec![],
@@ -186,15 +186,15 @@ fn shares_come_out_in_each_stratum() {
 }
 
 #[test]
-fn the_survey_does_not_depend_on_the_order_of_rows() {
+fn the_strata_do_not_depend_on_the_order_of_rows() {
     let frame = strata();
     let forward = settled(stratified(), &frame);
-    let mut survey = stratified().survey().unwrap();
+    let mut counter = stratified().strata_counter().unwrap();
     let backward = frame.reverse();
     for piece in 0..11 {
-        survey.observe(&backward.slice(piece * 1_000, 1_000)).unwrap();
+        counter.observe(&backward.slice(piece * 1_000, 1_000)).unwrap();
     }
-    assert_eq!(stratified().settled(survey.finish()), forward);
+    assert_eq!(stratified().settled(counter.finish()), forward);
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn equal_keys_of_a_stratum_stay_together() {
 fn too_many_strata_are_refused() {
     let many: Vec<i64> = (0..=MOST_STRATA as i64).collect();
     let frame = df!("k" => &many, "s" => &many).unwrap();
-    let mut survey = stratified().survey().unwrap();
-    let error = survey.observe(&frame).unwrap_err();
+    let mut counter = stratified().strata_counter().unwrap();
+    let error = counter.observe(&frame).unwrap_err();
     assert_eq!(error.to_string(), "the columns s make more than 1024 strata");
     let error = stratified().apply(&frame).unwrap_err();
     assert_eq!(error.to_string(), "the strata of a split were not counted yet");
@@ -233,7 +233,7 @@ fn a_split_that_was_written_down_puts_every_row_where_it_was() {
         let text = serde_json::to_string(&split).unwrap();
         assert_eq!(serde_json::from_str::<Split>(&text).unwrap(), split, "{text}");
     }
-    // A stratum that nobody counted falls by the shares alone.
+    // A stratum that was not counted is divided by the shares alone.
     let split = settled(stratified(), &frame);
     let unseen = df!("k" => (0..24_i64).collect::<Vec<_>>(), "s" => vec!["new"; 24]).unwrap();
     assert_eq!(split.assign(&unseen).unwrap(), by_hash(7).assign(&unseen).unwrap());
@@ -265,9 +265,9 @@ fn what_was_written_down_is_pinned() {
     assert!(serde_json::from_value::<Split>(damaged).is_err());
 }
 
-/// What an export does with a page.
+/// The division of a page by an export.
 fn account(split: &Split, frame: &DataFrame) -> (Proof, Vec<DataFrame>) {
-    let mut proof = Proof::of(split);
+    let mut proof = Proof::new(split);
     let parts = proof.divide(split, frame).unwrap();
     for (place, part) in parts.iter().enumerate() {
         proof.see_part(split, place, part).unwrap();
@@ -289,7 +289,7 @@ fn the_proof_adds_up_and_tells_a_lost_or_doubled_row() {
     let size_of_second = split.apply(&frame).unwrap()[1].height() as i64;
     // A row in two parts, a row in none, and one that stands for another.
     for (into, from, length) in [(1, 0, 1), (1, 1, 0), (1, 0, size_of_second)] {
-        let mut proof = Proof::of(&split);
+        let mut proof = Proof::new(&split);
         let parts = proof.divide(&split, &frame).unwrap();
         for (place, part) in parts.iter().enumerate() {
             let wrong = if length == 0 { part.slice(1, part.height()) } else { part.clone() };
@@ -318,7 +318,7 @@ fn the_proof_of_groups_counts_them_and_can_be_kept() {
     assert_eq!(manifest.whole.groups, Some(70));
     assert_eq!(parts.iter().map(|part| part.groups.unwrap()).sum::<u64>(), 70);
 
-    // Kept on disk after the first rows, and carried on.
+    // Kept on disk after the first rows, and resumed.
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("groups");
     let (begun, _) = account(&split, &first);
@@ -330,7 +330,7 @@ fn the_proof_of_groups_counts_them_and_can_be_kept() {
         proof.see_part(&split, place, part).unwrap();
     }
     assert_eq!(proof, whole);
-    // What is cut off is not believed.
+    // A file that is cut short is not trusted.
     let bytes = std::fs::read(&path).unwrap();
     std::fs::write(&path, &bytes[..bytes.len() - 8]).unwrap();
     assert!(serde_json::from_str::<Proof>(&text).unwrap().with_groups(&path).is_none());
@@ -343,8 +343,8 @@ fn the_proof_of_times_says_the_first_and_the_last() {
     let (_, parts) = proof.check(&split).unwrap();
     assert_eq!(parts[1].earliest, Some(at("2013-09-01T00:00:00Z")));
     assert_eq!(parts[1].latest, Some(at("2013-09-30T23:59:59.999Z")));
-    // A row outside of its part's span is told even if the sums agree.
-    let mut proof = Proof::of(&split);
+    // A row outside of its part's span is reported even if the sums agree.
+    let mut proof = Proof::new(&split);
     proof.divide(&split, &times()).unwrap();
     proof.see_part(&split, 0, &times()).unwrap();
     assert!(proof.check(&split).unwrap_err().to_string().ends_with("part train holds times outside of its span"));

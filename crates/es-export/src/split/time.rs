@@ -7,19 +7,10 @@ use polars::prelude::{DataFrame, DataType};
 use super::keys::no_column;
 use crate::error::{Error, ErrorKind};
 
-/// A part of a split by time.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimePart {
-    /// Its name.
-    pub name: String,
-    /// Where it ends and the next begins, exclusive. The last part has none.
-    pub until: Option<Timestamp>,
-}
-
-/// What becomes of rows without a time.
+/// The treatment of rows without a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum MissingTimes {
-    /// They fail the export.
+    /// The export fails.
     #[default]
     Refuse,
     /// They go to the part of this name, which is one of the others or one of its own.
@@ -42,35 +33,32 @@ impl ByTime {
     /// without a time if it has a part of its own.
     pub(super) fn new(
         column: String,
-        parts: Vec<TimePart>,
+        parts: Vec<(String, Option<Timestamp>)>,
         missing: MissingTimes,
     ) -> Result<(Vec<String>, Self), Error> {
-        let mut names: Vec<String> = parts.iter().map(|part| part.name.clone()).collect();
-        let Some((last, others)) = parts.split_last() else {
+        let mut names: Vec<String> = parts.iter().map(|(name, _)| name.clone()).collect();
+        let Some(((last, last_end), others)) = parts.split_last() else {
             return Err(Error::new(ErrorKind::Split, "a split by time needs parts"));
         };
-        if let Some(until) = last.until {
+        if let Some(until) = last_end {
             return Err(Error::new(
                 ErrorKind::Split,
-                format!(
-                    "the last part {} of a split by time ends at {until}, and rows after it have no part",
-                    last.name
-                ),
+                format!("the last part {last} of a split by time ends at {until}, and rows after it have no part"),
             )
             .with_help("leave out where the last part ends, and filter rows that no part should have"));
         }
         let mut ends: Vec<Timestamp> = Vec::with_capacity(others.len());
-        for part in others {
-            let Some(until) = part.until else {
-                let what = format!("part {} of a split by time has no end, and is not the last", part.name);
+        for (name, until) in others {
+            let Some(until) = *until else {
+                let what = format!("part {name} of a split by time has no end, and is not the last");
                 return Err(Error::new(ErrorKind::Split, what));
             };
             if ends.last().is_some_and(|before| *before >= until) {
-                let what = format!("part {} of a split by time ends at {until}, before it begins", part.name);
+                let what = format!("part {name} of a split by time ends at {until}, before it begins");
                 return Err(Error::new(ErrorKind::Split, what).with_help("order the parts by time"));
             }
             if until.as_nanosecond() % 1_000_000 != 0 {
-                let what = format!("part {} of a split by time ends at {until}", part.name);
+                let what = format!("part {name} of a split by time ends at {until}");
                 return Err(Error::new(ErrorKind::Split, what).with_help("choose a whole number of milliseconds"));
             }
             ends.push(until);

@@ -5,7 +5,6 @@
 
 use std::collections::HashMap;
 use std::io::Cursor;
-use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::RecordBatch;
@@ -17,7 +16,7 @@ use arrow_schema::{Schema as ArrowSchema, SchemaRef as ArrowSchemaRef};
 use polars::prelude::{DataFrame, Schema};
 
 use super::batched::{BatchedFile, Batches};
-use super::file::SharedFile;
+use super::file::{NewFile, SharedFile};
 use super::format::Compression;
 use super::gather::{Gather, aligned};
 use super::ipc::IpcStream;
@@ -44,13 +43,8 @@ pub(super) struct Blocks {
 }
 
 /// Begins an Avro file.
-pub(super) fn create(
-    folder: &Path,
-    name: &str,
-    schema: &Schema,
-    wanted: Compression,
-) -> Result<BatchedFile<Blocks>, Error> {
-    BatchedFile::create(folder, name, Gather::new(schema, BLOCK_ROWS, BLOCK_BYTES), |file| {
+pub(super) fn create(file: &NewFile<'_>, schema: &Schema, wanted: Compression) -> Result<BatchedFile<Blocks>, Error> {
+    BatchedFile::create(file, Gather::new(schema, BLOCK_ROWS, BLOCK_BYTES), |file| {
         let (arrow, _) = batches(&DataFrame::empty_with_schema(schema), schema)?;
         let arrow = Arc::new(with_column_names(&arrow));
         let codec = match wanted {
@@ -91,7 +85,7 @@ fn with_column_names(schema: &ArrowSchema) -> ArrowSchema {
 }
 
 fn refused(source: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(ErrorKind::Value, format!("rows cannot be written as Avro: {source}")).with_source(source)
+    Error::new(ErrorKind::Value, format!("rows cannot be written as Avro: {source}")).quoting(source)
 }
 
 impl Batches for Blocks {

@@ -1,19 +1,17 @@
 //! Files that are written in batches of rows: row groups, record batches, blocks.
 //!
-//! What the formats have in common is here: rows are gathered to batches, and an error is told
-//! with what the file said. How a batch is written is each format's own.
-
-use std::path::Path;
+//! This module gathers rows into batches, and adds the cause that the file recorded to an error.
+//! Each format writes its own batches.
 
 use polars::prelude::DataFrame;
 
 use super::FileWriter;
-use super::file::{OutputFile, SharedFile};
+use super::ManifestFile;
+use super::file::{NewFile, OutputFile, SharedFile};
 use super::gather::Gather;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
-/// What writes batches in a format.
+/// Writes batches in a format.
 pub(super) trait Batches: Send {
     /// Writes a batch, of which the columns may be in several pieces.
     fn write(&mut self, batch: DataFrame) -> Result<(), Error>;
@@ -33,12 +31,11 @@ pub(super) struct BatchedFile<B> {
 impl<B: Batches> BatchedFile<B> {
     /// Begins a file; `begin` gets the end to write to.
     pub(super) fn create(
-        folder: &Path,
-        name: &str,
+        file: &NewFile<'_>,
         waiting: Gather,
         begin: impl FnOnce(SharedFile) -> Result<B, Error>,
     ) -> Result<Self, Error> {
-        let file = OutputFile::create(folder, name)?;
+        let file = OutputFile::open(file)?;
         let batches = begin(file.writer()).map_err(|error| file.failure(error))?;
         Ok(Self { file, batches, waiting, rows: 0 })
     }

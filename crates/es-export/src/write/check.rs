@@ -6,13 +6,13 @@ use es_frame::DocumentWriter;
 use polars::prelude::{DataFrame, DataType, Schema};
 
 use super::avro::field_name;
-use super::format::Format;
+use super::format::{FileOptions, Format};
 use super::npy::matrix_holds;
 use super::tensor::TensorColumn;
 use super::tfrecord::FeatureKind;
 use crate::error::{Error, ErrorKind};
 
-impl Format {
+impl FileOptions {
     /// Checks that the format can hold every column.
     ///
     /// # Errors
@@ -20,25 +20,28 @@ impl Format {
     /// what to do; also when the format does not have its compression.
     pub fn check(&self, schema: &Schema) -> Result<(), Error> {
         self.check_compression()?;
+        let format = self.format;
         if schema.is_empty() {
             return Err(Error::new(ErrorKind::Format, "there is no column to write").with_help("name some columns"));
         }
         for (name, dtype) in schema.iter() {
-            if let Some(why) = self.refusal(name, dtype) {
-                let message = format!("column {name} of type {dtype} does not fit in {}: {why}", self.name());
-                return Err(Error::new(ErrorKind::Format, message).with_help(self.way_out(name, dtype)));
+            if let Some(why) = format.refusal(name, dtype) {
+                let message = format!("column {name} of type {dtype} does not fit in {format}: {why}");
+                return Err(Error::new(ErrorKind::Format, message).with_help(format.way_out(dtype)));
             }
         }
-        if matches!(self, Self::Avro { .. }) {
+        if format == Format::Avro {
             check_field_names(schema)?;
         }
         Ok(())
     }
+}
 
+impl Format {
     /// Why a column does not fit, if it does not.
-    fn refusal(&self, name: &str, dtype: &DataType) -> Option<&'static str> {
+    fn refusal(self, name: &str, dtype: &DataType) -> Option<&'static str> {
         match self {
-            Self::Parquet(_) | Self::Ipc { .. } | Self::IpcStream { .. } => None,
+            Self::Parquet | Self::Ipc | Self::IpcStream => None,
             Self::Csv => match dtype {
                 DataType::List(_) | DataType::Array(..) => Some("a field of CSV is one value, not a list"),
                 DataType::Struct(_) => Some("a field of CSV is one value, not an object"),
@@ -51,27 +54,27 @@ impl Format {
                 let none: [&str; 0] = [];
                 DocumentWriter::new(&frame, &none).err().map(|_| "JSON has no form for it")
             }
-            Self::Avro { .. } => avro_refusal(dtype),
+            Self::Avro => avro_refusal(dtype),
             Self::Npy => (!matrix_holds(dtype)).then_some("a matrix is made of numbers, booleans and vectors of them"),
             Self::Npz | Self::Safetensors => TensorColumn::of(name, dtype)
                 .is_none()
                 .then_some("a tensor is made of numbers, booleans or instants, or of vectors of one length"),
-            Self::TfRecord => FeatureKind::of(dtype)
+            Self::Tfrecord => FeatureKind::of(dtype)
                 .is_none()
                 .then_some("a feature is a list of 64-bit signed integers, 32-bit floats or bytes"),
         }
     }
 
-    fn way_out(&self, name: &str, dtype: &DataType) -> String {
-        let others = "leave it out with --columns, or choose parquet, ipc or ndjson";
+    fn way_out(self, dtype: &DataType) -> String {
+        let others = "leave it out, or choose parquet, ipc or ndjson";
         match dtype {
             DataType::UInt64 => {
-                format!("make it a float with --encode {name}=numeric, which keeps 53 bits of it; {others}")
+                format!("make it a float with the encoding numeric, which keeps 53 bits of it; {others}")
             }
-            DataType::String if self.is_tensors() => {
-                format!("give it codes with --encode {name}=codes, or one-hot; {others}")
+            DataType::String if self.holds_tensors() => {
+                format!("encode it as codes or one-hot; {others}")
             }
-            DataType::Datetime(..) if self.is_tensors() => {
+            DataType::Datetime(..) if self.holds_tensors() => {
                 format!("{others}; npz, safetensors and tfrecord hold instants")
             }
             _ => others.to_owned(),
@@ -101,8 +104,9 @@ fn check_field_names(schema: &Schema) -> Result<(), Error> {
         let field = field_name(name);
         if let Some(other) = known.insert(field.clone(), name) {
             let message = format!("columns {other} and {name} would both be called {field} in avro");
-            return Err(Error::new(ErrorKind::Format, message)
-                .with_help("leave one out with --columns, or choose parquet, ipc or ndjson"));
+            return Err(
+                Error::new(ErrorKind::Format, message).with_help("leave one out, or choose parquet, ipc or ndjson")
+            );
         }
     }
     Ok(())
@@ -160,11 +164,11 @@ mod tests {
             ("safetensors", Some('s')),
             ("tfrecord", Some('t')),
         ];
-        assert_eq!(letters.map(|(name, _)| name), Format::NAMES);
+        assert_eq!(letters.map(|(name, _)| name), Format::ALL.map(Format::as_str));
         for (dtype, holders) in table() {
             let schema = Schema::from_iter([("tags.a".into(), dtype.clone())]);
             for (name, letter) in letters {
-                let outcome = Format::from_name(name).unwrap().check(&schema);
+                let outcome = FileOptions::from(name.parse::<Format>().unwrap()).check(&schema);
                 if letter.is_none_or(|letter| holders.contains(letter)) {
                     assert!(outcome.is_ok(), "{name} {dtype} {outcome:?}");
                     continue;
@@ -173,7 +177,7 @@ mod tests {
                 assert_eq!(error.kind(), ErrorKind::Format);
                 let start = format!("column tags.a of type {dtype} does not fit in {name}: ");
                 assert!(error.to_string().starts_with(&start), "{error}");
-                assert!(error.help().unwrap().contains("--columns"), "{:?}", error.help());
+                assert!(error.help().unwrap().contains("leave it out"), "{:?}", error.help());
             }
         }
     }
@@ -181,11 +185,11 @@ mod tests {
     #[test]
     fn texts_for_tensors_are_to_be_encoded() {
         let schema = Schema::from_iter([("carrier".into(), DataType::String)]);
-        let error = Format::Npz.check(&schema).unwrap_err();
+        let error = FileOptions::from(Format::Npz).check(&schema).unwrap_err();
         assert_eq!(
             error.help(),
             Some(
-                "give it codes with --encode carrier=codes, or one-hot; leave it out with --columns, or choose \
+                "encode it as codes or one-hot; leave it out, or choose \
                  parquet, ipc or ndjson"
             )
         );
@@ -194,9 +198,9 @@ mod tests {
     #[test]
     fn names_that_avro_cannot_tell_apart_are_refused() {
         let schema = Schema::from_iter([("a.b".into(), DataType::Int64), ("a_b".into(), DataType::Int64)]);
-        let error = Format::from_name("avro").unwrap().check(&schema).unwrap_err();
+        let error = FileOptions::from(Format::Avro).check(&schema).unwrap_err();
         assert_eq!(error.to_string(), "columns a.b and a_b would both be called a_b in avro");
-        let error = Format::Csv.check(&Schema::default()).unwrap_err();
+        let error = FileOptions::from(Format::Csv).check(&Schema::default()).unwrap_err();
         assert_eq!(error.to_string(), "there is no column to write");
     }
 }

@@ -8,10 +8,10 @@ use polars::io::prelude::SerWriter as _;
 use polars::prelude::{DataFrame, DataType, Schema, TimeZone};
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::file::{OutputFile, SharedFile};
 use super::gather::aligned;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
 /// With as many digits of the second's fraction as there are.
 const INSTANT: &str = "%Y-%m-%dT%H:%M:%S%.fZ";

@@ -1,4 +1,4 @@
-//! What the tensors of a file are: `NAME.features.json` beside it.
+//! The description of a file's tensors: `NAME.features.json` beside it.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -7,11 +7,11 @@ use std::path::Path;
 use polars::prelude::Schema;
 use serde::{Deserialize, Serialize};
 
+use super::ManifestFile;
 use crate::encode::{EncodedFrom, Encoders};
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
-/// What the extension of a description is.
+/// The extension of a description.
 const EXTENSION: &str = "features.json";
 
 /// The description of a file of tensors.
@@ -21,7 +21,7 @@ pub struct FeatureDescription {
     pub version: u32,
     /// The name of the file, which is in the same folder.
     pub file: String,
-    /// Its format, as [`Format::name`](crate::Format::name) says it.
+    /// Its format, as [`Format::as_str`](crate::Format::as_str) gives it.
     pub format: String,
     /// Its rows.
     pub rows: u64,
@@ -47,16 +47,16 @@ pub struct Feature {
     /// Of instants, the unit that is counted since 1970-01-01 in UTC: `ms`, `us` or `ns`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
-    /// What stands for a null.
+    /// The form of a null.
     pub null_policy: NullPolicy,
     /// Elements that were null.
     pub nulls: u64,
-    /// What an encoder made it of.
+    /// The column and encoding that it comes from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoded: Option<EncodedFrom>,
 }
 
-/// What stands for a null in a file of tensors.
+/// The form of a null in a file of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NullPolicy {

@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 
 use sha2::{Digest as _, Sha256};
 
+use super::ManifestFile;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
 /// Bytes between the writers and the system.
 const BUFFER: usize = 256 * 1024;
@@ -28,6 +28,15 @@ fn open(path: &Path) -> Result<File, Error> {
         .map_err(|source| Error::writing(path, source))
 }
 
+/// A file to be made.
+pub(super) struct NewFile<'a> {
+    pub(super) folder: &'a Path,
+    /// Its path within the folder, with `/`.
+    pub(super) name: &'a str,
+    /// `true` for a file that is hashed, and on disk when it is finished. A scratch file is neither.
+    pub(super) is_durable: bool,
+}
+
 /// A file being written from its beginning to its end.
 pub(super) struct OutputFile {
     path: PathBuf,
@@ -37,17 +46,28 @@ pub(super) struct OutputFile {
 
 impl OutputFile {
     pub(super) fn create(folder: &Path, name: &str) -> Result<Self, Error> {
-        let path = folder.join(name);
-        let file = BufWriter::with_capacity(BUFFER, open(&path)?);
-        let file = HashingFile { file, hash: Sha256::new(), bytes: 0, synced: 0, syncing: None, failure: None };
-        Ok(Self { path, name: name.to_owned(), shared: Arc::new(Mutex::new(file)) })
+        Self::open(&NewFile { folder, name, is_durable: true })
+    }
+
+    pub(super) fn open(file: &NewFile<'_>) -> Result<Self, Error> {
+        let path = file.folder.join(file.name);
+        let hash = file.is_durable.then(Sha256::new);
+        let hashing = HashingFile {
+            file: BufWriter::with_capacity(BUFFER, open(&path)?),
+            hash,
+            bytes: 0,
+            synced: 0,
+            syncing: None,
+            failure: None,
+        };
+        Ok(Self { path, name: file.name.to_owned(), shared: Arc::new(Mutex::new(hashing)) })
     }
 
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// An end of the file to write to: libraries keep theirs, and give it back to nobody.
+    /// A handle to write to: libraries keep theirs and do not give it back.
     pub(super) fn writer(&self) -> SharedFile {
         SharedFile(self.shared.clone())
     }
@@ -61,8 +81,8 @@ impl OutputFile {
         self.lock().write_all(bytes).map_err(|source| Error::writing(&self.path, source))
     }
 
-    /// What a library's error comes from: it turns a failure of the file into text, and what
-    /// the file itself noted says more.
+    /// The cause of a library's error: libraries turn a failure of the file into text, and the file
+    /// itself recorded more.
     pub(super) fn failure(&self, error: impl Into<Error>) -> Error {
         match self.lock().failure.take() {
             Some(source) => Error::writing(&self.path, source),
@@ -75,9 +95,9 @@ impl OutputFile {
         file.file
             .flush()
             .and_then(|()| file.end_sync())
-            .and_then(|()| file.file.get_ref().sync_all())
+            .and_then(|()| if file.hash.is_some() { file.file.get_ref().sync_all() } else { Ok(()) })
             .map_err(|source| Error::writing(&self.path, source))?;
-        let sha256 = hex::encode(file.hash.clone().finalize());
+        let sha256 = file.hash.take().map(|hash| hex::encode(hash.finalize())).unwrap_or_default();
         Ok(ManifestFile { path: self.name.clone(), rows, bytes: file.bytes, sha256, description: None })
     }
 
@@ -88,9 +108,10 @@ impl OutputFile {
 
 struct HashingFile {
     file: BufWriter<File>,
-    hash: Sha256,
+    /// `None` for a scratch file, which is not synced either.
+    hash: Option<Sha256>,
     bytes: u64,
-    /// How many of them the disk has, or is getting.
+    /// The number of them that are on disk, or on their way.
     synced: u64,
     syncing: Option<JoinHandle<io::Result<()>>>,
     /// Why the file could not be written, if it could not.
@@ -122,7 +143,7 @@ impl HashingFile {
         Ok(())
     }
 
-    /// Waits for the disk. Its failure is told here, as the system tells it once.
+    /// Waits for the disk, and returns its failure, which the system reports once.
     fn end_sync(&mut self) -> io::Result<()> {
         let ended = self.syncing.take().map(JoinHandle::join);
         ended.unwrap_or(Ok(Ok(()))).unwrap_or_else(|_| Err(io::Error::other("syncing the file has panicked")))
@@ -144,8 +165,9 @@ impl Write for HashingFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes);
         let written = self.noted(written)?;
-        self.hash.update(&bytes[..written]);
         self.bytes += written as u64;
+        let Some(hash) = &mut self.hash else { return Ok(written) };
+        hash.update(&bytes[..written]);
         if self.bytes - self.synced >= SYNC_BYTES {
             let begun = self.begin_sync();
             self.noted(begun)?;

@@ -1,20 +1,28 @@
-//! Which formats there are, and their options.
+//! The formats of files, and the options of each.
+
+use std::fmt;
+use std::str::FromStr;
+
+use es_values::InvalidValue;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
 
-/// How a file is compressed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+/// The compression of exported files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
 pub enum Compression {
-    /// Zstandard at its default level.
-    #[default]
+    /// Zstandard.
     Zstd,
     /// Snappy.
     Snappy,
     /// LZ4.
     Lz4,
-    /// DEFLATE, which Parquet calls `gzip`.
+    /// DEFLATE, which Parquet calls gzip.
     Deflate,
-    /// None.
+    /// Not at all.
+    #[serde(rename = "none")]
     Uncompressed,
 }
 
@@ -32,235 +40,270 @@ impl Compression {
             Self::Uncompressed => "none",
         }
     }
+}
 
-    /// The compression of a name.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|compression| compression.as_str() == name)
+/// The format of exported files, or of a stream.
+///
+/// ```
+/// use es_export::{Compression, Format};
+///
+/// let format: Format = "ipc-stream".parse()?;
+/// assert_eq!(format, Format::IpcStream);
+/// assert_eq!(format.extension(), "arrows");
+/// assert_eq!(serde_json::to_string(&format)?, "\"ipc_stream\"");
+/// assert!(format.compressions().contains(&Compression::Lz4));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "ExportFormat")]
+pub enum Format {
+    /// Apache Parquet.
+    #[default]
+    Parquet,
+    /// Apache Arrow IPC files.
+    Ipc,
+    /// Apache Arrow IPC streams.
+    IpcStream,
+    /// Comma-separated values with a header.
+    Csv,
+    /// One JSON object a line.
+    Ndjson,
+    /// Apache Avro.
+    Avro,
+    /// One NumPy matrix of all columns.
+    Npy,
+    /// A NumPy archive with an array a column.
+    Npz,
+    /// Safetensors, a tensor a column.
+    Safetensors,
+    /// TFRecord files of `tf.train.Example`.
+    Tfrecord,
+}
+
+impl Format {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Parquet,
+        Self::Ipc,
+        Self::IpcStream,
+        Self::Csv,
+        Self::Ndjson,
+        Self::Avro,
+        Self::Npy,
+        Self::Npz,
+        Self::Safetensors,
+        Self::Tfrecord,
+    ];
+
+    /// Its name on a command line and in manifests, such as `ipc-stream`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Parquet => "parquet",
+            Self::Ipc => "ipc",
+            Self::IpcStream => "ipc-stream",
+            Self::Csv => "csv",
+            Self::Ndjson => "ndjson",
+            Self::Avro => "avro",
+            Self::Npy => "npy",
+            Self::Npz => "npz",
+            Self::Safetensors => "safetensors",
+            Self::Tfrecord => "tfrecord",
+        }
+    }
+
+    /// The extension of its files, without a dot.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Ipc => "arrow",
+            Self::IpcStream => "arrows",
+            _ => self.as_str(),
+        }
+    }
+
+    /// The format that the extension of a file name stands for.
+    pub fn of_extension(extension: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.extension() == extension)
+    }
+
+    /// Returns `true` if its rows can be written to a pipe as they come.
+    pub fn is_stream(self) -> bool {
+        matches!(self, Self::IpcStream | Self::Csv | Self::Ndjson)
+    }
+
+    /// Returns `true` if its files hold tensors, with a description of the features beside each file.
+    pub fn holds_tensors(self) -> bool {
+        matches!(self, Self::Npy | Self::Npz | Self::Safetensors | Self::Tfrecord)
+    }
+
+    /// The compressions that it has; the first is the default.
+    pub fn compressions(self) -> &'static [Compression] {
+        use Compression::{Deflate, Lz4, Snappy, Uncompressed, Zstd};
+        match self {
+            Self::Parquet => &Compression::ALL,
+            Self::Ipc | Self::IpcStream => &[Uncompressed, Zstd, Lz4],
+            Self::Avro => &[Deflate, Snappy, Uncompressed],
+            _ => &[Uncompressed],
+        }
+    }
+
+    /// The message and the help for a compression that the format does not have.
+    pub(crate) fn check_compression(self, compression: Compression) -> Result<(), (String, String)> {
+        let all = self.compressions();
+        if all.contains(&compression) {
+            return Ok(());
+        }
+        let help = match all {
+            [_] => "leave the compression out, or choose parquet".to_owned(),
+            _ => format!("choose one of {}", all.iter().map(|one| one.as_str()).collect::<Vec<_>>().join(", ")),
+        };
+        Err((format!("the format {self} has no compression {compression}"), help))
     }
 }
 
-/// How Parquet files are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Writes `Display` and `FromStr` of an enum by `ALL` and `as_str`. Names of several words are read
+/// with `-` and with `_`.
+macro_rules! named {
+    ($type:ident, $what:literal) => {
+        impl fmt::Display for $type {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl FromStr for $type {
+            type Err = InvalidValue;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                let name = text.replace('_', "-");
+                Self::ALL.into_iter().find(|one| one.as_str() == name).ok_or_else(|| {
+                    let help = format!("choose {}", es_values::one_of(Self::ALL.map(Self::as_str)));
+                    InvalidValue::new(format!("`{text}` is not {}", $what), help)
+                })
+            }
+        }
+    };
+}
+pub(crate) use named;
+
+named!(Compression, "a compression");
+named!(Format, "a format");
+
+/// The options of Parquet files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ParquetOptions {
-    /// The compression of the pages. Default: Zstandard.
-    pub compression: Compression,
-    /// Rows of a row group, of which memory holds one for each open file. Default: 131,072.
+    /// The number of rows in a row group. Memory holds one row group of each open file. Default:
+    /// 131,072.
     pub row_group_rows: usize,
-    /// A row group ends before its rows take more bytes of memory than this, so that long
-    /// texts and vectors do not make it large. Default: 32 MiB.
+    /// The maximum size in memory of the rows of a row group, which keeps row groups of long texts
+    /// and vectors small. Default: 32 MiB.
     pub row_group_bytes: usize,
-    /// Whether row groups say the least and the greatest value and the nulls of each column.
-    /// Default: true.
+    /// Row groups hold the minimum, the maximum and the number of nulls of each column. Default: true.
     pub statistics: bool,
 }
 
 impl Default for ParquetOptions {
     fn default() -> Self {
-        Self {
-            compression: Compression::Zstd,
-            row_group_rows: 131_072,
-            row_group_bytes: 32 * 1024 * 1024,
-            statistics: true,
-        }
+        Self { row_group_rows: 131_072, row_group_bytes: 32 * 1024 * 1024, statistics: true }
     }
 }
 
-/// The format of the files of an export, or of a stream.
+/// The format of a file, with its options.
+///
+/// | format | types | compression, the default first |
+/// |---|---|---|
+/// | [Parquet](https://parquet.apache.org/docs/file-format/) | all | Zstandard, Snappy, LZ4, DEFLATE, none |
+/// | [IPC](https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format), which can be mapped into memory | all | none, Zstandard, LZ4 |
+/// | [IPC stream](https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format) | all | none, Zstandard, LZ4 |
+/// | CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), with a header line | no lists, objects and bytes; a null is an empty field, an empty text `""`, instants are in UTC | |
+/// | NDJSON, as [`es_frame::DocumentWriter`] writes it | all; nulls are left out | |
+/// | [Avro](https://avro.apache.org/docs/1.12.0/specification/) | all but unsigned 64-bit integers; the attribute `column` holds names that Avro does not allow | DEFLATE, Snappy, none |
+/// | [npy](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), a matrix of rows × columns | numbers, booleans and vectors, as `float32` where all fit, `int64` where all are integers or booleans, else `float64` | |
+/// | npz, as `numpy.savez` writes it | numbers, booleans, instants, vectors | |
+/// | [Safetensors](https://huggingface.co/docs/safetensors) | numbers, booleans, instants (as integers), vectors | |
+/// | TFRecord of `tf.train.Example` | numbers, booleans, instants (as integers), texts, bytes, vectors and lists of these; 64-bit floats are rounded to 32 bits, a null is a missing feature | |
 ///
 /// ```
-/// use es_export::{Compression, Format};
+/// use es_export::{Compression, FileOptions, Format};
 ///
-/// let format = Format::from_name("parquet").unwrap().with_compression(Compression::Snappy).unwrap();
-/// assert_eq!(format.extension(), "parquet");
-/// assert!(Format::Csv.with_compression(Compression::Zstd).is_err());
+/// let options = FileOptions { compression: Some(Compression::Lz4), ..Format::Ipc.into() };
+/// assert_eq!(options.compression(), Compression::Lz4);
+/// assert_eq!(FileOptions::from(Format::Parquet).compression(), Compression::Zstd);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Format {
-    /// [Apache Parquet](https://parquet.apache.org/docs/file-format/): all types.
-    Parquet(ParquetOptions),
-    /// An [Arrow IPC file](https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format),
-    /// which can be mapped into memory: all types.
-    Ipc {
-        /// Zstandard, LZ4 or, by default, none.
-        compression: Compression,
-    },
-    /// An [Arrow IPC stream](https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format):
-    /// all types.
-    IpcStream {
-        /// Zstandard, LZ4 or, by default, none.
-        compression: Compression,
-    },
-    /// CSV as [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180) has it, with a header line:
-    /// no lists, objects and bytes. A null is an empty field, and an empty text `""`.
-    /// Instants are written in UTC, as `2013-01-01T05:15:00Z` with the fraction there is.
-    Csv,
-    /// One JSON document a line, as [`es_frame::DocumentWriter`] writes it: all types. Nulls
-    /// are left out.
-    Ndjson,
-    /// An [Avro object container file](https://avro.apache.org/docs/1.12.0/specification/):
-    /// all types but unsigned 64-bit integers. Names are made of letters, digits and
-    /// underscores; where a column's name is not, the field has it as its attribute `column`.
-    Avro {
-        /// Zstandard is not among them: DEFLATE, by default, Snappy or none.
-        compression: Compression,
-    },
-    /// A [NumPy array](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html)
-    /// of rows × columns, of numbers, booleans and vectors. Its elements are `float32` where
-    /// all columns fit in, `int64` where all are integers or booleans, and `float64`
-    /// otherwise.
-    Npy,
-    /// A zip file of NumPy arrays, one a column, as `numpy.savez` writes it: numbers, booleans,
-    /// instants and vectors.
-    Npz,
-    /// [Safetensors](https://huggingface.co/docs/safetensors), one tensor a column: numbers,
-    /// booleans, instants (as the integers they are) and vectors.
-    Safetensors,
-    /// TFRecord of `tf.train.Example`: numbers, booleans, instants (as integers), texts,
-    /// bytes, vectors, and lists of these. 64-bit floats are rounded to 32 bits, as an
-    /// `Example` has no others. A null is a missing feature.
-    TfRecord,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct FileOptions {
+    /// The format.
+    pub format: Format,
+    /// The compression. Default: the first of [`Format::compressions`].
+    pub compression: Option<Compression>,
+    /// The options of Parquet, which the other formats do not use.
+    pub parquet: ParquetOptions,
 }
 
-impl Format {
-    /// The names of all formats.
-    pub const NAMES: [&str; 10] =
-        ["parquet", "ipc", "ipc-stream", "csv", "ndjson", "avro", "npy", "npz", "safetensors", "tfrecord"];
-
-    /// The format of a name, with its default options.
-    pub fn from_name(name: &str) -> Option<Self> {
-        Some(match name {
-            "parquet" => Self::Parquet(ParquetOptions::default()),
-            "ipc" => Self::Ipc { compression: Compression::Uncompressed },
-            "ipc-stream" => Self::IpcStream { compression: Compression::Uncompressed },
-            "csv" => Self::Csv,
-            "ndjson" => Self::Ndjson,
-            "avro" => Self::Avro { compression: Compression::Deflate },
-            "npy" => Self::Npy,
-            "npz" => Self::Npz,
-            "safetensors" => Self::Safetensors,
-            "tfrecord" => Self::TfRecord,
-            _ => return None,
-        })
+impl From<Format> for FileOptions {
+    fn from(format: Format) -> Self {
+        Self { format, compression: None, parquet: ParquetOptions::default() }
     }
+}
 
-    /// Its name.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Parquet(_) => "parquet",
-            Self::Ipc { .. } => "ipc",
-            Self::IpcStream { .. } => "ipc-stream",
-            Self::Csv => "csv",
-            Self::Ndjson => "ndjson",
-            Self::Avro { .. } => "avro",
-            Self::Npy => "npy",
-            Self::Npz => "npz",
-            Self::Safetensors => "safetensors",
-            Self::TfRecord => "tfrecord",
-        }
-    }
-
-    /// The extension of its files, without a dot.
-    pub fn extension(&self) -> &'static str {
-        match self {
-            Self::Ipc { .. } => "arrow",
-            Self::IpcStream { .. } => "arrows",
-            _ => self.name(),
-        }
-    }
-
-    /// Whether its rows can be written as they come, to a pipe.
-    pub fn is_stream(&self) -> bool {
-        matches!(self, Self::IpcStream { .. } | Self::Csv | Self::Ndjson)
-    }
-
-    /// Whether a file of it holds tensors, and a description of its features stands beside it.
-    pub fn is_tensors(&self) -> bool {
-        matches!(self, Self::Npy | Self::Npz | Self::Safetensors | Self::TfRecord)
-    }
-
-    /// The compressions that it has.
-    pub fn compressions(&self) -> &'static [Compression] {
-        use Compression::{Deflate, Lz4, Snappy, Uncompressed, Zstd};
-        match self {
-            Self::Parquet(_) => &Compression::ALL,
-            Self::Ipc { .. } | Self::IpcStream { .. } => &[Zstd, Lz4, Uncompressed],
-            Self::Avro { .. } => &[Deflate, Snappy, Uncompressed],
-            _ => &[Uncompressed],
-        }
-    }
-
+impl FileOptions {
     /// The compression in use.
     pub fn compression(&self) -> Compression {
-        match self {
-            Self::Parquet(options) => options.compression,
-            Self::Ipc { compression } | Self::IpcStream { compression } | Self::Avro { compression } => *compression,
-            _ => Compression::Uncompressed,
-        }
+        // Every format has at least one.
+        self.compression.unwrap_or(self.format.compressions()[0])
     }
 
-    /// The same format, with this compression.
+    /// Checks that the format has the compression.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] when the format does not have it.
-    pub fn with_compression(mut self, wanted: Compression) -> Result<Self, Error> {
-        match &mut self {
-            Self::Parquet(options) => options.compression = wanted,
-            Self::Ipc { compression } | Self::IpcStream { compression } | Self::Avro { compression } => {
-                *compression = wanted;
-            }
-            _ if wanted == Compression::Uncompressed => {}
-            _ => return Err(self.lacks(wanted)),
-        }
-        self.check_compression()?;
-        Ok(self)
-    }
-
-    pub(super) fn check_compression(&self) -> Result<(), Error> {
-        let compression = self.compression();
-        if self.compressions().contains(&compression) { Ok(()) } else { Err(self.lacks(compression)) }
-    }
-
-    fn lacks(&self, compression: Compression) -> Error {
-        let names: Vec<_> = self.compressions().iter().map(|compression| compression.as_str()).collect();
-        let help = match names.as_slice() {
-            [_] => "leave the compression out, or choose parquet".to_owned(),
-            _ => format!("choose one of {}", names.join(", ")),
-        };
-        Error::new(ErrorKind::Format, format!("the format {} has no compression {}", self.name(), compression.as_str()))
-            .with_help(help)
+    /// [`ErrorKind::Format`] when it does not.
+    pub fn check_compression(&self) -> Result<(), Error> {
+        let checked = self.format.check_compression(self.compression());
+        checked.map_err(|(message, help)| Error::new(ErrorKind::Format, message).with_help(help))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn names_and_formats_are_one_to_one() {
-        for name in Format::NAMES {
-            let format = Format::from_name(name).unwrap();
-            assert_eq!(format.name(), name);
-            format.check_compression().unwrap();
+    fn names_and_values_are_one_to_one() {
+        for format in Format::ALL {
+            assert_eq!(format.to_string().parse::<Format>().unwrap(), format);
+            assert_eq!(json!(format), format.as_str().replace('-', "_"), "{format}");
+            assert_eq!(serde_json::from_value::<Format>(json!(format)).unwrap(), format);
+            assert_eq!(Format::of_extension(format.extension()), Some(format));
+            FileOptions::from(format).check_compression().unwrap();
         }
-        assert_eq!(Format::from_name("xlsx"), None);
         for compression in Compression::ALL {
-            assert_eq!(Compression::from_name(compression.as_str()), Some(compression));
+            assert_eq!(compression.to_string().parse::<Compression>().unwrap(), compression);
+            assert_eq!(json!(compression), compression.as_str());
         }
+        assert_eq!("ipc_stream".parse::<Format>().unwrap(), Format::IpcStream);
+        let error = "xlsx".parse::<Format>().unwrap_err();
+        assert_eq!(error.message, "`xlsx` is not a format");
+        assert!(error.help.unwrap().starts_with("choose `parquet`, `ipc`, `ipc-stream`"));
+        assert_eq!(Format::of_extension("xlsx"), None);
     }
 
     #[test]
     fn a_compression_that_a_format_lacks_is_refused() {
         let table = [
-            ("ipc", Compression::Snappy, "choose one of zstd, lz4, none"),
-            ("avro", Compression::Zstd, "choose one of deflate, snappy, none"),
-            ("npz", Compression::Deflate, "leave the compression out, or choose parquet"),
+            (Format::Ipc, Compression::Snappy, "choose one of none, zstd, lz4"),
+            (Format::Avro, Compression::Zstd, "choose one of deflate, snappy, none"),
+            (Format::Npz, Compression::Deflate, "leave the compression out, or choose parquet"),
         ];
-        for (name, compression, help) in table {
-            let error = Format::from_name(name).unwrap().with_compression(compression).unwrap_err();
+        for (format, compression, help) in table {
+            let options = FileOptions { compression: Some(compression), ..format.into() };
+            let error = options.check_compression().unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Format);
-            assert_eq!(error.to_string(), format!("the format {name} has no compression {}", compression.as_str()));
+            assert_eq!(error.to_string(), format!("the format {format} has no compression {compression}"));
             assert_eq!(error.help(), Some(help));
         }
-        Format::Csv.with_compression(Compression::Uncompressed).unwrap();
+        let uncompressed = FileOptions { compression: Some(Compression::Uncompressed), ..Format::Csv.into() };
+        uncompressed.check_compression().unwrap();
     }
 }

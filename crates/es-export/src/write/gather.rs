@@ -48,7 +48,7 @@ impl Gather {
         self.waiting_bytes
     }
 
-    /// What waits; nothing waits afterwards.
+    /// Takes the rows that wait.
     pub(super) fn take(&mut self) -> DataFrame {
         self.waiting_bytes = 0;
         let rest = self.waiting.clear();

@@ -4,7 +4,6 @@
 //! Arrow reads; the view types are newer.
 
 use std::io::Write;
-use std::path::Path;
 
 use polars::io::ipc::{BatchedWriter, IpcCompression, IpcWriter};
 use polars::io::prelude::SerWriter as _;
@@ -13,7 +12,7 @@ use polars_arrow::io::ipc::read::read_stream_metadata;
 use polars_arrow::io::ipc::write::{StreamWriter as ArrowStreamWriter, WriteOptions};
 
 use super::batched::{BatchedFile, Batches};
-use super::file::SharedFile;
+use super::file::{NewFile, SharedFile};
 use super::format::Compression;
 use super::gather::{Gather, aligned};
 use crate::error::Error;
@@ -49,14 +48,12 @@ fn batches(schema: &Schema) -> Gather {
 
 /// Begins an Arrow IPC file.
 pub(super) fn create(
-    folder: &Path,
-    name: &str,
+    file: &NewFile<'_>,
     schema: &Schema,
     wanted: Compression,
 ) -> Result<BatchedFile<BatchedWriter<SharedFile>>, Error> {
-    BatchedFile::create(folder, name, batches(schema), |file| {
-        let writer =
-            IpcWriter::new(file).with_compression(compression(wanted)).with_compat_level(CompatLevel::oldest());
+    BatchedFile::create(file, batches(schema), |out| {
+        let writer = IpcWriter::new(out).with_compression(compression(wanted)).with_compat_level(CompatLevel::oldest());
         Ok(writer.batched(schema, ipc_fields(schema))?)
     })
 }
@@ -78,12 +75,11 @@ impl Batches for BatchedWriter<SharedFile> {
 
 /// Begins a file that holds an Arrow IPC stream.
 pub(super) fn create_stream(
-    folder: &Path,
-    name: &str,
+    file: &NewFile<'_>,
     schema: &Schema,
     wanted: Compression,
 ) -> Result<BatchedFile<IpcStream<SharedFile>>, Error> {
-    BatchedFile::create(folder, name, batches(schema), |file| IpcStream::start(file, schema, wanted))
+    BatchedFile::create(file, batches(schema), |out| IpcStream::start(out, schema, wanted))
 }
 
 impl Batches for IpcStream<SharedFile> {

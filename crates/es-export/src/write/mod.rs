@@ -1,6 +1,6 @@
 //! The files of an export, and streams of rows: one writer a format.
 //!
-//! A [`Format`] says which columns it can hold ([`Format::check`]) before a row is read. A
+//! [`FileOptions::check`] says whether a format can hold the columns before a row is read. A
 //! [`FileWriter`] takes frames of one schema and holds a bounded number of rows; its file is
 //! hashed, and synced at the end. A [`StreamWriter`] writes to anything, such as standard
 //! output. Which rows go into which file, and when files become visible, is decided by
@@ -26,22 +26,25 @@ mod tensor;
 mod tensor_file;
 mod tfrecord;
 mod vectors;
+mod written;
 
 use std::path::Path;
 
 use polars::prelude::{DataFrame, Schema};
 
 use crate::encode::Encoders;
-use crate::error::Error;
-use crate::manifest::ManifestFile;
+use crate::error::{Error, ErrorKind};
+use file::NewFile;
 use npz::Npz;
 use safetensors::Safetensors;
 use tensor_file::TensorFile;
 
 pub use features::{Feature, FeatureDescription, NullPolicy};
-pub use format::{Compression, Format, ParquetOptions};
+pub(crate) use format::named;
+pub use format::{Compression, FileOptions, Format, ParquetOptions};
 pub(crate) use ipc::{schema_message, schema_of_message};
 pub use stream::{StreamSummary, StreamWriter};
+pub use written::ManifestFile;
 
 /// A file being written. Dropped before [`FileWriter::finish`], it stays as a torso that the
 /// caller removes.
@@ -80,25 +83,49 @@ pub trait FileWriter: Send {
 /// description of the features beside it, with what `encoders` knows of the columns.
 ///
 /// # Errors
-/// As [`Format::check`] and [`FileWriter::push`].
+/// As [`FileOptions::check`] and [`FileWriter::push`].
 pub fn create(
-    format: &Format,
+    options: impl Into<FileOptions>,
     folder: &Path,
     name: &str,
     schema: &Schema,
     encoders: Option<&Encoders>,
 ) -> Result<Box<dyn FileWriter>, Error> {
-    format.check(schema)?;
-    Ok(match format {
-        Format::Parquet(options) => Box::new(parquet::create(folder, name, schema, options)?),
-        Format::Ipc { compression } => Box::new(ipc::create(folder, name, schema, *compression)?),
-        Format::IpcStream { compression } => Box::new(ipc::create_stream(folder, name, schema, *compression)?),
+    let options = options.into();
+    options.check(schema)?;
+    let compression = options.compression();
+    let file = NewFile { folder, name, is_durable: true };
+    Ok(match options.format {
+        Format::Parquet => Box::new(parquet::create(&file, schema, compression, &options.parquet)?),
+        Format::Ipc => Box::new(ipc::create(&file, schema, compression)?),
+        Format::IpcStream => Box::new(ipc::create_stream(&file, schema, compression)?),
         Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
         Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
-        Format::Avro { compression } => Box::new(avro::create(folder, name, schema, *compression)?),
+        Format::Avro => Box::new(avro::create(&file, schema, compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
         Format::Npz => Box::new(TensorFile::<Npz>::create(folder, name, schema, encoders)?),
         Format::Safetensors => Box::new(TensorFile::<Safetensors>::create(folder, name, schema, encoders)?),
-        Format::TfRecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
+        Format::Tfrecord => Box::new(tfrecord::TfRecordFile::create(folder, name, schema, encoders)?),
+    })
+}
+
+/// Begins a scratch file for another program on this machine, which is neither hashed nor synced.
+///
+/// # Errors
+/// As [`create`], and [`ErrorKind::Format`] for formats that are not Arrow or Parquet.
+pub(crate) fn create_scratch(options: FileOptions, path: &Path, schema: &Schema) -> Result<Box<dyn FileWriter>, Error> {
+    options.check(schema)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let folder = path.parent().unwrap_or(Path::new(""));
+    let file = NewFile { folder, name: &name, is_durable: false };
+    let compression = options.compression();
+    Ok(match options.format {
+        Format::Parquet => Box::new(parquet::create(&file, schema, compression, &options.parquet)?),
+        Format::Ipc => Box::new(ipc::create(&file, schema, compression)?),
+        Format::IpcStream => Box::new(ipc::create_stream(&file, schema, compression)?),
+        other => {
+            return Err(Error::new(ErrorKind::Format, format!("{other} is not a format of spools"))
+                .with_help("choose parquet, ipc or ipc-stream"));
+        }
     })
 }

@@ -6,10 +6,10 @@ use es_frame::{DocumentWriter, NonFinite, WriterOptions};
 use polars::prelude::DataFrame;
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::file::OutputFile;
 use super::gather::aligned;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// Bytes that are handed on at once.
 const PIECE: usize = 256 * 1024;

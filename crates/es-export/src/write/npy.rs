@@ -9,12 +9,12 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{Column, DataFrame, DataType, Schema, TimeUnit};
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::features::{Feature, FeatureDescription, NullPolicy, feature};
 use super::file::PatchedFile;
 use super::tensor::{Element, NullForm, TensorColumn};
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// Bytes of every header: room for any shape of two dimensions, and a multiple of 64.
 pub(super) const HEADER: usize = 128;
@@ -57,7 +57,7 @@ pub(super) fn header(element: Element, shape: &[u64]) -> Vec<u8> {
     header
 }
 
-/// Whether a column can be a part of a matrix.
+/// Returns `true` if a column can be a part of a matrix.
 pub(super) fn matrix_holds(dtype: &DataType) -> bool {
     TensorColumn::of("", dtype).is_some_and(|column| !matches!(column.element, Element::Instant(_) | Element::U64))
 }
@@ -136,7 +136,7 @@ fn as_element(column: &Column, element: Element, tensor: &TensorColumn) -> Resul
             let name = &tensor.name;
             let message = format!("column {name} holds {value}, which a matrix of float64 cannot hold exactly");
             return Err(Error::new(ErrorKind::Value, message)
-                .with_help("leave the column out with --columns, or choose npz, safetensors or parquet"));
+                .with_help("leave the column out, or choose npz, safetensors or parquet"));
         }
     }
     let dtype = match tensor.width {

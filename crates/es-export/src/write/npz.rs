@@ -6,13 +6,13 @@ use std::path::Path;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, DateTime, ZipWriter};
 
+use super::ManifestFile;
 use super::features::Feature;
 use super::file::PatchedFile;
 use super::npy::{HEADER, header};
 use super::tensor::NullForm;
 use super::tensor_file::{Layout, Tensors};
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
 /// The largest file in an archive that needs no extension of the zip format.
 const PLAIN: u64 = u32::MAX as u64 - 1;

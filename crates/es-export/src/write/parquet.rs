@@ -1,6 +1,5 @@
 //! Parquet, a row group at a time.
 
-use std::path::Path;
 use std::sync::PoisonError;
 
 use base64::Engine as _;
@@ -15,21 +14,21 @@ use polars_parquet::write::{
 };
 
 use super::batched::{BatchedFile, Batches};
-use super::file::SharedFile;
+use super::file::{NewFile, SharedFile};
 use super::format::{Compression, ParquetOptions};
 use super::gather::{Gather, aligned};
 use super::ipc::schema_message;
 use super::vectors::Vectors;
 use crate::error::Error;
 
-/// How hard Zstandard tries. The third level, its own default, takes almost twice the time of
+/// The level of Zstandard. The third one, its own default, takes almost twice the time of
 /// the second to make files smaller by a few percent: time that a server beside it is short of.
 const ZSTD_LEVEL: i32 = 2;
 
 /// Row groups.
 pub(super) struct RowGroups {
     writer: BatchedWriter<SharedFile>,
-    /// Whether there may be columns that are written here and not by Polars.
+    /// `true` if there may be columns that are written here and not by Polars.
     has_vectors: bool,
     /// A group without rows, until there is another: some readers want one to find the schema in.
     empty: Option<DataFrame>,
@@ -37,16 +36,16 @@ pub(super) struct RowGroups {
 
 /// Begins a Parquet file.
 pub(super) fn create(
-    folder: &Path,
-    name: &str,
+    file: &NewFile<'_>,
     schema: &Schema,
+    compression: Compression,
     options: &ParquetOptions,
 ) -> Result<BatchedFile<RowGroups>, Error> {
     let waiting = Gather::new(schema, options.row_group_rows, options.row_group_bytes);
-    BatchedFile::create(folder, name, waiting, |file| {
+    BatchedFile::create(file, waiting, |file| {
         let statistics = if options.statistics { StatisticsOptions::full() } else { StatisticsOptions::empty() };
         let writer = ParquetWriter::new(file)
-            .with_compression(compression(options.compression))
+            .with_compression(parquet_compression(compression))
             .with_statistics(statistics)
             // Groups are made here, and none is to be cut in two.
             .with_row_group_size(Some(usize::MAX))
@@ -67,7 +66,7 @@ fn arrow_schema(schema: &Schema) -> Result<KeyValueMetadata, Error> {
     Ok(KeyValueMetadata::from_static(vec![("ARROW:schema".to_owned(), message)]))
 }
 
-fn compression(compression: Compression) -> ParquetCompression {
+fn parquet_compression(compression: Compression) -> ParquetCompression {
     match compression {
         Compression::Zstd => ParquetCompression::Zstd(ZstdLevel::try_new(ZSTD_LEVEL).ok()),
         Compression::Snappy => ParquetCompression::Snappy,

@@ -8,12 +8,12 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
+use super::ManifestFile;
 use super::features::Feature;
 use super::file::OutputFile;
 use super::tensor::{Element, NullForm, TensorColumn};
 use super::tensor_file::{Layout, Tensors};
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
 /// The format's name of an element type.
 fn dtype(element: Element) -> &'static str {

@@ -6,13 +6,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::{DataFrame, Schema};
 
 use super::csv::Csv;
-use super::format::Format;
+use super::format::{FileOptions, Format};
 use super::gather::aligned;
 use super::ipc::IpcStream;
 use super::ndjson::write_lines;
 use crate::error::{Error, ErrorKind};
 
-/// What went through a stream.
+/// The totals of a stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StreamSummary {
     /// Rows.
@@ -32,7 +32,7 @@ pub struct StreamSummary {
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let frame = df!("carrier" => ["UA", "B6"], "dep_delay" => [Some(2), None])?;
 /// let mut out = Vec::new();
-/// let mut stream = StreamWriter::new(&Format::Csv, frame.schema(), &mut out)?;
+/// let mut stream = StreamWriter::new(Format::Csv, frame.schema(), &mut out)?;
 /// stream.push(&frame)?;
 /// assert_eq!(stream.finish()?.rows, 2);
 /// assert_eq!(String::from_utf8(out)?, "carrier,dep_delay\r\nUA,2\r\nB6,\r\n");
@@ -52,7 +52,7 @@ enum Encoder {
     Ndjson,
 }
 
-/// What the encoders write to: their errors would hide what the sink says.
+/// The buffer that the encoders write to: their errors would hide those of the sink.
 #[derive(Clone, Default)]
 struct Shared(Arc<Mutex<Vec<u8>>>);
 
@@ -77,17 +77,18 @@ impl<W: Write> StreamWriter<W> {
     /// Begins a stream. Of an Arrow stream the schema is written at once.
     ///
     /// # Errors
-    /// As [`Format::check`], [`ErrorKind::Format`] for a format that is no stream, and as
+    /// As [`FileOptions::check`], [`ErrorKind::Format`] for a format that is no stream, and as
     /// [`StreamWriter::push`].
-    pub fn new(format: &Format, schema: &Schema, sink: W) -> Result<Self, Error> {
-        format.check(schema)?;
+    pub fn new(options: impl Into<FileOptions>, schema: &Schema, sink: W) -> Result<Self, Error> {
+        let options = options.into();
+        options.check(schema)?;
         let waiting = Shared::default();
-        let encoder = match format {
-            Format::IpcStream { compression } => Encoder::Ipc(IpcStream::start(waiting.clone(), schema, *compression)?),
+        let encoder = match options.format {
+            Format::IpcStream => Encoder::Ipc(IpcStream::start(waiting.clone(), schema, options.compression())?),
             Format::Csv => Encoder::Csv(Csv::new(waiting.clone(), schema)?),
             Format::Ndjson => Encoder::Ndjson,
             other => {
-                let message = format!("{} cannot be written to a stream, as it needs to seek", other.name());
+                let message = format!("{other} cannot be written to a stream, as it needs to seek");
                 return Err(Error::new(ErrorKind::Format, message)
                     .with_help("choose ipc-stream, csv or ndjson, or write to a folder"));
             }
@@ -121,7 +122,7 @@ impl<W: Write> StreamWriter<W> {
         Ok(())
     }
 
-    /// What went through so far.
+    /// The totals so far.
     pub fn written(&self) -> StreamSummary {
         self.written
     }
@@ -177,8 +178,8 @@ mod tests {
         ];
         for (cause, kind) in table {
             for name in ["ipc-stream", "csv", "ndjson"] {
-                let format = Format::from_name(name).unwrap();
-                let mut stream = StreamWriter::new(&format, frame.schema(), Breaks(1_000, cause)).unwrap();
+                let format = name.parse::<Format>().unwrap();
+                let mut stream = StreamWriter::new(format, frame.schema(), Breaks(1_000, cause)).unwrap();
                 assert_eq!(stream.push(&frame).unwrap_err().kind(), kind, "{name}");
             }
         }
@@ -200,8 +201,8 @@ mod tests {
         let frame = df!("n" => [1, 2, 3]).unwrap();
         for name in ["ipc-stream", "csv", "ndjson"] {
             let seen = Arc::new(Mutex::new(Vec::new()));
-            let format = Format::from_name(name).unwrap();
-            let mut stream = StreamWriter::new(&format, frame.schema(), Flushes(seen.clone(), 0)).unwrap();
+            let format = name.parse::<Format>().unwrap();
+            let mut stream = StreamWriter::new(format, frame.schema(), Flushes(seen.clone(), 0)).unwrap();
             for _ in 0..2 {
                 let before = *seen.lock().unwrap().last().unwrap();
                 stream.push(&frame).unwrap();
@@ -216,7 +217,7 @@ mod tests {
     fn rows_are_numbered_from_the_beginning_of_the_output() {
         let frame = |values: [f64; 3]| df!("x" => values).unwrap();
         let (good, bad) = (frame([1.0, 2.0, 3.0]), frame([1.0, f64::NAN, 3.0]));
-        let mut stream = StreamWriter::new(&Format::Ndjson, good.schema(), Vec::new()).unwrap();
+        let mut stream = StreamWriter::new(Format::Ndjson, good.schema(), Vec::new()).unwrap();
         stream.push(&good).unwrap();
         let error = stream.push(&bad).unwrap_err();
         assert_eq!(error.to_string(), "row 5 of the stream: column x holds NaN, which JSON has no number for");
@@ -224,7 +225,7 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let name = "data/part-00000.ndjson";
-        let mut file = crate::write::create(&Format::Ndjson, folder.path(), name, good.schema(), None).unwrap();
+        let mut file = crate::write::create(Format::Ndjson, folder.path(), name, good.schema(), None).unwrap();
         file.push(&good).unwrap();
         let error = file.push(&bad).unwrap_err().to_string();
         assert_eq!(error, "row 5 of data/part-00000.ndjson: column x holds NaN, which JSON has no number for");
@@ -232,11 +233,10 @@ mod tests {
 
     #[test]
     fn formats_that_seek_are_no_streams() {
-        for name in Format::NAMES {
-            let format = Format::from_name(name).unwrap();
+        for format in Format::ALL {
             let schema = Schema::from_iter([("n".into(), DataType::Int64)]);
-            let outcome = StreamWriter::new(&format, &schema, io::sink()).map(|_| ());
-            assert_eq!(outcome.is_ok(), format.is_stream(), "{name}");
+            let outcome = StreamWriter::new(format, &schema, io::sink()).map(|_| ());
+            assert_eq!(outcome.is_ok(), format.is_stream(), "{format}");
             if let Err(error) = outcome {
                 assert_eq!(error.kind(), ErrorKind::Format);
             }

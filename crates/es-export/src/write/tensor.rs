@@ -100,7 +100,7 @@ impl Element {
     }
 }
 
-/// What is written for a null.
+/// The form of a null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NullForm {
     /// NaN for floats, "not a time" for instants; others fail.
@@ -116,7 +116,7 @@ pub(super) struct TensorColumn {
     pub(super) element: Element,
     /// The width of a vector.
     pub(super) width: Option<usize>,
-    /// How many elements were null.
+    /// The number of elements that were null.
     pub(super) nulls: u64,
 }
 
@@ -211,11 +211,11 @@ impl TensorColumn {
     fn refused(&self) -> Error {
         let Self { name, element, .. } = self;
         let way_out = match element {
-            Element::Instant(_) => "leave such rows or the column out, or choose parquet or npz".to_owned(),
-            _ => format!(
-                "make it a float, with NaN for null, by --encode {name}=numeric; leave such rows or the column out; or \
-                 choose parquet"
-            ),
+            Element::Instant(_) => "leave such rows or the column out, or choose parquet or npz",
+            _ => {
+                "make it a float, in which a null is NaN, with the encoding numeric; leave such rows or the column \
+                 out; or choose parquet"
+            }
         };
         Error::new(
             ErrorKind::Value,
@@ -286,7 +286,7 @@ mod tests {
         for series in [Series::new("c".into(), [Some(1_i32), None]), Series::new("c".into(), [None, Some(true)])] {
             let error = bytes(series, NullForm::NotATime).unwrap_err();
             assert!(error.to_string().starts_with("column c holds a null, which a tensor of "), "{error}");
-            assert!(error.help().unwrap().contains("--encode c=numeric"));
+            assert!(error.help().unwrap().contains("the encoding numeric"));
         }
     }
 

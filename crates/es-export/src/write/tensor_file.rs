@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 use polars::prelude::{DataFrame, Schema};
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::features::{Feature, FeatureDescription, NullPolicy, feature};
 use super::spool::Spool;
 use super::tensor::{Element, NullForm, TensorColumn};
 use crate::encode::Encoders;
 use crate::error::Error;
-use crate::manifest::ManifestFile;
 
-/// How a format lays out tensors.
+/// The layout of a format's tensors.
 pub(super) trait Layout: Send + Sized {
     /// The format's name.
     const FORMAT: &'static str;
-    /// What is written for a null.
+    /// The form of a null.
     const NULLS: NullForm;
 
     /// Begins the file.

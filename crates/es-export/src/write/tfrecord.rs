@@ -14,12 +14,12 @@ use polars::prelude::{
 };
 
 use super::FileWriter;
+use super::ManifestFile;
 use super::features::{Feature, FeatureDescription, NullPolicy, feature};
 use super::file::OutputFile;
 use super::tensor::Element;
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
-use crate::manifest::ManifestFile;
 
 /// Bytes that are handed on at once.
 const PIECE: usize = 256 * 1024;
@@ -46,7 +46,7 @@ pub(super) enum List {
     Int64 = 3,
 }
 
-/// What a column becomes.
+/// The feature that a column becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct FeatureKind {
     list: List,
@@ -98,10 +98,10 @@ impl Values {
                 let overflows = |value: &f64| value.is_finite() && (*value as f32).is_infinite();
                 if let Some(value) = wide.iter().flatten().find(overflows) {
                     let message = format!("column {name} holds {value:?}, which is too large for a 32-bit float");
-                    return Err(Error::new(ErrorKind::Value, message).with_help(format!(
-                        "an example has no other floats: scale it with --encode {name}=standard, or choose npz, \
-                         safetensors or parquet"
-                    )));
+                    return Err(Error::new(ErrorKind::Value, message).with_help(
+                        "an example has no other floats: scale it with the encoding standard, or choose npz, \
+                         safetensors or parquet",
+                    ));
                 }
                 Self::Floats(series.cast(&DataType::Float32)?.f32()?.clone())
             }
@@ -164,7 +164,7 @@ fn field(number: u8, bytes: &[u8], out: &mut Vec<u8>) {
 /// A column of a frame, with the place of each row among its values.
 struct Cells {
     values: Values,
-    /// Where the values of each row begin and end; none where the row is null.
+    /// The start and end of the values of each row; none where the row is null.
     ranges: Vec<Option<std::ops::Range<usize>>>,
 }
 

@@ -27,7 +27,7 @@ const PAGE_BYTES: usize = 1 << 20;
 /// Below this, packed bits are shorter than runs.
 const LEAST_WIDTH: usize = 40;
 
-/// How much of its size a page must lose to compression for the column to be compressed.
+/// The share of its size that a page must lose to compression for the column to be compressed.
 const WORTHWHILE: f64 = 0.2;
 
 /// The definition level of a number in a list, where both may be null.
@@ -68,7 +68,7 @@ impl Vectors {
         Some(Self { pieces, descriptor: descriptor.clone(), next: (0, 0) })
     }
 
-    /// How the column is compressed: as it is asked for, unless that gains little.
+    /// The compression of the column: the requested one, unless that gains little.
     pub(super) fn compression(&self, asked: CompressionOptions) -> ParquetResult<CompressionOptions> {
         let first = self.pieces.iter().find_map(|piece| Some((piece, piece.first_there()?)));
         let Some((piece, row)) = first else { return Ok(asked) };
@@ -109,7 +109,7 @@ impl Piece {
         piece.is_whole().then_some(piece)
     }
 
-    /// Whether no vector has a null in it. Vectors that are null themselves may.
+    /// Returns `true` if no vector has a null in it. Vectors that are null themselves may.
     fn is_whole(&self) -> bool {
         let width = self.lists.size();
         let Some(validity) = self.numbers.validity() else { return true };
@@ -191,7 +191,7 @@ impl Piece {
     }
 }
 
-/// Numbers that are looked at together.
+/// The number of values that are compared together.
 const LANES: usize = 16;
 
 /// The least and the greatest of the numbers that were seen.

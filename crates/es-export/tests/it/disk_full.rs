@@ -58,8 +58,8 @@ async fn a_full_disk_is_told_and_the_last_export_stays() {
     // Once the disk is full in the middle, and once when the file is finished.
     for row_group_rows in [200, 100_000] {
         let mut large = export(small_pages(&index), &folder, None);
-        large.request.options.page_rows = 500;
-        large.format = row_groups(row_group_rows, Compression::Uncompressed);
+        large.request.options.page_size = 500;
+        large.files = row_groups(row_group_rows, Compression::Uncompressed);
         let error = run(large, &client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::DiskFull, "{error}");
         let part = disk.path().join(".set.staging/files/data/part-00000.parquet");

@@ -48,10 +48,10 @@ async fn statistics_are_of_the_training_part_and_serve_other_rows() {
         assert!(sorted(part, "k").equals_missing(&sorted(&expected, "k")), "{part} {expected}");
     }
 
-    export.options.training_part = Some("test".into());
+    export.training_part = Some("test".into());
     let other = run(export.clone(), &client).await.unwrap();
     assert_eq!(other.encoders.unwrap().rows, plain[2].height() as u64);
-    export.options.training_part = Some("nope".into());
+    export.training_part = Some("nope".into());
     assert_eq!(run(export, &client).await.unwrap_err().to_string(), "there is no part nope to train on");
     until_closed(&client, &index).await;
 }
@@ -77,7 +77,7 @@ async fn a_matrix_is_encoded_on_the_way_or_afterwards() {
         let file = scratch.path().join("rows.npy");
         let mut export = export(named(small_pages(&index), &columns), &file, None);
         export.destination = Destination::File(file.clone());
-        export.format = Format::Npy;
+        export.files = Format::Npy.into();
         let manifest = run(export, &client).await.unwrap();
         assert_eq!((manifest.rows, manifest.columns.len()), (60, width));
         assert!(manifest.encoders.is_some());
@@ -156,27 +156,31 @@ async fn an_export_that_is_killed_while_it_encodes_goes_on_without_the_index() {
         .collect();
     export.options.rows_per_file = 100;
 
-    // What a kill would leave is copied while the export waits to tell of its steps. Each file is one, and the
+    // What a kill would leave is copied while the export waits for its observer. Each file is one, and the
     // writer is no more than two ahead.
     let (killed, cancel) = (scratch.path().join("killed"), CancellationToken::new());
-    let observer = |step: Progress| {
-        if step.phase == Phase::Encoding && !killed.exists() {
-            until_encoded(&staging, 3);
-            copy(&staging, &killed);
-            cancel.cancel();
+    let observer = {
+        let (staging, killed, cancel) = (staging.clone(), killed.clone(), cancel.clone());
+        move |step: Progress| {
+            if step.phase == Phase::Encoding && !killed.exists() {
+                until_encoded(&staging, 3);
+                copy(&staging, &killed);
+                cancel.cancel();
+            }
         }
     };
-    let error = export.clone().run(&client, &cancel, observer).await.unwrap_err();
+    let cancelled = export.clone().with_cancellation(cancel).with_observer(observer);
+    let error = cancelled.run(&client).await.unwrap_err();
     assert_eq!((error.kind(), staging.exists()), (ErrorKind::Interrupted, false));
     until_closed(&client, &index).await;
 
-    // Where a file that waited is missing, it begins anew.
+    // Where a file that waited is missing, it starts from scratch.
     copy(&killed, &staging);
     let waiting = contents(&staging.join("spool")).into_keys().next().unwrap();
     std::fs::remove_file(waiting).unwrap();
-    let anew = run(export.clone(), &client).await.unwrap();
-    assert_eq!((anew.resumed, anew.rows), (0, 600));
-    assert!(anew.files().count() > 6, "{}", anew.files().count());
+    let scratched = run(export.clone(), &client).await.unwrap();
+    assert_eq!((scratched.resumed, scratched.rows), (0, 600));
+    assert!(scratched.files().count() > 6, "{}", scratched.files().count());
 
     client.indices().delete(&index).await.unwrap();
     copy(&killed, &staging);
@@ -190,18 +194,24 @@ async fn an_export_that_is_killed_while_it_encodes_goes_on_without_the_index() {
     };
     let paths = encoded(&staging);
     let before: Vec<_> = paths.iter().map(|path| identity(&staging.join("files").join(path))).collect();
-    let steps = std::sync::Mutex::new(Vec::new());
-    let observer = |step: Progress| steps.lock().unwrap().push((step.phase, step.rows));
-    let manifest = export.run(&client, &CancellationToken::new(), observer).await.unwrap();
+    let steps = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let observer = {
+        let steps = steps.clone();
+        move |step: Progress| steps.lock().unwrap().push((step.phase, step.rows))
+    };
+    let manifest = export.with_observer(observer).run(&client).await.unwrap();
     assert_eq!((manifest.resumed, manifest.rows, paths.len()), (1, 600, 3));
     let after: Vec<_> = paths.iter().map(|path| identity(&folder.join(path))).collect();
     assert_eq!(after, before, "they were not written again");
-    let steps = steps.into_inner().unwrap();
+    let steps = steps.lock().unwrap().clone();
     assert!(steps.iter().all(|(phase, _)| *phase == Phase::Encoding), "{steps:?}");
     let of_encoded: u64 = manifest.files().take_while(|file| paths.contains(&file.path)).map(|file| file.rows).sum();
     assert!(steps[0].1 >= of_encoded, "the first step has the rows of the encoded files");
     assert_eq!(steps.iter().map(|(_, rows)| rows).sum::<u64>(), 600);
-    assert_eq!((&manifest.columns, &manifest.split, &manifest.proof), (&anew.columns, &anew.split, &anew.proof));
+    assert_eq!(
+        (&manifest.columns, &manifest.split, &manifest.proof),
+        (&scratched.columns, &scratched.split, &scratched.proof)
+    );
     let left: Value = serde_json::from_slice(&std::fs::read(killed.join("complete.json")).unwrap()).unwrap();
     let encoders = manifest.encoders.as_ref().unwrap();
     assert_eq!(serde_json::to_value(encoders).unwrap(), left["complete"]["encoders"], "what was learnt stays");

@@ -51,7 +51,7 @@ async fn parts_are_disjoint_and_together_the_index() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("deep/er/set");
     let mut export = export(named(small_pages(&index), &["k", "n", "g", "x"]), &folder, Some(split("k")));
-    export.format = row_groups(50, Compression::Zstd);
+    export.files = row_groups(50, Compression::Zstd);
     export.notes = json!({"asset": "training_set"});
     let manifest = run(export, &client).await.unwrap();
     assert_eq!(open_contexts(&client, &index).await, 0);
@@ -142,7 +142,7 @@ async fn every_compression_and_no_rows_at_all_are_files_too() {
     let folder = scratch.path().join("set");
     for compression in Compression::ALL {
         let mut export = export(named(small_pages(&index), &["k", "n", "g", "x"]), &folder, None);
-        export.format = row_groups(8, compression);
+        export.files = row_groups(8, compression);
         let manifest = run(export, &client).await.unwrap();
         assert!(sorted(&parts(&manifest, &folder)[0].1, "k").equals_missing(&frame), "{compression:?}");
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use es_export::encode::{EncoderPlan, Encoders, Encoding};
 use es_export::write::{FeatureDescription, FileWriter, NullPolicy, create};
-use es_export::{Compression, Error, ErrorKind, Format, ManifestFile, ParquetOptions};
+use es_export::{Compression, Error, ErrorKind, FileOptions, Format, ManifestFile, ParquetOptions};
 use indexmap::IndexMap;
 use polars::prelude::*;
 use sha2::{Digest as _, Sha256};
@@ -23,37 +23,49 @@ fn numbers(rows: i64) -> DataFrame {
     .unwrap()
 }
 
-fn begin(format: &Format, folder: &Path, frame: &DataFrame) -> Result<Box<dyn FileWriter>, Error> {
-    create(format, folder, &format!("part/file.{}", format.extension()), frame.schema(), None)
+fn begin(options: impl Into<FileOptions>, folder: &Path, frame: &DataFrame) -> Result<Box<dyn FileWriter>, Error> {
+    let options = options.into();
+    create(options, folder, &format!("part/file.{}", options.format.extension()), frame.schema(), None)
 }
 
 /// Writes a file in pieces, and compares what is said of it with what is on disk.
-fn write(format: &Format, folder: &Path, frame: &DataFrame, piece: usize) -> Result<ManifestFile, Error> {
-    let mut writer = begin(format, folder, frame)?;
+fn write(
+    options: impl Into<FileOptions>,
+    folder: &Path,
+    frame: &DataFrame,
+    piece: usize,
+) -> Result<ManifestFile, Error> {
+    let options = options.into();
+    let format = options.format;
+    let mut writer = begin(options, folder, frame)?;
     for start in (0..frame.height()).step_by(piece) {
         writer.push(&frame.slice(start as i64, piece))?;
     }
     let file = writer.finish()?;
     let bytes = std::fs::read(folder.join(&file.path)).unwrap();
     assert_eq!(file.path, format!("part/file.{}", format.extension()));
-    assert_eq!((file.rows, file.bytes), (frame.height() as u64, bytes.len() as u64), "{}", format.name());
-    assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)), "{}", format.name());
+    assert_eq!((file.rows, file.bytes), (frame.height() as u64, bytes.len() as u64), "{}", format);
+    assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)), "{}", format);
     Ok(file)
 }
 
 fn named(name: &str) -> Format {
-    Format::from_name(name).unwrap()
+    name.parse().unwrap()
+}
+
+fn parquet(parquet: ParquetOptions) -> FileOptions {
+    FileOptions { parquet, ..FileOptions::default() }
 }
 
 #[test]
 fn what_is_said_of_a_file_is_true_however_its_rows_came() {
-    for name in Format::NAMES {
-        let format = named(name);
+    for format in Format::ALL {
+        let name = format.as_str();
         for (rows, piece) in [(0, 1), (1, 1), (1_000, 7), (1_000, 1_000)] {
             let scratch = tempfile::tempdir().unwrap();
-            let file = write(&format, scratch.path(), &numbers(rows), piece).unwrap();
+            let file = write(format, scratch.path(), &numbers(rows), piece).unwrap();
             let mut expected = vec![format!("file.{}", format.extension())];
-            assert_eq!(file.description.is_some(), format.is_tensors(), "{name}");
+            assert_eq!(file.description.is_some(), format.holds_tensors(), "{name}");
             if let Some(description) = &file.description {
                 expected.push(format!("{}.features.json", expected[0]));
                 let found = FeatureDescription::read(&scratch.path().join(description)).unwrap();
@@ -70,12 +82,12 @@ fn what_is_said_of_a_file_is_true_however_its_rows_came() {
 #[test]
 fn the_same_rows_are_the_same_bytes() {
     // But for Avro, whose blocks are marked by a random number.
-    for name in Format::NAMES.into_iter().filter(|name| *name != "avro") {
+    for format in Format::ALL.into_iter().filter(|format| *format != Format::Avro) {
         let sums = [13, 400].map(|piece| {
             let scratch = tempfile::tempdir().unwrap();
-            write(&named(name), scratch.path(), &numbers(1_000), piece).unwrap().sha256
+            write(format, scratch.path(), &numbers(1_000), piece).unwrap().sha256
         });
-        assert_eq!(sums[0], sums[1], "{name}");
+        assert_eq!(sums[0], sums[1], "{format}");
     }
 }
 
@@ -91,8 +103,9 @@ fn row_groups_are_as_large_as_asked() {
             let mut sizes = Vec::new();
             for statistics in [true, false] {
                 let scratch = tempfile::tempdir().unwrap();
-                let options = ParquetOptions { compression, statistics, ..options };
-                let file = write(&Format::Parquet(options), scratch.path(), &frame, 70).unwrap();
+                let options = ParquetOptions { statistics, ..options };
+                let options = FileOptions { compression: Some(compression), ..parquet(options) };
+                let file = write(options, scratch.path(), &frame, 70).unwrap();
                 let open = std::fs::File::open(scratch.path().join(&file.path)).unwrap();
                 let mut reader = ParquetReader::new(open);
                 let metadata = reader.get_metadata().unwrap().clone();
@@ -108,7 +121,7 @@ fn row_groups_are_as_large_as_asked() {
     // A limit in bytes makes more groups, of about so many bytes.
     let scratch = tempfile::tempdir().unwrap();
     let options = ParquetOptions { row_group_bytes: 2_000, ..ParquetOptions::default() };
-    let file = write(&Format::Parquet(options), scratch.path(), &frame, 70).unwrap();
+    let file = write(parquet(options), scratch.path(), &frame, 70).unwrap();
     let open = std::fs::File::open(scratch.path().join(&file.path)).unwrap();
     let groups = ParquetReader::new(open).get_metadata().unwrap().row_groups.len();
     assert!((8..20).contains(&groups), "{groups}");
@@ -143,7 +156,7 @@ fn vectors_come_back_and_shrink_where_they_can() {
             let frame = of(number, gap);
             let options = ParquetOptions { row_group_rows, ..ParquetOptions::default() };
             let scratch = tempfile::tempdir().unwrap();
-            let file = write(&Format::Parquet(options), scratch.path(), &frame, at_once).unwrap();
+            let file = write(parquet(options), scratch.path(), &frame, at_once).unwrap();
             let open = std::fs::File::open(scratch.path().join(&file.path)).unwrap();
             let mut reader = ParquetReader::new(open);
             let codecs: Vec<_> = reader
@@ -171,8 +184,8 @@ fn arrow_files_are_compressed_as_asked_and_come_back() {
     for name in ["ipc", "ipc-stream"] {
         for compression in named(name).compressions() {
             let scratch = tempfile::tempdir().unwrap();
-            let format = named(name).with_compression(*compression).unwrap();
-            let file = write(&format, scratch.path(), &frame, 70).unwrap();
+            let format = FileOptions { compression: Some(*compression), ..named(name).into() };
+            let file = write(format, scratch.path(), &frame, 70).unwrap();
             let open = std::fs::File::open(scratch.path().join(&file.path)).unwrap();
             let found = match name {
                 "ipc" => IpcReader::new(open).finish().unwrap(),
@@ -201,7 +214,7 @@ fn csv_is_as_its_standard_says() {
     let nanoseconds = instant(TimeUnit::Nanoseconds, [Some(0), Some(1), None, Some(-1)]);
     frame.with_column(nanoseconds.with_name("u".into())).unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let file = write(&Format::Csv, scratch.path(), &frame, 3).unwrap();
+    let file = write(Format::Csv, scratch.path(), &frame, 3).unwrap();
     let text = std::fs::read_to_string(scratch.path().join(file.path)).unwrap();
     let expected = [
         "\"a,b\",n,x,b,t,u\r\n",
@@ -218,11 +231,11 @@ fn csv_is_as_its_standard_says() {
 fn json_lines_have_exact_numbers_and_no_nulls() {
     let frame = df!("n" => [Some(u64::MAX), None], "x" => [Some(0.1), Some(5e-324)], "s" => ["\"", "é"]).unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let file = write(&Format::Ndjson, scratch.path(), &frame, 1).unwrap();
+    let file = write(Format::Ndjson, scratch.path(), &frame, 1).unwrap();
     let text = std::fs::read_to_string(scratch.path().join(file.path)).unwrap();
     assert_eq!(text, "{\"n\":18446744073709551615,\"x\":0.1,\"s\":\"\\\"\"}\n{\"x\":5e-324,\"s\":\"é\"}\n");
     let nan = df!("x" => [f64::NAN]).unwrap();
-    let error = write(&Format::Ndjson, scratch.path(), &nan, 1).unwrap_err();
+    let error = write(Format::Ndjson, scratch.path(), &nan, 1).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Value);
     assert!(error.to_string().contains("column x holds NaN"), "{error}");
 }
@@ -232,24 +245,24 @@ fn a_null_that_a_tensor_cannot_hold_names_its_column() {
     let frame = df!("n" => [Some(1_i64), None]).unwrap();
     for name in ["npy", "npz", "safetensors"] {
         let scratch = tempfile::tempdir().unwrap();
-        let error = write(&named(name), scratch.path(), &frame, 1).unwrap_err();
+        let error = write(named(name), scratch.path(), &frame, 1).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Value);
         assert_eq!(error.to_string(), "column n holds a null, which a tensor of int64 has no form for");
-        assert!(error.help().unwrap().contains("--encode n=numeric"));
+        assert!(error.help().unwrap().contains("the encoding numeric"));
     }
     // As a float it has one.
     let plan = EncoderPlan::new(frame.schema(), &IndexMap::from([("n".to_owned(), Encoding::Numeric)]), false).unwrap();
     assert!(!plan.needs_fitting());
     let encoders = plan.fitter().finish().unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    write(&Format::Npy, scratch.path(), &encoders.apply(&frame).unwrap(), 1).unwrap();
+    write(Format::Npy, scratch.path(), &encoders.apply(&frame).unwrap(), 1).unwrap();
 }
 
 #[test]
 fn a_matrix_of_floats_refuses_integers_that_it_would_round() {
     let frame = df!("x" => [0.5], "n" => [(1_i64 << 53) + 1]).unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let error = write(&Format::Npy, scratch.path(), &frame, 1).unwrap_err();
+    let error = write(Format::Npy, scratch.path(), &frame, 1).unwrap_err();
     assert_eq!(error.to_string(), "column n holds 9007199254740993, which a matrix of float64 cannot hold exactly");
 }
 
@@ -268,7 +281,7 @@ fn the_description_tells_what_encoders_did() {
     let encoders: Encoders = fitter.finish().unwrap();
     let encoded = encoders.apply(&frame).unwrap();
     let scratch = tempfile::tempdir().unwrap();
-    let mut writer = create(&Format::Npy, scratch.path(), "m.npy", encoded.schema(), Some(&encoders)).unwrap();
+    let mut writer = create(Format::Npy, scratch.path(), "m.npy", encoded.schema(), Some(&encoders)).unwrap();
     writer.push(&encoded).unwrap();
     let file = writer.finish().unwrap();
     let path = scratch.path().join(file.description.unwrap());
@@ -292,7 +305,7 @@ fn writers_hold_a_bounded_number_of_rows() {
     // The others hold none.
     for name in ["parquet", "ipc", "npz", "safetensors"] {
         let scratch = tempfile::tempdir().unwrap();
-        let mut writer = begin(&named(name), scratch.path(), &frame).unwrap();
+        let mut writer = begin(named(name), scratch.path(), &frame).unwrap();
         for _ in 0..8 {
             writer.push(&frame).unwrap();
             assert!(writer.held_bytes() <= 33 * 1024 * 1024, "{name} holds {}", writer.held_bytes());
@@ -307,9 +320,9 @@ fn writers_hold_a_bounded_number_of_rows() {
 fn a_full_disk_is_told_from_other_failures_in_every_format() {
     let Some(disk) = SmallDisk::mount() else { return };
     let frame = numbers(20_000);
-    for name in Format::NAMES {
-        let format = named(name);
-        let outcome = begin(&format, disk.path(), &frame).and_then(|mut writer| {
+    for format in Format::ALL {
+        let name = format.as_str();
+        let outcome = begin(format, disk.path(), &frame).and_then(|mut writer| {
             for _ in 0..4 {
                 writer.push(&frame)?;
             }

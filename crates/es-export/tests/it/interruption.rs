@@ -1,5 +1,6 @@
-//! An export that is stopped changes nothing and leaves nothing behind.
+//! An export that is cancelled changes nothing and leaves nothing behind.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use es_export::{ErrorKind, Progress};
@@ -10,7 +11,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn the_last_export_stays_when_the_next_is_stopped() {
+async fn the_last_export_stays_when_the_next_is_cancelled() {
     let Some((client, scope)) = live("stopped").await else { return };
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 1, fields(), &rows(300), &["k"]).await;
@@ -25,17 +26,20 @@ async fn the_last_export_stays_when_the_next_is_stopped() {
         if limit == 0 {
             cancel.cancel();
         }
-        let read = AtomicU64::new(0);
-        let observer = |progress: Progress| {
-            assert_eq!(progress.total, Some(300));
-            if read.fetch_add(progress.rows, Ordering::SeqCst) + progress.rows >= limit {
-                cancel.cancel();
+        let read = Arc::new(AtomicU64::new(0));
+        let observer = {
+            let (read, cancel) = (read.clone(), cancel.clone());
+            move |progress: Progress| {
+                assert_eq!(progress.total, Some(300));
+                if read.fetch_add(progress.rows, Ordering::SeqCst) + progress.rows >= limit {
+                    cancel.cancel();
+                }
             }
         };
         let next = export(small_pages(&index), &folder, Some(split("k")));
-        let error = next.run(&client, &cancel, observer).await.unwrap_err();
+        let error = next.with_cancellation(cancel).with_observer(observer).run(&client).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Interrupted);
-        assert_eq!(error.to_string(), "the export was stopped");
+        assert_eq!(error.to_string(), "the export was cancelled");
         assert_eq!(error.help(), Some("nothing was changed; run it again"));
         assert!(read.load(Ordering::SeqCst) < 300);
         assert_eq!(contents(scratch.path()), before);
@@ -52,8 +56,7 @@ async fn an_export_whose_task_is_dropped_leaves_nothing() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("set");
     let (observer, first_rows) = first_rows();
-    let cancel = CancellationToken::new();
-    let exporting = export(small_pages(&index), &folder, None).run(&client, &cancel, observer);
+    let exporting = export(small_pages(&index), &folder, None).with_observer(observer).run(&client);
     tokio::select! {
         outcome = exporting => panic!("it ended: {outcome:?}"),
         () = first_rows => {}
@@ -85,8 +88,7 @@ async fn a_second_export_to_one_destination_is_refused() {
     let scratch = tempfile::tempdir().unwrap();
     let folder = scratch.path().join("set");
     let (observer, first_rows) = first_rows();
-    let cancel = CancellationToken::new();
-    let mut first = Box::pin(export(small_pages(&index), &folder, None).run(&client, &cancel, observer));
+    let mut first = Box::pin(export(small_pages(&index), &folder, None).with_observer(observer).run(&client));
     tokio::select! {
         outcome = &mut first => panic!("it ended: {outcome:?}"),
         () = first_rows => {}

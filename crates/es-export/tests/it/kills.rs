@@ -1,5 +1,4 @@
-//! Exports that are killed: the destination is as it was or whole, and the next run carries
-//! on. The process that is killed is the example `export_index`.
+//! Exports that are killed: the destination is as it was or whole, and the next run resumes. The process that is killed is the example `export_index`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,8 +16,8 @@ use crate::files::parts;
 use crate::support::{fields, index_of, live, matching, names, open_contexts, rows, run, sorted, until_closed};
 
 const ROWS: i64 = 12_000;
-const PAGE_ROWS: usize = 40;
-const ROWS_PER_FILE: u64 = 1_500;
+const PAGE_SIZE: u32 = 40;
+const ROWS_PER_FILE: u32 = 1_500;
 
 /// The example beside this test's program. `cargo test` builds it.
 fn example() -> PathBuf {
@@ -32,7 +31,7 @@ fn example() -> PathBuf {
 async fn start(index: &str, folder: &Path) -> Child {
     let node = es_testing::plain().await.unwrap();
     let mut command = Command::new(example());
-    command.arg(index).arg(folder).arg(PAGE_ROWS.to_string()).arg(ROWS_PER_FILE.to_string());
+    command.arg(index).arg(folder).arg(PAGE_SIZE.to_string()).arg(ROWS_PER_FILE.to_string());
     let variables = [
         ("ELASTICSEARCH_URL", Some(&node.url)),
         ("ELASTICSEARCH_API_KEY", node.api_key.as_ref()),
@@ -51,7 +50,7 @@ async fn start(index: &str, folder: &Path) -> Child {
 /// The same export as the example's.
 fn export(index: &str, folder: &Path) -> Export {
     let mut export = Export::new(ReadRequest::new(index), Destination::Folder(folder.to_owned()));
-    export.request.options.page_rows = PAGE_ROWS;
+    export.request.options.page_size = PAGE_SIZE;
     export.options.rows_per_file = ROWS_PER_FILE;
     let parts = [("train", 0.8), ("test", 0.2)].map(|(name, share)| (name.to_owned(), share));
     export.split = Some(Split::by_hash(vec!["_id".to_owned()], 7, parts.to_vec()).unwrap());
@@ -85,7 +84,7 @@ fn until_finished(folder: &Path, groups: u64) -> Vec<PathBuf> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_export_is_carried_on_after_its_finished_files() {
+async fn a_killed_export_is_resumed_after_its_finished_files() {
     let Some((client, scope)) = live("carry_on").await else { return };
     let index = format!("{}a", scope.prefix());
     let frame = rows(ROWS);
@@ -103,15 +102,21 @@ async fn a_killed_export_is_carried_on_after_its_finished_files() {
     };
     let before: BTreeMap<PathBuf, _> = finished.iter().map(|path| (path.clone(), identity(path))).collect();
 
-    // What was written after the kill is not in the point in time that is carried on.
+    // Documents of after the kill are not in the point in time that is resumed.
     crate::support::bulk(&client, &index, b"{\"index\":{}}\n{\"k\":\"late\",\"n\":1}\n".to_vec()).await;
-    let first_step = AtomicU64::new(0);
-    let observer = |step: es_export::Progress| {
-        let _ = first_step.compare_exchange(0, step.rows, Ordering::SeqCst, Ordering::SeqCst);
+    let first_step = Arc::new(AtomicU64::new(0));
+    let observer = {
+        let first_step = first_step.clone();
+        move |step: es_export::Progress| {
+            let _ = first_step.compare_exchange(0, step.rows, Ordering::SeqCst, Ordering::SeqCst);
+        }
     };
-    let manifest = export(&index, &folder).run(&client, &Default::default(), observer).await.unwrap();
+    let manifest = export(&index, &folder).with_observer(observer).run(&client).await.unwrap();
     assert_eq!((manifest.resumed, manifest.rows), (1, ROWS as u64));
-    assert!(first_step.into_inner() >= ROWS_PER_FILE / 2, "the first step has the rows of the finished files");
+    assert!(
+        first_step.load(Ordering::SeqCst) >= u64::from(ROWS_PER_FILE / 2),
+        "the first step has the rows of the finished files"
+    );
     assert!(together(&manifest, &folder).equals_missing(&frame));
     assert_eq!(manifest.proof.as_ref().unwrap().whole.sum.rows, ROWS as u64);
     for (path, identity_before) in before {
@@ -123,7 +128,7 @@ async fn a_killed_export_is_carried_on_after_its_finished_files() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_cannot_be_carried_on_begins_anew() {
+async fn an_export_that_cannot_be_resumed_starts_from_scratch() {
     let Some((client, scope)) = live("anew").await else { return };
     let index = format!("{}a", scope.prefix());
     let frame = rows(ROWS);
@@ -143,7 +148,7 @@ async fn what_cannot_be_carried_on_begins_anew() {
                 next.request = matching(next.request, json!({"range": {"n": {"lt": 5_000}}}));
                 expected = frame.head(Some(5_000));
             }
-            "restart" => next.options.restart = true,
+            "restart" => next.restart = true,
             "missing" => std::fs::remove_file(&finished[0]).unwrap(),
             "cut off" => std::fs::File::options().write(true).open(&finished[0]).unwrap().set_len(10).unwrap(),
             "state" => std::fs::write(&state, "{").unwrap(),
@@ -159,18 +164,18 @@ async fn what_cannot_be_carried_on_begins_anew() {
         assert!(together(&manifest, &folder).equals_missing(&expected), "{case}");
         assert_eq!(names(scratch.path()), ["set"], "{case}");
         if case != "state" {
-            // The point in time that nobody carries on is closed as well.
+            // The point in time that is not resumed is closed as well.
             until_closed(&client, &index).await;
         }
-        // Without a state nobody knows of it, and the server closes it after a while.
+        // Without a state its id is lost, and the server closes it after a while.
         client.indices().delete(&index).await.unwrap();
         index_of(&client, &index, 2, fields(), &frame, &["k"]).await;
     }
 }
 
-/// What a reader sees who looks at the destination: each time one whole export.
-fn look(folder: &Path) -> Result<Option<Manifest>, String> {
-    // The folder may be replaced between the manifest and the files: then it is looked at
+/// The export that a reader finds at the destination: each time a whole one.
+fn inspect(folder: &Path) -> Result<Option<Manifest>, String> {
+    // The folder may be replaced between the manifest and the files: then it is read
     // again. An export that is whole stays long enough to be seen twice the same.
     for _ in 0..50 {
         let Some(manifest) = Manifest::read(folder).map_err(|error| error.to_string())? else {
@@ -220,7 +225,7 @@ async fn kills_at_any_moment_leave_what_was_there_or_the_new_whole() {
         std::thread::spawn(move || {
             let mut seen = std::collections::BTreeSet::new();
             while !stop.load(Ordering::SeqCst) {
-                let manifest = look(&folder)?.ok_or("the destination was gone")?;
+                let manifest = inspect(&folder)?.ok_or("the destination was gone")?;
                 seen.insert(manifest.rows);
                 looks.fetch_add(1, Ordering::SeqCst);
             }

@@ -19,5 +19,6 @@ mod round_trip;
 mod scrolling;
 mod searching;
 mod splits;
+mod spools;
 mod streams;
 mod support;

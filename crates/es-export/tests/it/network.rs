@@ -5,6 +5,7 @@ use std::time::Duration;
 use es_core::{Client, ClusterConfig, RetryPolicy};
 use es_export::{IndexReader, ReadOptions, ReadRequest, Search};
 use es_testing::{Fault, FaultProxy};
+use es_values::{ByteSize, TimeSpan};
 use futures::TryStreamExt as _;
 use polars::prelude::*;
 use serde_json::json;
@@ -85,7 +86,7 @@ async fn a_node_that_is_away_for_some_seconds_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
+async fn a_page_that_is_too_large_is_requested_again_smaller() {
     let Some((client, scope)) = live("large_page").await else { return };
     let index = format!("{}a", scope.prefix());
     let frame = rows(1_500);
@@ -93,9 +94,9 @@ async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
     let small = ClusterConfig { max_response_size: 30_000, ..at(&client.nodes()[0]) };
     let small = Client::connect(small).await.unwrap();
     is_whole(&es_export::read(&small, &index).await.unwrap(), &frame);
-    // A scroll cannot be asked again, and so it looks at some rows beforehand.
+    // A page of a scroll cannot be requested again, and so some rows are read beforehand.
     let scrolled = ReadRequest::from(Search { through: es_export::Through::Scroll, ..Search::new(&index) });
-    let options = ReadOptions { page_bytes: 15_000, ..scrolled.options };
+    let options = ReadOptions { page_bytes: ByteSize::bytes(15_000), ..scrolled.options };
     is_whole(
         &IndexReader::open(&small, ReadRequest { options, ..scrolled }).await.unwrap().collect().await.unwrap(),
         &frame,
@@ -105,7 +106,7 @@ async fn a_page_that_is_too_large_is_asked_for_again_smaller() {
     bulk(&client, &index, line.into_bytes()).await;
     let error = es_export::read(&small, &index).await.unwrap_err();
     assert!(error.to_string().contains("is larger than 30000 bytes"), "{error}");
-    assert!(error.help().unwrap().starts_with("a single document is larger than the client takes"));
+    assert!(error.help().unwrap().starts_with("a single row is larger than the client accepts"));
     until_closed(&client, &index).await;
 }
 
@@ -118,7 +119,7 @@ async fn a_node_that_stays_away_ends_the_read() {
     let config = ClusterConfig { retry: RetryPolicy::NEVER, ..at(&proxy.url()) };
     let client_through = Client::connect(config).await.unwrap();
     let request = in_small_pages(Search::new(&index));
-    let options = ReadOptions { keep_alive: Duration::from_secs(2), ..request.options };
+    let options = ReadOptions { keep_alive: TimeSpan::seconds(2), ..request.options };
     let reader = IndexReader::open(&client_through, ReadRequest { options, ..request }).await.unwrap();
     proxy.shut().await;
     let error = reader.collect().await.unwrap_err();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use es_export::{Compression, Destination, ErrorKind, Format, Manifest, ManifestPart};
+use es_values::ByteSize;
 use polars::prelude::*;
 use serde_json::json;
 
@@ -42,7 +43,7 @@ async fn folders_hold_the_rows_of_their_value_without_the_column() {
     export.partition_by = vec!["h".into()];
     export.options.rows_per_file = 120;
     // So little memory that rows are written long before a row group is full.
-    export.options.max_held_bytes = 400;
+    export.options.held_bytes = ByteSize::bytes(400);
     let manifest = run(export, &client).await.unwrap();
     parts(&manifest, &folder);
     assert_eq!(names(&folder.join("train")), ["h=__HIVE_DEFAULT_PARTITION__", "h=a b", "h=c%25d", "h=é"]);
@@ -126,7 +127,7 @@ async fn a_single_file_has_its_manifest_beside_it() {
     single.destination = Destination::File(file.clone());
     single.options.rows_per_file = 10;
     for compression in [Compression::Zstd, Compression::Uncompressed] {
-        single.format = row_groups(1_000, compression);
+        single.files = row_groups(1_000, compression);
         let manifest = run(single.clone(), &client).await.unwrap();
         assert_eq!(names(scratch.path()), ["rows.parquet", "rows.parquet.manifest.json"]);
         assert_eq!(Manifest::read(&file).unwrap().unwrap(), manifest);
@@ -146,10 +147,7 @@ async fn a_single_file_has_its_manifest_beside_it() {
     let mut refused = single.clone();
     refused.destination = Destination::File(mine.clone());
     let error = run(refused, &client).await.unwrap_err();
-    assert!(
-        error.to_string().ends_with("is a file that no export has a manifest of and is not overwritten"),
-        "{error}"
-    );
+    assert!(error.to_string().ends_with("is a file without a manifest of an export and is not overwritten"), "{error}");
     std::fs::remove_file(mine).unwrap();
     assert_eq!(contents(scratch.path()), before);
     until_closed(&client, &index).await;
@@ -163,25 +161,25 @@ async fn every_format_has_every_row() {
     index_of(&client, &index, 1, fields(), &frame, &["k"]).await;
     let scratch = tempfile::tempdir().unwrap();
     let mut rows_of: BTreeMap<&str, u64> = BTreeMap::new();
-    for name in Format::NAMES {
+    for name in Format::ALL.map(Format::as_str) {
         let folder = scratch.path().join(name);
         let mut export = export(named(small_pages(&index), &["n", "k"]), &folder, Some(split("k")));
         export.request =
             named(export.request, if matches!(name, "npz" | "safetensors") { &["n"] } else { &["n", "k"] });
-        export.format = Format::from_name(name).unwrap();
+        export.files = name.parse::<Format>().unwrap().into();
         let manifest = run(export, &client).await.unwrap();
         assert_eq!((&*manifest.format.name, names(&folder).len()), (name, 4));
         assert!(manifest.files_are_there(&folder));
         rows_of.insert(name, manifest.files().map(|file| file.rows).sum());
         for file in manifest.files() {
-            assert!(file.path.ends_with(&format!("part-00000.{}", Format::from_name(name).unwrap().extension())));
-            assert_eq!(file.description.is_some(), Format::from_name(name).unwrap().is_tensors());
+            assert!(file.path.ends_with(&format!("part-00000.{}", name.parse::<Format>().unwrap().extension())));
+            assert_eq!(file.description.is_some(), name.parse::<Format>().unwrap().holds_tensors());
         }
     }
     assert!(rows_of.values().all(|rows| *rows == 90), "{rows_of:?}");
     // What a format cannot hold is told before rows are read.
     let mut refused = export(named(small_pages(&index), &["k"]), &scratch.path().join("no"), None);
-    refused.format = Format::from_name("npz").unwrap();
+    refused.files = Format::Npz.into();
     assert_eq!(run(refused, &client).await.unwrap_err().kind(), ErrorKind::Format);
     until_closed(&client, &index).await;
 }

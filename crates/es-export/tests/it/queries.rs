@@ -69,7 +69,7 @@ async fn esql(client: &Client, query: &str) -> Result<IndexReader, es_export::Er
 async fn a_query_in_esql_is_read_from_arrow() {
     let (server, client) = server(ESQL, &["esql/011-small-arrow", "esql/012-small-json"]).await;
     let request = ReadRequest::from(Esql::new("FROM ds | SORT id | LIMIT 12"));
-    let options = ReadOptions { page_rows: 5, ..request.options };
+    let options = ReadOptions { page_size: 5, ..request.options };
     let reader = IndexReader::open(&client, ReadRequest { options, ..request }).await.unwrap();
     assert_eq!((reader.count(), reader.slices(), reader.origin().read_by), (Some(12), 1, ReadBy::Esql));
     assert_eq!(reader.origin().query, "FROM ds | SORT id | LIMIT 12");
@@ -246,7 +246,7 @@ const PAGES: [&str; 4] = [
 
 fn sql() -> ReadRequest {
     let request = ReadRequest::from(Sql::new("SELECT id, n, ts FROM ds ORDER BY id"));
-    ReadRequest { options: ReadOptions { page_rows: 120, ..request.options }, ..request }
+    ReadRequest { options: ReadOptions { page_size: 120, ..request.options }, ..request }
 }
 
 #[tokio::test]

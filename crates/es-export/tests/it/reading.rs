@@ -100,7 +100,7 @@ async fn slices_and_pages_lose_and_repeat_nothing() {
         let reader = IndexReader::open(&client, request).await.unwrap();
         assert_eq!(reader.count(), Some(250));
         // Without a number: as many as are read at once, and the same number of each shard.
-        assert_eq!(reader.slices(), slices.unwrap_or(concurrency.next_multiple_of(2)));
+        assert_eq!(reader.slices(), slices.unwrap_or(concurrency.next_multiple_of(2)) as usize);
         let pages: Vec<DataFrame> = reader.frames().try_collect().await.unwrap();
         assert!(pages.iter().all(|page| (1..=7).contains(&page.height())));
         assert!(pages.len() >= 36);
@@ -202,7 +202,7 @@ async fn several_values_in_one_field_are_an_error_that_names_the_document() {
     until_closed(&client, &index).await;
     // Whoever knows may say which of them, for this column alone.
     let mut request = small_pages(&index);
-    let last = CellPolicy { values: Values::Last, ..CellPolicy::default() };
+    let last = CellPolicy { values: Some(Values::Last), ..CellPolicy::default() };
     request.search_mut().unwrap().policies.insert("n".to_owned(), last);
     let found = IndexReader::open(&client, request).await.unwrap().collect().await.unwrap();
     let odd = found.filter(&found.column("k").unwrap().str().unwrap().iter().map(|k| k == Some("odd")).collect());
@@ -228,13 +228,13 @@ async fn a_stream_that_is_dropped_halfway_closes_what_it_read() {
 }
 
 #[tokio::test]
-async fn an_index_that_is_removed_meanwhile_is_told() {
+async fn an_index_that_is_removed_meanwhile_is_reported() {
     let Some((client, scope)) = live("removed").await else { return };
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 1, fields(), &rows(50), &["k"]).await;
     let reader = IndexReader::open(&client, small_pages(&index)).await.unwrap();
     client.indices().delete(&index).await.unwrap();
     let error = reader.collect().await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Elasticsearch, "{error}");
+    assert_eq!(error.kind(), ErrorKind::PointInTimeLost, "{error}");
     assert!(error.help().unwrap().starts_with("the point in time is gone"), "{error} {:?}", error.help());
 }

@@ -89,7 +89,7 @@ async fn a_point_in_time_outlives_a_consumer_that_pauses() {
     let proxy = es_testing::FaultProxy::before(client.nodes()[0].trim_end_matches('/')).await;
     let slow = es_core::Client::connect(crate::support::at(&proxy.url())).await.unwrap();
     let request = request(&index);
-    let options = ReadOptions { keep_alive: std::time::Duration::from_millis(600), ..request.options };
+    let options = ReadOptions { keep_alive: "600ms".parse().unwrap(), ..request.options };
     let reader = IndexReader::open(&slow, ReadRequest { options, ..request }).await.unwrap();
     let before = proxy.seen("/_search");
     for _ in 0..500 {

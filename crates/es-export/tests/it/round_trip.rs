@@ -4,9 +4,9 @@
 use std::hash::BuildHasher as _;
 
 use es_core::{Client, Mapping, NewIndex};
-use es_export::{Compression, Format, IndexReader, ReadOptions, ReadRequest};
+use es_export::{Compression, FileOptions, Format, IndexReader, ReadOptions, ReadRequest};
 use es_frame::{
-    CellPolicy, ColumnRequest, DocumentWriter, FieldNames, MappingOptions, Values, VectorForm, WriterOptions,
+    CellPolicy, ColumnRequest, DocumentWriter, DottedNames, MappingOptions, Values, VectorForm, WriterOptions,
     infer_mapping_of,
 };
 use indexmap::IndexMap;
@@ -297,7 +297,7 @@ fn flatten(items: &Series, column: &DataType, found: &mut Vec<AnyValue<'static>>
 fn list_policies(path: &str, column: &DataType, policies: &mut IndexMap<String, CellPolicy>) {
     let mut dtype = column;
     if let DataType::List(inner) = dtype {
-        policies.insert(path.to_owned(), CellPolicy { values: Values::List, ..CellPolicy::default() });
+        policies.insert(path.to_owned(), CellPolicy { values: Some(Values::List), ..CellPolicy::default() });
         dtype = inner;
     }
     if let DataType::Struct(fields) = dtype {
@@ -369,9 +369,9 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
             |dtype: &DataType| matches!(dtype, DataType::List(inner) if matches!(**inner, DataType::Struct(_)));
         let lists = frame.columns().iter().filter(|column| round % 4 < 2 && is_list_of_structs(column.dtype()));
         let nested = lists.map(|column| column.name().to_string()).collect();
-        let names = if round % 2 == 0 { FieldNames::Flat } else { FieldNames::Objects };
+        let dotted_names = if round % 2 == 0 { DottedNames::Flat } else { DottedNames::Objects };
         let mut mapping =
-            infer_mapping_of(&frame, &MappingOptions { names, nested, ..MappingOptions::default() }).unwrap();
+            infer_mapping_of(&frame, &MappingOptions { dotted_names, nested, ..MappingOptions::default() }).unwrap();
         change_fields(&mut mapping.properties, &|field| match field["type"].as_str() {
             // By default vectors are kept normalised, and their source is computed from that.
             Some("dense_vector") => field["similarity"] = json!("l2_norm"),
@@ -387,7 +387,7 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
         strict.parameters.insert("dynamic".to_owned(), json!("strict"));
         let new = NewIndex { settings: settings.as_object().unwrap().clone(), mapping: strict };
         client.indices().create(&index, &new).await.unwrap();
-        let writer = WriterOptions { id: vec!["row".into()], names, vectors, ..WriterOptions::default() };
+        let writer = WriterOptions { id: vec!["row".into()], dotted_names, vectors, ..WriterOptions::default() };
         let writer = DocumentWriter::with_options(&frame, &writer).unwrap();
         let mut body = Vec::new();
         for row in 0..writer.rows() {
@@ -395,7 +395,7 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
         }
         bulk(&client, &index, body).await;
 
-        let options = ReadOptions { page_rows: 7, ..ReadOptions::default() };
+        let options = ReadOptions { page_size: 7, ..ReadOptions::default() };
         let mut request = ReadRequest { options, ..ReadRequest::new(&index) };
         let search = request.search_mut().unwrap();
         let columns = expected.get_column_names().iter().map(|name| name.to_string()).collect();
@@ -409,25 +409,22 @@ async fn any_frame_comes_back_as_it_was_or_as_the_tables_say() {
         assert!(found.equals_missing(&expected), "{found:?}\n{expected:?}");
 
         // The formats that hold every type.
-        let compression = Compression::Zstd;
-        let formats =
-            [Format::Parquet(Default::default()), Format::Ipc { compression }, Format::IpcStream { compression }];
-        let format = formats[round % 3];
+        let format = [Format::Parquet, Format::Ipc, Format::IpcStream][round % 3];
         let scratch = tempfile::tempdir().unwrap();
         let folder = scratch.path().join("set");
         let mut work = export(request, &folder, None);
-        work.format = format;
+        work.files = FileOptions { compression: Some(Compression::Zstd), ..format.into() };
         let manifest = run(work, &client).await.unwrap();
         assert_eq!(manifest.rows, ROWS as u64);
         let path = folder.join(&manifest.parts[0].files[0].path);
         let file = || std::fs::File::open(&path).unwrap();
         let written = match format {
-            Format::Ipc { .. } => IpcReader::new(file()).finish().unwrap(),
-            Format::IpcStream { .. } => IpcStreamReader::new(file()).finish().unwrap(),
+            Format::Ipc => IpcReader::new(file()).finish().unwrap(),
+            Format::IpcStream => IpcStreamReader::new(file()).finish().unwrap(),
             _ => parquet(&path),
         };
         let written = sorted(&written, "row");
-        assert_eq!(written.schema(), expected.schema(), "{}", format.name());
-        assert!(written.equals_missing(&expected), "{} {written:?}\n{expected:?}", format.name());
+        assert_eq!(written.schema(), expected.schema(), "{}", format);
+        assert!(written.equals_missing(&expected), "{} {written:?}\n{expected:?}", format);
     }
 }

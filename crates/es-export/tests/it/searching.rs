@@ -1,6 +1,7 @@
 //! Order, limits, samples and computed fields.
 
 use es_export::{ErrorKind, IndexReader, ReadOptions, ReadRequest, Sample, Search};
+use es_values::ByteSize;
 use futures::TryStreamExt as _;
 use polars::prelude::*;
 use serde_json::{Value, json};
@@ -82,7 +83,7 @@ async fn a_sample_is_the_same_each_time_and_about_as_large_as_asked() {
     let sampled = |share, seed, slices| {
         let search = Search { sample: Some(Sample { share, seed }), ..Search::new(&index) };
         let request = ReadRequest::from(search);
-        ReadRequest { options: ReadOptions { slices: Some(slices), page_rows: 100, ..request.options }, ..request }
+        ReadRequest { options: ReadOptions { slices: Some(slices), page_size: 100, ..request.options }, ..request }
     };
     let mut of_seeds = Vec::new();
     for seed in [0, 1, u64::MAX] {
@@ -109,7 +110,7 @@ async fn a_sample_is_the_same_each_time_and_about_as_large_as_asked() {
     for share in [0.0, 1.5] {
         let error = IndexReader::open(&client, sampled(share, 0, 1)).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Request);
-        assert_eq!(error.to_string(), format!("a sample of {share} is none"));
+        assert_eq!(error.to_string(), format!("a sample of {share} is not a share"));
     }
 }
 
@@ -151,7 +152,7 @@ async fn pages_are_no_larger_than_the_index_and_the_client_take() {
 
     // A page's bytes decide once a page has shown them.
     let request = ReadRequest::new(&index);
-    let options = ReadOptions { slices: Some(1), page_bytes: 10_000, ..request.options };
+    let options = ReadOptions { slices: Some(1), page_bytes: ByteSize::bytes(10_000), ..request.options };
     let reader = IndexReader::open(&client, ReadRequest { options, ..request }).await.unwrap();
     let pages: Vec<DataFrame> = reader.frames().try_collect().await.unwrap();
     let heights: Vec<usize> = pages.iter().map(DataFrame::height).collect();

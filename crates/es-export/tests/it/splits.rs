@@ -2,10 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use es_export::{ErrorKind, Manifest, MissingTimes, Phase, ReadRequest, Split, TimePart};
+use es_export::{ErrorKind, Manifest, MissingTimes, Phase, ReadRequest, Split};
 use polars::prelude::*;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use crate::files::parts;
 use crate::support::{
@@ -71,10 +70,7 @@ async fn days(client: &es_core::Client, index: &str, without: i64) {
 }
 
 fn by_time(missing: MissingTimes) -> Split {
-    let part = |name: &str, until: Option<&str>| TimePart {
-        name: name.to_owned(),
-        until: until.map(|text| text.parse().unwrap()),
-    };
+    let part = |name: &str, until: Option<&str>| (name.to_owned(), until.map(|text| text.parse().unwrap()));
     let parts = vec![
         part("train", Some("2013-11-01T00:00:00Z")),
         part("validation", Some("2013-12-01T00:00:00Z")),
@@ -147,15 +143,18 @@ async fn shares_come_out_in_each_stratum_and_the_manifest_puts_rows_where_they_a
     let folder = scratch.path().join("set");
     let split = Split::stratified(vec!["label".into()], vec!["k".into()], 7, shares()).unwrap();
     let columns = ["k", "n", "g", "x", "label"];
-    let counted = std::sync::atomic::AtomicU64::new(0);
+    let counted = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
     let export = export(named(small_pages(&index), &columns), &folder, Some(split));
-    let observer = |step: es_export::Progress| {
-        if step.phase == Phase::Counting {
-            counted.fetch_add(step.rows, std::sync::atomic::Ordering::SeqCst);
+    let observer = {
+        let counted = counted.clone();
+        move |step: es_export::Progress| {
+            if step.phase == Phase::Counting {
+                counted.fetch_add(step.rows, std::sync::atomic::Ordering::SeqCst);
+            }
         }
     };
-    let manifest = export.clone().run(&client, &CancellationToken::new(), observer).await.unwrap();
-    assert_eq!(counted.into_inner(), 1_000);
+    let manifest = export.clone().with_observer(observer).run(&client).await.unwrap();
+    assert_eq!(counted.load(std::sync::atomic::Ordering::SeqCst), 1_000);
     assert_eq!(open_contexts(&client, &index).await, 0);
     let parts = parts(&manifest, &folder);
     assert!(together(&parts).equals_missing(&frame));

@@ -4,7 +4,7 @@ use std::io::{self, Cursor, Write};
 use std::sync::{Arc, Mutex, mpsc};
 
 use es_core::Client;
-use es_export::{ErrorKind, Format, Phase, Progress, ReadRequest, Streamed, stream};
+use es_export::{ErrorKind, Format, Phase, Progress, ReadRequest, StreamExport, Streamed};
 use polars::prelude::*;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -33,7 +33,7 @@ impl Kept {
 }
 
 async fn into(client: &Client, request: ReadRequest, format: &str, out: Kept) -> Result<Streamed, es_export::Error> {
-    stream(client, request, Format::from_name(format).unwrap(), out, &CancellationToken::new(), |_| {}).await
+    StreamExport::new(request, format.parse::<Format>().unwrap()).run(client, out).await
 }
 
 /// What an Arrow stream ends with when it is whole.
@@ -48,20 +48,22 @@ async fn a_stream_has_every_row_and_its_end() {
     let request = named(small_pages(&index), &["k", "n", "g", "x"]);
 
     let out = Kept::default();
-    let told = Mutex::new((0, 0));
-    let observer = |step: Progress| {
-        assert_eq!((step.phase, step.total), (Phase::Reading, Some(200)));
-        let mut told = told.lock().unwrap();
-        *told = (told.0 + step.rows, step.bytes);
+    let seen = Arc::new(Mutex::new((0, 0)));
+    let observer = {
+        let seen = seen.clone();
+        move |step: Progress| {
+            assert_eq!((step.phase, step.total), (Phase::Reading, Some(200)));
+            let mut seen = seen.lock().unwrap();
+            *seen = (seen.0 + step.rows, step.bytes);
+        }
     };
-    let format = Format::from_name("ipc-stream").unwrap();
-    let streamed =
-        stream(&client, request.clone(), format, out.clone(), &CancellationToken::new(), observer).await.unwrap();
+    let streaming = StreamExport::new(request.clone(), Format::IpcStream).with_observer(observer);
+    let streamed = streaming.run(&client, out.clone()).await.unwrap();
     assert_eq!((streamed.rows, streamed.bytes), (200, out.bytes().len() as u64));
     assert_eq!(streamed.source.matched, Some(200));
-    let told = told.into_inner().unwrap();
-    assert_eq!(told.0, 200);
-    assert!(told.1 > 1_000 && told.1 <= streamed.bytes);
+    let (rows, bytes) = *seen.lock().unwrap();
+    assert_eq!(rows, 200);
+    assert!(bytes > 1_000 && bytes <= streamed.bytes);
     assert!(out.bytes().ends_with(&END_OF_STREAM));
     let found = IpcStreamReader::new(Cursor::new(out.bytes())).finish().unwrap();
     assert!(sorted(&found, "k").equals_missing(&frame));
@@ -105,14 +107,14 @@ async fn a_failure_in_the_middle_leaves_the_stream_without_its_end() {
 }
 
 #[tokio::test]
-async fn a_reader_that_wants_no_more_and_a_format_that_is_no_stream_are_told() {
+async fn a_reader_that_closes_the_pipe_and_a_format_that_is_not_a_stream_are_reported() {
     let Some((client, scope)) = live("head").await else { return };
     let index = format!("{}a", scope.prefix());
     index_of(&client, &index, 1, fields(), &rows(200), &["k"]).await;
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
-    let cancel = CancellationToken::new();
-    let error = stream(&client, small_pages(&index), Format::Csv, writer, &cancel, |_| {}).await.unwrap_err();
+    let streaming = StreamExport::new(small_pages(&index), Format::Csv);
+    let error = streaming.run(&client, writer).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed, "{error}");
     until_closed(&client, &index).await;
     let error = into(&client, small_pages(&index), "parquet", Kept::default()).await.unwrap_err();
@@ -143,7 +145,6 @@ async fn a_full_pipe_stops_the_reading_and_can_be_cancelled() {
     let cancel = CancellationToken::new();
     let mut request = small_pages(&index);
     request.options.slices = Some(1);
-    let format = Format::from_name("ndjson").unwrap();
     let pages = |client: Client, index: String| async move {
         let stats = es_core::Request::new(es_core::Method::Get, format!("/{index}/_stats/search"));
         let stats: Value = client.send(&stats).await.unwrap().json().unwrap();
@@ -152,7 +153,7 @@ async fn a_full_pipe_stops_the_reading_and_can_be_cancelled() {
     let stopping = {
         let (client, cancel, index) = (client.clone(), cancel.clone(), index.clone());
         tokio::spawn(async move {
-            // Until no page was asked for during some time.
+            // Until no page was requested for some time.
             let mut before = 0;
             loop {
                 tokio::time::sleep(std::time::Duration::from_millis(300)).await;
@@ -166,7 +167,8 @@ async fn a_full_pipe_stops_the_reading_and_can_be_cancelled() {
             before
         })
     };
-    let error = stream(&client, request, format, Full(full), &cancel, |_| {}).await.unwrap_err();
+    let streaming = StreamExport::new(request, Format::Ndjson).with_cancellation(cancel);
+    let error = streaming.run(&client, Full(full)).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Interrupted);
     // The count, and of 29 pages those that wait: one being written, one in the channel, one
     // at its end, one decoded and one on its way.

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use es_core::{Client, ClusterConfig, Credentials, Endpoint, Method, NewIndex, Request, Secret};
 use es_export::{
-    Compression, Destination, Export, Format, Manifest, ParquetOptions, Progress, ReadOptions, ReadRequest, Search,
-    Split,
+    Compression, Destination, Export, FileOptions, Format, Manifest, ParquetOptions, Progress, ReadOptions,
+    ReadRequest, Search, Split,
 };
 use es_frame::{ColumnRequest, DocumentWriter};
 use es_testing::{Node, Scope};
@@ -16,7 +16,6 @@ use polars::io::prelude::{ParquetReader, SerReader as _};
 use polars::prelude::*;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
-use tokio_util::sync::CancellationToken;
 
 pub(crate) fn at(url: &str) -> ClusterConfig {
     ClusterConfig { endpoint: Endpoint::hosts(url).unwrap(), ..ClusterConfig::default() }
@@ -29,7 +28,7 @@ pub(crate) async fn live(test: &str) -> Option<(Client, Scope)> {
     Some((client, Scope::new(&node, test)))
 }
 
-/// How a node is connected to.
+/// The configuration of a client of a node.
 pub(crate) fn of_node(node: &Node) -> ClusterConfig {
     let mut config = at(&node.url);
     config.tls.ca_cert = node.ca_cert_path.clone();
@@ -97,7 +96,7 @@ pub(crate) fn sorted(frame: &DataFrame, by: &str) -> DataFrame {
 
 /// A request for everything, in pages of seven rows.
 pub(crate) fn small_pages(index: &str) -> ReadRequest {
-    ReadRequest { options: ReadOptions { page_rows: 7, ..ReadOptions::default() }, ..ReadRequest::new(index) }
+    ReadRequest { options: ReadOptions { page_size: 7, ..ReadOptions::default() }, ..ReadRequest::new(index) }
 }
 
 pub(crate) fn named(mut request: ReadRequest, columns: &[&str]) -> ReadRequest {
@@ -114,16 +113,19 @@ pub(crate) fn matching(mut request: ReadRequest, query: Value) -> ReadRequest {
 
 /// A request for what is searched for, in pages of seven rows.
 pub(crate) fn in_small_pages(search: Search) -> ReadRequest {
-    ReadRequest { options: ReadOptions { page_rows: 7, ..ReadOptions::default() }, ..search.into() }
+    ReadRequest { options: ReadOptions { page_size: 7, ..ReadOptions::default() }, ..search.into() }
 }
 
 pub(crate) fn export(request: ReadRequest, destination: &Path, split: Option<Split>) -> Export {
-    Export { split, ..Export::new(request, Destination::Folder(destination.to_owned())) }
+    let mut export = Export::new(request, Destination::Folder(destination.to_owned()));
+    export.split = split;
+    export
 }
 
 /// Parquet in row groups of so many rows.
-pub(crate) fn row_groups(row_group_rows: usize, compression: Compression) -> Format {
-    Format::Parquet(ParquetOptions { row_group_rows, compression, ..ParquetOptions::default() })
+pub(crate) fn row_groups(row_group_rows: usize, compression: Compression) -> FileOptions {
+    let parquet = ParquetOptions { row_group_rows, ..ParquetOptions::default() };
+    FileOptions { format: Format::Parquet, compression: Some(compression), parquet }
 }
 
 pub(crate) fn split(key: &str) -> Split {
@@ -135,22 +137,22 @@ pub(crate) fn split(key: &str) -> Split {
 pub(crate) async fn run(export: Export, client: &Client) -> Result<Manifest, es_export::Error> {
     static SCHEMA: LazyLock<jsonschema::Validator> =
         LazyLock::new(|| jsonschema::draft202012::new(&Manifest::schema()).unwrap());
-    let manifest = export.run(client, &CancellationToken::new(), |_: Progress| {}).await?;
+    let manifest = export.run(client).await?;
     let text = json!(manifest);
     assert!(SCHEMA.is_valid(&text), "{:?} {text}", SCHEMA.iter_errors(&text).collect::<Vec<_>>());
     Ok(manifest)
 }
 
 /// An observer of an export, and what ends when the export has its first rows.
-pub(crate) fn first_rows() -> (impl Fn(Progress), impl Future<Output = ()>) {
-    let (begun, told) = oneshot::channel();
+pub(crate) fn first_rows() -> (impl Fn(Progress) + Send + Sync + 'static, impl Future<Output = ()>) {
+    let (begun, has_begun) = oneshot::channel();
     let begun = Mutex::new(Some(begun));
     let observer = move |_: Progress| {
         if let Some(begun) = begun.lock().unwrap().take() {
             begun.send(()).unwrap();
         }
     };
-    (observer, async { told.await.unwrap() })
+    (observer, async { has_begun.await.unwrap() })
 }
 
 pub(crate) fn parquet(path: &Path) -> DataFrame {

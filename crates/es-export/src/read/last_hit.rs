@@ -1,23 +1,11 @@
-//! The beginning and the end of a page's bytes, from which the next page can be asked for before
-//! this one is decoded. Pure. Where the bytes are not as expected there is nothing, and the
-//! decoder tells in its time.
+//! The end of a page's bytes, from which the next page can be requested before this one is decoded.
+//! Pure. Bytes of another form give nothing, and the decoder reports them.
 
 use memchr::memmem;
 use serde_json::value::RawValue;
 
-/// The id that a page begins with: `pit_id` of a point in time.
-pub(crate) fn point_in_time_id(body: &[u8]) -> Option<&str> {
-    let rest = body.strip_prefix(b"{\"pit_id\":\"")?;
-    let id = &rest[..memchr::memchr(b'"', rest)?];
-    // Ids are base64; anything else is left to a parser.
-    if id.contains(&b'\\') {
-        return None;
-    }
-    std::str::from_utf8(id).ok()
-}
-
-/// The `sort` values of the last hit, as they were written. Inside a string quotes are escaped,
-/// and in a hit `sort` stands after the document.
+/// The `sort` values of the last hit, as they were written. Quotes inside of strings are escaped,
+/// and in a hit `sort` follows the document.
 pub(crate) fn last_sort(body: &[u8]) -> Option<Box<RawValue>> {
     const KEY: &[u8] = b"\"sort\":";
     let at = memmem::rfind(body, KEY)? + KEY.len();
@@ -39,10 +27,9 @@ mod tests {
     }
 
     #[test]
-    fn the_last_hit_says_where_the_next_page_begins() {
+    fn the_last_hit_gives_the_start_of_the_next_page() {
         let page = r#"{"pit_id":"abc==","took":1,"hits":{"hits":[{"_id":"1","sort":[1]},{"_id":"2","_source":{"sort":[7]},"sort":[18446744073709551615,null,1.10]}]}}"#;
         assert_eq!(sort_of(page).as_deref(), Some("[18446744073709551615,null,1.10]"));
-        assert_eq!(point_in_time_id(page.as_bytes()), Some("abc=="));
         let in_text = r#"{"hits":{"hits":[{"_source":{"t":"\"sort\":[1]}]}}"},"sort":["\"sort\":[2]"]}]}}"#;
         assert_eq!(sort_of(in_text).as_deref(), Some(r#"["\"sort\":[2]"]"#));
         let none = [
@@ -56,8 +43,6 @@ mod tests {
         for body in none {
             assert_eq!(sort_of(body), None, "{body}");
         }
-        assert_eq!(point_in_time_id(br#"{"pit_id":"a\u0062"}"#), None);
-        assert_eq!(point_in_time_id(br#"{"pit_id":"a"#), None);
     }
 
     proptest! {
@@ -70,8 +55,10 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_are_read_or_not(bytes: Vec<u8>) {
-            let _ = (last_sort(&bytes), point_in_time_id(&bytes));
+        fn a_page_cut_short_has_no_last_hit(cut in 1..60_usize, number: u64) {
+            let hit = |n: u64| json!({"_id": "a", "_source": {"sort": [n]}, "sort": [n, "a"]});
+            let body = json!({"hits": {"hits": [hit(1), hit(number)]}}).to_string();
+            prop_assert_eq!(last_sort(&body.as_bytes()[..body.len() - cut]).map(|sort| sort.get().to_owned()), None);
         }
     }
 }

@@ -193,8 +193,9 @@ pub use manifest::{
     MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
     ManifestVersions,
 };
+pub use es_values::{PathSegment, Problem};
 pub use options::{
-    ExportOptions, FieldOptions, InvalidOption, Output, PathPart, ReadOptions, SplitOptions, TimePart, WriteOptions,
+    ExportOptions, FieldOptions, Output, ReadOptions, SplitOptions, TimePart, WriteOptions,
 };
 pub use progress::{Phase, Progress};
 pub use read::{

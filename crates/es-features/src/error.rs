@@ -5,7 +5,7 @@ use std::fmt;
 
 use polars::prelude::PolarsError;
 
-use crate::problem::Problem;
+use es_values::Problem;
 
 /// The cause of a failure, in the terms a caller decides by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -116,7 +116,6 @@ mod join;
 mod key;
 mod options;
 mod plan;
-mod problem;
 #[cfg(test)]
 mod reference;
 mod request;
@@ -131,5 +130,5 @@ pub use options::{
     Cardinality, Derivative, Feature, FeatureField, FeatureSet, FieldName, Metric, NoOptions, Percentiles, Ratio,
     RatioTerm, ValueSource,
 };
-pub use problem::{PathSegment, Problem, ProblemKind};
+pub use es_values::{PathSegment, Problem, ProblemKind};
 pub use stream::{ComputeOptions, FeatureProgress, FeatureStream, FeatureStreamBuilder, FeatureSummary};

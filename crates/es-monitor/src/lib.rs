@@ -120,7 +120,6 @@ mod field;
 mod interval;
 mod method;
 mod options;
-mod problem;
 mod request;
 mod verdict;
 
@@ -131,6 +130,6 @@ pub use method::Method;
 pub use options::{
     CurrentWindow, FieldMonitor, MAX_BINS, MissingRule, MissingTest, Monitor, ReferenceWindow, Severity, Until,
 };
-pub use problem::{PathSegment, Problem};
+pub use es_values::{PathSegment, Problem, ProblemKind};
 pub use report::{FieldReport, Report};
 pub use verdict::{Reason, Verdict, WindowName};

@@ -40,6 +40,7 @@
 
 mod byte_size;
 mod format;
+mod problem;
 mod query;
 pub mod schema;
 mod suggest;
@@ -49,6 +50,7 @@ mod time_zone;
 
 pub use byte_size::ByteSize;
 pub use format::{Format, check_name};
+pub use problem::{PathSegment, Problem, ProblemKind};
 pub use query::Query;
 pub use suggest::{nearest, one_of, quoted_list, suggestion};
 pub use time_point::TimePoint;

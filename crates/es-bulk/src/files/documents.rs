@@ -1,7 +1,7 @@
 //! Rows as documents: the columns that become fields, and the mapping that follows from them.
 
 use es_core::{Mapping, Properties};
-use es_frame::{MappingOptions, WriterOptions, infer_mapping_of, infer_mapping_with};
+use es_frame::{MappingOptions, WriterOptions, infer_mapping_of, infer_mapping_of_json, infer_mapping_with};
 use polars::prelude::Schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::format::FileFormat;
-use super::json_mapping::infer_mapping_of_json;
 use super::source::Source;
 use crate::error::{Error, ErrorKind};
 
@@ -169,7 +168,7 @@ impl DocumentOptions {
         let is_raw = source.format() == FileFormat::Ndjson;
         let by_values = self.basis == MappingBasis::Values;
         let mut options = MappingOptions {
-            names: self.writer.names,
+            dotted_names: self.writer.dotted_names,
             dates_in_text: by_values && matches!(source.format(), FileFormat::Csv | FileFormat::Ndjson),
             ..MappingOptions::default()
         };

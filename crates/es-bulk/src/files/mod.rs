@@ -32,7 +32,6 @@ mod input;
 mod ipc;
 mod ipc_stream;
 mod json_fields;
-mod json_mapping;
 mod lines;
 mod options;
 mod parquet;

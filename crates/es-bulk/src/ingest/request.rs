@@ -64,26 +64,11 @@ impl IngestRequest {
         let mapping = (documents.mapping != Mapping::default()).then_some(&documents.mapping);
         let text = json!({
             "id": writer.id, "operation": writer.operation.as_str(), "routing": writer.routing,
-            "version": writer.version, "names": names(writer.names), "non_finite": non_finite(writer.non_finite),
+            "version": writer.version, "names": writer.dotted_names, "non_finite": writer.non_finite,
             "undeclared": documents.undeclared, "format": self.read.format, "mapping": mapping,
             "pipeline": self.pipeline,
         });
         format!("{:016x}", xxh3_64(text.to_string().as_bytes()))
-    }
-}
-
-fn names(names: es_frame::FieldNames) -> &'static str {
-    match names {
-        es_frame::FieldNames::Flat => "flat",
-        es_frame::FieldNames::Objects => "objects",
-    }
-}
-
-fn non_finite(non_finite: es_frame::NonFinite) -> &'static str {
-    match non_finite {
-        es_frame::NonFinite::Null => "null",
-        es_frame::NonFinite::Reject => "reject",
-        es_frame::NonFinite::Text => "string",
     }
 }
 
@@ -210,7 +195,7 @@ mod tests {
             |request| request.documents.writer.id = vec!["id".into()],
             |request| request.documents.writer.operation = es_frame::Operation::Create,
             |request| request.documents.writer.routing = Some("r".into()),
-            |request| request.documents.writer.names = es_frame::FieldNames::Objects,
+            |request| request.documents.writer.dotted_names = es_frame::DottedNames::Objects,
             |request| request.documents.writer.non_finite = es_frame::NonFinite::Reject,
             |request| request.documents.undeclared = crate::files::Undeclared::Ignore,
             |request| request.read.format = Some(crate::files::FileFormat::Csv),

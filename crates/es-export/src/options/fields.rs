@@ -5,7 +5,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::InvalidOption;
+use super::Problem;
 use crate::encode::Encoding;
 
 /// The treatment of the values of a field.
@@ -32,13 +32,13 @@ impl FieldOptions {
     }
 
     /// The fields that are not among the columns, where these are named.
-    pub fn check(fields: &IndexMap<String, Self>, columns: Option<&[String]>) -> Vec<InvalidOption> {
+    pub fn check(fields: &IndexMap<String, Self>, columns: Option<&[String]>) -> Vec<Problem> {
         let Some(columns) = columns else { return Vec::new() };
         let unknown = fields.keys().filter(|field| !columns.contains(field));
         unknown
             .map(|field| {
                 let otherwise = "remove it, or add it to the columns";
-                InvalidOption::unknown_field([field.as_str().into()], field, columns, otherwise)
+                Problem::unknown_field([field.as_str().into()], field, columns, otherwise)
             })
             .collect()
     }

@@ -2,19 +2,19 @@
 //!
 //! Each type has `serde` and a JSON Schema, and its [`Default`] holds the default values, so that a
 //! file, a command line and a program share one definition. Checks that a type cannot express are
-//! functions that return each [`InvalidOption`] with its path inside the options.
+//! functions that return each [`Problem`] with its path inside the options.
 //!
 //! Options that belong to one part of the crate are defined there: [`Format`](crate::Format) and
 //! [`Compression`](crate::Compression), [`Encoding`](crate::Encoding), [`Sample`](crate::Sample).
 
 mod fields;
-mod invalid;
+
 mod limits;
 mod output;
 mod split;
 
 pub use fields::FieldOptions;
-pub use invalid::{InvalidOption, PathPart};
+pub(crate) use es_values::Problem;
 pub use limits::{ExportOptions, ReadOptions, WriteOptions};
 pub use output::Output;
 pub use split::{SplitOptions, TimePart};

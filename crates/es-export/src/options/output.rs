@@ -4,7 +4,7 @@ use es_values::schema::FieldNames;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{InvalidOption, WriteOptions};
+use super::{Problem, WriteOptions};
 use crate::write::{Compression, FileOptions, Format, ParquetOptions};
 
 /// Files to write.
@@ -42,24 +42,24 @@ impl Output {
     /// The contradictions of the options, if any. `columns` are the columns to read, where they are
     /// named.
     #[must_use]
-    pub fn check(&self, columns: Option<&[String]>) -> Vec<InvalidOption> {
+    pub fn check(&self, columns: Option<&[String]>) -> Vec<Problem> {
         let mut invalid = Vec::new();
         for (index, field) in self.partition_by.iter().enumerate() {
             if let Some(columns) = columns.filter(|columns| !columns.contains(field)) {
                 let path = ["partition_by".into(), index.into()];
                 let otherwise = "add it to the columns, or partition by another one";
-                invalid.push(InvalidOption::unknown_field(path, field, columns, otherwise));
+                invalid.push(Problem::unknown_field(path, field, columns, otherwise));
             }
         }
         if self.format.holds_tensors() && !self.partition_by.is_empty() {
             let message = format!("files of the format {} cannot be partitioned", self.format);
             let help = "remove it, or choose another format: readers of tensors do not read the names of folders";
-            invalid.push(InvalidOption::new(["partition_by".into()], message, help));
+            invalid.push(Problem::invalid(["partition_by".into()], message, help));
         }
         if let Some(compression) = self.compression
             && let Err((message, help)) = self.format.check_compression(compression)
         {
-            invalid.push(InvalidOption::new(["compression".into()], message, help));
+            invalid.push(Problem::invalid(["compression".into()], message, help));
         }
         invalid
     }

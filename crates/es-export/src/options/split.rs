@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::InvalidOption;
+use super::Problem;
 use crate::error::{Error, ErrorKind};
 use crate::split::{MissingTimes, Split};
 
@@ -103,7 +103,7 @@ impl SplitOptions {
     /// The contradictions of the options, if any: shares that do not sum to 1, and parts that are
     /// not in the order of time.
     #[must_use]
-    pub fn check(&self) -> Vec<InvalidOption> {
+    pub fn check(&self) -> Vec<Problem> {
         match self {
             Self::Hash { parts, .. } | Self::Group { parts, .. } | Self::Stratified { parts, .. } => check_sum(parts),
             Self::Time { parts, .. } => check_order(parts),
@@ -137,7 +137,7 @@ impl TryFrom<&SplitOptions> for Split {
     }
 }
 
-fn check_sum(shares: &IndexMap<String, f64>) -> Vec<InvalidOption> {
+fn check_sum(shares: &IndexMap<String, f64>) -> Vec<Problem> {
     let sum: f64 = shares.values().sum();
     // Shares such as 0.7, 0.2 and 0.1 do not sum to 1 exactly in binary.
     if (sum - 1.0).abs() <= 1e-9 {
@@ -145,11 +145,11 @@ fn check_sum(shares: &IndexMap<String, f64>) -> Vec<InvalidOption> {
     }
     let rounded = (sum * 1e6).round() / 1e6;
     let message = format!("the shares of the parts sum to {rounded}, not to 1");
-    vec![InvalidOption::new(["parts".into()], message, "every row belongs to one part: adjust the shares")]
+    vec![Problem::invalid(["parts".into()], message, "every row belongs to one part: adjust the shares")]
 }
 
 /// Each part ends where the next one begins, and only the last one has no end.
-fn check_order(parts: &IndexMap<String, TimePart>) -> Vec<InvalidOption> {
+fn check_order(parts: &IndexMap<String, TimePart>) -> Vec<Problem> {
     let mut invalid = Vec::new();
     let last = parts.len().saturating_sub(1);
     let mut earlier = None;
@@ -159,12 +159,12 @@ fn check_order(parts: &IndexMap<String, TimePart>) -> Vec<InvalidOption> {
         match part.until {
             None if place < last => {
                 let message = format!("part `{name}` has no end, and is not the last one");
-                invalid.push(InvalidOption::new(path(), message, "set its end with `until`"));
+                invalid.push(Problem::invalid(path(), message, "set its end with `until`"));
             }
             Some(until) if place == last => {
                 let message = format!("part `{name}` is the last one, and ends at {until}");
                 let help = "every row belongs to one part: leave `until` out, and filter later rows in the query";
-                invalid.push(InvalidOption::new(end(), message, help));
+                invalid.push(Problem::invalid(end(), message, help));
             }
             Some(until) => {
                 // A time that no clock shows is reported by its own type.
@@ -172,7 +172,7 @@ fn check_order(parts: &IndexMap<String, TimePart>) -> Vec<InvalidOption> {
                 if earlier.is_some_and(|earlier| earlier >= instant) {
                     let message = format!("part `{name}` ends at {until}, before it begins");
                     let help = "write the parts from the earliest to the latest";
-                    invalid.push(InvalidOption::new(end(), message, help));
+                    invalid.push(Problem::invalid(end(), message, help));
                 }
                 earlier = Some(instant);
             }

@@ -107,7 +107,7 @@ fn one_mapping(name: &str, indices: &[IndexDescription], columns: &ColumnRequest
             }
         }
     }
-    Ok(indices.iter().fold(Mapping::default(), |all, index| all.overridden_by(&index.mapping)))
+    Ok(es_frame::common_mapping(indices.iter().map(|index| &index.mapping)))
 }
 
 /// Returns `true` if a field is one of the columns, in one of them, or above one.

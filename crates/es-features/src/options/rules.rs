@@ -6,7 +6,7 @@ use es_values::{TimePoint, nearest, quoted_list};
 
 use super::{Feature, FeatureSet, Percentiles};
 use crate::error::Error;
-use crate::problem::{PathSegment, Problem, ProblemKind};
+use es_values::{PathSegment, Problem, ProblemKind};
 
 impl FeatureSet {
     /// Every rule that the set breaks, in the order of its keys, without asking Elasticsearch.

@@ -5,7 +5,7 @@ use es_values::{TimePoint, TimeZoneName};
 use super::{CurrentWindow, FieldMonitor, MAX_BINS, MissingRule, Monitor};
 use crate::error::Error;
 use crate::method::Method;
-use crate::problem::{PathSegment, Problem};
+use es_values::{PathSegment, Problem};
 
 impl Monitor {
     /// Checks every rule that can be checked without Elasticsearch.

@@ -1,10 +1,11 @@
 //! The options of `export`.
 
-use clap::builder::PossibleValuesParser;
 use clap::{Args, ValueEnum};
-use es_export::{Compression, Format};
+use es_export::{Compression, FieldSource, Format};
 
-/// What is read, where to, and how.
+use super::choice::choice;
+
+/// The rows, the destination, and the form of the files.
 #[derive(Clone, Debug, Args)]
 pub struct ExportArgs {
     /// Index, alias or pattern to read, by its whole name.
@@ -16,9 +17,9 @@ pub struct ExportArgs {
     #[arg(long, value_name = "PATH")]
     pub to: String,
 
-    /// Format of the files; without it, the one that the name tells, or Parquet.
-    #[arg(long, value_name = "FORMAT", value_parser = format_names())]
-    pub format: Option<String>,
+    /// Format of the files; without it, the one that the name ends in, or Parquet.
+    #[arg(long, value_name = "FORMAT", value_parser = choice::<Format>())]
+    pub format: Option<Format>,
 
     /// Elasticsearch query, as JSON or as a file with it; all documents without it.
     #[arg(long, value_name = "JSON|FILE")]
@@ -41,12 +42,12 @@ pub struct ExportArgs {
     #[arg(long, value_name = "JSON|FILE", conflicts_with_all = QUERY_LANGUAGES)]
     pub runtime: Option<String>,
 
-    /// Fields to sort by, several with commas; `FIELD:desc` turns the order round. Sorted rows
+    /// Fields to sort by, several with commas; `FIELD:desc` reverses the order. Sorted rows
     /// are read one page after another.
     #[arg(long, value_name = "FIELDS", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub sort: Vec<String>,
 
-    /// How many rows at most.
+    /// Most rows to read.
     #[arg(
         long,
         value_name = "N",
@@ -76,26 +77,32 @@ pub struct ExportArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub page_rows: Option<u32>,
 
-    /// Where the server takes the values from.
-    #[arg(long, value_enum, default_value_t, conflicts_with_all = QUERY_LANGUAGES)]
-    pub read_from: ReadFromArg,
+    /// Source of the values on the server.
+    #[arg(
+        long,
+        value_name = "CHOICE",
+        value_parser = choice::<FieldSource>(),
+        default_value_t,
+        conflicts_with_all = QUERY_LANGUAGES
+    )]
+    pub read_from: FieldSource,
 
-    /// What becomes of several values in one document: one (more are an error), list, first or
+    /// Treatment of several values in one document: one (more are an error), list, first or
     /// last; of a single field with FIELD=POLICY.
     #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub values: Vec<String>,
 
-    /// What becomes of a value that the field's type does not have: error or null; of a single
+    /// Treatment of a value that the field's type does not have: error or null; of a single
     /// field with FIELD=POLICY.
     #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub malformed: Vec<String>,
 
-    /// What becomes of a document without a value: null or error; of a single field with
+    /// Treatment of a document without a value: null or error; of a single field with
     /// FIELD=POLICY.
     #[arg(long, value_name = "[FIELD=]POLICY", value_delimiter = ',', conflicts_with_all = QUERY_LANGUAGES)]
     pub missing: Vec<String>,
 
-    /// What numbers the values of a field are turned into: numeric, codes, one-hot or
+    /// Numbers that the values of a field are turned into: numeric, codes, one-hot or
     /// standard.
     #[arg(long, value_name = "FIELD=ENCODING", value_delimiter = ',')]
     pub encode: Vec<String>,
@@ -105,7 +112,7 @@ pub struct ExportArgs {
     #[arg(long, value_name = "PARTS", value_delimiter = ',', requires = "split_key")]
     pub split: Vec<String>,
 
-    /// What decides which part a row belongs to.
+    /// Criterion that assigns a row to a part.
     #[arg(long, value_enum, default_value_t)]
     pub split_by: SplitByArg,
 
@@ -125,20 +132,20 @@ pub struct ExportArgs {
     #[arg(long, value_name = "FIELDS", value_delimiter = ',')]
     pub partition_by: Vec<String>,
 
-    /// How the files are compressed; without it, as is usual for the format.
-    #[arg(long, value_name = "NAME", value_parser = compression_names())]
-    pub compression: Option<String>,
+    /// Compression of the files; without it, the usual one of the format.
+    #[arg(long, value_name = "NAME", value_parser = choice::<Compression>())]
+    pub compression: Option<Compression>,
 
     /// Rows of a row group of Parquet; `export.row_group_rows` without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub row_group_rows: Option<u32>,
 
-    /// About how many rows are read before the files are finished and others begun;
+    /// About the number of rows that are read before the files are finished and others started;
     /// `export.rows_per_file` without it.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub rows_per_file: Option<u32>,
 
-    /// Begin anew, even where an earlier export was cut off.
+    /// Start from scratch, even where an earlier export was cut off.
     #[arg(long)]
     pub restart: bool,
 
@@ -147,31 +154,11 @@ pub struct ExportArgs {
     pub dry_run: bool,
 }
 
-fn format_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(Format::NAMES)
-}
-
-fn compression_names() -> PossibleValuesParser {
-    PossibleValuesParser::new(Compression::ALL.map(Compression::as_str))
-}
-
 /// What takes the place of an index and a query: the server makes the rows, and says itself which
 /// columns they have, how many there are, and what becomes of several values or none.
 const QUERY_LANGUAGES: [&str; 2] = ["esql", "sql"];
 
-/// Where the server takes values from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum ReadFromArg {
-    /// Whatever gives the values as they were written for the least work.
-    #[default]
-    Auto,
-    /// Doc values: a column at a time.
-    DocValues,
-    /// `_source`: whole documents.
-    Source,
-}
-
-/// What decides which part a row belongs to.
+/// The criterion that assigns a row to a part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum SplitByArg {
     /// A hash of its key.

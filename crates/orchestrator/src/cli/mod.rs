@@ -1,5 +1,6 @@
 //! The command line.
 
+mod choice;
 mod conflict;
 mod export;
 mod ingest;
@@ -10,8 +11,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::terminal::logging::LogFormat;
 
-pub use export::{ExportArgs, ReadFromArg, SplitByArg};
-pub use ingest::{DottedNamesArg, FormatArg, IngestArgs, NonFiniteArg, OperationArg, UndeclaredArg};
+pub use export::{ExportArgs, SplitByArg};
+pub use ingest::IngestArgs;
 
 /// Keeps machine learning assets on Elasticsearch up to date.
 ///
@@ -20,8 +21,8 @@ pub use ingest::{DottedNamesArg, FormatArg, IngestArgs, NonFiniteArg, OperationA
 /// `run` does it. A failed or interrupted run leaves readers on what they had.
 ///
 /// Exit codes: 0 done; 1 a run, or a check of `doctor`, failed; 2 usage or configuration;
-/// 3 a check or a monitor failed; 4 a monitor could not be measured; 130 interrupted, after
-/// what was under way was settled.
+/// 3 a check or a monitor failed; 4 a monitor could not be measured; 75 failed for a passing
+/// reason, try again; 130 interrupted, after what was under way was settled.
 #[derive(Debug, Parser)]
 #[command(name = "orchestrator", version, max_term_width = 100)]
 pub struct Cli {
@@ -71,7 +72,7 @@ pub enum Command {
     Validate,
     /// Find out what is wrong between here and the cluster, and what to do.
     ///
-    /// Looks at the way to each node, TLS, version, licence, privileges, health, disks, shards
+    /// Inspects the way to each node, TLS, version, licence, privileges, health, disks, shards
     /// and mappings, and changes nothing. Without a pipeline file it takes the environment.
     /// Ends with 0 when nothing fails, warnings or not, and with 1 when something does.
     Doctor {
@@ -88,13 +89,13 @@ pub enum Command {
     ///
     /// Creates the index if there is none, with a mapping of what the files hold. Every document
     /// ends as acknowledged, rejected with its reason in a dead letter, or unknown. A load that
-    /// was cut off carries on where it was when the same command is given again.
+    /// was cut off resumes where it was when the same command is given again.
     Ingest(IngestArgs),
     /// Read an index into files, or to standard output, without a pipeline.
     ///
     /// Reads one state of the index, whatever is written meanwhile, and has as many rows as
     /// match, or fails. The files appear complete or not at all, with a manifest that says what
-    /// they hold and where it came from. An export that was killed carries on where it was when
+    /// they hold and where it came from. An export that was killed resumes where it was when
     /// the same command is given again.
     Export(Box<ExportArgs>),
     /// Show what a run would do, and why.
@@ -115,7 +116,7 @@ pub enum Command {
     Runs {
         /// The run.
         id: Option<String>,
-        /// How many records to show at most.
+        /// Most records to show.
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: usize,
     },
@@ -162,7 +163,7 @@ pub struct ScopeArgs {
     #[arg(long, value_name = "B")]
     pub to: Option<String>,
 
-    /// Make everything selected anew, up to date or not.
+    /// Build everything selected again, up to date or not.
     #[arg(long)]
     pub full_refresh: bool,
 }

@@ -5,13 +5,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use es_core::Client;
-use es_export::{Export, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, Streamed};
-use serde_json::json;
+use es_export::{Export, FileOptions, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed};
 use tokio_util::sync::CancellationToken;
 
 use super::with_progress;
 use crate::cli::ExportArgs;
-use crate::exports;
+use crate::kinds::export::report_export;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::project::Workplace;
@@ -20,9 +19,9 @@ use crate::terminal::results::{CommandResult, ExportColumn};
 use crate::terminal::reporter::Reporter;
 use crate::terminal::table::{Align, Table, count, counted, size, took};
 
-mod order;
+mod request;
 
-use order::{Order, Target};
+use request::{ExportRequest, Target};
 
 pub(super) async fn export(
     work: Workplace,
@@ -30,7 +29,7 @@ pub(super) async fn export(
     reporter: &Reporter,
     cancel: CancellationToken,
 ) -> Result<Exit> {
-    let order = Order::of(&args, &work)?;
+    let order = ExportRequest::new(&args, &work)?;
     if reporter.is_json() && matches!(order.target, Target::Standard(_)) && !args.dry_run {
         return Err(Error::config("standard output can hold the rows or the events of --json, not both"));
     }
@@ -45,19 +44,14 @@ pub(super) async fn export(
         Target::Standard(format) => stream(&client, order.request, format, &order.name, &cancel, reporter).await,
         Target::Files(destination, format) => {
             let path = destination.path().to_owned();
-            let mut options = exports::export_options(&work.settings.export, args.restart);
-            options.rows_per_file = args.rows_per_file.map_or(options.rows_per_file, u64::from);
-            let export = Export {
-                request: order.request,
-                destination,
-                format,
-                transform: None,
-                split: order.split,
-                partition_by: args.partition_by.clone(),
-                encodings: order.encodings,
-                options,
-                notes: json!({}),
-            };
+            let mut export = Export::new(order.request, destination);
+            export.files = format;
+            export.split = order.split;
+            export.partition_by = args.partition_by.clone();
+            export.encodings = order.encodings;
+            export.options = work.settings.export.write.clone();
+            export.options.rows_per_file = args.rows_per_file.unwrap_or(export.options.rows_per_file);
+            export.restart = args.restart;
             write(&client, export, &path, &order.name, &cancel, reporter).await
         }
     }
@@ -73,7 +67,7 @@ async fn write(
 ) -> Result<Exit> {
     let started = Instant::now();
     let outcome = with_progress(reporter, step(name), async |progress| {
-        export.run(client, cancel, exports::report_to(&progress)).await
+        export.with_observer(report_export(progress)).with_cancellation(cancel.clone()).run(client).await
     })
     .await;
     finish(path, &outcome?, started.elapsed(), reporter);
@@ -84,7 +78,7 @@ async fn write(
 async fn stream(
     client: &Client,
     request: ReadRequest,
-    format: Format,
+    format: FileOptions,
     name: &str,
     cancel: &CancellationToken,
     reporter: &Reporter,
@@ -95,7 +89,8 @@ async fn stream(
     }
     let started = Instant::now();
     let outcome = with_progress(reporter, step(name), async |progress| {
-        es_export::stream(client, request, format, io::stdout(), cancel, exports::report_to(&progress)).await
+        let export = StreamExport::new(request, format).with_observer(report_export(progress));
+        export.with_cancellation(cancel.clone()).run(client, io::stdout()).await
     })
     .await;
     let Streamed { rows, bytes, .. } = match outcome {
@@ -120,7 +115,7 @@ fn step(name: &str) -> StepName {
 }
 
 /// Opens what would be read, says how, and closes it.
-async fn look(client: &Client, order: Order, reporter: &Reporter) -> Result<Exit> {
+async fn look(client: &Client, order: ExportRequest, reporter: &Reporter) -> Result<Exit> {
     let reader = IndexReader::open(client, order.request).await?;
     let schema = reader.schema();
     let columns: Vec<ExportColumn> = schema

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use es_export::{AddedColumn, IndexReader, Origin, ReadFrom, ReadRequest, Search, Transform};
+use es_export::{AddedColumn, IndexReader, Origin, ReadRequest, Search, Transform};
 use es_features::{JoinOptions, PointInTimeJoin};
 use polars::prelude::DataFrame;
 use serde_json::{Value, json};
 
-use crate::exports;
+use super::{Export, FeatureJoin};
 use crate::kinds::Work;
-use crate::kinds::spec::{Export, FeatureJoin, Features};
+use crate::kinds::features::Features;
+
 use crate::error::{Error, Result};
 use crate::terminal::table::count;
 
@@ -42,10 +43,8 @@ pub(super) async fn read(work: &Work<'_>, export: &Export) -> Result<Option<Arc<
 
 async fn joined(work: &Work<'_>, wanted: &FeatureJoin, features: &Features) -> Result<Joined> {
     let settings = &work.project.settings.export;
-    let request = ReadRequest {
-        from: ReadFrom::Search(Search::new(work.index_of(&wanted.from)?)),
-        options: exports::read_options(settings),
-    };
+    let mut request = ReadRequest::from(Search::new(work.index_of(&wanted.from)?));
+    request.options = settings.read.clone();
     let reader = IndexReader::open(work.client, request).await?;
     let (rows, most) = (reader.count().unwrap_or_default(), u64::from(settings.feature_rows));
     if rows > most {
@@ -55,13 +54,13 @@ async fn joined(work: &Work<'_>, wanted: &FeatureJoin, features: &Features) -> R
     }
     let (origin, types) = (reader.origin().clone(), reader.field_types().to_vec());
     let frame = reader.collect().await?;
-    let options = JoinOptions {
-        entity: features.entity.clone(),
-        feature_time: features.time.clone(),
-        row_time: wanted.time.clone().unwrap_or_else(|| features.time.clone()),
-        max_age: wanted.max_age.map(|age| age.to_duration()),
-        prefix: format!("{}__", wanted.from),
-    };
+    let mut options = JoinOptions::from(&features.set).with_prefix(format!("{}__", wanted.from));
+    if let Some(time) = &wanted.time {
+        options = options.with_row_time(time.clone());
+    }
+    if let Some(age) = wanted.max_age {
+        options = options.with_max_age(age.to_duration());
+    }
     let description = describe(wanted, &options, &origin, rows);
     let prefix = options.prefix.clone();
     let join = PointInTimeJoin::new(frame, options)?;
@@ -85,7 +84,7 @@ fn describe(wanted: &FeatureJoin, options: &JoinOptions, origin: &Origin, rows: 
 
 impl Transform for Joins {
     fn needs(&self) -> Vec<String> {
-        self.0.iter().flat_map(|joined| joined.join.needs()).map(str::to_owned).collect()
+        self.0.iter().flat_map(|joined| joined.join.row_columns()).map(str::to_owned).collect()
     }
 
     fn adds(&self) -> Vec<AddedColumn> {

@@ -1,23 +1,27 @@
 //! `export`: a training set as files.
 
+mod definition;
 mod joins;
-mod rules;
+
+use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
 use es_assets::{Definition, DiagnosticKind, Fingerprint, Inputs, KeyPath, Output, Parts, Published, Reference, Report};
 use es_assets::{Siblings, Takes};
-use es_export::{Destination, Manifest, ReadFrom, ReadRequest, Sample, Search};
-use es_frame::{ColumnRequest, ContentHash};
+use es_core::ContentHash;
+use es_export::{ColumnRequest, Destination, FieldOptions, Manifest, Search, Split};
 use es_values::quoted_list;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::spec::{Export, Features, FieldOptions};
-use super::{Built, Kind, Observation, Outcome, Part, Subject, Work};
+use super::features::Features;
+use super::{Built, Kind, Observation, Outcome, Part, Subject, Work, problems};
 use crate::doctor::needs::{ExportNeed, Needs};
+use crate::engine::progress::Progress;
 use crate::error::Result;
-use crate::exports::{self, Cells};
 use crate::terminal::table::size;
+
+pub use definition::{Export, FeatureJoin};
 
 /// A training set as files.
 pub struct ExportKind;
@@ -52,7 +56,12 @@ impl Definition for Export {
     }
 
     fn validate(&self, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
-        rules::validate(self, path, report);
+        let columns = self.columns.as_deref();
+        if let Some(split) = &self.split {
+            problems::report_all(split.check(), &path.key("split"), report);
+        }
+        problems::report_all(FieldOptions::check(&self.fields, columns), &path.key("fields"), report);
+        problems::report_all(self.to.check(columns), &path.key("to"), report);
         for (index, join) in self.features.iter().enumerate() {
             let path = path.key("features").index(index).key("from");
             has_feature_rows(&join.from, &path, siblings, report);
@@ -107,8 +116,7 @@ impl Kind for ExportKind {
 
     /// Writes the files again. Whatever goes wrong, the folder stays as it was.
     async fn build(&self, asset: &Subject<'_, Export>, work: &Work<'_>) -> Result<Built> {
-        let (export, settings) = (asset.definition, &work.project.settings.export);
-        let cells = Cells::of(&export.cells, &export.fields);
+        let (export, options) = (asset.definition, &work.project.settings.export);
         let notes = Notes {
             pipeline: work.project.pipeline.name().to_owned(),
             asset: asset.name.to_owned(),
@@ -116,21 +124,19 @@ impl Kind for ExportKind {
             fingerprint: work.fingerprint.clone(),
             inputs: work.inputs(),
         };
-        let request = es_export::Export {
-            request: ReadRequest {
-                from: ReadFrom::Search(search(work.index_of(&export.from)?, export, &cells)),
-                options: exports::read_options(settings),
-            },
-            destination: Destination::Folder(work.project.path(&export.to.path)),
-            format: exports::format_of(&export.to, settings)?,
-            transform: joins::read(work, export).await?,
-            split: export.split.as_ref().map(exports::split_of).transpose()?,
-            partition_by: export.to.partition_by.clone(),
-            encodings: cells.encodings,
-            options: exports::export_options(settings, false),
-            notes: json!(notes),
-        };
-        let manifest = request.run(work.client, work.cancel, exports::report_to(work.progress)).await?;
+        let mut request = es_export::ReadRequest::from(search(work.index_of(&export.from)?, export));
+        request.options = options.read.clone();
+        let mut files = es_export::Export::new(request, Destination::Folder(work.project.path(&export.to.path)));
+        files.files = export.to.file_options(&options.write);
+        files.transform = joins::read(work, export).await?;
+        files.split = export.split.as_ref().map(Split::try_from).transpose()?;
+        files.partition_by = export.to.partition_by.clone();
+        files.encodings = FieldOptions::encodings(&export.fields);
+        files.options = options.write.clone();
+        files.notes = json!(notes);
+        let observer = report_export(work.progress.clone());
+        let manifest =
+            files.with_observer(observer).with_cancellation(work.cancel.clone()).run(work.client).await?;
         let published = published(work.project.pipeline.name(), asset.name, &manifest);
         Ok(built(&export.to.path, &manifest, published))
     }
@@ -143,7 +149,7 @@ impl Kind for ExportKind {
     }
 }
 
-fn search(index: String, export: &Export, cells: &Cells) -> Search {
+fn search(index: String, export: &Export) -> Search {
     let mut search = Search::new(index);
     if let Some(query) = &export.filter {
         search.query = query.to_value();
@@ -152,10 +158,34 @@ fn search(index: String, export: &Export, cells: &Cells) -> Search {
         search.columns = ColumnRequest::Named(columns.clone());
     }
     search.runtime = export.runtime.iter().map(|(name, field)| (name.clone(), field.clone())).collect();
-    search.sample = export.sample.map(|sample| Sample { share: sample.share, seed: sample.seed });
+    search.sample = export.sample;
     search.limit = export.limit;
-    (search.policy, search.policies) = (cells.policy, cells.policies.clone());
+    search.policy = export.cells.policy;
+    search.policies = FieldOptions::policies(&export.fields);
     search
+}
+
+/// Sends the progress of an export on.
+pub fn report_export(progress: Progress) -> impl Fn(es_export::Progress) + Send + Sync + 'static {
+    let state = Mutex::new((None, 0));
+    move |step: es_export::Progress| {
+        if let Some(total) = step.total {
+            progress.set_total(total);
+        }
+        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        let (phase, restarts) = std::mem::replace(&mut *state, (Some(step.phase), step.restarts));
+        if step.restarts > restarts {
+            progress.restart("reading again");
+        } else if phase.is_some_and(|phase| phase != step.phase) {
+            progress.restart(match step.phase {
+                es_export::Phase::Counting => "counting",
+                es_export::Phase::Reading => "reading",
+                es_export::Phase::Encoding => "encoding",
+            });
+        }
+        progress.set_bytes(step.bytes);
+        progress.advance(step.rows);
+    }
 }
 
 fn built(path: &str, manifest: &Manifest, published: Option<Published>) -> Built {

@@ -6,19 +6,17 @@ mod spec;
 use std::sync::Arc;
 
 use es_bulk::files::FileIdentity;
-use es_bulk::{Batch, Summary};
-use es_core::{ForceMerge, Mapping, NewIndex, Wait};
-use es_frame::ContentHash;
+use es_bulk::ingest::{CheckpointFile, CheckpointWriter, ResumePoint, SavedLoad, load_with_checkpoints};
+use es_bulk::{Batch, BulkLoader, Summary};
+use es_core::{ContentHash, ForceMerge, Mapping, NewIndex, Wait};
 use futures::Stream;
 use serde_json::{Map, Value, json};
 use tracing::{info, warn};
 
 use super::checks::{self, Check};
 use super::work::{Built, NewGeneration, Outcome, Work};
-use crate::delivery::{self, Delivered, Delivery};
 use crate::error::{Error, ErrorKind, Result};
 use crate::store::generation::{self, Generation, GenerationMeta};
-use crate::store::loads::{Keeper, LoadFile, Reached, SavedLoad};
 use crate::terminal::table::counted;
 
 pub use spec::IndexSpec;
@@ -56,9 +54,9 @@ impl IndexRequest<'_> {
 /// # Errors
 /// Whatever goes wrong, readers see what they saw before. A load that is interrupted is an error
 /// of kind [`ErrorKind::Interrupted`].
-pub async fn write<S>(work: &Work<'_>, new: IndexRequest<'_>, batches: impl FnOnce(&Reached) -> S) -> Result<Built>
+pub async fn write<S>(work: &Work<'_>, new: IndexRequest<'_>, batches: impl FnOnce(&ResumePoint) -> S) -> Result<Built>
 where
-    S: Stream<Item = Result<Batch>> + Send,
+    S: Stream<Item = std::result::Result<Batch, es_bulk::Error>> + Send,
 {
     let (client, prefix) = (work.client, &work.project.prefix);
     let meta = GenerationMeta {
@@ -73,27 +71,25 @@ where
     let existing = generation::list_asset(client, prefix, &meta.pipeline, work.asset).await?;
     generation::refuse_foreign(client, &work.project.alias(work.asset), &existing, Some(&new.mapping)).await?;
     let seen_through = mapping_version(&new.mapping);
-    let (name, keeper) = begin(work, &new, &meta, &existing).await?;
+    let (name, checkpoints) = begin(work, &new, &meta, &existing).await?;
 
-    let before = keeper.reached();
+    let before = checkpoints.before();
     let resumed = before.summary.read;
     work.progress.resume_after(resumed);
-    let delivery = Delivery {
-        client,
-        settings: &work.project.settings,
-        index: &name,
-        pipeline: None,
-        max_rejected: work.project.settings.bulk.max_rejected,
-        letter: delivery::letter(&work.project.folder, work.asset, &keeper.run()),
-        before: &before,
-        keeper: Some(keeper.clone()),
-        cancel: work.cancel,
+    let progress = work.progress.clone();
+    let letter = work.project.dead_letter(work.asset, &checkpoints.run());
+    let loader = BulkLoader::new(work.client.clone(), &name, work.project.settings.bulk_options())
+        .with_budget(work.memory)
+        .with_cancellation(work.cancel.clone())
+        .with_observer(move |step| progress.advance(step.settled()));
+    let loaded = load_with_checkpoints(loader, Some(&letter), &checkpoints, batches(&before)).await;
+    let summary = match loaded.map_err(Error::from).and_then(interruption) {
+        Ok(summary) => summary,
+        Err(error) => {
+            leave(work, &name, &checkpoints, new.can_be_resumed(), &error).await;
+            return Err(error);
+        }
     };
-    let Delivered { summary, failure } = delivery.run(batches(&before), work.progress.clone()).await;
-    if let Some(error) = failure {
-        leave(work, &name, &keeper, new.can_be_resumed(), &error).await;
-        return Err(error);
-    }
     let rate = summary.rate();
     let mut whole = before.summary;
     whole.merge(&summary);
@@ -102,12 +98,12 @@ where
         Ok(warnings) => warnings,
         Err(error) => {
             discard(work, &name).await;
-            keeper.forget();
+            checkpoints.remove();
             return Err(error);
         }
     };
 
-    let content = keeper.content().to_string();
+    let content = checkpoints.content().to_string();
     let resumed_after = if resumed > 0 { format!(", resumed after {resumed}") } else { String::new() };
     let generation = NewGeneration {
         index: name.clone(),
@@ -115,7 +111,7 @@ where
         rows: whole.read,
         inputs: new.inputs,
         files: new.files,
-        on_published: Some(Box::new(move || keeper.forget())),
+        on_published: Some(Box::new(move || checkpoints.remove())),
     };
     Ok(Built {
         rows: Some(whole.read),
@@ -136,11 +132,11 @@ async fn begin(
     new: &IndexRequest<'_>,
     meta: &GenerationMeta,
     existing: &[Generation],
-) -> Result<(String, Arc<Keeper>)> {
-    let (client, folder) = (work.client, work.project.folder.as_path());
+) -> Result<(String, Arc<CheckpointWriter>)> {
+    let (client, folder) = (work.client, work.project.checkpoints());
     if new.can_be_resumed() {
         for unfinished in generation::unfinished(existing, meta) {
-            let file = LoadFile::new(folder, &unfinished.index);
+            let file = CheckpointFile::new(&folder, &unfinished.index);
             let Some(earlier) = file.read()? else { continue };
             if !fits(&earlier, unfinished, work, new) {
                 file.remove();
@@ -152,27 +148,31 @@ async fn begin(
             }
             generation::complete(client, &unfinished.index, meta).await?;
             info!(index = unfinished.index, rows = earlier.reached.summary.read, "resumed");
-            return Ok((unfinished.index.clone(), Arc::new(Keeper::start(file, earlier, true)?)));
+            let writer = CheckpointWriter::start(Some(file), earlier, true)?;
+            return Ok((unfinished.index.clone(), Arc::new(writer)));
         }
     }
     let index = NewIndex { settings: loading(&new.settings), mapping: new.mapping.clone() };
     let name = generation::create(client, work.project.prefix.as_str(), meta, index, existing).await?;
     let load = SavedLoad {
         index: name.clone(),
-        index_uuid: String::new(),
         definition: meta.fingerprint.content_hash(),
         files: new.files.clone(),
         run: work.run.to_owned(),
         repeatable: !new.id.is_empty(),
-        settings: None,
-        reached: Default::default(),
+        ..SavedLoad::default()
     };
-    let file = LoadFile::new(folder, &name);
-    let keeper = match new.can_be_resumed() {
-        true => Keeper::start(file, load, true)?,
-        false => Keeper::without_file(load, true),
-    };
-    Ok((name, Arc::new(keeper)))
+    let file = new.can_be_resumed().then(|| CheckpointFile::new(&folder, &name));
+    let checkpoints = CheckpointWriter::start(file, load, true)?;
+    Ok((name, Arc::new(checkpoints)))
+}
+
+/// A load that was interrupted as an error.
+fn interruption(summary: Summary) -> Result<Summary> {
+    match summary.interrupted {
+        true => Err(Error::new(ErrorKind::Interrupted, format!("interrupted after {summary}"))),
+        false => Ok(summary),
+    }
 }
 
 /// Returns whether what an earlier process wrote is the beginning of this.
@@ -183,10 +183,10 @@ fn fits(earlier: &SavedLoad, unfinished: &Generation, work: &Work<'_>, new: &Ind
 }
 
 /// Keeps the beginning of a load that failed where it can be resumed, and removes it otherwise.
-async fn leave(work: &Work<'_>, index: &str, keeper: &Keeper, can_be_resumed: bool, error: &Error) {
+async fn leave(work: &Work<'_>, index: &str, checkpoints: &CheckpointWriter, can_be_resumed: bool, error: &Error) {
     let may_go_on = error.kind() == ErrorKind::Interrupted || error.is_retryable();
-    if can_be_resumed && may_go_on && keeper.reached().checkpoint.is_some() {
-        keeper.keep();
+    if can_be_resumed && may_go_on && checkpoints.reached().checkpoint.is_some() {
+        checkpoints.keep();
         return;
     }
     if work.lease.lost().is_cancelled() {
@@ -194,7 +194,7 @@ async fn leave(work: &Work<'_>, index: &str, keeper: &Keeper, can_be_resumed: bo
         return;
     }
     discard(work, index).await;
-    keeper.forget();
+    checkpoints.remove();
 }
 
 /// The version of a mapping. What readers find depends on it as well as on the documents: a number

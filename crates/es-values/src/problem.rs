@@ -2,10 +2,11 @@
 
 use std::fmt;
 
-/// A rule that the options break, with the place of the value that breaks it.
+/// A rule that options break, with the place of the value that breaks it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// The place of the value inside the options, from the outermost key inwards.
+    /// The place of the value inside the options, from the outermost key inwards; empty for the
+    /// options as a whole.
     pub path: Vec<PathSegment>,
     /// The sort of mistake.
     pub kind: ProblemKind,
@@ -35,8 +36,30 @@ pub enum ProblemKind {
 }
 
 impl Problem {
-    pub(crate) fn invalid(path: Vec<PathSegment>, message: impl Into<String>, help: impl Into<String>) -> Self {
+    /// A value that is not allowed.
+    pub fn invalid(
+        path: impl IntoIterator<Item = PathSegment>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        let path = path.into_iter().collect();
         Self { path, kind: ProblemKind::InvalidValue, message: message.into(), help: help.into() }
+    }
+
+    /// A field that is not among the columns, at a path. `otherwise` is the help where no column has
+    /// a similar name.
+    pub fn unknown_field(
+        path: impl IntoIterator<Item = PathSegment>,
+        field: &str,
+        columns: &[String],
+        otherwise: &str,
+    ) -> Self {
+        let names = || columns.iter().map(String::as_str);
+        let help = match crate::nearest(field, names()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => otherwise.to_owned(),
+        };
+        Self::invalid(path, format!("`{field}` is not among the columns {}", crate::quoted_list(names())), help)
     }
 }
 
@@ -61,6 +84,6 @@ impl fmt::Display for Problem {
                 PathSegment::Index(index) => write!(f, "[{index}]")?,
             }
         }
-        write!(f, ": {}", self.message)
+        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, ": {}", self.message) }
     }
 }

@@ -1,36 +1,31 @@
 //! `ingest`: files into an index.
 
+mod definition;
+mod files;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use es_assets::{Definition, DiagnosticKind, KeyPath, Output, PartitionKey, Partitions, Parts, Report, Siblings};
-use es_frame::VectorForm;
-use futures::StreamExt as _;
+use es_bulk::files::{FileFormat, PartRequest};
+use es_bulk::ingest::ResumePoint;
+use es_frame::{DottedNames, NonFinite};
 use serde_json::{Map, Value, json};
 
 use super::checks::{self, Check};
-use super::files::{Depth, Files, Survey};
 use super::index::{self, IndexRequest};
-use super::spec::{DottedNames, FileFormat, Ingest, NonFinite};
 use super::{Built, Kind, Preparation, Prepared, Subject, Work, version_of};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
-use crate::feed;
-use crate::settings::batch_limits;
-use crate::store::generation::Generation;
-use crate::store::loads::Reached;
+
+pub use definition::{Ingest, IngestMode};
+use files::{Files, Inspected};
 
 /// The name of the files among the inputs of a part.
 const INPUT: &str = "files";
 
 /// Files into an index.
 pub struct IngestKind;
-
-/// The files of an asset, inspected as closely as the plan needs.
-struct Inspected {
-    files: Files,
-    survey: Option<Survey>,
-}
 
 impl Definition for Ingest {
     fn output(&self) -> Output {
@@ -93,27 +88,12 @@ impl Kind for IngestKind {
 
     /// Files that look as they did when they were loaded are not read.
     async fn prepare(&self, asset: &Subject<'_, Ingest>, around: &Preparation<'_>) -> Result<Prepared> {
-        let files = Files::find(asset, around.now)?;
-        let published = around.published.to_vec();
-        let is_known = published
-            .iter()
-            .any(|generation| around.fingerprint.changes_since(&generation.meta.fingerprint).rebuild.is_empty());
-        let declared = match &asset.definition.partitions {
-            Some(partitions) => {
-                partitions.declared(around.now)?.into_iter().map(|partition| Some(partition.key)).collect()
-            }
-            None => vec![None],
-        };
-        let inspected = tokio::task::spawn_blocking(move || inspect(files, &declared, &published, is_known));
-        let (inspected, inputs) =
-            inspected.await.map_err(|error| Error::defect(&format!("reading the files of {}", asset.name), &error))??;
-        if let Some(survey) = &inspected.survey {
-            inspected.files.check_places(asset, survey)?;
-        }
+        let files = Files::open(asset, around).await?;
+        let inspected = files.inspect(asset, around).await?;
         Ok(Prepared {
-            inputs,
-            rows: inspected.survey.as_ref().map(|survey| survey.rows.clone()),
-            mapping: Some(inspected.files.mapping.clone()),
+            inputs: inspected.versions(INPUT),
+            rows: inspected.rows(),
+            mapping: Some(inspected.mapping().clone()),
             notes: Vec::new(),
             state: Some(Arc::new(inspected)),
         })
@@ -123,33 +103,19 @@ impl Kind for IngestKind {
         let Some(inspected) = work.prepared.state_as::<Inspected>() else {
             return Err(Error::failed(format!("the files of `{}` were not inspected", asset.name)));
         };
-        let files = &inspected.files;
+        let id = asset.definition.id.clone().unwrap_or_default();
         let new = IndexRequest {
-            mapping: files.mapping.clone(),
+            mapping: inspected.mapping().clone(),
             settings: asset.definition.index.flat_settings(),
-            id: files.id(),
+            id: &id,
             checks: &asset.definition.checks,
-            files: files.identities.clone(),
+            files: inspected.identities().to_vec(),
             inputs: None,
         };
-        let limits = batch_limits(&work.project.settings.bulk);
-        let part = work.partition.cloned();
-        let vectors = VectorForm::best_for(work.client.info().version);
-        let mut reader = None;
-        let batches = |from: &Reached| {
-            let (from, inspected) = (from.clone(), inspected.clone());
-            let (batches, thread) = feed::in_background(move |outlet| {
-                let spans = inspected.survey.as_ref().and_then(|survey| survey.spans(part.as_ref()));
-                inspected.files.batches(part.as_ref(), spans, vectors, limits, &from, outlet)
-            });
-            reader = Some(thread);
-            batches.boxed()
-        };
-        let built = index::write(work, new, batches).await;
-        if let Some(reader) = reader {
-            feed::ended(reader, asset.name).await?;
-        }
-        let mut built = built?;
+        let (part, spans) = inspected.part(work.partition);
+        let batches =
+            |from: &ResumePoint| inspected.reader().stream(PartRequest { part, spans, from: from.start() });
+        let mut built = index::write(work, new, batches).await?;
         // The content that was loaded is the version of the files, whatever the plan found.
         built.external = built.summary["content"].as_str().map(|content| version_of(INPUT, content));
         Ok(built)
@@ -171,40 +137,4 @@ impl Kind for IngestKind {
         let index = asset.project.alias(asset.name);
         needs.aggregates(asset.name, Ok(index), checks::aggregated_fields(&asset.definition.checks));
     }
-}
-
-type Versions = std::collections::BTreeMap<Option<PartitionKey>, es_assets::Inputs>;
-
-/// Reads files as far as the plan needs it. Blocks.
-fn inspect(
-    files: Files,
-    declared: &[Option<PartitionKey>],
-    published: &[Generation],
-    is_known: bool,
-) -> Result<(Inspected, Versions)> {
-    let known = published.iter().filter_map(|generation| {
-        let complete = generation.meta.complete.as_ref()?;
-        Some((generation.meta.partition.clone(), complete))
-    });
-    let recorded: Versions = known.clone().map(|(part, complete)| (part, complete.inputs.clone())).collect();
-    let looks_the_same = known.clone().all(|(_, complete)| complete.files == files.identities);
-    let all_published = declared.iter().all(|part| recorded.contains_key(part));
-    if all_published && looks_the_same {
-        return Ok((Inspected { files, survey: None }, recorded));
-    }
-    // Where the definition itself has changed, or nothing is published, everything is built again
-    // whatever the files hold, and counting the rows is enough.
-    let depth = if looks_the_same || !is_known { Depth::Rows } else { Depth::Content };
-    let survey = files.survey(depth)?;
-    let versions = match depth {
-        Depth::Rows => recorded,
-        Depth::Content => declared
-            .iter()
-            .map(|part| {
-                let content = survey.content.get(part).copied().unwrap_or_default();
-                (part.clone(), version_of(INPUT, &content.to_string()))
-            })
-            .collect(),
-    };
-    Ok((Inspected { files, survey: Some(survey) }, versions))
 }

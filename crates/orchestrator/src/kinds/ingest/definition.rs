@@ -1,15 +1,20 @@
-//! `ingest`: files into an index.
+//! The keys of an `ingest` asset, and what they mean for reading its files.
 
+use es_assets::Partitions;
+use es_bulk::files::{DocumentOptions, FileSource, MappingBasis, Undeclared};
+use es_core::Mapping;
+use es_frame::{DottedNames, NonFinite, WriterOptions};
+use es_values::schema::FieldNames;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::error::{Error, Result};
 use crate::kinds::checks::Check;
 use crate::kinds::index::IndexSpec;
-use es_assets::Partitions;
-use es_values::schema::FieldNames;
 
 /// An index that is kept up to date with files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Ingest {
     /// The files to read.
@@ -27,22 +32,27 @@ pub struct Ingest {
     pub time: Option<String>,
     /// How the rows are divided by their time.
     pub partitions: Option<Partitions>,
-    /// How the index is made.
+    /// The settings and mappings of the index.
     #[serde(default)]
     pub index: IndexSpec,
-    /// What is done with columns that the mappings do not name.
+    /// The treatment of columns that the mappings do not name.
     #[serde(default)]
     pub undeclared: Undeclared,
-    /// What columns become whose names hold dots.
+    /// The fields that columns with dots in their names become.
     #[serde(default)]
     pub dotted_names: DottedNames,
-    /// What becomes of numbers that JSON has no form for: NaN and the infinities.
+    /// The treatment of numbers that JSON has no form for: NaN and the infinities.
     #[serde(default)]
     pub non_finite: NonFinite,
-    /// What must hold before readers see the documents.
+    /// The conditions that must hold before readers see the documents.
     #[serde(default)]
     pub checks: Vec<Check>,
     /// How new rows relate to those that are there.
+    #[serde(default)]
+    pub mode: IngestMode,
+}
+
+/// How new rows relate to those that are there.
     #[serde(default)]
     pub mode: IngestMode,
 }
@@ -60,7 +70,7 @@ pub struct FileSource {
 }
 
 /// The format of a file of rows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FileFormat {
     /// Apache Parquet.
@@ -98,7 +108,7 @@ impl FileFormat {
 }
 
 /// What is done with columns that the mappings do not name.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Undeclared {
     /// They are mapped by their type in the file.
@@ -111,7 +121,7 @@ pub enum Undeclared {
 }
 
 /// What columns become whose names hold dots.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DottedNames {
     /// Fields of the same name, as they are.
@@ -122,7 +132,7 @@ pub enum DottedNames {
 }
 
 /// What becomes of NaN and the infinities.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum NonFinite {
     /// They are left out, as nulls are.
@@ -135,7 +145,7 @@ pub enum NonFinite {
 }
 
 /// How new rows relate to those that are there.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IngestMode {
     /// They take the place of all rows of the partition.
@@ -143,26 +153,26 @@ pub enum IngestMode {
     Replace,
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn formats_are_known_by_the_end_of_the_name() {
-        for (path, format) in [
-            ("data/flights.parquet", Some(FileFormat::Parquet)),
-            ("data/*.CSV", Some(FileFormat::Csv)),
-            ("a.b/c.jsonl", Some(FileFormat::Ndjson)),
-            ("x.feather", Some(FileFormat::Ipc)),
-            ("x.arrows", Some(FileFormat::IpcStream)),
-            ("logs/*.ndjson.gz", Some(FileFormat::Ndjson)),
-            ("a.csv.ZST", Some(FileFormat::Csv)),
-            ("a.parquet.gz", None),
-            ("a.gz", None),
-            ("a.parquet/c", None),
-            ("notes.txt", None),
-        ] {
-            assert_eq!(FileFormat::of_path(path), format, "{path}");
-        }
+impl Ingest {
+    /// The options of turning rows into documents.
+    ///
+    /// # Errors
+    /// When the declared mappings are not mappings.
+    pub fn documents(&self) -> Result<DocumentOptions> {
+        let mapping: Mapping = serde_json::from_value(Value::Object(self.index.mappings.clone()))
+            .map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
+        Ok(DocumentOptions {
+            writer: WriterOptions {
+                id: self.id.clone().unwrap_or_default(),
+                routing: self.routing.clone(),
+                dotted_names: self.dotted_names,
+                non_finite: self.non_finite,
+                ..WriterOptions::default()
+            },
+            time: self.time.clone(),
+            mapping,
+            undeclared: self.undeclared,
+            basis: MappingBasis::Types,
+        })
     }
 }

@@ -1,27 +1,26 @@
 //! What the options of `export` mean.
 
 use std::path::{Path, PathBuf};
-use std::str::FromStr as _;
+use std::str::FromStr;
 
-use es_values::TimePoint;
 use es_export::{
-    Compression, Destination, Encoding, Esql, Format, MissingTimes, ReadFrom, ReadRequest, Sample, Search, Split, Sql,
-    TimePart,
+    CellPolicy, ColumnRequest, Destination, Encoding, Esql, FileOptions, Format, MissingTimes, ReadFrom, ReadRequest,
+    Sample, Search, Split, Sql,
 };
-use es_frame::{ColumnRequest, FieldSource, Malformed, Missing, Values};
+use es_values::{InvalidValue, TimePoint};
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
-use crate::cli::{ExportArgs, ReadFromArg, SplitByArg};
-use crate::exports::{self, Cells};
-use crate::error::Error;
+use crate::cli::{ExportArgs, SplitByArg};
+use crate::error::{Error, Result};
 use crate::project::Workplace;
 
 /// An export, as the command line says it.
 #[derive(Debug)]
-pub(super) struct Order {
-    /// What it is called while it goes on.
+pub(super) struct ExportRequest {
+    /// Its name while it runs.
     pub(super) name: String,
     pub(super) request: ReadRequest,
     pub(super) target: Target,
@@ -32,16 +31,16 @@ pub(super) struct Order {
 /// Where the rows go.
 #[derive(Debug)]
 pub(super) enum Target {
-    Files(Destination, Format),
-    Standard(Format),
+    Files(Destination, FileOptions),
+    Standard(FileOptions),
 }
 
-impl Order {
-    pub(super) fn of(args: &ExportArgs, work: &Workplace) -> Result<Self, Error> {
+impl ExportRequest {
+    pub(super) fn new(args: &ExportArgs, work: &Workplace) -> Result<Self> {
         let cells = cells(args)?;
-        let mut options = exports::read_options(&work.settings.export);
-        options.slices = args.slices.map(|slices| slices as usize).or(options.slices);
-        options.page_rows = args.page_rows.map_or(options.page_rows, |rows| rows as usize);
+        let mut options = work.settings.export.read.clone();
+        options.slices = args.slices.or(options.slices);
+        options.page_size = args.page_rows.unwrap_or(options.page_size);
         let filter = args.query.as_deref().map(|text| json_of("--query", text)).transpose()?;
         let (name, from) = match (&args.esql, &args.sql, &args.index) {
             (Some(query), ..) => ("esql".to_owned(), ReadFrom::Esql(Esql { filter, ..Esql::new(query) })),
@@ -49,7 +48,7 @@ impl Order {
             (.., Some(index)) => (index.clone(), ReadFrom::Search(search(args, index, filter, &cells)?)),
             (None, None, None) => return Err(Error::config("there is nothing to read: name an index")),
         };
-        let target = target(args, work.settings.export.row_group_rows)?;
+        let target = target(args, work)?;
         if matches!(target, Target::Standard(_)) {
             let only_files = [
                 ("--split", !args.split.is_empty()),
@@ -71,7 +70,7 @@ impl Order {
     }
 }
 
-fn search(args: &ExportArgs, index: &str, filter: Option<Value>, cells: &Cells) -> Result<Search, Error> {
+fn search(args: &ExportArgs, index: &str, filter: Option<Value>, cells: &Cells) -> Result<Search> {
     let mut search = Search::new(index);
     search.query = filter.unwrap_or(search.query);
     if !args.columns.is_empty() {
@@ -86,11 +85,7 @@ fn search(args: &ExportArgs, index: &str, filter: Option<Value>, cells: &Cells) 
         }
         search.sample = Some(Sample { share, seed: args.sample_seed });
     }
-    search.source = match args.read_from {
-        ReadFromArg::Auto => FieldSource::Auto,
-        ReadFromArg::DocValues => FieldSource::DocValues,
-        ReadFromArg::Source => FieldSource::Source,
-    };
+    search.source = args.read_from;
     (search.policy, search.policies) = (cells.policy, cells.policies.clone());
     Ok(search)
 }
@@ -104,7 +99,7 @@ fn sort_of(text: &str) -> Value {
 }
 
 /// JSON that stands in an option, or in the file that it names.
-fn json_of(option: &str, text: &str) -> Result<Value, Error> {
+fn json_of(option: &str, text: &str) -> Result<Value> {
     let (text, place) = if text.trim_start().starts_with('{') {
         (text.to_owned(), option.to_owned())
     } else {
@@ -117,100 +112,96 @@ fn json_of(option: &str, text: &str) -> Result<Value, Error> {
     serde_json::from_str(&text).map_err(|error| Error::config(format!("{place} is not JSON: {error}")))
 }
 
-fn object_of(option: &str, text: &str) -> Result<Map<String, Value>, Error> {
+fn object_of(option: &str, text: &str) -> Result<Map<String, Value>> {
     match json_of(option, text)? {
         Value::Object(object) => Ok(object),
         _ => Err(Error::config(format!("{option} takes a JSON object"))),
     }
 }
 
-const VALUES: [(&str, Values); 4] =
-    [("one", Values::One), ("list", Values::List), ("first", Values::First), ("last", Values::Last)];
-const MALFORMED: [(&str, Malformed); 2] = [("error", Malformed::Error), ("null", Malformed::Null)];
-const MISSING: [(&str, Missing); 2] = [("null", Missing::Null), ("error", Missing::Error)];
+/// The treatment of the values of each column.
+#[derive(Debug, Default)]
+struct Cells {
+    policy: CellPolicy,
+    policies: IndexMap<String, CellPolicy>,
+    encodings: IndexMap<String, Encoding>,
+}
 
-fn cells(args: &ExportArgs) -> Result<Cells, Error> {
-    let (values, values_of) = policies("--values", &args.values, &VALUES)?;
-    let (malformed, malformed_of) = policies("--malformed", &args.malformed, &MALFORMED)?;
-    let (missing, missing_of) = policies("--missing", &args.missing, &MISSING)?;
+fn cells(args: &ExportArgs) -> Result<Cells> {
     let mut cells = Cells::default();
-    cells.policy.values = values.unwrap_or(cells.policy.values);
-    cells.policy.malformed = malformed.unwrap_or(cells.policy.malformed);
-    cells.policy.missing = missing.unwrap_or(cells.policy.missing);
-    for (column, values) in values_of {
-        cells.of_column(&column).values = values;
+    let mut of_column = |column: Option<String>| match column {
+        Some(column) => cells.policies.entry(column).or_default(),
+        None => &mut cells.policy,
+    };
+    for (column, values) in choices("--values", &args.values)? {
+        of_column(column).values = Some(values);
     }
-    for (column, malformed) in malformed_of {
-        cells.of_column(&column).malformed = malformed;
+    for (column, malformed) in choices("--malformed", &args.malformed)? {
+        of_column(column).malformed = Some(malformed);
     }
-    for (column, missing) in missing_of {
-        cells.of_column(&column).missing = missing;
+    for (column, missing) in choices("--missing", &args.missing)? {
+        of_column(column).missing = Some(missing);
     }
-    let encodings = Encoding::ALL.map(|encoding| (encoding.as_str(), encoding));
-    let (all, encodings) = policies("--encode", &args.encode, &encodings)?;
-    if all.is_some() {
-        return Err(Error::config("--encode takes the field too, as carrier=codes"));
+    for (column, encoding) in choices("--encode", &args.encode)? {
+        let Some(column) = column else {
+            return Err(Error::config("--encode takes the field too, as carrier=codes"));
+        };
+        cells.encodings.insert(column, encoding);
     }
-    cells.encodings = encodings.into_iter().collect();
     Ok(cells)
 }
 
-type Policies<P> = (Option<P>, Vec<(String, P)>);
-
-/// What is said of all columns, and of single ones.
-fn policies<P: Copy>(option: &str, texts: &[String], known: &[(&str, P)]) -> Result<Policies<P>, Error> {
-    let (mut all, mut single) = (None, Vec::new());
-    for text in texts {
+/// Choices for all columns, and for single ones as `FIELD=CHOICE`.
+fn choices<P: FromStr<Err = InvalidValue>>(option: &str, texts: &[String]) -> Result<Vec<(Option<String>, P)>> {
+    let choice = |text: &String| {
         let (column, name) = match text.rsplit_once('=') {
-            Some((column, name)) => (Some(column), name),
+            Some((column, name)) => (Some(column.to_owned()), name),
             None => (None, text.as_str()),
         };
-        let Some((_, policy)) = known.iter().find(|(known, _)| *known == name) else {
-            let names: Vec<&str> = known.iter().map(|(known, _)| *known).collect();
-            return Err(Error::config(format!("{option} {text}: `{name}` is none of {}", names.join(", "))));
-        };
-        match column {
-            Some(column) => single.push((column.to_owned(), *policy)),
-            None => all = Some(*policy),
-        }
-    }
-    Ok((all, single))
+        let choice = name
+            .parse()
+            .map_err(|error: InvalidValue| Error::config(format!("{option} {text}: {error}")).with_help(error.help))?;
+        Ok((column, choice))
+    };
+    texts.iter().map(choice).collect()
 }
 
-fn target(args: &ExportArgs, row_group_rows: u32) -> Result<Target, Error> {
-    let compression = args.compression.as_deref().and_then(Compression::from_name);
-    let row_group_rows = args.row_group_rows.unwrap_or(row_group_rows);
-    let made = |format: Format| exports::format(format, compression, row_group_rows);
-    let given = args.format.as_deref().and_then(Format::from_name);
+fn target(args: &ExportArgs, work: &Workplace) -> Result<Target> {
+    let file = |format: Format| {
+        let mut file: FileOptions = format.into();
+        file.compression = args.compression;
+        file.parquet.row_group_rows = args.row_group_rows.unwrap_or(work.settings.export.write.row_group_rows) as usize;
+        file.check_compression()?;
+        Ok::<_, Error>(file)
+    };
     if args.to == "-" {
-        let format = given.ok_or_else(|| {
+        let format = args.format.ok_or_else(|| {
             Error::config("the format of standard output is not known")
                 .with_help(Some("give it with --format: ipc-stream, csv or ndjson"))
         })?;
         if !format.is_stream() {
-            return Err(Error::config(format!("{} cannot be written to standard output", format.name()))
+            return Err(Error::config(format!("{format} cannot be written to standard output"))
                 .with_help(Some("choose ipc-stream, csv or ndjson, or name a folder or file with --to")));
         }
-        return Ok(Target::Standard(made(format)?));
+        return Ok(Target::Standard(file(format)?));
     }
     let path = PathBuf::from(&args.to);
     let is_folder = args.to.ends_with('/') || path.is_dir();
     let by_name = if is_folder { None } else { format_of_name(&path) };
-    let format = made(given.or(by_name).unwrap_or(Format::Parquet(Default::default())))?;
+    let file = file(args.format.or(by_name).unwrap_or_default())?;
     let destination = match by_name {
         Some(_) => Destination::File(path),
         None => Destination::Folder(path),
     };
-    Ok(Target::Files(destination, format))
+    Ok(Target::Files(destination, file))
 }
 
 /// The format that the ending of a name stands for.
 fn format_of_name(path: &Path) -> Option<Format> {
-    let ending = path.extension()?.to_str()?;
-    Format::NAMES.iter().filter_map(|name| Format::from_name(name)).find(|format| format.extension() == ending)
+    Format::of_extension(path.extension()?.to_str()?)
 }
 
-fn split(args: &ExportArgs) -> Result<Option<Split>, Error> {
+fn split(args: &ExportArgs) -> Result<Option<Split>> {
     if args.split.is_empty() {
         return Ok(None);
     }
@@ -224,14 +215,14 @@ fn split(args: &ExportArgs) -> Result<Option<Split>, Error> {
             let [field] = key.as_slice() else {
                 return Err(Error::config("a split by time goes by one field: name it with --split-key"));
             };
-            let parts = args.split.iter().map(|text| time_part(text)).collect::<Result<_, _>>()?;
+            let parts = args.split.iter().map(|text| time_part(text)).collect::<Result<_>>()?;
             Split::by_time(field, parts, MissingTimes::Refuse)?
         }
     }))
 }
 
 /// `train=0.8`, `test=0.2`.
-fn shares(parts: &[String]) -> Result<Vec<(String, f64)>, Error> {
+fn shares(parts: &[String]) -> Result<Vec<(String, f64)>> {
     let share = |text: &String| {
         let pair = text.split_once('=').and_then(|(name, share)| Some((name.to_owned(), share.parse().ok()?)));
         pair.ok_or_else(|| Error::config(format!("--split {text}: a part is its name and its share, as train=0.8")))
@@ -240,12 +231,10 @@ fn shares(parts: &[String]) -> Result<Vec<(String, f64)>, Error> {
 }
 
 /// `train=2013-09-01`, or `test` for the last part.
-fn time_part(text: &str) -> Result<TimePart, Error> {
-    let Some((name, until)) = text.split_once('=') else {
-        return Ok(TimePart { name: text.to_owned(), until: None });
-    };
+fn time_part(text: &str) -> Result<(String, Option<Timestamp>)> {
+    let Some((name, until)) = text.split_once('=') else { return Ok((text.to_owned(), None)) };
     let point = TimePoint::from_str(until).map_err(|error| Error::config(format!("--split {text}: {error}")))?;
     let instant = point.to_timestamp(&TimeZone::UTC);
     let until = instant.map_err(|error| Error::config(format!("--split {text}: {error}")))?;
-    Ok(TimePart { name: name.to_owned(), until: Some(until) })
+    Ok((name.to_owned(), Some(until)))
 }

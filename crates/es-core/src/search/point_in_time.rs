@@ -184,7 +184,7 @@ impl PointInTime {
     /// use es_core::{NextPage, PageSize};
     /// use serde::Deserialize;
     /// use serde_json::value::RawValue;
-    /// use serde_json::{Value, json};
+    /// use serde_json::json;
     ///
     /// #[derive(Deserialize)]
     /// struct Page {
@@ -200,15 +200,14 @@ impl PointInTime {
     /// }
     ///
     /// let size = PageSize::new(10_000, 4 << 20);
-    /// let mut next = NextPage::default();
-    /// let mut last: Box<RawValue>;
+    /// let (mut after, mut max_rows): (Option<Box<RawValue>>, usize) = (None, usize::MAX);
     /// loop {
+    ///     let next = NextPage { after: after.as_deref(), max_rows };
     ///     let page = point.search_sized(&size, next, |rows| json!({"size": rows, "sort": "_shard_doc"})).await?;
     ///     let read: Page = page.answer.json()?;
     ///     size.learn(page.answer.body().len(), read.hits.hits.len());
-    ///     let Some(hit) = read.hits.hits.into_iter().next_back() else { break };
-    ///     last = hit.sort;
-    ///     next = NextPage { after: Some(&last), max_rows: page.refused_to.unwrap_or(next.max_rows) };
+    ///     let Some(last) = read.hits.hits.into_iter().next_back() else { break };
+    ///     (after, max_rows) = (Some(last.sort), page.refused_to.unwrap_or(max_rows));
     /// }
     /// # Ok(())
     /// # }

@@ -26,13 +26,13 @@ pub const MAX_SHARDS_PERCENT: u64 = 80;
 /// reason why it was not: checks of the latter are skipped.
 #[derive(Clone, Debug)]
 pub struct HealthFacts {
-    /// The answer of [`Cluster::health`].
+    /// The answer of [`crate::Cluster::health`].
     pub health: Result<Health, String>,
-    /// The answer of [`Cluster::explain_any_unassigned`].
+    /// The answer of [`crate::Cluster::explain_any_unassigned`].
     pub explanation: Result<Option<AllocationExplanation>, String>,
-    /// The answer of [`Cluster::nodes`].
+    /// The answer of [`crate::Cluster::nodes`].
     pub nodes: Result<Vec<NodeStatistics>, String>,
-    /// The answer of [`Cluster::settings`].
+    /// The answer of [`crate::Cluster::settings`].
     pub settings: Result<ClusterSettings, String>,
 }
 

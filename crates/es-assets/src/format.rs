@@ -171,7 +171,8 @@ impl PipelineFormat {
     }
 
     /// The format of texts called `name`; `None` where any text will do.
-    pub(crate) fn text_format(&self, name: &str) -> Option<Format> {
+    #[must_use]
+    pub fn text_format(&self, name: &str) -> Option<Format> {
         self.formats.iter().copied().find(|format| format.name == name).or_else(|| Format::named(name))
     }
 

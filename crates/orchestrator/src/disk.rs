@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use es_core::{Client, DiskGate, DiskShortage};
+use es_core::Client;
+use es_core::cluster::{DiskGate, DiskShortage};
 use tracing::warn;
 
 use crate::error::{Error, Result};
@@ -53,7 +54,7 @@ fn told(shortage: &DiskShortage) -> String {
 
 #[cfg(test)]
 mod tests {
-    use es_core::Stage;
+    use es_core::cluster::Stage;
 
     use super::*;
 

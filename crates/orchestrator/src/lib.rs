@@ -34,21 +34,17 @@
 
 pub mod cli;
 pub mod commands;
-pub mod delivery;
 mod disk;
 pub mod doctor;
 pub mod engine;
 pub mod environment;
 pub mod error;
 pub mod exit;
-pub mod exports;
-pub mod feed;
 pub mod kinds;
 pub mod project;
 pub mod settings;
 pub mod store;
 pub mod terminal;
-pub mod transfer;
 
 use std::io::IsTerminal as _;
 use std::process::ExitCode;

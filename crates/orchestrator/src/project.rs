@@ -13,6 +13,10 @@ use crate::settings::{self, Settings};
 /// The name of the pipeline file, unless another is given.
 pub const PIPELINE_FILE: &str = "pipeline.yaml";
 
+/// The folders of checkpoints and of dead letters, beside the pipeline.
+const CHECKPOINTS: &str = ".orchestrator/loads";
+const REJECTED: &str = ".orchestrator/rejected";
+
 /// A pipeline that was read and found sound.
 #[derive(Debug)]
 pub struct Project {
@@ -86,6 +90,16 @@ impl Project {
         usize::try_from(self.settings.run.keep).unwrap_or(usize::MAX)
     }
 
+    /// The folder of the checkpoints of loads.
+    pub fn checkpoints(&self) -> PathBuf {
+        self.path(CHECKPOINTS)
+    }
+
+    /// The path of the dead letter of a run, without an extension.
+    pub fn dead_letter(&self, name: &str, run: &str) -> PathBuf {
+        self.path(&format!("{REJECTED}/{name}-{run}"))
+    }
+
     /// A path of the pipeline file, from where the command was started.
     pub fn path(&self, text: &str) -> PathBuf {
         beside_pipeline(&self.folder, text)
@@ -118,6 +132,21 @@ impl Workplace {
         let environment = Environment::load(folder)?;
         let settings = settings::of_environment(&environment)?;
         Ok(Self { folder: folder.to_owned(), environment, settings })
+    }
+
+    /// The folder of the checkpoints of loads.
+    pub fn checkpoints(&self) -> PathBuf {
+        beside_pipeline(&self.folder, CHECKPOINTS)
+    }
+
+    /// The folder of dead letters.
+    pub fn dead_letters(&self) -> PathBuf {
+        beside_pipeline(&self.folder, REJECTED)
+    }
+
+    /// The path of the dead letter of a run, without an extension.
+    pub fn dead_letter(&self, name: &str, run: &str) -> PathBuf {
+        beside_pipeline(&self.folder, &format!("{REJECTED}/{name}-{run}"))
     }
 
     /// Connects to the cluster of the settings.

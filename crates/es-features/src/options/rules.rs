@@ -180,7 +180,7 @@ fn check_percents(name: &str, percentiles: &Percentiles, problems: &mut Vec<Prob
         problems.push(Problem::invalid(list(), "expected at least one percentile, found none", "add one, such as 50"));
     }
     for (index, percent) in percentiles.percents.iter().enumerate() {
-        let item = || list().into_iter().chain([index.into()]).collect();
+        let item = || -> Vec<PathSegment> { list().into_iter().chain([index.into()]).collect() };
         if !(0.0..=100.0).contains(percent) {
             let message = format!("{percent} is not a percentile");
             problems.push(Problem::invalid(item(), message, "write a number from 0 to 100"));

@@ -4,11 +4,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use es_core::{
-    AllocationExplanation, Capabilities, Client, ClusterConfig, ClusterInfo, ClusterSettings, Endpoint, Error,
-    ErrorKind, Health, Identity, IndexDescription, LicenceAnswer, NodeProbe, NodeStatistics, RetryPolicy, Security,
-    ShardList, UngrantedPrivilege, probe,
-};
+use es_core::{Client, ClusterConfig, ClusterInfo, Endpoint, Error, ErrorKind, Health, IndexDescription, RetryPolicy};
+use es_core::cluster::{AllocationExplanation, Capabilities, ClusterSettings, Identity, LicenceAnswer, NodeStatistics, Security, ShardList, UngrantedPrivilege};
+use es_core::probe::{NodeProbe, probe};
 
 use super::checks::Asked;
 use super::checks::indices::Examined;
@@ -173,7 +171,7 @@ async fn explain(
     cluster: &es_core::Cluster<'_>,
     shards: &Asked<ShardList>,
 ) -> Result<Option<AllocationExplanation>, Error> {
-    let is_lost = |shard: &&es_core::Shard| shard.state == "UNASSIGNED";
+    let is_lost = |shard: &&es_core::cluster::Shard| shard.state == "UNASSIGNED";
     let ours = shards.iter().flat_map(|list| &list.shards).filter(is_lost).max_by_key(|shard| shard.primary);
     match ours {
         Some(shard) => cluster.explain_shard(&shard.index, shard.number, shard.primary).await,

@@ -86,9 +86,9 @@ fn judge(target: &Target, gathered: &Gathered) -> Vec<Finding> {
     let addresses = collect::addresses(&target.config);
     let is_local = !addresses.is_empty() && addresses.iter().all(|(_, _, is_local)| *is_local);
     let has_lifecycles = gathered.capabilities.as_ref().ok().and_then(|found| {
-        match found.of(es_core::Capability::LifecycleManagement) {
-            es_core::Availability::Available => Some(true),
-            es_core::Availability::Unknown { .. } => None,
+        match found.of(es_core::cluster::Capability::LifecycleManagement) {
+            es_core::cluster::Availability::Available => Some(true),
+            es_core::cluster::Availability::Unknown { .. } => None,
             _ => Some(false),
         }
     });

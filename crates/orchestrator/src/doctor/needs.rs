@@ -4,7 +4,7 @@
 //! gets its line here; the test `a_user_with_exactly_the_role_runs_the_pipeline` fails without it.
 
 use es_assets::Output;
-use es_core::{Capability, IndexPrivileges, PrivilegeRequest};
+use es_core::cluster::{Capability, IndexPrivileges, PrivilegeRequest};
 
 use crate::error::Result;
 use crate::project::Project;

@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use es_bulk::MemoryBudget;
 use es_core::Client;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -44,6 +45,7 @@ struct Inner {
     history: History,
     leases: Leases,
     limits: Limits,
+    memory: MemoryBudget,
 }
 
 /// The limits on steps at once, in all runs of the engine.
@@ -85,6 +87,7 @@ impl Engine {
         let inner = Inner {
             history: History::new(client.clone(), &prefix, &pipeline),
             leases: Leases::new(client.clone(), &prefix, &pipeline, length),
+            memory: MemoryBudget::new(project.settings.bulk.in_flight_bytes),
             project,
             client,
             limits,

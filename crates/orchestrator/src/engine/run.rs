@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use es_assets::{Action, Output, Plan, Step};
+use es_bulk::ingest::CheckpointFile;
 use jiff::Timestamp;
 use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
@@ -24,7 +25,6 @@ use crate::kinds::Built;
 use crate::store::generation::{self, Generation};
 use crate::store::history::{RecordType, RunRecord, RunStatus, part_name};
 use crate::store::lease::Attempt;
-use crate::store::loads::LoadFile;
 
 /// Why a step did not start.
 const STOPPED: &str = "the run was stopped before it";
@@ -173,11 +173,11 @@ impl Engine {
     /// When Elasticsearch cannot be asked.
     pub async fn clean_up(&self, planned: &Planned) -> Result<()> {
         let inner = &*self.inner;
-        let keep = inner.project.kept_generations();
+        let (keep, checkpoints) = (inner.project.kept_generations(), inner.project.checkpoints());
         let is_wanted = |generation: &Generation| {
             let is_part =
                 |step: &Step| step.asset == generation.meta.asset && step.partition == generation.meta.partition;
-            planned.plan.pending().any(is_part) && LoadFile::new(&inner.project.folder, &generation.index).exists()
+            planned.plan.pending().any(is_part) && CheckpointFile::new(&checkpoints, &generation.index).exists()
         };
         let parts = generation::parts_to_clean(&planned.observed.generations, keep, is_wanted);
         if !parts.is_empty() {

@@ -293,6 +293,7 @@ impl<'a> Subject<'a> {
                     cancel,
                     progress,
                     lease,
+                    memory: &self.context.engine.inner.memory,
                     prepared,
                     known: &self.context.known,
                 };

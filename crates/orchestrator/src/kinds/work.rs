@@ -118,6 +118,8 @@ pub struct Work<'a> {
     pub progress: &'a Progress,
     /// The lease of the part.
     pub lease: &'a HeldLease,
+    /// The memory for requests of all loads of the process.
+    pub memory: &'a es_bulk::MemoryBudget,
     /// What the same kind found out before.
     pub prepared: &'a Prepared,
     pub(crate) known: &'a Known,

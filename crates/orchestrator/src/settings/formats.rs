@@ -2,16 +2,12 @@
 
 use es_values::{Format, InvalidValue};
 
-use super::rejection::RejectionLimit;
+use es_bulk::MaxRejected;
 
 /// The formats, for the checker of pipeline files.
 pub fn text_formats() -> [Format; 6] {
     [
-        Format {
-            name: "rejection-limit",
-            noun: "a count such as `100` or a share such as `1%`",
-            check: |text| text.parse::<RejectionLimit>().map(drop),
-        },
+        MaxRejected::FORMAT,
         Format { name: "index-prefix", noun: "an index prefix such as `flights-`", check: check_index_prefix },
         Format { name: "host", noun: "a URL such as `https://localhost:9200`", check: check_host },
         Format { name: "proxy", noun: "a URL such as `http://proxy.example.org:3128`", check: check_proxy },
@@ -111,7 +107,7 @@ mod tests {
     use super::*;
 
     fn refusal(format: &str, text: &str) -> Option<String> {
-        (text_formats().into_iter().find(|one| one.name == format).unwrap().check)(text)
+        (crate::kinds::Kinds::builtin().format().text_format(format).unwrap().check)(text)
             .err()
             .map(|error| format!("{}; {}", error.message, error.help.unwrap_or_default()))
     }

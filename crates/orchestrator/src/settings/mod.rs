@@ -2,7 +2,6 @@
 //! flags. Each layer goes over the one before.
 
 mod formats;
-mod rejection;
 mod rules;
 mod sections;
 
@@ -11,7 +10,8 @@ use std::str::FromStr as _;
 use std::time::Duration;
 
 use es_assets::{Backoff, Defaults, Pipeline, Retries, SecretRef, Section, SettingsFormat};
-use es_bulk::BatchLimits;
+use es_bulk::BulkOptions;
+use es_export::ExportOptions;
 use es_core::{ClusterConfig, Credentials, Endpoint, KeepAlive, Proxy, RetryPolicy, Secret, Sniffing, Verification};
 use figment::Figment;
 use figment::providers::Serialized;
@@ -21,9 +21,8 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 pub use formats::text_formats;
-pub use rejection::RejectionLimit;
 pub use sections::{
-    BulkSettings, ClusterSettings, ExportSettings, RunSettings, Settings, VerifyCertificates, overlay,
+    ClusterSettings, RunSettings, Settings, VerifyCertificates, overlay,
 };
 
 const PREFIX: &str = "ORCHESTRATOR_";
@@ -34,8 +33,8 @@ pub fn format() -> SettingsFormat {
         sections: vec![
             Section::of::<ClusterSettings>("cluster", "How to reach Elasticsearch."),
             Section::of::<RunSettings>("run", "How runs go about their work."),
-            Section::of::<BulkSettings>("bulk", "How documents are indexed."),
-            Section::of::<ExportSettings>("export", "How documents are read."),
+            Section::of::<BulkOptions>("bulk", "How documents are indexed."),
+            Section::of::<ExportOptions>("export", "How documents are read."),
             Section::of::<Defaults>("defaults", "What assets do unless they say otherwise."),
         ],
         overlay,
@@ -184,15 +183,6 @@ pub fn cluster_config(
 fn half_a_proxy_user(set: &str, missing: &str) -> Error {
     Error::config(format!("cluster.{set} is set without cluster.{missing}"))
         .with_help(Some("a proxy is asked with proxy, proxy_user and proxy_password together"))
-}
-
-/// When a bulk request is full.
-pub fn batch_limits(bulk: &BulkSettings) -> BatchLimits {
-    BatchLimits {
-        bytes: usize::try_from(bulk.batch_bytes.as_bytes()).unwrap_or(usize::MAX),
-        documents: bulk.batch_documents as usize,
-        age: bulk.batch_age.to_duration(),
-    }
 }
 
 /// The limits of sending again.

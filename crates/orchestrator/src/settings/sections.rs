@@ -7,11 +7,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use es_bulk::BulkOptions;
+use es_export::ExportOptions;
 use es_assets::{Defaults, Retries, SecretRef, merge};
 use es_values::schema::Hosts;
 use es_values::{ByteSize, TimeSpan};
 
-use super::rejection::RejectionLimit;
 
 /// Every setting. `Settings::default()` holds all defaults; the layers above them are
 /// put on with [`overlay`].
@@ -23,9 +24,9 @@ pub struct Settings {
     /// How runs go about their work.
     pub run: RunSettings,
     /// How documents are indexed.
-    pub bulk: BulkSettings,
+    pub bulk: BulkOptions,
     /// How documents are read.
-    pub export: ExportSettings,
+    pub export: ExportOptions,
     /// What assets do unless they say otherwise.
     pub defaults: Defaults,
 }
@@ -33,6 +34,11 @@ pub struct Settings {
 impl Settings {
     /// The top-level keys of a pipeline file that hold settings.
     pub const SECTIONS: [&str; 5] = ["cluster", "run", "bulk", "export", "defaults"];
+
+    /// The options of bulk loads, with the limit on requests of the connection.
+    pub fn bulk_options(&self) -> BulkOptions {
+        self.bulk.clone().with_request_timeout(self.cluster.request_timeout.to_duration())
+    }
 }
 
 /// How to reach Elasticsearch.
@@ -202,97 +208,6 @@ impl Default for RunSettings {
             disk_check: true,
             lease: TimeSpan::seconds(30),
             history: TimeSpan::days(90),
-        }
-    }
-}
-
-/// How documents are indexed.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct BulkSettings {
-    /// The size of a bulk request at which it is sent.
-    pub batch_bytes: ByteSize,
-    /// The number of documents of a bulk request at which it is sent.
-    #[schemars(range(min = 1))]
-    pub batch_documents: u32,
-    /// How long the first document of a bulk request waits for others, where the input is slow.
-    pub batch_age: TimeSpan,
-    /// How many bulk requests are in flight at once; without it, as many as the answers show
-    /// to be of use, up to `max_concurrency`.
-    #[schemars(range(min = 1, max = 256))]
-    pub concurrency: Option<u32>,
-    /// How many bulk requests are in flight at most where `concurrency` is not given.
-    #[schemars(range(min = 1, max = 256))]
-    pub max_concurrency: u32,
-    /// How many bytes of bulk requests are held in memory at once.
-    pub in_flight_bytes: ByteSize,
-    /// How many documents may be rejected before the transfer fails.
-    pub max_rejected: RejectionLimit,
-    /// How many segments each shard of a new index is merged into after it was loaded;
-    /// without it, merging is left to the server.
-    #[schemars(range(min = 1))]
-    pub force_merge_segments: Option<u32>,
-}
-
-impl Default for BulkSettings {
-    fn default() -> Self {
-        Self {
-            batch_bytes: ByteSize::mebibytes(8),
-            batch_documents: 10_000,
-            batch_age: TimeSpan::seconds(1),
-            concurrency: None,
-            max_concurrency: 16,
-            in_flight_bytes: ByteSize::mebibytes(40),
-            max_rejected: RejectionLimit::Count(0),
-            force_merge_segments: None,
-        }
-    }
-}
-
-/// How documents are read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct ExportSettings {
-    /// How many slices the documents are read in; without it, as many as its shards and
-    /// `concurrency` ask for.
-    #[schemars(range(min = 1, max = 1024))]
-    pub slices: Option<u32>,
-    /// How many slices are read at the same time.
-    #[schemars(range(min = 1, max = 64))]
-    pub concurrency: u32,
-    /// How many documents a response holds at most.
-    #[schemars(range(min = 1, max = 10_000))]
-    pub page_size: u32,
-    /// How large a response is to be at most; pages of large documents have fewer of them.
-    pub page_bytes: ByteSize,
-    /// How many rows a row group of a Parquet file holds.
-    #[schemars(range(min = 1))]
-    pub row_group_rows: u32,
-    /// About how many rows are read before the files are finished and others begun; an export
-    /// that is killed loses no more than those.
-    #[schemars(range(min = 1))]
-    pub rows_per_file: u32,
-    /// How many bytes of rows wait in memory to be written, in all files together.
-    pub held_bytes: ByteSize,
-    /// How many feature rows are held in memory at most, to be joined to others.
-    #[schemars(range(min = 1))]
-    pub feature_rows: u32,
-    /// How long the server keeps the point in time between two requests.
-    pub keep_alive: TimeSpan,
-}
-
-impl Default for ExportSettings {
-    fn default() -> Self {
-        Self {
-            slices: None,
-            concurrency: 3,
-            page_size: 10_000,
-            page_bytes: ByteSize::mebibytes(4),
-            row_group_rows: 131_072,
-            rows_per_file: 1_000_000,
-            held_bytes: ByteSize::mebibytes(64),
-            feature_rows: 5_000_000,
-            keep_alive: TimeSpan::minutes(5),
         }
     }
 }

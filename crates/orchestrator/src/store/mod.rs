@@ -5,7 +5,7 @@
 pub mod generation;
 pub mod history;
 pub mod lease;
-pub mod loads;
+pub mod lock;
 pub mod observe;
 
 use serde_json::{Map, Value};

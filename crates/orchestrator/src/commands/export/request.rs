@@ -127,20 +127,26 @@ struct Cells {
     encodings: IndexMap<String, Encoding>,
 }
 
+impl Cells {
+    /// The policy of a column, or of all columns.
+    fn of_column(&mut self, column: Option<String>) -> &mut CellPolicy {
+        match column {
+            Some(column) => self.policies.entry(column).or_default(),
+            None => &mut self.policy,
+        }
+    }
+}
+
 fn cells(args: &ExportArgs) -> Result<Cells> {
     let mut cells = Cells::default();
-    let mut of_column = |column: Option<String>| match column {
-        Some(column) => cells.policies.entry(column).or_default(),
-        None => &mut cells.policy,
-    };
     for (column, values) in choices("--values", &args.values)? {
-        of_column(column).values = Some(values);
+        cells.of_column(column).values = Some(values);
     }
     for (column, malformed) in choices("--malformed", &args.malformed)? {
-        of_column(column).malformed = Some(malformed);
+        cells.of_column(column).malformed = Some(malformed);
     }
     for (column, missing) in choices("--missing", &args.missing)? {
-        of_column(column).missing = Some(missing);
+        cells.of_column(column).missing = Some(missing);
     }
     for (column, encoding) in choices("--encode", &args.encode)? {
         let Some(column) = column else {

@@ -1,6 +1,6 @@
 //! Who the client is, and what it may do.
 
-use es_core::{Identity, Security, UngrantedPrivilege};
+use es_core::cluster::{Identity, Security, UngrantedPrivilege};
 
 use super::super::finding::{Finding, Group, Status};
 use super::super::needs::{Need, Needs, On};

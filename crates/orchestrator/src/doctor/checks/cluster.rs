@@ -1,6 +1,7 @@
 //! Version, licence and features.
 
-use es_core::{Availability, Capabilities, Capability, LicenceAnswer, NodeStatistics, Version};
+use es_core::Version;
+use es_core::cluster::{Availability, Capabilities, Capability, LicenceAnswer, NodeStatistics};
 use jiff::Timestamp;
 use serde_json::json;
 
@@ -128,7 +129,7 @@ fn one(capability: Capability, availability: &Availability, assets: &str) -> Fin
 
 #[cfg(test)]
 mod tests {
-    use es_core::Licence;
+    use es_core::cluster::Licence;
 
     use super::*;
 

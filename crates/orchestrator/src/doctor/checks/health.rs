@@ -1,6 +1,7 @@
 //! Shards that are not assigned and why, tasks that wait, clocks that differ.
 
-use es_core::{AllocationExplanation, Health, HealthStatus, NodeStatistics};
+use es_core::{Health, HealthStatus};
+use es_core::cluster::{AllocationExplanation, NodeStatistics};
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};
@@ -156,7 +157,7 @@ pub fn clocks(nodes: &Asked<Vec<NodeStatistics>>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use es_core::{ClockSkew, Decider};
+    use es_core::cluster::{ClockSkew, Decider};
 
     use super::*;
 

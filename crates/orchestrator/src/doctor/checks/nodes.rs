@@ -1,6 +1,6 @@
 //! Disks against the watermarks, heap, circuit breakers.
 
-use es_core::{ClusterSettings, NodeStatistics, Stage};
+use es_core::cluster::{ClusterSettings, NodeStatistics, Stage};
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};
@@ -118,7 +118,8 @@ pub fn breakers(nodes: &Asked<Vec<NodeStatistics>>) -> Vec<Finding> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use es_core::{Breaker, DiskWatermarks, NodeDisk, Version, Watermark};
+    use es_core::Version;
+    use es_core::cluster::{Breaker, DiskWatermarks, NodeDisk, Watermark};
 
     use super::*;
 

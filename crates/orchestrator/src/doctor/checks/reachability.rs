@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use es_core::{CertificateSummary, ClusterInfo, Credentials, Error, ErrorKind, NodeProbe, TlsSession, Verification};
+use es_core::{ClusterInfo, Credentials, Error, ErrorKind, Verification};
+use es_core::probe::{CertificateSummary, NodeProbe, TlsSession};
 use jiff::Timestamp;
 use serde_json::json;
 

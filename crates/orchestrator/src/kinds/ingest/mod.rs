@@ -6,7 +6,7 @@ mod files;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use es_assets::{Definition, DiagnosticKind, KeyPath, Output, PartitionKey, Partitions, Parts, Report, Siblings};
+use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Partitions, Parts, Report, Siblings};
 use es_bulk::files::{FileFormat, PartRequest};
 use es_bulk::ingest::ResumePoint;
 use es_frame::{DottedNames, NonFinite};

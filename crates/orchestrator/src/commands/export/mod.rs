@@ -5,7 +5,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use es_core::Client;
-use es_export::{Export, FileOptions, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed};
+use es_export::{Export, FileOptions, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::with_progress;
@@ -38,7 +39,7 @@ pub(super) async fn export(
         () = cancel.cancelled() => return Err(Error::interrupted_early()),
     };
     if args.dry_run {
-        return look(&client, order, reporter).await;
+        return dry_run(&client, order, reporter).await;
     }
     match order.target {
         Target::Standard(format) => stream(&client, order.request, format, &order.name, &cancel, reporter).await,
@@ -74,7 +75,7 @@ async fn write(
     Ok(Exit::Done)
 }
 
-/// Writes to standard output; what is told goes to standard error.
+/// Writes to standard output; notes go to standard error.
 async fn stream(
     client: &Client,
     request: ReadRequest,
@@ -83,9 +84,9 @@ async fn stream(
     cancel: &CancellationToken,
     reporter: &Reporter,
 ) -> Result<Exit> {
-    if io::stdout().is_terminal() && matches!(format, Format::IpcStream { .. }) {
-        return Err(Error::config("the bytes of an Arrow stream are nothing for a terminal")
-            .with_help(Some("send them to a program or a file, or choose --format ndjson or csv")));
+    if io::stdout().is_terminal() && format.format == Format::IpcStream {
+        return Err(Error::config("refusing to write a binary Arrow stream to a terminal")
+            .with_help(Some("redirect it to a program or a file, or choose --format ndjson or csv")));
     }
     let started = Instant::now();
     let outcome = with_progress(reporter, step(name), async |progress| {
@@ -95,7 +96,7 @@ async fn stream(
     .await;
     let Streamed { rows, bytes, .. } = match outcome {
         Ok(streamed) => streamed,
-        // Whoever reads has seen enough, as `head` has.
+        // The reader of the pipe has seen enough, as `head` has.
         Err(error) if error.kind() == es_export::ErrorKind::Closed => return Ok(Exit::Done),
         Err(error) => return Err(error.into()),
     };
@@ -114,8 +115,8 @@ fn step(name: &str) -> StepName {
     StepName { asset: name.to_owned(), partition: None, kind: "export" }
 }
 
-/// Opens what would be read, says how, and closes it.
-async fn look(client: &Client, order: ExportRequest, reporter: &Reporter) -> Result<Exit> {
+/// Opens what would be read, describes it, and closes it.
+async fn dry_run(client: &Client, order: ExportRequest, reporter: &Reporter) -> Result<Exit> {
     let reader = IndexReader::open(client, order.request).await?;
     let schema = reader.schema();
     let columns: Vec<ExportColumn> = schema
@@ -145,7 +146,7 @@ async fn look(client: &Client, order: ExportRequest, reporter: &Reporter) -> Res
         Target::Files(destination, _) => destination.path().display().to_string(),
     };
     reporter.result(&format!("would read {rows} of {} {}\n", order.name, how(&origin)));
-    reporter.result(&format!("and write {} to {to}\n\n", format.name()));
+    reporter.result(&format!("and write {} to {to}\n\n", format.format));
     let mut table = Table::new(&[("column", Align::Left), ("elasticsearch", Align::Left), ("type", Align::Left)]);
     for column in columns {
         table.row([column.name, column.elasticsearch, column.polars]);
@@ -187,12 +188,12 @@ fn finish(path: &Path, manifest: &Manifest, spent: Duration, reporter: &Reporter
         _ => "",
     };
     // Rows that an earlier process read say nothing of the rate.
-    let (carried_on, rate) = match manifest.resumed {
+    let (resumed, rate) = match manifest.resumed {
         0 => ("", format!(", {}/s", count(rate(manifest.rows, spent)))),
-        _ => (", carried on from an earlier one", String::new()),
+        _ => (", resumed from an earlier one", String::new()),
     };
     reporter.result(&format!(
-        "{}: {}{matched}{carried_on}\n{parts}  {} in {}; {}{rate}\n",
+        "{}: {}{matched}{resumed}\n{parts}  {} in {}; {}{rate}\n",
         path.display(),
         counted(manifest.rows, "row"),
         size(bytes),

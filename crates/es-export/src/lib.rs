@@ -188,15 +188,13 @@ pub use commit::Destination;
 pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
 pub use es_frame::{CellPolicy, ColumnRequest, FieldSource, Malformed, Missing, Values};
+pub use es_values::{PathSegment, Problem};
 pub use export::{AddedColumn, Export, Spool, Spooled, StreamExport, Streamed, Transform};
 pub use manifest::{
     MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
     ManifestVersions,
 };
-pub use es_values::{PathSegment, Problem};
-pub use options::{
-    ExportOptions, FieldOptions, Output, ReadOptions, SplitOptions, TimePart, WriteOptions,
-};
+pub use options::{ExportOptions, FieldOptions, Output, ReadOptions, SplitOptions, TimePart, WriteOptions};
 pub use progress::{Phase, Progress};
 pub use read::{
     Esql, EsqlFormat, IndexReader, Origin, ReadBy, ReadFrom, ReadRequest, Sample, SavedRead, Search, Sql, Through, read,

@@ -125,10 +125,10 @@ mod source;
 mod stream;
 
 pub use error::{Error, ErrorKind, ScriptError};
+pub use es_values::{PathSegment, Problem, ProblemKind};
 pub use join::{JoinOptions, PointInTimeJoin};
 pub use options::{
     Cardinality, Derivative, Feature, FeatureField, FeatureSet, FieldName, Metric, NoOptions, Percentiles, Ratio,
     RatioTerm, ValueSource,
 };
-pub use es_values::{PathSegment, Problem, ProblemKind};
 pub use stream::{ComputeOptions, FeatureProgress, FeatureStream, FeatureStreamBuilder, FeatureSummary};

@@ -236,5 +236,6 @@ impl Batch {
     }
 }
 
-#[cfg(all(test, feature = "frames"))]
+#[cfg(test)]
+#[cfg(feature = "frames")]
 mod tests;

@@ -14,7 +14,7 @@ use crate::error::Error;
 
 /// Makes documents of the rows of one block.
 pub(crate) enum Encoder<'a> {
-    Rows { writer: DocumentWriter<'a>, piece: &'a Piece },
+    Rows { writer: Box<DocumentWriter<'a>>, piece: &'a Piece },
     Lines { piece: &'a RawPiece, operation: Operation },
 }
 
@@ -24,7 +24,7 @@ impl<'a> Encoder<'a> {
         Ok(match block {
             Block::Rows(piece) => {
                 let writer = DocumentWriter::with_options(frame.unwrap_or(&piece.frame), options)?;
-                Self::Rows { writer, piece }
+                Self::Rows { writer: Box::new(writer), piece }
             }
             Block::Lines(piece) => Self::Lines { piece, operation: options.operation },
         })

@@ -120,9 +120,10 @@ fn files(folder: &TempDir, format: FileFormat, mixed: bool) -> Vec<PathBuf> {
     };
     let all = timed(0..1_000);
     let parts = [order(all[..600].to_vec()), order(all[600..].to_vec())];
-    let write = |number: usize, rows: &[(i64, Option<i64>)]| {
+    type Row = (i64, Option<i64>);
+    let write = |number: usize, rows: &[Row]| {
         let path = folder.path().join(format!("{mixed}{number}.{format}"));
-        let text = |write: &dyn Fn(&(i64, Option<i64>)) -> String| rows.iter().map(write).collect::<String>();
+        let text = |write: &dyn Fn(&Row) -> String| rows.iter().map(write).collect::<String>();
         match format {
             FileFormat::Csv => {
                 let line =

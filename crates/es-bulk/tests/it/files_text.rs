@@ -37,7 +37,7 @@ fn rows_of(piece: &Piece) -> Rows {
 /// A reader of a table or of lines.
 enum Reader {
     Table(FileReader),
-    Lines(RawLines),
+    Lines(Box<RawLines>),
 }
 
 impl Reader {
@@ -47,7 +47,7 @@ impl Reader {
 
     fn try_open(path: &Path, options: &ReadOptions) -> Result<Self, Error> {
         match options.format.or(FileFormat::of_path(path)) {
-            Some(FileFormat::Ndjson) => RawLines::open(path, &raw(options)).map(Self::Lines),
+            Some(FileFormat::Ndjson) => RawLines::open(path, &raw(options)).map(|lines| Self::Lines(Box::new(lines))),
             _ => FileReader::open(path, options).map(Self::Table),
         }
     }
@@ -55,7 +55,7 @@ impl Reader {
     fn once(bytes: Vec<u8>, format: FileFormat, options: &ReadOptions) -> Self {
         match format {
             FileFormat::Ndjson => {
-                Self::Lines(RawLines::from_reader("input", Cursor::new(bytes), &raw(options)).unwrap())
+                Self::Lines(Box::new(RawLines::from_reader("input", Cursor::new(bytes), &raw(options)).unwrap()))
             }
             _ => Self::Table(FileReader::from_reader("input", Cursor::new(bytes), format, options).unwrap()),
         }

@@ -13,8 +13,8 @@ mod limits;
 mod output;
 mod split;
 
-pub use fields::FieldOptions;
 pub(crate) use es_values::Problem;
+pub use fields::FieldOptions;
 pub use limits::{ExportOptions, ReadOptions, WriteOptions};
 pub use output::Output;
 pub use split::{SplitOptions, TimePart};

@@ -72,7 +72,7 @@ impl Format {
                 format!("make it a float with the encoding numeric, which keeps 53 bits of it; {others}")
             }
             DataType::String if self.holds_tensors() => {
-                format!("encode it as codes or one-hot; {others}")
+                format!("encode it as codes or one-hot, {others}")
             }
             DataType::Datetime(..) if self.holds_tensors() => {
                 format!("{others}; npz, safetensors and tfrecord hold instants")
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(
             error.help(),
             Some(
-                "encode it as codes or one-hot; leave it out, or choose \
+                "encode it as codes or one-hot, leave it out, or choose \
                  parquet, ipc or ndjson"
             )
         );

@@ -184,7 +184,7 @@ fn frames(
         async move {
             let mut computation = computation?;
             match cancel.run_until_cancelled(computation.next_frame()).await {
-                Some(Ok(Some(frame))) => return Some((Ok(frame), Some(computation))),
+                Some(Ok(Some(frame))) => Some((Ok(frame), Some(computation))),
                 Some(Ok(None)) => {
                     computation.close().await;
                     None

@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::kind::{Definition, InvalidDefinition, Kind, Output, Reference, Takes};
 use crate::key_path::KeyPath;
+use crate::kind::{Definition, InvalidDefinition, Kind, Output, Reference, Takes};
 use crate::partition::Partitions;
 use crate::schedule::{Cron, DailyWindow};
 

@@ -11,13 +11,13 @@ use std::ops::Range;
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
 
+use crate::asset::Asset;
 use crate::check::{self, Checked};
 use crate::diagnostic::{Diagnostic, DiagnosticKind, Diagnostics, Finding, Location};
-use crate::graph::Graph;
-use crate::kind::Output;
-use crate::asset::Asset;
 use crate::format::PipelineFormat;
+use crate::graph::Graph;
 use crate::key_path::KeyPath;
+use crate::kind::Output;
 use crate::validate::{Draft, Report, validate};
 use crate::yaml::{self, Content, Node};
 use es_values::suggestion;

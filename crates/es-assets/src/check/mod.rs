@@ -15,8 +15,8 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 use crate::diagnostic::{DiagnosticKind, Finding};
-use crate::key_path::KeyPath;
 use crate::format::PipelineFormat;
+use crate::key_path::KeyPath;
 use crate::yaml::{Content, Entry, Node};
 use es_values::{nearest, one_of, quoted_list, suggestion};
 use shape::{Alternatives, Shape, expectation, found};
@@ -188,8 +188,10 @@ impl<'a> Checker<'a> {
         self.mapping_size(node, place, keywords);
         let properties = keywords.get("properties").and_then(Value::as_object);
         let others = keywords.get("additionalProperties");
-        let key_format =
-            keywords.get("propertyNames").and_then(|names| names["format"].as_str()).and_then(|name| self.format.text_format(name));
+        let key_format = keywords
+            .get("propertyNames")
+            .and_then(|names| names["format"].as_str())
+            .and_then(|name| self.format.text_format(name));
         for entry in node.entries() {
             let inner = place.of_entry(entry);
             if let Some(schema) = properties.and_then(|properties| properties.get(&entry.key)) {
@@ -359,4 +361,3 @@ fn lower_first(text: &str) -> String {
         _ => text.to_owned(),
     }
 }
-

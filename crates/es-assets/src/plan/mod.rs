@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
+use crate::asset::Asset;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
+use crate::kind::Output;
 use crate::parse::Pipeline;
 use crate::partition::{Partition, PartitionFilter, PartitionKey};
-use crate::asset::Asset;
-use crate::kind::Output;
 
 pub use reason::Reason;
 pub use state::{Inputs, PartitionState, PerPartition, Published};
@@ -301,4 +301,3 @@ pub fn is_stale(observed: Option<&PartitionState>, definition: &Fingerprint, inp
     reasons.extend(changed.map(|name| Reason::InputChanged { name: name.clone() }));
     reasons
 }
-

@@ -51,7 +51,7 @@ fn reference(draft: &Draft<'_>, name: &str, reference: &Reference, path: &KeyPat
         return;
     }
     let usable = || -> Vec<&str> {
-        let fits = |other: &str| draft.assets.get(other).is_none_or(|asset| takes.is_given_by(asset.output()));
+        let fits = |other: &str| draft.assets.get(other).is_some_and(|asset| takes.is_given_by(asset.output()));
         draft.names.iter().map(String::as_str).filter(|other| *other != name && fits(other)).collect()
     };
     if !draft.names.iter().any(|other| other == target) {
@@ -72,10 +72,10 @@ fn reference(draft: &Draft<'_>, name: &str, reference: &Reference, path: &KeyPat
         false => format!("refer to one of {}", quoted_list(names)),
     };
     let lacks = match other.output() {
-        Output::Files if takes == Takes::Documents => "writes files, and has no documents to read",
-        _ => "has no documents to read",
+        Output::Files if takes == Takes::Documents => "which writes files and has no documents to read",
+        _ => "which has no documents to read",
     };
-    report.add(DiagnosticKind::WrongKind, path, format!("`{target}` is of kind `{}`, and {lacks}", other.kind()), help);
+    report.add(DiagnosticKind::WrongKind, path, format!("`{target}` is of kind `{}`, {lacks}", other.kind()), help);
 }
 
 fn same_output(draft: &Draft<'_>, all: &KeyPath, report: &mut Report<'_>) {

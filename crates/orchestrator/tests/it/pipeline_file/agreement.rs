@@ -1,13 +1,10 @@
 //! The checker, the schema and the types say the same of every file.
 
-use proptest::prelude::*;
+use es_assets::{Diagnostic, DiagnosticKind};
+use orchestrator::settings::Settings;
 use serde_json::{Value, json};
 
-use super::check;
-use crate::spec::{Asset, schema};
-use crate::yaml;
-
-const FLIGHTS: &str = include_str!("../../tests/fixtures/flights.yaml");
+use super::{FLIGHTS, flights_as_json, format};
 
 /// The pointers of every value inside `value`.
 fn pointers(value: &Value, at: &str, all: &mut Vec<String>) {
@@ -83,57 +80,57 @@ const KEYS: [&str; 14] = [
     "api_key", "retries", "x",
 ];
 
-#[test]
-fn checker_schema_and_types_agree() {
-    let (root, _) = yaml::read(FLIGHTS);
-    let flights = root.unwrap().to_json();
+/// Files that differ from the reference pipeline in one value, which is another one or a new one: so
+/// many of them, from all places and values.
+fn edited(count: usize) -> Vec<Value> {
+    let flights = flights_as_json();
     let mut places = Vec::new();
     pointers(&flights, "", &mut places);
-    let schema = schema();
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
-    let accepted = std::cell::Cell::new(0);
-
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(3000));
-    let strategy = (
-        prop::sample::select(places),
-        prop::sample::select(values()),
-        prop::option::of(prop::sample::select(&KEYS[..])),
-    );
-    runner
-        .run(&strategy, |(place, value, key)| {
+    let mut files = Vec::new();
+    let mut random = fastrand::Rng::with_seed(1);
+    for place in &places {
+        for value in values() {
             let mut file = flights.clone();
-            let target = file.pointer_mut(&place).unwrap();
-            match (key, target.as_object_mut()) {
-                (Some(key), Some(map)) => {
-                    map.insert(key.to_owned(), value);
-                }
-                _ => *target = value,
+            *file.pointer_mut(place).unwrap() = value.clone();
+            files.push(file);
+            let mut file = flights.clone();
+            if let Some(map) = file.pointer_mut(place).unwrap().as_object_mut() {
+                map.insert(KEYS[random.usize(..KEYS.len())].to_owned(), value);
+                files.push(file);
             }
-            // JSON is YAML.
-            let text = file.to_string();
-            let (root, faults) = yaml::read(&text);
-            prop_assert!(faults.is_empty(), "{:?}", faults);
-            let root = root.unwrap();
-            let findings = check(&root, &text, &schema).findings;
-            if !findings.is_empty() {
-                return Ok(());
+        }
+    }
+    random.shuffle(&mut files);
+    files.truncate(count);
+    files
+}
+
+#[test]
+fn checker_schema_and_types_agree() {
+    let format = format();
+    let validator = jsonschema::draft202012::new(format.schema()).unwrap();
+    let mut accepted = 0;
+    for file in edited(1500) {
+        // JSON is YAML.
+        let text = file.to_string();
+        match format.parse("flights.json", &text, None) {
+            Ok(pipeline) => {
+                accepted += 1;
+                let complaints: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
+                assert!(complaints.is_empty(), "the schema is stricter: {complaints:?} of {text}");
+                let settings = serde_json::from_value::<Settings>(pipeline.settings_json().clone());
+                assert!(settings.is_ok(), "the types are stricter: {settings:?} of {text}");
             }
-            accepted.set(accepted.get() + 1);
-            let complaints: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
-            prop_assert!(complaints.is_empty(), "the schema is stricter: {:?}", complaints);
-            for asset in file["assets"].as_object().unwrap().values() {
-                let asset = serde_json::from_value::<Asset>(asset.clone());
-                prop_assert!(asset.is_ok(), "the types are stricter: {:?}", asset);
+            // What the types refuse and the checker does not is the only wrong value without a help.
+            Err(diagnostics) if validator.is_valid(&file) => {
+                let by_types = |one: &&Diagnostic| one.kind == DiagnosticKind::InvalidValue && one.help.is_none();
+                let complaint = diagnostics.iter().find(by_types);
+                assert!(complaint.is_none(), "the types are stricter: {complaint:?} of {text}");
             }
-            let settings = json!({ "cluster": file["cluster"], "defaults": file["defaults"] });
-            let said: serde_json::Map<String, Value> =
-                settings.as_object().unwrap().clone().into_iter().filter(|(_, value)| !value.is_null()).collect();
-            let settings = serde_json::from_value::<crate::spec::Settings>(Value::Object(said));
-            prop_assert!(settings.is_ok(), "the types are stricter: {:?}", settings);
-            Ok(())
-        })
-        .unwrap();
-    assert!(accepted.get() > 50, "only {} files were accepted", accepted.get());
+            Err(_) => {}
+        }
+    }
+    assert!(accepted > 50, "only {accepted} files were accepted");
 }
 
 /// The last boundary between characters of the file that is not behind `at`.
@@ -143,21 +140,20 @@ fn boundary(at: usize) -> usize {
 
 #[test]
 fn damaged_files_are_reported_and_never_panic() {
-    let mut runner = proptest::test_runner::TestRunner::new(ProptestConfig::with_cases(300));
-    let damage = (any::<prop::sample::Index>(), 0usize..6, "[ :\\-{}\\[\\],\n\t'\"#&*aé0]{0,4}");
-    runner
-        .run(&damage, |(at, removed, inserted)| {
-            let start = boundary(at.index(FLIGHTS.len()));
-            let end = boundary((start + removed).min(FLIGHTS.len()));
-            let text = format!("{}{inserted}{}", &FLIGHTS[..start], &FLIGHTS[end..]);
-            if let Err(diagnostics) = crate::parse::parse("flights.yaml", &text, Some("dev")) {
-                prop_assert!(!diagnostics.is_empty());
-                for one in &diagnostics {
-                    prop_assert!(diagnostics.source_text().get(one.location.range.clone()).is_some());
-                    prop_assert!(!one.message.is_empty());
-                }
-            }
-            Ok(())
-        })
-        .unwrap();
+    const MARKS: [char; 19] =
+        ['[', ' ', ':', '\\', '-', '{', '}', ']', ',', '\n', '\t', '\'', '"', '#', '&', '*', 'a', 'é', '0'];
+    let format = format();
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..1000 {
+        let start = boundary(random.usize(..FLIGHTS.len()));
+        let end = boundary((start + random.usize(..6)).min(FLIGHTS.len()));
+        let inserted: String = (0..random.usize(..5)).map(|_| MARKS[random.usize(..MARKS.len())]).collect();
+        let text = format!("{}{inserted}{}", &FLIGHTS[..start], &FLIGHTS[end..]);
+        let Err(diagnostics) = format.parse("flights.yaml", &text, Some("dev")) else { continue };
+        assert!(!diagnostics.is_empty(), "{start}..{end} {inserted:?}");
+        for one in &diagnostics {
+            assert!(diagnostics.source_text().get(one.location.range.clone()).is_some(), "{one:?} of {text}");
+            assert!(!one.message.is_empty(), "{one:?} of {text}");
+        }
+    }
 }

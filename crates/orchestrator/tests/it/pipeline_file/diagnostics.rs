@@ -1,9 +1,9 @@
 //! Every class of mistake gives the messages that stand in the goldens. Each file under
-//! `fixtures/errors` holds mistakes of one class, and its golden what is said of them.
+//! `fixtures/pipelines/errors` holds mistakes of one class, and its golden what is said of them.
 
-use es_assets::{Diagnostic, DiagnosticKind, Diagnostics, parse};
+use es_assets::{Diagnostic, DiagnosticKind, Diagnostics};
 
-use crate::fixture;
+use super::{FLIGHTS, fixture, parse};
 
 /// A diagnostic as a terminal would show it: the line, the caret, the key path, the help.
 fn drawn(diagnostics: &Diagnostics) -> String {
@@ -35,21 +35,25 @@ fn errors(name: &str, environment: Option<&str>) -> Diagnostics {
 
 #[test]
 fn every_class_of_mistake_has_its_golden() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/errors");
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/pipelines/errors");
     let mut names: Vec<String> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned())
         .collect();
     names.sort();
     assert!(names.len() > 20, "{names:?}");
+    let mut settings = insta::Settings::clone_current();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
     for name in names {
-        insta::assert_snapshot!(name.clone(), drawn(&errors(&name, None)));
+        let drawn = drawn(&errors(&name, None));
+        settings.bind(|| insta::assert_snapshot!(name, drawn));
     }
 }
 
 #[test]
 fn an_unknown_environment_is_a_mistake_among_the_others() {
-    let near = parse("flights.yaml", &fixture("flights.yaml"), Some("dve")).unwrap_err();
+    let near = parse("flights.yaml", FLIGHTS, Some("dve")).unwrap_err();
     assert_eq!(
         drawn(&near).lines().collect::<Vec<_>>(),
         [

@@ -2,10 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::*;
-use crate::parse::parse;
+use es_assets::{
+    Action, Error, Fingerprint, Inputs, PartitionFilter, PartitionKey, PartitionState, PerPartition, Pipeline, Plan,
+    PlanRequest, Published, Reason, Unmet, inputs, is_stale, plan,
+};
+use jiff::Timestamp;
 
-const FLIGHTS: &str = include_str!("../../tests/fixtures/flights.yaml");
+use super::{FLIGHTS, parse};
+
 const NOW: &str = "2014-06-01T00:00:00Z";
 
 /// A pipeline and what is known of it.
@@ -46,7 +50,7 @@ impl World {
     }
 
     fn declared(&self, asset: &str) -> Vec<Option<PartitionKey>> {
-        match partitions_of(self.pipeline.asset(asset).unwrap()) {
+        match self.pipeline.asset(asset).unwrap().partitions() {
             None => vec![None],
             Some(partitions) => {
                 partitions.declared(self.now).unwrap().into_iter().map(|partition| Some(partition.key)).collect()

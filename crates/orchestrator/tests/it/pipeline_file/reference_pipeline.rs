@@ -1,30 +1,38 @@
 //! The reference pipeline is read as it is meant.
 
-use es_assets::{
-    AssetKind, AssetSpec, CurrentWindow, Feature, FieldMonitor, Pipeline, RatioTerm, Rule, SecretRef, Settings, Split,
-    overlay, parse, partition_of,
-};
+use es_assets::{Definition, Pipeline, SecretRef, partition_of};
+use es_export::SplitOptions;
+use es_features::{Feature, RatioTerm};
+use es_monitor::{CurrentWindow, FieldMonitor};
+use orchestrator::kinds::checks::Rule;
+use orchestrator::kinds::export::Export;
+use orchestrator::kinds::features::Features;
+use orchestrator::kinds::ingest::Ingest;
+use orchestrator::kinds::monitor::Monitor;
+use orchestrator::settings::{Settings, overlay};
 use serde_json::{Value, json};
 
-use crate::fixture;
+use super::{FLIGHTS, flights, flights_as_json, parse};
 
-fn flights(environment: Option<&str>) -> Pipeline {
-    parse("flights.yaml", &fixture("flights.yaml"), environment).unwrap_or_else(|errors| panic!("{errors}"))
+/// The definition of an asset, which must be one of `D`.
+fn definition<'a, D: Definition>(pipeline: &'a Pipeline, name: &str) -> &'a D {
+    let asset = pipeline.asset(name).unwrap();
+    asset.definition_as().unwrap_or_else(|| panic!("{name} is a {}", asset.kind()))
 }
 
 #[test]
 fn assets_are_read_with_their_kinds_and_needs() {
     let pipeline = flights(None);
-    let kinds: Vec<(&str, AssetKind)> =
+    let kinds: Vec<(&str, &str)> =
         pipeline.assets().iter().map(|(name, asset)| (name.as_str(), asset.kind())).collect();
     assert_eq!(
         kinds,
         [
-            ("departures", AssetKind::Ingest),
-            ("weather", AssetKind::Ingest),
-            ("route_delays", AssetKind::Features),
-            ("training_set", AssetKind::Export),
-            ("delay_drift", AssetKind::Monitor),
+            ("departures", "ingest"),
+            ("weather", "ingest"),
+            ("route_delays", "features"),
+            ("training_set", "export"),
+            ("delay_drift", "monitor"),
         ]
     );
     assert_eq!(
@@ -42,15 +50,13 @@ weather (ingest)
 #[test]
 fn each_kind_holds_what_is_written() {
     let pipeline = flights(None);
-    let spec = |name: &str| &pipeline.asset(name).unwrap().spec;
-
-    let AssetSpec::Ingest(departures) = spec("departures") else { panic!() };
+    let departures: &Ingest = definition(&pipeline, "departures");
     assert_eq!(departures.id.as_deref().unwrap(), ["carrier", "flight", "time_hour"]);
     assert_eq!(departures.checks.len(), 4);
     assert!(matches!(&departures.checks[1].rule, Rule::NotNull(fields) if fields.len() == 4));
     assert_eq!(Value::Object(departures.index.dynamic_settings()), json!({ "number_of_replicas": 0 }));
 
-    let AssetSpec::Features(delays) = spec("route_delays") else { panic!() };
+    let delays = &definition::<Features>(&pipeline, "route_delays").set;
     let fields: Vec<String> = delays.fields().into_iter().map(|field| field.field).collect();
     assert_eq!(
         fields[..8],
@@ -69,13 +75,13 @@ fn each_kind_holds_what_is_written() {
     let Feature::Ratio(cancelled) = &delays.features["cancelled"] else { panic!() };
     assert!(matches!(cancelled.of, RatioTerm::Missing(_)));
 
-    let AssetSpec::Export(set) = spec("training_set") else { panic!() };
+    let set: &Export = definition(&pipeline, "training_set");
     assert_eq!(set.columns.as_ref().unwrap().len(), 7);
-    let Some(Split::Hash { parts, seed: 7, .. }) = &set.split else { panic!("{:?}", set.split) };
+    let Some(SplitOptions::Hash { parts, seed: 7, .. }) = &set.split else { panic!("{:?}", set.split) };
     assert_eq!(parts.keys().collect::<Vec<_>>(), ["train", "validation", "test"]);
     assert_eq!(set.filter.as_ref().unwrap().to_value(), json!({ "range": { "time_hour": { "lt": "2013-10-01" } } }));
 
-    let AssetSpec::Monitor(drift) = spec("delay_drift") else { panic!() };
+    let drift = &definition::<Monitor>(&pipeline, "delay_drift").monitor;
     assert!(matches!(drift.current, CurrentWindow::Between { .. }));
     assert!(matches!(drift.fields["dep_delay"], FieldMonitor::Wasserstein { max, .. } if max == 0.1));
 }
@@ -83,8 +89,8 @@ fn each_kind_holds_what_is_written() {
 #[test]
 fn every_row_of_the_year_is_in_a_partition() {
     let pipeline = flights(None);
-    let AssetSpec::Ingest(departures) = &pipeline.asset("departures").unwrap().spec else { panic!() };
-    let partitions = departures.partitions.as_ref().unwrap().declared("2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
+    let departures = pipeline.asset("departures").unwrap();
+    let partitions = departures.partitions().unwrap().declared("2026-01-01T00:00:00Z".parse().unwrap()).unwrap();
     assert_eq!(partitions.len(), 12);
     let key = |time: &str| partition_of(&partitions, time.parse().unwrap()).map(|partition| partition.key.as_str());
     // The first and the last hour of the data.
@@ -105,7 +111,7 @@ fn settings_are_layered_by_environment() {
         })
     );
     let dev = flights(Some("dev"));
-    assert_eq!(dev.settings().unwrap().cluster.index_prefix.as_deref(), Some("dev-flights-"));
+    assert_eq!(dev.settings_json()["cluster"]["index_prefix"], "dev-flights-");
     assert_eq!((dev.environment(), dev.environments()), (Some("dev"), &["dev".to_owned()][..]));
 
     let mut layers = serde_json::to_value(Settings::default()).unwrap();
@@ -139,13 +145,26 @@ fn places_are_known_after_parsing() {
     );
 }
 
+/// Everything that is read from a file, without where it stands.
+fn content(pipeline: &Pipeline) -> String {
+    format!("{:#?}\n{:#}", pipeline.assets(), pipeline.settings_json())
+}
+
 #[test]
 fn line_ends_and_byte_order_marks_change_nothing() {
     let plain = flights(None);
-    for text in [fixture("flights.yaml").replace('\n', "\r\n"), format!("\u{feff}{}", fixture("flights.yaml"))] {
+    for text in [FLIGHTS.replace('\n', "\r\n"), format!("\u{feff}{FLIGHTS}")] {
         let other = parse("flights.yaml", &text, None).unwrap_or_else(|errors| panic!("{errors}"));
-        assert_eq!(other.assets(), plain.assets());
+        assert_eq!(content(&other), content(&plain));
         let location = other.locate("assets.departures.id[1]").unwrap();
         assert_eq!((location.line, &text[location.range.clone()]), (18, "flight"));
     }
+}
+
+#[test]
+fn the_form_in_json_says_the_same() {
+    let text = flights_as_json().to_string();
+    let json = parse("flights.json", &text, None).unwrap_or_else(|errors| panic!("{errors}"));
+    assert_eq!(content(&json), content(&flights(None)));
+    assert_eq!(json.environments(), flights(None).environments());
 }

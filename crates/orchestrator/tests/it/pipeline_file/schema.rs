@@ -2,28 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::schema;
-use crate::yaml;
+use super::{flights_as_json, format, parse};
 
 fn validator() -> jsonschema::Validator {
-    jsonschema::draft202012::new(&schema()).unwrap()
-}
-
-/// The reference pipeline as JSON.
-fn flights() -> Value {
-    let (root, faults) = yaml::read(include_str!("../../../tests/fixtures/flights.yaml"));
-    assert!(faults.is_empty(), "{faults:?}");
-    root.unwrap().to_json()
+    jsonschema::draft202012::new(format().schema()).unwrap()
 }
 
 #[test]
 fn the_schema_is_one() {
-    jsonschema::meta::validate(&schema()).unwrap();
+    jsonschema::meta::validate(format().schema()).unwrap();
 }
 
 #[test]
 fn the_reference_pipeline_is_accepted() {
-    let errors: Vec<String> = validator().iter_errors(&flights()).map(|error| error.to_string()).collect();
+    let errors: Vec<String> = validator().iter_errors(&flights_as_json()).map(|error| error.to_string()).collect();
     assert!(errors.is_empty(), "{errors:#?}");
 }
 
@@ -45,15 +37,15 @@ fn what_the_reference_pipeline_leaves_out_is_accepted_too() {
     ];
     let validator = validator();
     for (pointer, value) in cases {
-        let errors: Vec<String> =
-            validator.iter_errors(&with(pointer, &value)).map(|error| error.to_string()).collect();
+        let file = with(pointer, &value);
+        let errors: Vec<String> = validator.iter_errors(&file).map(|error| error.to_string()).collect();
         assert!(errors.is_empty(), "{pointer} = {value}: {errors:#?}");
     }
 }
 
 /// The reference pipeline with `value` at `pointer`; sections on the way are made.
 fn with(pointer: &str, value: &Value) -> Value {
-    let mut pipeline = flights();
+    let mut pipeline = flights_as_json();
     let (parent, key) = pointer.rsplit_once('/').unwrap();
     let mut place = &mut pipeline;
     for step in parent.split('/').skip(1) {
@@ -96,7 +88,9 @@ fn what_a_schema_can_reject_is_rejected() {
     ];
     let validator = validator();
     for (pointer, value) in cases {
-        assert!(!validator.is_valid(&with(pointer, &value)), "{pointer} = {value}");
+        let file = with(pointer, &value);
+        assert!(!validator.is_valid(&file), "{pointer} = {value}");
+        assert!(parse("p.json", &file.to_string(), None).is_err(), "{pointer} = {value}");
     }
 }
 
@@ -111,7 +105,7 @@ fn missing_keys_are_rejected() {
         "/assets/departures/kind",
         "/assets/delay_drift/reference/to",
     ] {
-        let mut pipeline = flights();
+        let mut pipeline = flights_as_json();
         let (parent, key) = pointer.rsplit_once('/').unwrap();
         pipeline.pointer_mut(parent).unwrap().as_object_mut().unwrap().shift_remove(key).unwrap();
         assert!(!validator.is_valid(&pipeline), "{pointer}");

@@ -169,7 +169,13 @@ impl From<es_core::Error> for Error {
 impl From<es_bulk::Error> for Error {
     fn from(error: es_bulk::Error) -> Self {
         let account = error.summary().map(|summary| format!(" ({summary})")).unwrap_or_default();
-        Self::failed(format!("{error}{account}"))
+        let kind = match error.kind() {
+            // The request asks for something that cannot be.
+            es_bulk::ErrorKind::Request => ErrorKind::Config,
+            es_bulk::ErrorKind::Cancelled => ErrorKind::Interrupted,
+            _ => ErrorKind::Failed,
+        };
+        Self::new(kind, format!("{error}{account}"))
             .with_help(error.help())
             .retryable(error.is_retryable())
             .with_source(error)
@@ -178,10 +184,7 @@ impl From<es_bulk::Error> for Error {
 
 impl From<es_frame::Error> for Error {
     fn from(error: es_frame::Error) -> Self {
-        Self::failed(error.to_string())
-            .with_help(error.help())
-            .retryable(error.is_retryable())
-            .with_source(error)
+        Self::failed(error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)
     }
 }
 
@@ -193,27 +196,18 @@ impl From<es_export::Error> for Error {
             es_export::ErrorKind::Format | es_export::ErrorKind::Split => ErrorKind::Config,
             _ => ErrorKind::Failed,
         };
-        Self::new(kind, error.to_string())
-            .with_help(error.help())
-            .retryable(error.is_retryable())
-            .with_source(error)
+        Self::new(kind, error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)
     }
 }
 
 impl From<es_features::Error> for Error {
     fn from(error: es_features::Error) -> Self {
-        Self::failed(error.to_string())
-            .with_help(error.help())
-            .retryable(error.is_retryable())
-            .with_source(error)
+        Self::failed(error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)
     }
 }
 
 impl From<es_monitor::Error> for Error {
     fn from(error: es_monitor::Error) -> Self {
-        Self::failed(error.to_string())
-            .with_help(error.help())
-            .retryable(error.is_retryable())
-            .with_source(error)
+        Self::failed(error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)
     }
 }

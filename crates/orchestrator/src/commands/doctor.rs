@@ -15,9 +15,9 @@ use crate::error::Error;
 use crate::exit::Exit;
 use crate::project::{Project, has_pipeline};
 use crate::settings::{self, ClusterSettings};
-use crate::terminal::results::CommandResult;
 use crate::terminal::logging::colour;
 use crate::terminal::reporter::Reporter;
+use crate::terminal::results::CommandResult;
 
 /// What the command starts from: a pipeline, or where there is none, the environment.
 pub(super) enum Start {

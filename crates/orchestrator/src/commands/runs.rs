@@ -6,16 +6,11 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::project::Project;
 use crate::store::history::History;
-use crate::terminal::results::CommandResult;
 use crate::terminal::reporter::Reporter;
+use crate::terminal::results::CommandResult;
 use crate::terminal::table::{Align, Table, took};
 
-pub(super) async fn runs(
-    project: Arc<Project>,
-    id: Option<&str>,
-    limit: usize,
-    reporter: &Reporter,
-) -> Result<Exit> {
+pub(super) async fn runs(project: Arc<Project>, id: Option<&str>, limit: usize, reporter: &Reporter) -> Result<Exit> {
     let client = project.connect().await?;
     let store = History::new(client, &project.prefix, project.pipeline.name());
     let records = store.steps(id, limit).await?;

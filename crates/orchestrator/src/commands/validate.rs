@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::terminal::results::CommandResult;
 use crate::terminal::reporter::Reporter;
+use crate::terminal::results::CommandResult;
 use crate::terminal::table::counted;
 
 pub(super) fn validate(project: &Project, reporter: &Reporter) -> Result<Exit, Error> {

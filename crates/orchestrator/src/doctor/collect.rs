@@ -4,9 +4,12 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
-use es_core::{Client, ClusterConfig, ClusterInfo, Endpoint, Error, ErrorKind, Health, IndexDescription, RetryPolicy};
-use es_core::cluster::{AllocationExplanation, Capabilities, ClusterSettings, Identity, LicenceAnswer, NodeStatistics, Security, ShardList, UngrantedPrivilege};
+use es_core::cluster::{
+    AllocationExplanation, Capabilities, ClusterSettings, Identity, LicenceAnswer, NodeStatistics, Security, ShardList,
+    UngrantedPrivilege,
+};
 use es_core::probe::{NodeProbe, probe};
+use es_core::{Client, ClusterConfig, ClusterInfo, Endpoint, Error, ErrorKind, Health, IndexDescription, RetryPolicy};
 
 use super::checks::Asked;
 use super::checks::indices::Examined;
@@ -116,7 +119,7 @@ pub async fn reach(target: &Target) -> Result<Reached, Error> {
     let (probes, client) = tokio::join!(probes, connected);
     let probes = probes?;
     match client {
-        Err(error) if error.kind() == ErrorKind::Config => Err(error.into()),
+        Err(error) if error.kind() == ErrorKind::Config => Err(error),
         client => Ok(Reached { probes, client }),
     }
 }

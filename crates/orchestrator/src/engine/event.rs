@@ -41,6 +41,11 @@ pub enum RunEvent {
         /// The steps that will do something.
         steps: usize,
     },
+    /// Something that a person should know and that stops nothing.
+    RunWarning {
+        /// The warning.
+        warning: String,
+    },
     /// A step started.
     StepStarted {
         /// The part.

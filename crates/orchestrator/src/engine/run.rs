@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use es_assets::{Action, Output, Plan, Step};
@@ -67,7 +68,7 @@ pub struct Finished {
 pub struct RunEnd {
     /// The run.
     pub run: String,
-    /// The steps that were to do something, in the order they ended.
+    /// The steps that were to do something, in the order of the plan.
     pub steps: Vec<Finished>,
     /// Whether it was stopped.
     pub interrupted: bool,
@@ -112,7 +113,8 @@ impl Engine {
         let inner = &*self.inner;
         let now = Timestamp::now();
         if inner.project.settings.run.disk_check && self.writes_documents(&planned.plan) {
-            disk::require_room(&inner.client, |warning| warn!("{warning}")).await?;
+            let tell = |warning: &str| bus.send(RunEvent::RunWarning { warning: warning.to_owned() });
+            disk::require_room(&inner.client, tell).await?;
         }
         inner.history.prepare().await?;
         inner.leases.prepare().await?;
@@ -142,17 +144,16 @@ impl Engine {
             known: Known::new(observed.states, external),
             in_turn: self.in_turn(&plan),
         });
-        let steps = schedule(&context, &plan).await;
+        let steps = in_order_of(&plan, schedule(&context, &plan).await);
         let interrupted = context.cancel.is_cancelled();
-        self.close(&mut record, &steps, interrupted).await;
+        self.close(&mut record, &steps, interrupted, &context.bus).await;
         Ok(RunEnd { run, steps, interrupted, took: started.elapsed() })
     }
 
     /// Returns whether anything of a plan builds an index.
     fn writes_documents(&self, plan: &Plan) -> bool {
         let pipeline = &self.inner.project.pipeline;
-        let has_documents =
-            |name: &str| pipeline.asset(name).is_some_and(|asset| asset.output() == Output::Documents);
+        let has_documents = |name: &str| pipeline.asset(name).is_some_and(|asset| asset.output() == Output::Documents);
         plan.pending().any(|step| matches!(step.action, Action::Build { .. }) && has_documents(&step.asset))
     }
 
@@ -216,7 +217,7 @@ impl Engine {
 
     /// Notes the end of a run in the history, and removes records that are too old. Neither changes
     /// what was done.
-    async fn close(&self, record: &mut RunRecord, steps: &[Finished], interrupted: bool) {
+    async fn close(&self, record: &mut RunRecord, steps: &[Finished], interrupted: bool, bus: &Bus) {
         let count = |wanted: fn(&StepEnd) -> bool| steps.iter().filter(|step| wanted(&step.end)).count();
         record.finished = Some(Timestamp::now());
         record.succeeded = count(|end| matches!(end, StepEnd::Succeeded(_)));
@@ -229,7 +230,7 @@ impl Engine {
         };
         let history = &self.inner.history;
         if let Err(error) = history.write_run(record).await {
-            warn!(%error, "the history cannot be written");
+            bus.send(RunEvent::RunWarning { warning: format!("the history cannot be written: {error}") });
         }
         let keep = self.inner.project.settings.run.history.to_duration();
         if let Ok(keep) = jiff::SignedDuration::try_from(keep)
@@ -238,6 +239,17 @@ impl Engine {
             warn!(%error, "old records of the history cannot be removed");
         }
     }
+}
+
+fn in_order_of(plan: &Plan, mut finished: Vec<Finished>) -> Vec<Finished> {
+    let places: HashMap<(&str, Option<String>), usize> = plan
+        .steps
+        .iter()
+        .enumerate()
+        .map(|(place, step)| ((step.asset.as_str(), step.partition.as_ref().map(ToString::to_string)), place))
+        .collect();
+    finished.sort_by_key(|step| places.get(&(step.name.asset.as_str(), step.name.partition.clone())).copied());
+    finished
 }
 
 /// Starts each step when the steps of all assets that it needs have succeeded.
@@ -275,7 +287,15 @@ async fn schedule(context: &Arc<RunContext>, plan: &Plan) -> Vec<Finished> {
                 has_skipped = true;
             } else if is_ready {
                 let context = context.clone();
-                running.spawn(async move { (step.asset.clone(), one(&context, &step).await) });
+                let mut work = Box::pin(async move { (step.asset.clone(), one(&context, &step).await) });
+                // Steps queue for the limits in the order of the plan: here each joins the queue.
+                let first = futures::poll!(work.as_mut());
+                running.spawn(async move {
+                    match first {
+                        Poll::Ready(done) => done,
+                        Poll::Pending => work.await,
+                    }
+                });
             } else {
                 still_waiting.push(step);
             }
@@ -322,12 +342,7 @@ async fn one(context: &RunContext, step: &Step) -> Finished {
 
 fn skipped(context: &RunContext, step: &Step, why: &str) -> Finished {
     let name = step_name(context.engine.project(), step);
-    context.bus.send(RunEvent::StepFailed {
-        step: name.clone(),
-        status: "skipped",
-        error: why.to_owned(),
-        help: None,
-    });
+    context.bus.send(RunEvent::StepFailed { step: name.clone(), status: "skipped", error: why.to_owned(), help: None });
     let end = StepEnd::Skipped(why.to_owned());
     Finished { name, action: action_name(&step.action), took: Duration::ZERO, end }
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::info;
 
 use super::event::RunEvent;
 use super::plan::{action_name, reasons, step_name};
@@ -24,7 +24,7 @@ use crate::settings::retry_policy;
 use crate::store::generation::{self, Completion, Generation, GenerationMeta};
 use crate::store::history::{RecordType, RunStatus, StepRecord, part_name};
 use crate::store::lease::{Attempt, HeldLease};
-use crate::terminal::table::counted;
+use crate::terminal::table::{counted, took};
 
 /// How often a part that another run works on is tried again.
 const POLL: Duration = Duration::from_millis(500);
@@ -159,7 +159,8 @@ impl<'a> Subject<'a> {
         }
         // The part itself is published or not, whatever the history says.
         if let Err(error) = history.write_step(&record).await {
-            warn!(%error, "the history cannot be written");
+            let warning = format!("the history cannot be written: {error}");
+            self.context.bus.send(RunEvent::RunWarning { warning });
         }
         match outcome {
             Ok(built) => {
@@ -264,7 +265,8 @@ impl<'a> Subject<'a> {
                 return Err(error);
             }
             let wait = policy.backoff.wait(tries, 0.5 + fastrand::f64() / 2.0).max(Duration::from_millis(100));
-            warn!(part = name.label(), %error, ?wait, "will retry the step");
+            let note = format!("will be tried again in {}: {error}", took(wait));
+            self.context.bus.send(RunEvent::StepNote { step: name, note });
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = self.context.cancel.cancelled() => return Err(error),
@@ -348,9 +350,9 @@ impl<'a> Subject<'a> {
         let keep = self.context.engine.project().kept_generations();
         generation::clean_up(client, &of_part, keep, |_| false).await?;
         let published = of_part.iter().find(|generation| generation.index == new.index);
-        published.and_then(Generation::published).ok_or_else(|| {
-            Error::failed(format!("{} is gone right after it was published", new.index)).retryable(true)
-        })
+        published
+            .and_then(Generation::published)
+            .ok_or_else(|| Error::failed(format!("{} is gone right after it was published", new.index)).retryable(true))
     }
 
     /// The metadata of a generation of this part that is not complete.

@@ -72,10 +72,8 @@ impl Kind for FeaturesKind {
         let Features { from, set, index } = asset.definition;
         let source = work.index_of(from)?;
         let inputs = work.inputs();
-        let stream = FeatureStream::builder(work.client, &source, set)
-            .with_cancellation(work.cancel.clone())
-            .open()
-            .await?;
+        let stream =
+            FeatureStream::builder(work.client, &source, set).with_cancellation(work.cancel.clone()).open().await?;
         let described = work.client.indices().describe(&source).await?;
         let source_mapping = described.first().map(|index| index.mapping.clone()).unwrap_or_default();
         let declared: Mapping = serde_json::from_value(Value::Object(index.mappings.clone()))

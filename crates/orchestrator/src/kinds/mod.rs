@@ -7,15 +7,12 @@
 //! published: a kind hands it what it built.
 
 pub mod checks;
-pub mod command;
 pub mod export;
 pub mod features;
 pub mod index;
 pub mod ingest;
 pub mod monitor;
 mod problems;
-pub mod source;
-pub mod sql;
 mod table;
 pub mod work;
 

@@ -42,7 +42,7 @@ impl Kinds {
             .with_settings(settings::format())
             .with_text_formats(settings::text_formats())
             .with_planned(es_assets::Planned {
-                kinds: &["inference", "embedding", "anomaly"],
+                kinds: &["source", "sql", "command", "inference", "embedding", "anomaly"],
                 sections: &["models", "triggers"],
             })
     }
@@ -83,13 +83,8 @@ pub trait AnyKind: Send + Sync {
         around: &Observation<'_>,
     ) -> Result<Vec<Part>>;
     /// See [`Kind::prepare`].
-    async fn prepare(
-        &self,
-        project: &Project,
-        name: &str,
-        asset: &Asset,
-        around: &Preparation<'_>,
-    ) -> Result<Prepared>;
+    async fn prepare(&self, project: &Project, name: &str, asset: &Asset, around: &Preparation<'_>)
+    -> Result<Prepared>;
     /// See [`Kind::build`].
     async fn build(&self, asset: &Asset, work: &Work<'_>) -> Result<Built>;
     /// See [`Kind::checks`].

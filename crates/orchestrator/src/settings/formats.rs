@@ -104,7 +104,6 @@ fn check_certificate_fingerprint(text: &str) -> Result<(), InvalidValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
 
     fn refusal(format: &str, text: &str) -> Option<String> {
         (crate::kinds::Kinds::builtin().format().text_format(format).unwrap().check)(text)

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use es_assets::{Backoff, Defaults, Pipeline, Retries, SecretRef, Section, SettingsFormat};
 use es_bulk::BulkOptions;
-use es_export::ExportOptions;
 use es_core::{ClusterConfig, Credentials, Endpoint, KeepAlive, Proxy, RetryPolicy, Secret, Sniffing, Verification};
+use es_export::ExportOptions;
 use figment::Figment;
 use figment::providers::Serialized;
 use serde_json::Value;
@@ -21,9 +21,7 @@ use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 pub use formats::text_formats;
-pub use sections::{
-    ClusterSettings, RunSettings, Settings, VerifyCertificates, overlay,
-};
+pub use sections::{ClusterSettings, RunSettings, Settings, VerifyCertificates, overlay};
 
 const PREFIX: &str = "ORCHESTRATOR_";
 
@@ -112,11 +110,7 @@ pub fn index_prefix(pipeline: &Pipeline, settings: &Settings) -> String {
 ///
 /// # Errors
 /// When a secret cannot be found, or settings contradict each other.
-pub fn cluster_config(
-    settings: &ClusterSettings,
-    environment: &Environment,
-    folder: &Path,
-) -> Result<ClusterConfig> {
+pub fn cluster_config(settings: &ClusterSettings, environment: &Environment, folder: &Path) -> Result<ClusterConfig> {
     let mut config = ClusterConfig {
         connect_timeout: settings.connect_timeout.to_duration(),
         request_timeout: settings.request_timeout.to_duration(),
@@ -206,11 +200,10 @@ fn resolve(reference: &SecretRef, environment: &Environment, folder: &Path) -> R
             let path = folder.join(path);
             std::fs::read_to_string(&path).map(|text| Secret::new(text.trim_end_matches(['\r', '\n']))).map_err(
                 |error| {
-                    Error::config(format!(
-                        "the file {}, which holds a secret, cannot be read: {error}",
-                        path.display()
-                    ))
-                    .with_help(Some("write it there, or correct `file`; relative paths start at the pipeline's folder"))
+                    Error::config(format!("the file {}, which holds a secret, cannot be read: {error}", path.display()))
+                        .with_help(Some(
+                            "write it there, or correct `file`; relative paths start at the pipeline's folder",
+                        ))
                 },
             )
         }

@@ -7,12 +7,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use es_assets::{Defaults, Retries, SecretRef, merge};
 use es_bulk::BulkOptions;
 use es_export::ExportOptions;
-use es_assets::{Defaults, Retries, SecretRef, merge};
 use es_values::schema::Hosts;
 use es_values::{ByteSize, TimeSpan};
-
 
 /// Every setting. `Settings::default()` holds all defaults; the layers above them are
 /// put on with [`overlay`].
@@ -202,13 +201,7 @@ pub struct RunSettings {
 
 impl Default for RunSettings {
     fn default() -> Self {
-        Self {
-            concurrency: 2,
-            keep: 1,
-            disk_check: true,
-            lease: TimeSpan::seconds(30),
-            history: TimeSpan::days(90),
-        }
+        Self { concurrency: 2, keep: 1, disk_check: true, lease: TimeSpan::seconds(30), history: TimeSpan::days(90) }
     }
 }
 

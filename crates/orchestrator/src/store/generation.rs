@@ -175,8 +175,7 @@ fn is_same_part(one: &GenerationMeta, other: &GenerationMeta) -> bool {
 /// The unfinished generations of a part, the newest first. Whoever holds the lease of the part knows
 /// that nobody writes them any more.
 pub fn unfinished<'a>(existing: &'a [Generation], part: &GenerationMeta) -> Vec<&'a Generation> {
-    let is_left =
-        |generation: &&Generation| is_same_part(&generation.meta, part) && generation.meta.complete.is_none();
+    let is_left = |generation: &&Generation| is_same_part(&generation.meta, part) && generation.meta.complete.is_none();
     let mut left: Vec<&Generation> = existing.iter().filter(is_left).collect();
     left.sort_by_key(|generation| std::cmp::Reverse(generation.number()));
     left
@@ -306,8 +305,7 @@ fn needless(of_part: &[Generation], keep: usize, is_wanted: impl Fn(&Generation)
     let is_superseded = |generation: &&Generation| generation.meta.complete.is_some() && !generation.is_published;
     let mut superseded: Vec<&Generation> = of_part.iter().filter(is_superseded).collect();
     superseded.sort_by_key(|generation| std::cmp::Reverse(generation.number()));
-    let unfinished =
-        of_part.iter().filter(|generation| generation.meta.complete.is_none() && !is_wanted(generation));
+    let unfinished = of_part.iter().filter(|generation| generation.meta.complete.is_none() && !is_wanted(generation));
     superseded.into_iter().skip(keep).chain(unfinished).map(|generation| generation.index.clone()).collect()
 }
 

@@ -23,11 +23,7 @@ pub struct JsonSink {
 impl Sink for JsonSink {
     fn take(&mut self, event: &RunEvent) {
         match event {
-            RunEvent::StepProgress { step, .. } => {
-                if !is_due(&mut self.written, &step.label(), JSON_EVERY) {
-                    return;
-                }
-            }
+            RunEvent::StepProgress { step, .. } if !is_due(&mut self.written, &step.label(), JSON_EVERY) => return,
             RunEvent::StepFinished { step, .. } | RunEvent::StepFailed { step, .. } => {
                 self.written.remove(&step.label());
             }
@@ -148,6 +144,7 @@ impl Sink for TerminalSink {
     fn take(&mut self, event: &RunEvent) {
         match event {
             RunEvent::RunStarted { .. } => {}
+            RunEvent::RunWarning { warning } => self.reporter.note(&format!("warning: {warning}")),
             RunEvent::StepStarted { step, .. } => {
                 self.shown(step);
             }

@@ -5,19 +5,21 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use es_core::Client;
-use es_export::{Export, FileOptions, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed};
+use es_export::{
+    Export, FileOptions, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed,
+};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::with_progress;
 use crate::cli::ExportArgs;
-use crate::kinds::export::report_export;
+use crate::engine::StepName;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
+use crate::kinds::export::report_export;
 use crate::project::Workplace;
-use crate::engine::StepName;
-use crate::terminal::results::{CommandResult, ExportColumn};
 use crate::terminal::reporter::Reporter;
+use crate::terminal::results::{CommandResult, ExportColumn};
 use crate::terminal::table::{Align, Table, count, counted, size, took};
 
 mod request;
@@ -50,7 +52,7 @@ pub(super) async fn export(
             export.split = order.split;
             export.partition_by = args.partition_by.clone();
             export.encodings = order.encodings;
-            export.options = work.settings.export.write.clone();
+            export.options = work.settings.export.write;
             export.options.rows_per_file = args.rows_per_file.unwrap_or(export.options.rows_per_file);
             export.restart = args.restart;
             write(&client, export, &path, &order.name, &cancel, reporter).await

@@ -38,7 +38,7 @@ pub(super) enum Target {
 impl ExportRequest {
     pub(super) fn new(args: &ExportArgs, work: &Workplace) -> Result<Self> {
         let cells = cells(args)?;
-        let mut options = work.settings.export.read.clone();
+        let mut options = work.settings.export.read;
         options.slices = args.slices.or(options.slices);
         options.page_size = args.page_rows.unwrap_or(options.page_size);
         let filter = args.query.as_deref().map(|text| json_of("--query", text)).transpose()?;

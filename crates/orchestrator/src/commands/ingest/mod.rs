@@ -101,7 +101,12 @@ fn request(args: &IngestArgs, work: &Workplace) -> Result<Option<IngestRequest>>
         return Err(Error::config("--document-version goes with --op index and delete"));
     }
     let declared = args.mapping.as_deref().map(MappingFile::read).transpose()?.unwrap_or_default();
-    let mut request = IngestRequest::new(args.to.clone(), FileInput::expand(&args.files)?);
+    let input = FileInput::expand(&args.files)?;
+    if matches!(input, FileInput::StandardInput) && args.format.is_none() {
+        return Err(Error::config("the format of standard input is not known")
+            .with_help(Some("give it with --format: csv, ndjson or ipc-stream")));
+    }
+    let mut request = IngestRequest::new(args.to.clone(), input);
     request.read.format = args.format;
     request.documents = DocumentOptions {
         writer: WriterOptions {
@@ -161,9 +166,7 @@ fn finish(args: &IngestArgs, outcome: IngestOutcome, reporter: &Reporter) -> Res
     let IngestOutcome { whole, here, dead_letter, error } = outcome;
     let error = match error {
         Some(error) => Some(Error::from(error)),
-        None if here.interrupted => {
-            Some(Error::new(ErrorKind::Interrupted, format!("interrupted after {here}")))
-        }
+        None if here.interrupted => Some(Error::new(ErrorKind::Interrupted, format!("interrupted after {here}"))),
         None => None,
     };
     let exit = error.as_ref().map_or(Exit::Done, Exit::from);
@@ -231,7 +234,7 @@ fn text(index: &str, whole: &Summary, here: &Summary, letter: Option<&str>) -> S
 fn write_metrics(path: &Path, summary: &Summary, index: &str) -> Result<(), Error> {
     let text = summary.to_prometheus(&[("index", index)]);
     let beside = path.with_extension("prom.new");
-    std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, path)).map_err(|error| {
-        Error::failed(format!("the metrics file {} cannot be written: {error}", path.display()))
-    })
+    std::fs::write(&beside, text)
+        .and_then(|()| std::fs::rename(&beside, path))
+        .map_err(|error| Error::failed(format!("the metrics file {} cannot be written: {error}", path.display())))
 }

@@ -1,7 +1,7 @@
 //! Shards that are not assigned and why, tasks that wait, clocks that differ.
 
-use es_core::{Health, HealthStatus};
 use es_core::cluster::{AllocationExplanation, NodeStatistics};
+use es_core::{Health, HealthStatus};
 use serde_json::json;
 
 use super::super::finding::{Finding, Group, Status};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
-use es_core::{ClusterInfo, Credentials, Error, ErrorKind, Verification};
 use es_core::probe::{CertificateSummary, NodeProbe, TlsSession};
+use es_core::{ClusterInfo, Credentials, Error, ErrorKind, Verification};
 use jiff::Timestamp;
 use serde_json::json;
 

@@ -1,7 +1,7 @@
 //! How many shards there are, how large they are, and whether their copies have a place.
 
-use es_core::{Health, IndexDescription};
 use es_core::cluster::{ClusterSettings, ShardList};
+use es_core::{Health, IndexDescription};
 use serde_json::{Value, json};
 
 use super::super::finding::{Finding, Group, Status};
@@ -114,8 +114,8 @@ pub fn replicas(indices: &Asked<Vec<IndexDescription>>, health: &Asked<Health>) 
 
 #[cfg(test)]
 mod tests {
-    use es_core::{HealthStatus, Mapping};
     use es_core::cluster::{DiskWatermarks, Shard, Watermark};
+    use es_core::{HealthStatus, Mapping};
 
     use super::*;
 

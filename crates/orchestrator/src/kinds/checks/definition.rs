@@ -5,7 +5,6 @@ use es_values::schema::{FieldNames, exactly_one};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-
 /// What a failed check or monitor means.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -44,13 +44,14 @@ pub(super) async fn read(work: &Work<'_>, export: &Export) -> Result<Option<Arc<
 async fn joined(work: &Work<'_>, wanted: &FeatureJoin, features: &Features) -> Result<Joined> {
     let settings = &work.project.settings.export;
     let mut request = ReadRequest::from(Search::new(work.index_of(&wanted.from)?));
-    request.options = settings.read.clone();
+    request.options = settings.read;
     let reader = IndexReader::open(work.client, request).await?;
     let (rows, most) = (reader.count().unwrap_or_default(), u64::from(settings.feature_rows));
     if rows > most {
         let message = format!("there are {} rows, and at most {} are held in memory", count(rows), count(most));
-        return Err(Error::failed(message)
-            .with_help(Some("raise `export.feature_rows`, or give the features a shorter grid")));
+        return Err(
+            Error::failed(message).with_help(Some("raise `export.feature_rows`, or give the features a shorter grid"))
+        );
     }
     let (origin, types) = (reader.origin().clone(), reader.field_types().to_vec());
     let frame = reader.collect().await?;

@@ -6,7 +6,9 @@ mod joins;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use es_assets::{Definition, DiagnosticKind, Fingerprint, Inputs, KeyPath, Output, Parts, Published, Reference, Report};
+use es_assets::{
+    Definition, DiagnosticKind, Fingerprint, Inputs, KeyPath, Output, Parts, Published, Reference, Report,
+};
 use es_assets::{Siblings, Takes};
 use es_core::ContentHash;
 use es_export::{ColumnRequest, Destination, FieldOptions, Manifest, Search, Split};
@@ -125,18 +127,17 @@ impl Kind for ExportKind {
             inputs: work.inputs(),
         };
         let mut request = es_export::ReadRequest::from(search(work.index_of(&export.from)?, export));
-        request.options = options.read.clone();
+        request.options = options.read;
         let mut files = es_export::Export::new(request, Destination::Folder(work.project.path(&export.to.path)));
         files.files = export.to.file_options(&options.write);
         files.transform = joins::read(work, export).await?;
         files.split = export.split.as_ref().map(Split::try_from).transpose()?;
         files.partition_by = export.to.partition_by.clone();
         files.encodings = FieldOptions::encodings(&export.fields);
-        files.options = options.write.clone();
+        files.options = options.write;
         files.notes = json!(notes);
         let observer = report_export(work.progress.clone());
-        let manifest =
-            files.with_observer(observer).with_cancellation(work.cancel.clone()).run(work.client).await?;
+        let manifest = files.with_observer(observer).with_cancellation(work.cancel.clone()).run(work.client).await?;
         let published = published(work.project.pipeline.name(), asset.name, &manifest);
         Ok(built(&export.to.path, &manifest, published))
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use es_assets::{Inputs, Outside, Partition, PartitionKey};
 use es_bulk::files::{
-    ColumnError, ColumnRole, DocumentOptions, DocumentReader, FileIdentity, FileInput, FileScan, ReadOptions,
-    ScanMode, Source, Spans, TimeDivision,
+    ColumnError, ColumnRole, DocumentOptions, DocumentReader, FileIdentity, FileInput, FileScan, ReadOptions, ScanMode,
+    Source, Spans, TimeDivision,
 };
 use es_core::Mapping;
 use es_frame::VectorForm;
@@ -54,7 +54,8 @@ impl Files {
                 Ok::<_, es_bulk::Error>(Ok((source, mapping)))
             }
         });
-        let opened = task.await.map_err(|error| Error::defect(&format!("opening the files of {}", asset.name), &error))?;
+        let opened =
+            task.await.map_err(|error| Error::defect(&format!("opening the files of {}", asset.name), &error))?;
         let (source, mapping) = opened
             .map_err(|error| Error::from(error).within(asset.name))?
             .map_err(|error| misfit(asset, &first, error))?;
@@ -88,7 +89,8 @@ impl Files {
         let mode = if looks_the_same || !is_known { ScanMode::Rows } else { ScanMode::Content };
         let (reader, cancel) = (self.reader.clone(), around.cancel.clone());
         let scanned = tokio::task::spawn_blocking(move || reader.scan(mode, &cancel)).await;
-        let scanned = scanned.map_err(|error| Error::defect(&format!("reading the files of {}", asset.name), &error))?;
+        let scanned =
+            scanned.map_err(|error| Error::defect(&format!("reading the files of {}", asset.name), &error))?;
         let scan = scanned.map_err(|error| Error::from(error).within(asset.name))?;
         let Some(scan) = scan else { return Err(Error::interrupted_early()) };
         check_places(asset, &scan)?;

@@ -113,8 +113,7 @@ impl Kind for IngestKind {
             inputs: None,
         };
         let (part, spans) = inspected.part(work.partition);
-        let batches =
-            |from: &ResumePoint| inspected.reader().stream(PartRequest { part, spans, from: from.start() });
+        let batches = |from: &ResumePoint| inspected.reader().stream(PartRequest { part, spans, from: from.start() });
         let mut built = index::write(work, new, batches).await?;
         // The content that was loaded is the version of the files, whatever the plan found.
         built.external = built.summary["content"].as_str().map(|content| version_of(INPUT, content));

@@ -134,7 +134,7 @@ impl Bench {
         let patterns = [
             // Progress that is only told when a machine is slow.
             (r"(?m)^  \S[^\n]*: [\d,]+( of [\d,]+)? rows, [^\n]*/s[^\n]*\n", ""),
-            (r"\b\d{8}t\d{6}-[0-9a-f]{4}\b", "[run]"),
+            (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", "[run]"),
             (r"\b\d+ m \d\d s\b", "[took]"),
             (r"\b\d+(\.\d+)? (ms|s)\b", "[took]"),
             (r"\b[\d,]+/s\b", "[rate]/s"),

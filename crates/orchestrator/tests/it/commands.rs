@@ -118,7 +118,7 @@ fn a_run_and_what_is_told_of_it_afterwards() {
     let runs = live.golden("runs", &["runs"]);
     let id = runs.stdout.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
     live.golden("runs_of_one_run", &["runs", &id]);
-    live.golden("runs_of_an_unknown_run", &["runs", "20200101t000000-0000"]);
+    live.golden("runs_of_an_unknown_run", &["runs", "01890000-0000-7000-8000-000000000000"]);
     assert_eq!(live.expect(0, &["runs", "--limit", "2"]).stdout.lines().count(), 3);
     let quiet = live.expect(0, &["-q", "run", "--full-refresh", "readings"]);
     assert_eq!(quiet.stderr, "");

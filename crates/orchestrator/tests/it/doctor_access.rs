@@ -110,7 +110,7 @@ fn each_privilege_that_is_taken_away_is_named() {
             taken += 1;
         }
     }
-    assert_eq!(taken, 12);
+    assert_eq!(taken, 13);
     // Without `monitor` on the cluster there is not even a connection, and the server says why.
     let mut role = whole.clone();
     role["cluster"] = json!([]);

@@ -59,7 +59,7 @@ fn assert_export_is_whole(live: &Live) {
 fn assert_nothing_is_left_over(live: &Live) {
     let mut superseded: Vec<String> = Vec::new();
     for (index, is_published) in live.indices() {
-        if is_published || index == "orchestrator-runs" {
+        if is_published || ["orchestrator-runs", "orchestrator-leases"].contains(&index.as_str()) {
             continue;
         }
         let notes = live.notes(&index);
@@ -131,18 +131,22 @@ fn what_a_killed_process_left_is_removed_though_nothing_is_to_be_made() {
         "settings": {"number_of_replicas": 0}, "mappings": {"_meta": {"orchestrator": notes}},
     });
     live.send(reqwest::Method::PUT, "/PREFIX-readings-2024-01-000009", &body);
-    assert_eq!(live.indices().len(), 5);
+    assert_eq!(live.indices().len(), 6);
     live.expect(0, &["run", "readings"]);
     assert_nothing_is_left_over(&live);
-    // One that a living process writes is left alone.
-    let mut notes = notes.clone();
-    notes["owner"]["pid"] = std::process::id().into();
-    let body = serde_json::json!({
-        "settings": {"number_of_replicas": 0}, "mappings": {"_meta": {"orchestrator": notes}},
-    });
+    // One of a part that a process elsewhere works on is left alone, until its lease is released.
+    let lease = format!("{}%7Creadings%2F2024-01", notes["pipeline"].as_str().unwrap());
+    let path = format!("/PREFIX-orchestrator-leases/_update/{lease}?refresh=true");
+    let elsewhere = serde_json::json!({"id": "elsewhere", "run": "theirs", "host": "another", "since": "2024-01-01T00:00:00Z",
+        "process": {"space": null, "pid": 1, "started": null}});
+    live.send(reqwest::Method::POST, &path, &serde_json::json!({"doc": {"holder": elsewhere}}));
     live.send(reqwest::Method::PUT, "/PREFIX-readings-2024-01-000010", &body);
-    live.expect(0, &["run", "readings", "--full-refresh"]);
-    assert!(live.indices().iter().any(|(name, _)| name == "readings-2024-01-000010"), "{:?}", live.indices());
+    let is_left = || live.indices().iter().any(|(name, _)| name == "readings-2024-01-000010");
+    live.expect(0, &["run", "readings"]);
+    assert!(is_left(), "{:?}", live.indices());
+    live.send(reqwest::Method::POST, &path, &serde_json::json!({"doc": {"holder": null}}));
+    live.expect(0, &["run", "readings"]);
+    assert!(!is_left(), "{:?}", live.indices());
 }
 
 #[test]

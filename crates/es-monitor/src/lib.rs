@@ -124,12 +124,12 @@ mod request;
 mod verdict;
 
 pub use error::{Error, ErrorKind};
+pub use es_values::{PathSegment, Problem, ProblemKind};
 pub use evaluation::{DEFAULT_MIN_VALUES, Evaluation, EvaluationProgress, evaluate};
 pub use interval::Interval;
 pub use method::Method;
 pub use options::{
     CurrentWindow, FieldMonitor, MAX_BINS, MissingRule, MissingTest, Monitor, ReferenceWindow, Severity, Until,
 };
-pub use es_values::{PathSegment, Problem, ProblemKind};
 pub use report::{FieldReport, Report};
 pub use verdict::{Reason, Verdict, WindowName};

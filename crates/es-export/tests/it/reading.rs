@@ -41,6 +41,8 @@ fn fields_of_every_type() -> serde_json::Value {
     {
         fields.insert(name.to_owned(), json!({"type": name}));
     }
+    // Without it, the documents may hold more digits than a Float32 has.
+    fields.insert("float".to_owned(), json!({"type": "float", "meta": {"value_type": "float32"}}));
     fields.insert("k".to_owned(), json!({"type": "keyword"}));
     fields.insert("o".to_owned(), json!({"properties": {"x": {"type": "long"}}}));
     fields.into()
@@ -72,7 +74,7 @@ async fn text_and_rounded_floats_come_from_the_source_as_written() {
     let frame = df!(
         "k" => ["a", "b", "c"],
         "t" => [Some("Some Words, in order"), None, Some("")],
-        "h" => [Some(0.1_f32), Some(2049.0), None],
+        "h" => [Some(0.1_f64), Some(2049.0), None],
     )
     .unwrap();
     let fields = json!({"k": {"type": "keyword"}, "t": {"type": "text"}, "h": {"type": "half_float"}});

@@ -189,7 +189,7 @@ pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
 pub use es_frame::{CellPolicy, ColumnRequest, FieldSource, Malformed, Missing, Values};
 pub use es_values::{PathSegment, Problem};
-pub use export::{AddedColumn, Export, Spool, Spooled, StreamExport, Streamed, Transform};
+pub use export::{AddedColumn, Export, ReadyExport, Spool, Spooled, StreamExport, Streamed, Transform};
 pub use manifest::{
     MANIFEST_FILE, Manifest, ManifestColumn, ManifestFile, ManifestFormat, ManifestKeys, ManifestPart, ManifestProof,
     ManifestVersions,

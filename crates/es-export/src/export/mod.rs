@@ -3,7 +3,7 @@
 //! `plan` divides the slices into groups; `forward` reads them, and a thread of its own writes them
 //! with `files`. `partition` puts rows into folders, and `encode_files` holds rows that wait for
 //! statistics that are known only at the end. `state` is what a killed export leaves for the next
-//! one while it reads, and `complete` once it has read everything. `run` joins them. `stream`
+//! one while it reads, and `complete` once it has read everything. `run` joins them, and `ready` commits. `stream`
 //! writes to a pipe instead, and `spool` a single file for another program.
 
 mod complete;
@@ -14,6 +14,7 @@ mod forward;
 mod outcome;
 mod partition;
 mod plan;
+mod ready;
 mod run;
 mod spool;
 mod state;
@@ -37,6 +38,7 @@ use crate::read::ReadRequest;
 use crate::split::Split;
 use crate::write::FileOptions;
 
+pub use ready::ReadyExport;
 pub use spool::{Spool, Spooled};
 pub use stream::{StreamExport, Streamed};
 pub use transform::{AddedColumn, Transform};
@@ -148,6 +150,15 @@ impl Export {
     /// # Errors
     /// Any kind.
     pub async fn run(self, client: &Client) -> Result<Manifest, Error> {
+        self.prepare(client).await?.commit().await
+    }
+
+    /// Reads and writes like [`Export::run`], and leaves the commit to the caller, who may have to
+    /// check something right before it.
+    ///
+    /// # Errors
+    /// As [`Export::run`].
+    pub async fn prepare(self, client: &Client) -> Result<ReadyExport, Error> {
         run::Run::begin(&self, client)?.finish().await
     }
 }

@@ -16,12 +16,12 @@ use super::encoding::Encoded;
 use super::files::{Files, Layout, Written};
 use super::outcome::Outcome;
 use super::partition::Partitions;
+use super::ready::ReadyExport;
 use super::state::{self, Finished, PartFile, State};
 use super::{Export, forward, plan};
 use crate::cancel::{interrupted, unless};
 use crate::commit::{Destination, Staging};
 use crate::error::{Error, ErrorKind};
-use crate::manifest::Manifest;
 use crate::options::bytes;
 use crate::progress::{Phase, Progress};
 use crate::read::{IndexReader, ReadRequest};
@@ -45,8 +45,8 @@ impl<'a> Run<'a> {
         Ok(Self { export, client, staging })
     }
 
-    /// Reads, encodes and commits.
-    pub(super) async fn finish(self) -> Result<Manifest, Error> {
+    /// Reads and encodes.
+    pub(super) async fn finish(self) -> Result<ReadyExport, Error> {
         let Self { export, client, staging } = &self;
         let (complete, encoded) = match Complete::left(export, &client.info().cluster_uuid, staging)? {
             Some((complete, encoded)) => (complete, Some(encoded)),
@@ -75,15 +75,10 @@ impl<'a> Run<'a> {
         };
         let outcome = Outcome { export, complete, in_files: &in_files, files };
         let manifest = outcome.manifest()?;
-        let text = serde_json::to_vec_pretty(&manifest)
-            .map_err(|source| Error::new(ErrorKind::Io, "the manifest cannot be written").with_source(source))?;
         if self.token().is_cancelled() {
             return Err(interrupted());
         }
-        let staging = staging.clone();
-        let committed = tokio::task::spawn_blocking(move || staging.commit(&text)).await;
-        committed.map_err(|source| Error::new(ErrorKind::Io, "the commit failed").with_source(source))??;
-        Ok(manifest)
+        ReadyExport::new(manifest, staging.clone())
     }
 
     fn token(&self) -> &CancellationToken {

@@ -18,7 +18,7 @@ use super::plan::{action_name, reasons, step_name};
 use super::progress::Progress;
 use super::run::{Finished, RunContext, StepEnd, is_interruption};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::work::NewGeneration;
+use crate::kinds::work::{NewGeneration, ReadyResult};
 use crate::kinds::{AnyKind, Built, Outcome, Prepared, Work, checks};
 use crate::settings::retry_policy;
 use crate::store::generation::{self, Completion, Generation, GenerationMeta};
@@ -318,6 +318,12 @@ impl<'a> Subject<'a> {
         }
         match std::mem::take(&mut built.outcome) {
             Outcome::Evaluated => lease.check().await?,
+            Outcome::Ready(ReadyResult { published, publish }) => {
+                lease.check().await?;
+                publish().await?;
+                self.note_published(Some((*published).clone()));
+                built.outcome = Outcome::Published(published);
+            }
             Outcome::Published(published) => {
                 self.note_published(Some((*published).clone()));
                 built.outcome = Outcome::Published(published);

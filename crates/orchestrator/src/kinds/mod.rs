@@ -71,8 +71,7 @@ pub trait Kind: Send + Sync + 'static {
         Ok(Prepared::default())
     }
 
-    /// Builds or evaluates one part. What it returns is not visible to readers yet, unless it is
-    /// [`Outcome::Published`].
+    /// Builds or evaluates one part. What it returns is not visible to readers yet.
     ///
     /// # Errors
     /// Whatever goes wrong, readers see what they saw before. A build that is cancelled fails with

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use es_assets::{Fingerprint, Inputs, PartitionKey, Published};
 use es_core::{Client, Mapping};
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -153,7 +154,21 @@ pub struct Built {
     pub detail: String,
     /// Checks of severity `warn` that failed, in words.
     pub warnings: Vec<String>,
-    /// The verdict of an evaluation.
+    /// A result that becomes visible in one step.
+pub struct ReadyResult {
+    /// What will be published.
+    pub published: Box<Published>,
+    /// Makes it visible. Not called when the lease was lost meanwhile.
+    pub publish: Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send + Sync>,
+}
+
+impl std::fmt::Debug for ReadyResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadyResult").field("published", &self.published).finish_non_exhaustive()
+    }
+}
+
+/// The verdict of an evaluation.
     pub verdict: Verdict,
     /// The report of an evaluation.
     pub report: Option<Value>,
@@ -169,7 +184,9 @@ pub enum Outcome {
     Evaluated,
     /// An index whose documents are complete and checked, and which no reader sees yet.
     Generation(Box<NewGeneration>),
-    /// A result that became visible in one step at the end of the build, such as a folder of files.
+    /// A result that is whole and which no reader sees yet, such as a folder of files.
+    Ready(ReadyResult),
+    /// What is published.
     Published(Box<Published>),
 }
 
@@ -193,6 +210,20 @@ pub struct NewGeneration {
 impl std::fmt::Debug for NewGeneration {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewGeneration").field("index", &self.index).field("rows", &self.rows).finish_non_exhaustive()
+    }
+}
+
+/// A result that becomes visible in one step.
+pub struct ReadyResult {
+    /// What will be published.
+    pub published: Box<Published>,
+    /// Makes it visible. Not called when the lease was lost meanwhile.
+    pub publish: Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send + Sync>,
+}
+
+impl std::fmt::Debug for ReadyResult {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ReadyResult").field("published", &self.published).finish_non_exhaustive()
     }
 }
 

@@ -11,16 +11,17 @@ use es_assets::{
 };
 use es_assets::{Siblings, Takes};
 use es_core::ContentHash;
-use es_export::{ColumnRequest, Destination, FieldOptions, Manifest, Search, Split};
+use es_export::{ColumnRequest, Destination, FieldOptions, Manifest, ReadyExport, Search, Split};
 use es_values::quoted_list;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::features::Features;
+use super::work::ReadyResult;
 use super::{Built, Kind, Observation, Outcome, Part, Subject, Work, problems};
 use crate::doctor::needs::{ExportNeed, Needs};
 use crate::engine::progress::Progress;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::terminal::table::size;
 
 pub use definition::{Export, FeatureJoin};
@@ -137,9 +138,8 @@ impl Kind for ExportKind {
         files.options = options.write;
         files.notes = json!(notes);
         let observer = report_export(work.progress.clone());
-        let manifest = files.with_observer(observer).with_cancellation(work.cancel.clone()).run(work.client).await?;
-        let published = published(work.project.pipeline.name(), asset.name, &manifest);
-        Ok(built(&export.to.path, &manifest, published))
+        let ready = files.with_observer(observer).with_cancellation(work.cancel.clone()).prepare(work.client).await?;
+        built(&export.to.path, ready, work.project.pipeline.name(), asset.name)
     }
 
     fn needs(&self, asset: &Subject<'_, Export>, needs: &mut Needs) {
@@ -189,19 +189,25 @@ pub fn report_export(progress: Progress) -> impl Fn(es_export::Progress) + Send 
     }
 }
 
-fn built(path: &str, manifest: &Manifest, published: Option<Published>) -> Built {
+fn built(path: &str, ready: ReadyExport, pipeline: &str, asset: &str) -> Result<Built> {
+    let manifest = ready.manifest();
+    let published = published(pipeline, asset, manifest)
+        .ok_or_else(|| Error::new(ErrorKind::Defect, "the manifest lacks the notes of its asset"))?;
     let parts: Vec<String> = manifest.parts.iter().map(|part| format!("{} {}", part.name, part.rows)).collect();
     let bytes: u64 = manifest.files().map(|file| file.bytes).sum();
-    Built {
+    Ok(Built {
         rows: Some(manifest.rows),
         detail: format!("{path}: {} ({})", parts.join(", "), size(bytes)),
         summary: json!({
             "path": path, "rows": manifest.rows, "bytes": bytes, "matched": manifest.source.matched,
             "parts": manifest.parts,
         }),
-        outcome: published.map_or(Outcome::Evaluated, |published| Outcome::Published(Box::new(published))),
+        outcome: Outcome::Ready(ReadyResult {
+            published: Box::new(published),
+            publish: Box::new(move || Box::pin(async move { ready.commit().await.map(drop).map_err(Error::from) })),
+        }),
         ..Built::default()
-    }
+    })
 }
 
 /// The export as something published; `None` when another asset wrote it.

@@ -17,6 +17,7 @@ mod flights;
 mod ingest;
 mod interruptions;
 mod kills;
+mod leases;
 mod pipeline_file;
 mod quality;
 mod refresh;

@@ -97,8 +97,7 @@ where
     let warnings = match finished {
         Ok(warnings) => warnings,
         Err(error) => {
-            discard(work, &name).await;
-            checkpoints.remove();
+            discard(work, &name, &checkpoints).await;
             return Err(error);
         }
     };
@@ -189,12 +188,7 @@ async fn leave(work: &Work<'_>, index: &str, checkpoints: &CheckpointWriter, can
         checkpoints.keep();
         return;
     }
-    if work.lease.lost().is_cancelled() {
-        // Whoever has the lease now may have taken it up already.
-        return;
-    }
-    discard(work, index).await;
-    checkpoints.remove();
+    discard(work, index, checkpoints).await;
 }
 
 /// The version of a mapping. What readers find depends on it as well as on the documents: a number
@@ -248,8 +242,13 @@ async fn finish(work: &Work<'_>, index: &str, new: &IndexRequest<'_>, summary: &
     checks::enforce(work.client, index, new.id, new.checks).await
 }
 
-/// Removes a generation that will never be published.
-async fn discard(work: &Work<'_>, index: &str) {
+/// Removes a generation that will never be published. Without the lease it is left alone: whoever
+/// has the lease now may have resumed the load, and published it.
+async fn discard(work: &Work<'_>, index: &str, checkpoints: &CheckpointWriter) {
+    if work.lease.check().await.is_err() {
+        return;
+    }
+    checkpoints.remove();
     if let Err(error) = work.client.indices().delete(index).await {
         warn!(index, %error, "an unfinished generation is left for the next run to remove");
     }

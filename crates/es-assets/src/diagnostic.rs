@@ -150,7 +150,7 @@ impl Diagnostics {
         Self { file: file.to_owned(), source: source.to_owned(), list: vec![diagnostic] }
     }
 
-    /// The name of the file, as it was given to [`parse`](crate::parse()).
+    /// The name of the file, as it was given to [`PipelineFormat::parse`](crate::PipelineFormat::parse).
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file

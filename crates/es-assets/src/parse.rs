@@ -94,7 +94,7 @@ impl Pipeline {
         &self.kinds
     }
 
-    /// The name of the file, as it was given to [`parse()`].
+    /// The name of the file, as it was given to [`PipelineFormat::parse`](crate::PipelineFormat::parse).
     #[must_use]
     pub fn file(&self) -> &str {
         &self.file

@@ -27,6 +27,7 @@ use serde_json::{Map, Value};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::project::Project;
+use crate::store::generation::Generation;
 pub use table::{AnyKind, Kinds};
 pub use work::{Built, Observation, Outcome, Part, Preparation, Prepared, Verdict, Work};
 
@@ -69,6 +70,13 @@ pub trait Kind: Send + Sync + 'static {
     async fn prepare(&self, asset: &Subject<'_, Self::Definition>, around: &Preparation<'_>) -> Result<Prepared> {
         let _ = (asset, around);
         Ok(Prepared::default())
+    }
+
+    /// The versions of what no asset gives from which another run has published a generation since
+    /// the preparation, if they are still the present ones.
+    fn inputs_of(&self, prepared: &Prepared, published: &Generation) -> Option<Inputs> {
+        let _ = (prepared, published);
+        None
     }
 
     /// Builds or evaluates one part. What it returns is not visible to readers yet.

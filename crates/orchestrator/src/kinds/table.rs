@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use es_assets::{Asset, PipelineFormat};
+use es_assets::{Asset, Inputs, PipelineFormat};
 use serde_json::{Map, Value};
 
 use super::{Built, Kind, Limits, Observation, Part, Preparation, Prepared, Subject, Work, checks};
@@ -13,6 +13,7 @@ use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::settings;
+use crate::store::generation::Generation;
 
 /// The kinds that a program has.
 #[derive(Clone)]
@@ -85,6 +86,8 @@ pub trait AnyKind: Send + Sync {
     /// See [`Kind::prepare`].
     async fn prepare(&self, project: &Project, name: &str, asset: &Asset, around: &Preparation<'_>)
     -> Result<Prepared>;
+    /// See [`Kind::inputs_of`].
+    fn inputs_of(&self, prepared: &Prepared, published: &Generation) -> Option<Inputs>;
     /// See [`Kind::build`].
     async fn build(&self, asset: &Asset, work: &Work<'_>) -> Result<Built>;
     /// See [`Kind::checks`].
@@ -149,6 +152,10 @@ impl<K: Kind> AnyKind for Erased<K> {
         around: &Preparation<'_>,
     ) -> Result<Prepared> {
         self.0.prepare(&subject(PhantomData::<K>, project, name, asset)?, around).await
+    }
+
+    fn inputs_of(&self, prepared: &Prepared, published: &Generation) -> Option<Inputs> {
+        self.0.inputs_of(prepared, published)
     }
 
     async fn build(&self, asset: &Asset, work: &Work<'_>) -> Result<Built> {

@@ -154,21 +154,7 @@ pub struct Built {
     pub detail: String,
     /// Checks of severity `warn` that failed, in words.
     pub warnings: Vec<String>,
-    /// A result that becomes visible in one step.
-pub struct ReadyResult {
-    /// What will be published.
-    pub published: Box<Published>,
-    /// Makes it visible. Not called when the lease was lost meanwhile.
-    pub publish: Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send + Sync>,
-}
-
-impl std::fmt::Debug for ReadyResult {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ReadyResult").field("published", &self.published).finish_non_exhaustive()
-    }
-}
-
-/// The verdict of an evaluation.
+    /// The verdict of an evaluation.
     pub verdict: Verdict,
     /// The report of an evaluation.
     pub report: Option<Value>,

@@ -6,7 +6,7 @@ mod files;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Partitions, Parts, Report, Siblings};
+use es_assets::{Definition, DiagnosticKind, Inputs, KeyPath, Output, Partitions, Parts, Report, Siblings};
 use es_bulk::files::{FileFormat, PartRequest};
 use es_bulk::ingest::ResumePoint;
 use es_frame::{DottedNames, NonFinite};
@@ -17,6 +17,7 @@ use super::index::{self, IndexRequest};
 use super::{Built, Kind, Preparation, Prepared, Subject, Work, version_of};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
+use crate::store::generation::Generation;
 
 pub use definition::{Ingest, IngestMode};
 use files::{Files, Inspected};
@@ -97,6 +98,13 @@ impl Kind for IngestKind {
             notes: Vec::new(),
             state: Some(Arc::new(inspected)),
         })
+    }
+
+    /// Files that look as they did when they were loaded have the content that was loaded.
+    fn inputs_of(&self, prepared: &Prepared, published: &Generation) -> Option<Inputs> {
+        let inspected = prepared.state_as::<Inspected>()?;
+        let complete = published.meta.complete.as_ref()?;
+        (complete.files == inspected.identities()).then(|| complete.inputs.clone())
     }
 
     async fn build(&self, asset: &Subject<'_, Ingest>, work: &Work<'_>) -> Result<Built> {

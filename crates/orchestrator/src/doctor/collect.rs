@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant, SystemTime};
 
 use es_core::cluster::{
-    AllocationExplanation, Capabilities, ClusterSettings, Identity, LicenceAnswer, NodeStatistics, Security, ShardList,
-    UngrantedPrivilege,
+    AllocationExplanation, Capabilities, HealthFacts, Identity, LicenceAnswer, Security, ShardList, UngrantedPrivilege,
 };
 use es_core::probe::{NodeProbe, probe};
-use es_core::{Client, ClusterConfig, ClusterInfo, Endpoint, Error, ErrorKind, Health, IndexDescription, RetryPolicy};
+use es_core::{Client, ClusterConfig, ClusterInfo, Endpoint, Error, ErrorKind, IndexDescription, RetryPolicy};
 
 use super::checks::Asked;
 use super::checks::indices::Examined;
@@ -47,14 +46,8 @@ pub struct Reached {
 pub struct Gathered {
     /// What it said of itself first.
     pub info: ClusterInfo,
-    /// Its health.
-    pub health: Asked<Health>,
-    /// Why a shard has no node.
-    pub explanation: Asked<Option<AllocationExplanation>>,
-    /// Its nodes.
-    pub nodes: Asked<Vec<NodeStatistics>>,
-    /// Its settings.
-    pub settings: Asked<ClusterSettings>,
+    /// Its health, nodes and settings, and why a shard has no node.
+    pub facts: HealthFacts,
     /// Its licence.
     pub licence: Asked<LicenceAnswer>,
     /// Its features.
@@ -161,7 +154,8 @@ pub async fn gather(target: &Target, client: &Client) -> Gathered {
         _ => Ok(None),
     };
     let info = client.info().clone();
-    Gathered { info, health, explanation, nodes, settings, licence, capabilities, identity, missing, shards, indices }
+    let facts = HealthFacts { health, explanation, nodes, settings };
+    Gathered { info, facts, licence, capabilities, identity, missing, shards, indices }
 }
 
 /// The names that stand for every index that matters.

@@ -6,29 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 /// How a check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Status {
-    /// As it should be.
-    Pass,
-    /// It could not be measured; why stands in the place of the value.
-    Skip,
-    /// It works, and will hurt.
-    Warn,
-    /// It does not work.
-    Fail,
-}
-
-impl fmt::Display for Status {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Pass => "pass",
-            Self::Skip => "skip",
-            Self::Warn => "warn",
-            Self::Fail => "fail",
-        })
-    }
-}
+pub use es_core::Verdict as Status;
 
 /// What a check is about. The order is that of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

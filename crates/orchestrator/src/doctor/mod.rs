@@ -1,7 +1,8 @@
 //! `doctor`: what is wrong between this program and the cluster, and what to do about it.
 //!
 //! [`collect`] asks, [`checks`] judge, [`text`] shows, and [`needs`] says what the pipeline takes:
-//! of it [`role`] makes the least-privileged role. Thresholds stand beside their checks; what each
+//! of it [`role`] makes the least-privileged role. Thresholds stand beside their checks, those of the
+//! health of a cluster in es-core; what each
 //! check is for stands in `docs/doctor.md`.
 
 pub mod checks;
@@ -15,7 +16,7 @@ use es_core::Credentials;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use checks::{access, cluster, health, indices, nodes, reachability, shards, skipped};
+use checks::{access, cluster, health, indices, reachability, shards, skipped};
 use collect::{Gathered, Reached, Target};
 use finding::{Finding, Group, Status};
 
@@ -94,22 +95,15 @@ fn judge(target: &Target, gathered: &Gathered) -> Vec<Finding> {
     });
     let examined = gathered.examined(target.prefix.as_deref());
     let mut findings = vec![
-        cluster::version(gathered.info.version, &gathered.nodes),
+        cluster::version(gathered.info.version, &gathered.facts.nodes),
         cluster::licence(&gathered.licence, Timestamp::now()),
     ];
     findings.extend(cluster::capabilities(&gathered.capabilities, &needs.capabilities));
     findings.push(access::identity(&gathered.identity, is_local && target.config.credentials == Credentials::None));
     findings.extend(access::privileges(&gathered.missing, needs));
-    findings.push(health::status(&gathered.health));
-    findings.extend(health::unassigned(&gathered.health, &gathered.explanation));
-    findings.push(health::pending_tasks(&gathered.health));
-    findings.extend(health::clocks(&gathered.nodes));
-    findings.extend(nodes::disks(&gathered.nodes, &gathered.settings));
-    findings.extend(nodes::heap(&gathered.nodes));
-    findings.extend(nodes::breakers(&gathered.nodes));
-    findings.push(shards::number(&gathered.health, &gathered.settings));
+    findings.extend(health::all(&gathered.facts));
     findings.extend(shards::sizes(&gathered.shards));
-    findings.push(shards::replicas(&gathered.indices, &gathered.health));
+    findings.push(shards::replicas(&gathered.indices, &gathered.facts.health));
     findings.extend(indices::all(&examined, &needs.fields, &needs.exports, has_lifecycles));
     findings
 }

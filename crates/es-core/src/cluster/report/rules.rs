@@ -370,6 +370,10 @@ mod tests {
         assert!(report.findings.iter().all(|finding| finding.verdict == Verdict::Skip));
         assert!(report.findings.iter().all(|finding| finding.measured == "no privilege"));
         assert_eq!(report.findings.len(), 8);
+        let facts = HealthFacts { settings: Err("y".to_owned()), ..self::facts() };
+        let skipped = facts.report().findings.into_iter().filter(|finding| finding.verdict == Verdict::Skip);
+        let skipped: Vec<(HealthCheck, String)> = skipped.map(|finding| (finding.check, finding.measured)).collect();
+        assert_eq!(skipped, [(HealthCheck::ShardLimit, "y".to_owned()), (HealthCheck::Disk, "y".to_owned())]);
     }
 
     #[test]

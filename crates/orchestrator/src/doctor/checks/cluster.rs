@@ -138,7 +138,7 @@ mod tests {
     }
 
     fn node(version: &str) -> NodeStatistics {
-        super::super::nodes::tests::node("n", Some(version_of(version)))
+        super::super::health::tests::node("n", Some(version_of(version)))
     }
 
     #[test]

@@ -4,7 +4,6 @@ pub mod access;
 pub mod cluster;
 pub mod health;
 pub mod indices;
-pub mod nodes;
 pub mod reachability;
 pub mod shards;
 

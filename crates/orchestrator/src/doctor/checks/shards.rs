@@ -1,15 +1,13 @@
-//! How many shards there are, how large they are, and whether their copies have a place.
+//! How large shards are, and whether their copies have a place.
 
-use es_core::cluster::{ClusterSettings, ShardList};
+use es_core::cluster::ShardList;
 use es_core::{Health, IndexDescription};
 use serde_json::{Value, json};
 
 use super::super::finding::{Finding, Group, Status};
 use super::{Asked, named, skipped};
-use crate::terminal::table::{count, counted, size};
+use crate::terminal::table::{counted, size};
 
-/// Of the shards that the cluster takes, so many per cent may be in use.
-pub const SHARDS_PERCENT: u64 = 80;
 /// Elasticsearch's advice is 10 to 50 GB a shard. See
 /// <https://www.elastic.co/docs/deploy-manage/production-guidance/optimize-performance/size-shards>.
 pub const LARGEST: u64 = 50_000_000_000;
@@ -19,29 +17,6 @@ pub const SMALL: u64 = 1_000_000_000;
 pub const MANY: usize = 100;
 
 const GROUP: Group = Group::Shards;
-
-/// The shards of the cluster against `cluster.max_shards_per_node`.
-pub fn number(health: &Asked<Health>, settings: &Asked<ClusterSettings>) -> Finding {
-    let (health, settings) = match (health, settings) {
-        (Ok(health), Ok(settings)) => (health, settings),
-        (Err(why), _) | (_, Err(why)) => return skipped(GROUP, "number", why),
-    };
-    let shards = health.active_shards + health.initializing_shards + health.unassigned_shards;
-    let most = settings.max_shards_per_node.saturating_mul(health.data_nodes.into());
-    let status = match shards {
-        _ if shards >= most => Status::Fail,
-        _ if shards.saturating_mul(100) > most.saturating_mul(SHARDS_PERCENT) => Status::Warn,
-        _ => Status::Pass,
-    };
-    let finding = Finding::new(GROUP, "number", status, format!("{} of {}", count(shards), count(most)))
-        .against(format!("{SHARDS_PERCENT} % of cluster.max_shards_per_node at most"))
-        .values(json!({"shards": shards, "most": most}));
-    match status {
-        Status::Pass => finding,
-        Status::Fail => finding.help("no index can be made: remove old ones, or add a data node"),
-        _ => finding.help("remove old indices, use larger partitions, or add a data node"),
-    }
-}
 
 /// The sizes of some shards: those of the prefix and of the sources.
 pub fn sizes(list: &Asked<ShardList>) -> Vec<Finding> {
@@ -114,45 +89,25 @@ pub fn replicas(indices: &Asked<Vec<IndexDescription>>, health: &Asked<Health>) 
 
 #[cfg(test)]
 mod tests {
-    use es_core::cluster::{DiskWatermarks, Shard, Watermark};
+    use es_core::cluster::Shard;
     use es_core::{HealthStatus, Mapping};
 
     use super::*;
 
-    fn health(data_nodes: u32, active: u64, unassigned: u64) -> Asked<Health> {
+    fn health(data_nodes: u32) -> Asked<Health> {
         Ok(Health {
             status: HealthStatus::Green,
             timed_out: false,
             nodes: data_nodes,
             data_nodes,
-            active_shards: active,
+            active_shards: 1,
             relocating_shards: 0,
             initializing_shards: 0,
-            unassigned_shards: unassigned,
+            unassigned_shards: 0,
             unassigned_primary_shards: None,
             pending_tasks: 0,
             longest_wait_ms: 0,
         })
-    }
-
-    #[test]
-    fn the_limit_of_shards_grows_with_the_nodes() {
-        let free = Watermark::Free(0);
-        let watermarks = DiskWatermarks { enabled: true, low: free, high: free, flood_stage: free };
-        let settings = Ok(ClusterSettings { watermarks, max_shards_per_node: 100 });
-        let table = [
-            (1, 80, 0, Status::Pass),
-            (1, 80, 1, Status::Warn),
-            (1, 99, 0, Status::Warn),
-            (1, 90, 10, Status::Fail),
-            (2, 160, 0, Status::Pass),
-            (2, 161, 0, Status::Warn),
-            (0, 0, 0, Status::Fail),
-        ];
-        for (nodes, active, unassigned, expected) in table {
-            assert_eq!(number(&health(nodes, active, unassigned), &settings).status, expected, "{nodes} {active}");
-        }
-        assert_eq!(number(&Err("x".into()), &settings).status, Status::Skip);
     }
 
     fn list(sizes: &[u64]) -> Asked<ShardList> {
@@ -191,7 +146,7 @@ mod tests {
         };
         let of = |data_nodes, replicas: &[Option<&str>]| {
             let indices = replicas.iter().map(|replicas| index("a", *replicas)).collect();
-            replicas_status(&Ok(indices), &health(data_nodes, 1, 0))
+            replicas_status(&Ok(indices), &health(data_nodes))
         };
         fn replicas_status(indices: &Asked<Vec<IndexDescription>>, health: &Asked<Health>) -> Status {
             replicas(indices, health).status

@@ -262,7 +262,7 @@ impl Feature {
     }
 
     /// The sources of the values that the feature aggregates.
-    pub(crate) fn value_sources(&self) -> Vec<&ValueSource> {
+    pub fn value_sources(&self) -> Vec<&ValueSource> {
         match self {
             Self::Sum(metric)
             | Self::Avg(metric)

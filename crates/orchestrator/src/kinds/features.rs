@@ -5,7 +5,7 @@ use es_assets::{Definition, KeyPath, Output, Parts, Reference, Report, Siblings}
 use es_bulk::batched_frames;
 use es_core::Mapping;
 use es_core::cluster::Capability;
-use es_features::{Feature, FeatureSet, FeatureStream, Metric, RatioTerm, ValueSource};
+use es_features::{Feature, FeatureSet, FeatureStream, ValueSource};
 use futures::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -107,41 +107,21 @@ impl Kind for FeaturesKind {
         let mut fields = vec![set.time.clone()];
         fields.extend(set.entity.iter().cloned());
         let mut has_script = false;
-        for source in set.features.values().flat_map(sources) {
-            match source {
-                ValueSource::Field(field) => fields.push(field),
-                ValueSource::Script(_) => has_script = true,
+        for feature in set.features.values() {
+            // Whether a field has a value is known without its values.
+            if let Feature::Cardinality(cardinality) = feature {
+                fields.push(cardinality.field.clone());
+            }
+            for source in feature.value_sources() {
+                match source {
+                    ValueSource::Field(field) => fields.push(field.clone()),
+                    ValueSource::Script(_) => has_script = true,
+                }
             }
         }
         if has_script {
             needs.capability(Capability::Scripting, asset.name);
         }
         needs.aggregates(asset.name, asset.project.index_of(&asset.definition.from), fields);
-    }
-}
-
-/// The sources of the values that a feature aggregates. Whether a field has a value is known without
-/// its values.
-fn sources(feature: &Feature) -> Vec<ValueSource> {
-    let of = |metric: &Metric| vec![metric.values.clone()];
-    match feature {
-        Feature::Sum(metric)
-        | Feature::Avg(metric)
-        | Feature::Min(metric)
-        | Feature::Max(metric)
-        | Feature::SumOfSquares(metric)
-        | Feature::StdDeviation(metric)
-        | Feature::Variance(metric)
-        | Feature::ValueCount(metric) => of(metric),
-        Feature::Percentiles(percentiles) => vec![percentiles.values.clone()],
-        Feature::Cardinality(cardinality) => vec![ValueSource::Field(cardinality.field.clone())],
-        Feature::Ratio(ratio) => [&ratio.of, &ratio.to]
-            .into_iter()
-            .flat_map(|term| match term {
-                RatioTerm::ValueCount(metric) | RatioTerm::Sum(metric) => of(metric),
-                RatioTerm::Count(_) | RatioTerm::Filter(_) | RatioTerm::Missing(_) => Vec::new(),
-            })
-            .collect(),
-        Feature::Count(_) | Feature::Missing(_) | Feature::Derivative(_) => Vec::new(),
     }
 }

@@ -201,8 +201,8 @@ pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &Generati
     let mut tries = 0;
     loop {
         let mut actions = vec![AliasAction::Add { index: index.to_owned(), alias: alias.clone() }];
-        for other in list(client, prefix, &meta.pipeline).await? {
-            if other.index != index && is_same_part(&other.meta, meta) {
+        for other in list_part(client, prefix, meta).await? {
+            if other.index != index {
                 actions.push(AliasAction::Remove { index: other.index, alias: alias.clone() });
             }
         }
@@ -216,9 +216,8 @@ pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &Generati
     // A run beside this one may have published the same part between the list and the
     // update. Each run looks again after its own update, so that the last one sees both, and
     // all come to the same end: the newest stays.
-    let now = list(client, prefix, &meta.pipeline).await?;
-    let rivals: Vec<&Generation> =
-        now.iter().filter(|other| other.is_published && is_same_part(&other.meta, meta)).collect();
+    let now = list_part(client, prefix, meta).await?;
+    let rivals: Vec<&Generation> = now.iter().filter(|other| other.is_published).collect();
     let newest = rivals.iter().map(|rival| rival.number()).max();
     let older: Vec<AliasAction> = rivals
         .iter()

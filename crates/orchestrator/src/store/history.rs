@@ -4,13 +4,13 @@
 use std::collections::BTreeSet;
 
 use es_assets::{Fingerprint, Inputs, PartitionKey, Published};
-use es_core::{Client, ErrorKind as CoreKind, Mapping, Method, NewIndex, Precondition, Request, paths};
+use es_core::{Client, Mapping, Method, Precondition, Request, paths};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::{debug, info};
 
-use super::object;
+use super::create_hidden;
 use crate::error::{Error, ErrorKind, Result};
 
 /// The state of a run or a step.
@@ -178,13 +178,7 @@ impl History {
     pub async fn prepare(&self) -> Result<()> {
         let mapping = mapping()?;
         let Some(found) = self.client.indices().describe(&self.index).await?.into_iter().next() else {
-            let settings = json!({"number_of_shards": 1, "auto_expand_replicas": "0-1", "hidden": true});
-            let index = NewIndex { settings: object(settings), mapping };
-            return match self.client.indices().create(&self.index, &index).await {
-                Err(error) if error.kind() != CoreKind::Conflict => Err(error.into()),
-                // Another run was quicker.
-                _ => Ok(()),
-            };
+            return create_hidden(&self.client, &self.index, mapping).await;
         };
         let version = found.mapping.meta.get("version").and_then(Value::as_u64).unwrap_or(1);
         if version < MAPPING_VERSION {
@@ -217,7 +211,7 @@ impl History {
     /// When Elasticsearch cannot be asked.
     pub async fn newest(&self, asset: Option<&str>) -> Result<Vec<StepRecord>> {
         let settled = json!({"bool": {
-            "filter": self.steps_of(asset),
+            "filter": self.records_of(asset),
             "must_not": [{"term": {"status": "running"}}, {"term": {"record": "run"}}]
         }});
         self.collapsed(&settled).await
@@ -228,13 +222,13 @@ impl History {
     /// # Errors
     /// When Elasticsearch cannot be asked.
     pub async fn newest_successes(&self, asset: Option<&str>) -> Result<Vec<StepRecord>> {
-        let mut filter = self.steps_of(asset);
+        let mut filter = self.records_of(asset);
         filter.push(json!({"term": {"status": "succeeded"}}));
         let succeeded = json!({"bool": {"filter": filter, "must_not": [{"term": {"record": "run"}}]}});
         self.collapsed(&succeeded).await
     }
 
-    fn steps_of(&self, asset: Option<&str>) -> Vec<Value> {
+    fn records_of(&self, asset: Option<&str>) -> Vec<Value> {
         let mut filter = vec![json!({"term": {"pipeline": self.pipeline}})];
         filter.extend(asset.map(|asset| json!({"term": {"asset": asset}})));
         filter
@@ -251,7 +245,7 @@ impl History {
     /// # Errors
     /// When Elasticsearch cannot be asked.
     pub async fn steps(&self, run: Option<&str>, most: usize) -> Result<Vec<StepRecord>> {
-        let mut filter = self.steps_of(None);
+        let mut filter = self.records_of(None);
         filter.extend(run.map(|run| json!({"term": {"run": run}})));
         let query = json!({"bool": {"filter": filter, "must_not": [{"term": {"record": "run"}}]}});
         let sort = json!([{"started": "desc"}, {"part": "desc"}]);
@@ -264,7 +258,7 @@ impl History {
     /// # Errors
     /// When Elasticsearch cannot be asked.
     pub async fn runs(&self, most: usize) -> Result<Vec<RunRecord>> {
-        let mut filter = self.steps_of(None);
+        let mut filter = self.records_of(None);
         filter.push(json!({"term": {"record": "run"}}));
         let sort = json!([{"started": "desc"}]);
         let query = json!({"bool": {"filter": filter}});
@@ -283,7 +277,7 @@ impl History {
         for record in self.newest(None).await?.into_iter().chain(self.newest_successes(None).await?) {
             needed.insert(format!("{}|{}", record.run, record.part));
         }
-        let mut filter = self.steps_of(None);
+        let mut filter = self.records_of(None);
         filter.push(json!({"range": {"started": {"lt": before.to_string()}}}));
         let query = json!({"bool": {"filter": filter, "must_not": [{"ids": {"values": needed}}]}});
         let sort = json!([{"started": "asc"}]);

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use es_core::{Client, Document, ErrorKind as CoreKind, NewIndex, Precondition};
+use es_core::{Client, Document, ErrorKind as CoreKind, Precondition};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -30,11 +30,8 @@ use tokio_util::task::AbortOnDropHandle;
 use tracing::{debug, info, warn};
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::store::object;
+use crate::store::create_hidden;
 use machine::Process;
-
-/// How often a lease that somebody else holds is read again.
-const POLL: Duration = Duration::from_millis(500);
 
 /// Who holds a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,23 +122,16 @@ impl Leases {
         if self.client.indices().exists(&self.index).await? {
             return Ok(());
         }
-        let index = NewIndex {
-            settings: object(json!({"number_of_shards": 1, "auto_expand_replicas": "0-1", "hidden": true})),
-            mapping: serde_json::from_value(json!({
-                "dynamic": false,
-                "_meta": {"version": 1},
-                "properties": {
-                    "pipeline": {"type": "keyword"}, "part": {"type": "keyword"}, "fence": {"type": "long"},
-                    "holder": {"properties": {"run": {"type": "keyword"}, "host": {"type": "keyword"}}}
-                }
-            }))
-            .map_err(|error| Error::new(ErrorKind::Defect, format!("the mapping of leases: {error}")))?,
-        };
-        match self.client.indices().create(&self.index, &index).await {
-            Err(error) if error.kind() != CoreKind::Conflict => Err(error.into()),
-            // Another run was quicker.
-            _ => Ok(()),
-        }
+        let mapping = serde_json::from_value(json!({
+            "dynamic": false,
+            "_meta": {"version": 1},
+            "properties": {
+                "pipeline": {"type": "keyword"}, "part": {"type": "keyword"}, "fence": {"type": "long"},
+                "holder": {"properties": {"run": {"type": "keyword"}, "host": {"type": "keyword"}}}
+            }
+        }))
+        .map_err(|error| Error::new(ErrorKind::Defect, format!("the mapping of leases: {error}")))?;
+        create_hidden(&self.client, &self.index, mapping).await
     }
 
     /// Takes the lease of a part for a run, if it is free, released, or not renewed for its length.
@@ -194,38 +184,6 @@ impl Leases {
             Some(current) => Ok(Attempt::Taken(current.clone())),
             // Taken and released again since: the next attempt finds it free.
             None => Ok(Attempt::Taken(holder)),
-        }
-    }
-
-    /// Takes the lease of a part, waiting for as long as somebody else holds it. `on_wait` is told
-    /// the holder once for each one that is waited for.
-    ///
-    /// # Errors
-    /// When Elasticsearch cannot be asked, or the token is cancelled.
-    pub async fn take(
-        &self,
-        part: &str,
-        run: &str,
-        cancel: &CancellationToken,
-        mut on_wait: impl FnMut(&Holder),
-    ) -> Result<HeldLease> {
-        let mut waited_for: Option<String> = None;
-        loop {
-            match self.try_take(part, run).await? {
-                Attempt::Held(lease) => return Ok(lease),
-                Attempt::Taken(holder) => {
-                    if waited_for.as_deref() != Some(&holder.id) {
-                        on_wait(&holder);
-                        waited_for = Some(holder.id);
-                    }
-                }
-            }
-            tokio::select! {
-                () = tokio::time::sleep(POLL) => {}
-                () = cancel.cancelled() => {
-                    return Err(Error::new(ErrorKind::Interrupted, format!("interrupted while waiting for {part}")));
-                }
-            }
         }
     }
 

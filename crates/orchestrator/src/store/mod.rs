@@ -8,7 +8,19 @@ pub mod lease;
 pub mod lock;
 pub mod observe;
 
-use serde_json::{Map, Value};
+use es_core::{Client, ErrorKind, Mapping, NewIndex};
+use serde_json::{Map, Value, json};
+
+use crate::error::Result;
+
+/// Creates a hidden index for state of this program, unless another run has.
+async fn create_hidden(client: &Client, name: &str, mapping: Mapping) -> Result<()> {
+    let settings = object(json!({"number_of_shards": 1, "auto_expand_replicas": "0-1", "hidden": true}));
+    match client.indices().create(name, &NewIndex { settings, mapping }).await {
+        Err(error) if error.kind() != ErrorKind::Conflict => Err(error.into()),
+        _ => Ok(()),
+    }
+}
 
 /// The keys of a JSON object; none of any other value.
 pub(crate) fn object(value: Value) -> Map<String, Value> {

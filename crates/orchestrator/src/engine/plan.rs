@@ -2,8 +2,8 @@
 //! changes nothing.
 
 use es_assets::{
-    Action, AssetState, Fingerprint, PartitionFilter, PartitionKey, PerPartition, Plan, PlanRequest, Reason, Selection,
-    Step, plan,
+    Action, AssetState, Fingerprint, Inputs, PartitionFilter, PartitionKey, PerPartition, Plan, PlanRequest, Reason,
+    Selection, Step, plan,
 };
 use futures::{StreamExt as _, TryStreamExt as _};
 use jiff::Timestamp;
@@ -79,12 +79,7 @@ impl Engine {
         let unconditional: Vec<&str> = selection.select(pipeline, &|_, _| true)?;
         let observed = self.observer(now).all().await?;
         let prepared = self.prepare(&unconditional, &observed, now, cancel).await?;
-        let mut external = PerPartition::new();
-        for (name, prepared) in &prepared {
-            for (partition, inputs) in &prepared.inputs {
-                external.insert(name, partition.clone(), inputs.clone());
-            }
-        }
+        let external = external(&prepared);
         let request = |selected, partitions, full_refresh| PlanRequest {
             pipeline,
             selected,
@@ -179,6 +174,17 @@ impl Engine {
         planned.plan = Plan { steps, ..Plan::default() };
         Ok(planned)
     }
+}
+
+/// The versions of what no asset gives, as the kinds found them.
+pub(super) fn external(prepared: &PreparedAssets) -> PerPartition<Inputs> {
+    let mut external = PerPartition::new();
+    for (name, prepared) in prepared {
+        for (partition, inputs) in &prepared.inputs {
+            external.insert(name, partition.clone(), inputs.clone());
+        }
+    }
+    external
 }
 
 /// Refuses a plan that needs what is not there.

@@ -18,7 +18,7 @@ use tracing::warn;
 use super::bus::Bus;
 use super::event::{RunEvent, StepName};
 use super::known::Known;
-use super::plan::{Planned, action_name, step_name};
+use super::plan::{Planned, action_name, external, step_name};
 use super::{Engine, PreparedAssets, RunOptions, step};
 use crate::disk;
 use crate::error::{Error, ErrorKind, Result};
@@ -128,12 +128,7 @@ impl Engine {
             steps: record.steps,
         });
         let Planned { plan, observed, prepared, now, .. } = planned;
-        let mut external = es_assets::PerPartition::new();
-        for (name, prepared) in &prepared {
-            for (partition, inputs) in &prepared.inputs {
-                external.insert(name, partition.clone(), inputs.clone());
-            }
-        }
+        let external = external(&prepared);
         let context = Arc::new(RunContext {
             engine: self.clone(),
             run: run.clone(),

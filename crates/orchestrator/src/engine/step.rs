@@ -123,7 +123,7 @@ impl<'a> Subject<'a> {
 
     /// Does the work under a lease.
     async fn work(&self, lease: &HeldLease, started: Instant) -> StepEnd {
-        match self.is_due(lease).await {
+        match self.is_due().await {
             Ok(true) => {}
             Ok(false) => {
                 self.context.bus.send(self.finished_event("unchanged", &Built::default(), Duration::ZERO));
@@ -186,11 +186,11 @@ impl<'a> Subject<'a> {
 
     /// Returns whether the step still is to be done: another run may have done it since the plan,
     /// and what it was planned for may have turned out the same.
-    async fn is_due(&self, lease: &HeldLease) -> Result<bool> {
+    async fn is_due(&self) -> Result<bool> {
         let (Action::Build { reasons } | Action::Evaluate { reasons }) = &self.step.action else { return Ok(true) };
         let now = self.context.engine.observer(self.context.now).asset(&self.step.asset).await?;
         let (name, partition) = (self.step.asset.as_str(), self.step.partition.as_ref());
-        let found = now.get(name, partition).cloned();
+        let found = now.states.get(name, partition).cloned();
         let before = {
             let mut known = self.context.known.lock();
             let before = known.observed.get(name, partition).cloned();
@@ -206,23 +206,21 @@ impl<'a> Subject<'a> {
             return Ok(true);
         }
         if was_done_meanwhile {
-            self.adopt_inputs(lease).await?;
+            self.adopt_inputs(&now.generations);
         }
         Ok(!is_stale(found.as_ref(), &self.fingerprint, &self.inputs()).is_empty())
     }
 
     /// Notes the versions of inputs that a generation of another run was built from, which this run
     /// may not have read.
-    async fn adopt_inputs(&self, lease: &HeldLease) -> Result<()> {
-        let (client, prefix) = (self.context.engine.client(), &self.context.engine.project().prefix);
-        let Some(prepared) = self.context.prepared.get(&self.step.asset) else { return Ok(()) };
-        let of_part = generation::list_part(client, prefix, &self.meta(lease)).await?;
-        let published = of_part.iter().find(|generation| generation.is_published);
-        if let Some(inputs) = published.and_then(|published| self.kind.inputs_of(prepared, published)) {
+    fn adopt_inputs(&self, of_asset: &[Generation]) {
+        let Some(prepared) = self.context.prepared.get(&self.step.asset) else { return };
+        let mut published = of_asset.iter().filter(|generation| generation.is_published);
+        let of_part = published.find(|generation| generation.meta.partition == self.step.partition);
+        if let Some(inputs) = of_part.and_then(|published| self.kind.inputs_of(prepared, published)) {
             let mut known = self.context.known.lock();
             known.external.insert(&self.step.asset, self.step.partition.clone(), inputs);
         }
-        Ok(())
     }
 
     fn inputs(&self) -> es_assets::Inputs {

@@ -11,8 +11,8 @@ use crate::error::Result;
 use crate::kinds::Observation;
 use crate::project::Project;
 
-/// Everything that is known of a pipeline's assets.
-#[derive(Clone, Debug)]
+/// What is known of a pipeline's assets, or of one of them.
+#[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// In the terms of the plan.
     pub states: PerPartition<PartitionState>,
@@ -69,16 +69,16 @@ impl Observer<'_> {
     ///
     /// # Errors
     /// When Elasticsearch cannot be asked, or a result is damaged.
-    pub async fn asset(&self, name: &str) -> Result<PerPartition<PartitionState>> {
+    pub async fn asset(&self, name: &str) -> Result<Observed> {
         let (prefix, pipeline) = (&self.project.prefix, &self.project.pipeline);
+        let Some(asset) = pipeline.asset(name) else { return Ok(Observed::default()) };
         let mut states = PerPartition::new();
-        let Some(asset) = pipeline.asset(name) else { return Ok(states) };
         let generations = generation::list_asset(self.client, prefix, pipeline.name(), name).await?;
         let history = self.history();
         let successes = of(&history.newest_successes(Some(name)).await?, name, asset.kind());
         let newest = of(&history.newest(Some(name)).await?, name, asset.kind());
         self.add(&mut states, name, &generations, &successes, &newest).await?;
-        Ok(states)
+        Ok(Observed { states, generations, successes })
     }
 
     async fn add(

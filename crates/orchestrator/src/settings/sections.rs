@@ -116,11 +116,6 @@ pub struct ClusterSettings {
     pub retries: Retries,
 }
 
-impl ClusterSettings {
-    /// The node that is meant when neither `hosts` nor `cloud_id` is set.
-    pub const DEFAULT_HOST: &str = "http://localhost:9200";
-}
-
 impl Default for ClusterSettings {
     fn default() -> Self {
         Self {

@@ -18,7 +18,7 @@ use crate::format::PipelineFormat;
 use crate::graph::Graph;
 use crate::key_path::KeyPath;
 use crate::kind::Output;
-use crate::validate::{Draft, Report, validate};
+use crate::validate::{Draft, Report, validate, word_span};
 use crate::yaml::{self, Content, Node};
 use es_values::suggestion;
 
@@ -118,16 +118,41 @@ impl Pipeline {
     /// file, at the nearest part of it that is.
     #[must_use]
     pub fn diagnose(&self, key_path: &str, message: &str, help: Option<&str>) -> Diagnostics {
+        self.diagnostics(key_path, self.nearest_location(key_path), message, help)
+    }
+
+    /// A problem found after parsing, placed at a word within the value at `key_path`, such as a name
+    /// in a query. `number` counts the occurrences of the word from 0. Without such a word, the whole
+    /// value is the place.
+    #[must_use]
+    pub fn diagnose_word(
+        &self,
+        key_path: &str,
+        word: &str,
+        number: usize,
+        message: &str,
+        help: Option<&str>,
+    ) -> Diagnostics {
+        let whole = self.nearest_location(key_path);
+        let span = word_span(whole.range, &self.source, word, number);
+        self.diagnostics(key_path, Location::of(&self.source, span), message, help)
+    }
+
+    /// The place of a key, or of the nearest part of its path that is in the file.
+    fn nearest_location(&self, key_path: &str) -> Location {
         let mut known = key_path;
-        let location = loop {
+        loop {
             if let Some(location) = self.locate(known) {
-                break location.clone();
+                return location.clone();
             }
             match known.rfind(['.', '[']) {
                 Some(end) => known = &known[..end],
-                None => break Location::of(&self.source, 0..0),
+                None => return Location::of(&self.source, 0..0),
             }
-        };
+        }
+    }
+
+    fn diagnostics(&self, key_path: &str, location: Location, message: &str, help: Option<&str>) -> Diagnostics {
         let diagnostic = Diagnostic {
             kind: DiagnosticKind::InvalidValue,
             message: message.to_owned(),
@@ -163,7 +188,7 @@ impl PipelineFormat {
         let locations = Locations::new(&root, text, environment);
         let locate = |path: &KeyPath| locations.span(path);
         let settings = self.settings(&root, text, environment, &mut findings);
-        let mut report = Report::new(&locate);
+        let mut report = Report::new(&locate, text);
         self.validate_settings(&root, &settings, &mut report);
         let readable_kinds = self.readable_kinds(&assets);
         let draft = Draft { assets: &assets, names: &names, readable_kinds: &readable_kinds };

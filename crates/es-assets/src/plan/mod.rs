@@ -138,6 +138,8 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
     let selected: BTreeSet<&str> = request.selected.iter().copied().collect();
     let mut plan = Plan::default();
     let mut changing: BTreeSet<&str> = BTreeSet::new();
+    // What others write is there once it was evaluated.
+    let mut evaluated: BTreeSet<&str> = BTreeSet::new();
     let order = graph.order();
     check_filter(request, &selected)?;
     for name in order.iter().copied().filter(|name| selected.contains(name)) {
@@ -145,7 +147,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
         let upstream: Vec<&str> = data_upstream(request.pipeline, asset).collect();
         for needed in &upstream {
             let is_published = request.observed.of(needed).any(|(_, state)| state.published.is_some());
-            if !is_published && !changing.contains(needed) {
+            if !is_published && !changing.contains(needed) && !evaluated.contains(needed) {
                 plan.unmet.push(Unmet { asset: name.to_owned(), needs: (*needed).to_owned() });
             }
         }
@@ -153,6 +155,9 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
         let steps = asset_steps(request, name, asset, &will_change)?;
         if steps.iter().any(|step| step.action.changes_content()) {
             changing.insert(name);
+        }
+        if steps.iter().any(|step| matches!(step.action, Action::Evaluate { .. })) {
+            evaluated.insert(name);
         }
         plan.steps.extend(steps);
     }

@@ -49,15 +49,34 @@ impl<'a> Siblings<'a> {
 /// Finds the bytes of a value of the file.
 pub(crate) type Locate<'a> = &'a dyn Fn(&KeyPath) -> Range<usize>;
 
+/// The bytes of an occurrence of a word within a span of a text, counted from 0, where no letter,
+/// digit or underscore adjoins it; the whole span without one.
+pub(crate) fn word_span(span: Range<usize>, text: &str, word: &str, number: usize) -> Range<usize> {
+    let is_of_word = |char: char| char.is_alphanumeric() || char == '_';
+    let joins = |one: Option<char>, other: Option<char>| one.is_some_and(is_of_word) && other.is_some_and(is_of_word);
+    let Some(value) = text.get(span.clone()).filter(|_| !word.is_empty()) else { return span };
+    let stands_alone = |start: &usize| {
+        let (before, after) = (&value[..*start], &value[start + word.len()..]);
+        !joins(before.chars().next_back(), word.chars().next())
+            && !joins(word.chars().next_back(), after.chars().next())
+    };
+    match value.match_indices(word).map(|(start, _)| start).filter(stands_alone).nth(number) {
+        Some(start) => span.start + start..span.start + start + word.len(),
+        None => span,
+    }
+}
+
 /// Collects problems, each placed by its key path.
 pub struct Report<'a> {
     locate: Locate<'a>,
+    /// The text of the file.
+    source: &'a str,
     findings: Vec<Finding>,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(locate: Locate<'a>) -> Self {
-        Self { locate, findings: Vec::new() }
+    pub(crate) fn new(locate: Locate<'a>, source: &'a str) -> Self {
+        Self { locate, source, findings: Vec::new() }
     }
 
     pub(crate) fn into_findings(self) -> Vec<Finding> {
@@ -68,6 +87,20 @@ impl<'a> Report<'a> {
     /// what to do.
     pub fn add(&mut self, kind: DiagnosticKind, path: &KeyPath, message: impl Into<String>, help: impl Into<String>) {
         let span = (self.locate)(path);
+        self.findings.push(Finding::new(kind, message, path, span).help(help));
+    }
+
+    /// Adds a problem of a word within the value at `path`, such as a name in a query. `number` counts
+    /// the occurrences of the word from 0; without such a word, the whole value is the place.
+    pub fn add_at_word(
+        &mut self,
+        kind: DiagnosticKind,
+        path: &KeyPath,
+        (word, number): (&str, usize),
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) {
+        let span = word_span((self.locate)(path), self.source, word, number);
         self.findings.push(Finding::new(kind, message, path, span).help(help));
     }
 
@@ -117,4 +150,21 @@ pub(crate) fn validate(draft: &Draft<'_>, report: &mut Report<'_>) {
         asset.definition().validate(&path, &Siblings(draft.assets), report);
     }
     references::validate(draft, &all, report);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_found_where_they_stand_alone() {
+        let text = "sql: SELECT ab, a, b.a FROM a_b, a";
+        let found = |word, number| &text[word_span(5..text.len(), text, word, number)];
+        let start = |word, number| word_span(5..text.len(), text, word, number).start;
+        assert_eq!((start("a", 0), start("a", 1), start("a", 2)), (16, 21, 33));
+        assert_eq!(found("a", 3), &text[5..], "no fourth");
+        assert_eq!((found("a_b", 0), found("", 0), found("c", 0)), ("a_b", &text[5..], &text[5..]));
+        assert_eq!(word_span(16..17, text, "a", 0), 16..17);
+        assert_eq!(word_span(90..99, text, "a", 0), 90..99, "a span beyond the text stays");
+    }
 }

@@ -61,7 +61,13 @@ fn reference(draft: &Draft<'_>, name: &str, reference: &Reference, path: &KeyPat
             None if names.is_empty() => "the file has no other asset to refer to".to_owned(),
             None => suggestion(target, "assets to refer to", names),
         };
-        report.add(DiagnosticKind::UnknownReference, path, format!("unknown asset `{target}`"), help);
+        report.add_at_word(
+            DiagnosticKind::UnknownReference,
+            path,
+            (target, 0),
+            format!("unknown asset `{target}`"),
+            help,
+        );
         return;
     }
     // An asset with problems of its own is not compared.

@@ -184,7 +184,7 @@ mod schemas;
 mod split;
 pub mod write;
 
-pub use commit::Destination;
+pub use commit::{Destination, StagedFolder};
 pub use encode::Encoding;
 pub use error::{Error, ErrorKind};
 pub use es_frame::{CellPolicy, ColumnRequest, FieldSource, Malformed, Missing, Values};

@@ -9,6 +9,7 @@
 //! What is in the state of a killed export is `export::state`'s.
 
 mod lock;
+mod staged;
 mod swap;
 
 use std::fs::{self, File};
@@ -18,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::error::{Error, ErrorKind};
 use lock::Lock;
+pub use staged::StagedFolder;
 
 /// The manifest's file name in a folder. It is written last: a folder without it is no export.
 pub const MANIFEST_FILE: &str = "_manifest.json";

@@ -25,6 +25,9 @@ pub use crate::write::ManifestFile;
 /// The layout that is written.
 pub(crate) const MANIFEST_VERSION: u32 = 2;
 
+/// The version of manifests that others write, in a [`StagedFolder`](crate::StagedFolder).
+const FOREIGN_VERSION: u32 = 0;
+
 /// The manifest of an export, layout 2.
 ///
 /// Fields may be added to the layout, and readers must not mind those that they do not know.
@@ -129,7 +132,8 @@ pub struct ManifestPart {
 }
 
 impl Manifest {
-    /// Reads the manifest of an export's folder, or of its file; `None` when there is none.
+    /// Reads the manifest of an export's folder, or of its file; `None` when there is none, or when
+    /// its version is 0: the files of a [`StagedFolder`](crate::StagedFolder) are no export.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] when it cannot be read, is damaged, or is of a layout that this
@@ -156,6 +160,7 @@ impl Manifest {
         }
         let version = serde_json::from_slice(&bytes).map_err(|source| failed(source.into(), DAMAGED))?;
         let read = match version {
+            Version { manifest_version: FOREIGN_VERSION } => return Ok(None),
             Version { manifest_version: 1 } => v1::read(&bytes),
             Version { manifest_version: MANIFEST_VERSION } => serde_json::from_slice(&bytes),
             Version { manifest_version } => {

@@ -16,6 +16,7 @@ pub const PIPELINE_FILE: &str = "pipeline.yaml";
 /// The folders of checkpoints and of dead letters, beside the pipeline.
 const CHECKPOINTS: &str = ".orchestrator/loads";
 const REJECTED: &str = ".orchestrator/rejected";
+const SCRATCH: &str = ".orchestrator/scratch";
 
 /// A pipeline that was read and found sound.
 #[derive(Debug)]
@@ -93,6 +94,11 @@ impl Project {
     /// The folder of the checkpoints of loads.
     pub fn checkpoints(&self) -> PathBuf {
         self.path(CHECKPOINTS)
+    }
+
+    /// The folder of files that a step makes on its way, and removes.
+    pub fn scratch(&self) -> PathBuf {
+        self.path(SCRATCH)
     }
 
     /// The path of the dead letter of a run, without an extension.

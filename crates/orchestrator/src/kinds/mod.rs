@@ -7,12 +7,17 @@
 //! published: a kind hands it what it built.
 
 pub mod checks;
+pub mod command;
 pub mod export;
 pub mod features;
+pub mod folder;
 pub mod index;
 pub mod ingest;
 pub mod monitor;
 mod problems;
+pub mod rows;
+pub mod source;
+pub mod sql;
 mod table;
 pub mod work;
 

@@ -8,7 +8,7 @@ use es_assets::{Asset, Inputs, PipelineFormat};
 use serde_json::{Map, Value};
 
 use super::{Built, Kind, Limits, Observation, Part, Preparation, Prepared, Subject, Work, checks};
-use super::{export, features, ingest, monitor};
+use super::{command, export, features, ingest, monitor, source, sql};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -23,7 +23,10 @@ impl Kinds {
     /// The kinds of this program. A new kind is one line here.
     pub fn builtin() -> Self {
         Self(Arc::new(Vec::new()))
+            .with(source::SourceKind)
             .with(ingest::IngestKind)
+            .with(sql::SqlKind)
+            .with(command::CommandKind)
             .with(features::FeaturesKind)
             .with(export::ExportKind)
             .with(monitor::MonitorKind)
@@ -43,7 +46,7 @@ impl Kinds {
             .with_settings(settings::format())
             .with_text_formats(settings::text_formats())
             .with_planned(es_assets::Planned {
-                kinds: &["source", "sql", "command", "inference", "embedding", "anomaly"],
+                kinds: &["inference", "embedding", "anomaly"],
                 sections: &["models", "triggers"],
             })
     }

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
 
-use polars::prelude::{Column, DataFrame, DataType, ParquetReader, SerReader as _};
+use polars::prelude::{
+    Column, DataFrame, DataType, IntoLazy as _, JoinArgs, JoinType, ParquetReader, SerReader as _, col, lit,
+};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
@@ -193,8 +195,17 @@ fn assert_joined(parts: &[DataFrame], source: &DataFrame, day: f64) {
     assert!(seen > 500, "{seen}");
 }
 
+/// The flights with the weather at their origin and hour, joined here from the files.
+fn departures_weather(source: &DataFrame) -> DataFrame {
+    let weather = parquet(&flights_folder().join("data/weather.parquet"));
+    let keys = [col("origin"), col("time_hour")];
+    let joined = source.clone().lazy().join(weather.lazy(), &keys, &keys, JoinArgs::new(JoinType::Left));
+    joined.with_column(col("dep_delay").gt(lit(15)).alias("late")).collect().unwrap()
+}
+
 fn assert_export(live: &Live, source: &DataFrame) {
-    let columns = ["origin", "carrier", "dest", "distance", "dep_delay", "air_time", "time_hour"];
+    let columns =
+        ["origin", "carrier", "dest", "distance", "temp", "wind_speed", "precip", "visib", "late", "time_hour"];
     let folder = live.path("out/training_set");
     let manifest: Value = serde_json::from_str(&live.read("out/training_set/_manifest.json")).unwrap();
     let mut parts = Vec::new();
@@ -226,11 +237,11 @@ fn assert_export(live: &Live, source: &DataFrame) {
     let october = 1_380_585_600_000.0;
     let times = numbers(source.column("time_hour").unwrap());
     let is_before: polars::prelude::BooleanChunked = times.iter().map(|time| Some(time.unwrap() < october)).collect();
-    let wanted = source.filter(&is_before).unwrap();
+    let wanted = departures_weather(source).filter(&is_before).unwrap();
     assert_eq!(manifest["rows"].as_u64(), Some(wanted.height() as u64));
     assert_eq!(manifest["source"]["matched"], manifest["rows"]);
-    let missing = wanted.column("air_time").unwrap().null_count();
-    assert!(missing > 1000, "the data have nulls: {missing}");
+    let missing = ["late", "temp"].map(|name| wanted.column(name).unwrap().null_count());
+    assert!(missing.iter().all(|missing| *missing > 300), "the data have nulls: {missing:?}");
     let (found, wanted) = (sorted_rows(&parts, &columns), sorted_rows(&[wanted], &columns));
     assert_eq!(found.len(), wanted.len());
     let differing = found.iter().zip(&wanted).find(|(one, other)| one != other);
@@ -241,6 +252,11 @@ fn assert_export(live: &Live, source: &DataFrame) {
 fn the_reference_pipeline_stores_what_the_files_hold() {
     let Some(mut live) = Live::plain("flights") else { return };
     write_flights(&live);
+    // The time of a row shows which features belong to it.
+    let pipeline = live.read("pipeline.yaml");
+    let with_time = pipeline.replace("visib, late]", "visib, late, time_hour]");
+    assert_ne!(with_time, pipeline);
+    live.write("pipeline.yaml", with_time);
     live.unset("ORCHESTRATOR_RUN__CONCURRENCY");
     let events = live.events(0, &["run"]);
     let reports: Vec<&Value> = events.iter().map(|event| &event["report"]).filter(|report| !report.is_null()).collect();
@@ -258,6 +274,7 @@ fn the_reference_pipeline_stores_what_the_files_hold() {
         mapping.as_object().unwrap().values().map(|index| &index["mappings"]["dest"]["mapping"]["dest"]).collect();
     let dest = json!({"type": "keyword", "ignore_above": 8191, "fields": {"text": {"type": "text"}}});
     assert!(fields.iter().all(|field| **field == dest), "{fields:?}");
+    assert_eq!(live.count("departures_weather"), FLIGHTS);
     for day in ["2013-02-01T00:00:00Z", "2013-07-05T00:00:00Z", "2013-12-25T00:00:00Z"] {
         assert_features(&live, &source, day);
     }
@@ -265,7 +282,7 @@ fn the_reference_pipeline_stores_what_the_files_hold() {
 
     let before = live.footprint();
     let again = live.expect(0, &["run"]);
-    assert_eq!(again.stdout, "nothing to do: everything is up to date (16 parts)\n");
+    assert_eq!(again.stdout, "nothing to do: everything is up to date (17 parts)\n");
     assert_eq!(again.stderr, "");
     assert_eq!(live.footprint(), before, "the second run writes nothing");
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a helper of a test fails the test")]
 
 mod bench;
+mod command;
 mod commands;
 mod configuration_errors;
 mod connection_errors;
@@ -22,4 +23,6 @@ mod pipeline_file;
 mod quality;
 mod refresh;
 mod schema;
+mod source;
+mod sql;
 mod staleness;

@@ -22,7 +22,7 @@ pub struct Asset {
     pub deps: Vec<String>,
     /// Names by which several assets are selected at once.
     pub tags: Vec<String>,
-    /// How often the work on it is retried; without it, the pipeline's default.
+    /// The retries of the work on it; without them, the pipeline's default.
     pub retries: Option<Retries>,
     /// When it is brought up to date without being asked.
     pub automation: Option<Automation>,
@@ -30,13 +30,13 @@ pub struct Asset {
     definition: Arc<dyn Definition>,
 }
 
-/// How often something is retried, and how long to wait in between.
+/// The number of retries, and the wait in between.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Retries {
     /// The number of retries after the first attempt.
     pub max: u32,
-    /// How the wait grows from one retry to the next.
+    /// The growth of the wait from one retry to the next.
     pub backoff: Backoff,
 }
 
@@ -46,7 +46,7 @@ impl Default for Retries {
     }
 }
 
-/// How the wait between retries grows.
+/// The growth of the wait between retries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Backoff {
@@ -56,11 +56,11 @@ pub enum Backoff {
     None,
 }
 
-/// What assets do unless they say otherwise.
+/// The defaults of all assets.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Defaults {
-    /// How often the work on an asset or partition is retried when it fails.
+    /// The retries of failed work on an asset or partition.
     pub retries: Retries,
 }
 
@@ -91,7 +91,7 @@ struct CommonKeys {
     #[serde(default)]
     #[schemars(with = "Names")]
     tags: Vec<String>,
-    /// How often the work on the asset is retried.
+    /// The retries of the work on the asset.
     retries: Option<Retries>,
     /// When the asset is brought up to date without being asked.
     automation: Option<Automation>,
@@ -140,13 +140,13 @@ impl Asset {
         self.definition.downcast_ref()
     }
 
-    /// What other assets can take from it.
+    /// The output that other assets can take from it.
     #[must_use]
     pub fn output(&self) -> Output {
         self.definition.output()
     }
 
-    /// How it is divided by time, if it is.
+    /// The division by time, if there is one.
     #[must_use]
     pub fn partitions(&self) -> Option<&Partitions> {
         self.definition.partitions()

@@ -1,4 +1,4 @@
-//! What is wrong with a pipeline file, and where.
+//! Problems of a pipeline file, each with its place.
 //!
 //! This module only describes: it prints one plain line a problem. Drawing the
 //! source with carets is left to the caller, who has the byte range, the label, the
@@ -42,7 +42,7 @@ impl Location {
     }
 }
 
-/// What sort of problem a [`Diagnostic`] reports.
+/// The sort of problem that a [`Diagnostic`] reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum DiagnosticKind {
@@ -75,18 +75,18 @@ pub enum DiagnosticKind {
 /// One problem of a pipeline file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// What sort of problem it is.
+    /// The sort of problem.
     pub kind: DiagnosticKind,
     /// The problem in one sentence: lower case, no full stop.
     pub message: String,
-    /// Where it is, as a key path such as `assets.departures.partitions.start`;
+    /// The place as a key path such as `assets.departures.partitions.start`;
     /// empty when it concerns the whole file.
     pub key_path: String,
-    /// Where it is in the source text.
+    /// The place in the source text.
     pub location: Location,
     /// A few words to write beside the caret.
     pub label: Option<String>,
-    /// What to do about it.
+    /// The next step for a person.
     pub help: Option<String>,
 }
 
@@ -168,7 +168,7 @@ impl Diagnostics {
         self.list.iter()
     }
 
-    /// How many problems there are.
+    /// The number of problems.
     #[must_use]
     pub fn len(&self) -> usize {
         self.list.len()
@@ -184,7 +184,7 @@ impl Diagnostics {
 /// The keys of the format whose values are references to secrets, or how such keys end.
 const SECRET_KEYS: [&str; 4] = ["api_key", "password", "bearer_token", "service_token"];
 
-/// Where `part`, which ends where `text` ends, begins in it.
+/// The start of `part` in `text`, with whose end it ends.
 fn at_of(text: &str, part: &str) -> usize {
     text.len() - part.len()
 }

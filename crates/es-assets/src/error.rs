@@ -9,7 +9,7 @@ pub struct Error {
     help: Option<String>,
 }
 
-/// What sort of problem an [`Error`] is.
+/// The sort of problem that an [`Error`] is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -30,13 +30,13 @@ impl Error {
         Self { kind, message: message.into(), help: Some(help.into()) }
     }
 
-    /// What sort of problem it is.
+    /// The sort of problem.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// What to do about it.
+    /// The next step for a person.
     #[must_use]
     pub fn help(&self) -> Option<&str> {
         self.help.as_deref()

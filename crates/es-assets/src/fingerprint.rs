@@ -19,7 +19,7 @@ use crate::asset::Asset;
 #[serde(transparent)]
 pub struct Fingerprint(BTreeMap<String, String>);
 
-/// What a change of one part of a definition asks for.
+/// The consequence of a change of one part of a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// The result must be made anew.
@@ -38,7 +38,7 @@ pub struct Changes {
     /// Index settings that can be changed on the index as it is, by their names without
     /// `index.`; one that the definition no longer has goes back to its default.
     pub in_place: Vec<String>,
-    /// Whether the checks have changed.
+    /// The checks have changed.
     pub recheck: bool,
 }
 
@@ -67,7 +67,7 @@ impl Fingerprint {
         hash(&json!(content))
     }
 
-    /// What differs from `earlier`.
+    /// The differences from `earlier`.
     #[must_use]
     pub fn changes_since(&self, earlier: &Self) -> Changes {
         let mut changes = Changes::default();
@@ -83,7 +83,7 @@ impl Fingerprint {
     }
 }
 
-/// What a change of the part called `part` asks for.
+/// The consequence of a change of the part called `part`.
 #[must_use]
 pub fn effect(part: &str) -> Effect {
     if part == CHECKS {

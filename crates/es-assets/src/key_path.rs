@@ -43,7 +43,7 @@ impl KeyPath {
         self.with(Segment::Index(index))
     }
 
-    /// Whether this is `ancestor` or inside it.
+    /// Returns whether this is `ancestor` or inside it.
     #[must_use]
     pub fn is_within(&self, ancestor: &Self) -> bool {
         self.0.starts_with(&ancestor.0)

@@ -112,7 +112,7 @@ pub trait Definition: Any + fmt::Debug + Send + Sync {
         Vec::new()
     }
 
-    /// What other assets can take from this one.
+    /// The output that other assets can take from this one.
     fn output(&self) -> Output;
 
     /// Returns whether the asset is evaluated instead of built: it gives a verdict about what others
@@ -126,7 +126,7 @@ pub trait Definition: Any + fmt::Debug + Send + Sync {
         None
     }
 
-    /// How the asset is divided by time, if it is.
+    /// The division of the asset by time, if there is one.
     fn partitions(&self) -> Option<&Partitions> {
         None
     }
@@ -157,7 +157,7 @@ impl dyn Definition {
     }
 }
 
-/// What other assets can take from one.
+/// The output of an asset that others can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// The documents of an index.
@@ -175,11 +175,11 @@ pub struct Reference {
     pub path: KeyPath,
     /// The other asset.
     pub asset: String,
-    /// What is taken from it.
+    /// The output that is taken from it.
     pub takes: Takes,
 }
 
-/// What one asset takes from another.
+/// The output that one asset takes from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
     /// Its documents.

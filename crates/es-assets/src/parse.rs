@@ -45,7 +45,7 @@ impl Pipeline {
         &self.name
     }
 
-    /// What the pipeline is for.
+    /// The purpose of the pipeline.
     #[must_use]
     pub fn description(&self) -> Option<&str> {
         self.description.as_deref()
@@ -106,7 +106,7 @@ impl Pipeline {
         &self.source
     }
 
-    /// Where the value at `key_path` stands, such as `assets.departures.time`, so that a
+    /// The place of the value at `key_path`, such as `assets.departures.time`, so that a
     /// problem found later can point into the file. Settings are found where the chosen
     /// environment sets them, if it does.
     #[must_use]

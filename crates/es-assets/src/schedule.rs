@@ -99,7 +99,7 @@ pub struct DailyWindow {
 }
 
 impl DailyWindow {
-    /// Whether a clock that shows `time` is inside.
+    /// Returns whether a clock that shows `time` is inside.
     #[must_use]
     pub fn contains(self, time: Time) -> bool {
         if self.from < self.to { self.from <= time && time < self.to } else { self.from <= time || time < self.to }

@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Where a secret is to be found. It prints as what it is, a reference: the secret is
+/// The place of a secret. It prints as what it is, a reference: the secret is
 /// fetched by whoever uses it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind};
 use crate::parse::Pipeline;
 use es_values::{nearest, quoted_list, suggestion};
 
-/// What a run or a plan may be limited to by `state:`.
+/// The states that `state:` can limit a run or a plan to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AssetState {
     /// A part of the asset is not up to date.
@@ -59,8 +59,7 @@ impl Selection {
         Ok(Self { terms })
     }
 
-    /// Whether the selection depends on the state of assets, which is then worth looking
-    /// up.
+    /// Returns whether the selection depends on the state of assets, which is then worth looking up.
     #[must_use]
     pub fn needs_state(&self) -> bool {
         self.terms.iter().any(|term| matches!(term.method, Method::State(_)))

@@ -19,7 +19,7 @@ use crate::{Inputs, PipelineFormat};
 pub(crate) struct Table {
     /// The asset that it copies.
     from: Option<String>,
-    /// How it is divided.
+    /// The division by time.
     partitions: Option<Partitions>,
     /// Settings.
     #[serde(default)]
@@ -91,7 +91,7 @@ impl Definition for Files {
 struct Verdict {
     /// The asset that is judged.
     of: String,
-    /// Whether the verdict depends on the day.
+    /// The verdict depends on the day.
     #[serde(default)]
     daily: bool,
 }

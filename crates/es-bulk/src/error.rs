@@ -27,7 +27,7 @@ pub enum ErrorKind {
     DeadLetter,
     /// The input ended with an error of its own.
     Input,
-    /// What is asked for does not fit the columns, the index, or an earlier load of the same files.
+    /// The request does not fit the columns, the index, or an earlier load of the same files.
     Request,
     /// The work was cancelled before it ended.
     Cancelled,

@@ -25,7 +25,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// The time limit of one request.
 const REQUEST_LIMIT: Duration = Duration::from_secs(300);
 
-/// How long the server keeps the point in time between two requests.
+/// The time for which the server keeps the point in time between two requests.
 const KEEP_ALIVE: &str = "5m";
 
 #[derive(Clone, Deserialize)]
@@ -39,7 +39,7 @@ struct Ask {
     compression: bool,
 }
 
-/// What came, of one slice or of all.
+/// The received pages, of one slice or of all.
 #[derive(Clone, Copy, Default)]
 struct Came {
     rows: usize,
@@ -111,7 +111,7 @@ async fn read_slice(
     }
 }
 
-/// How answers are written.
+/// The format of answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Json,
@@ -139,7 +139,7 @@ impl Format {
         }
     }
 
-    /// How many hits a page has that has some.
+    /// The number of hits of a page that has some.
     fn hits(self, page: &[u8]) -> usize {
         match self {
             Self::Json => memchr::memmem::find_iter(page, JSON_SORT).count(),

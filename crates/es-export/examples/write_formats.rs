@@ -109,7 +109,7 @@ fn everything() -> PolarsResult<DataFrame> {
     DataFrame::new(ROWS, columns)
 }
 
-/// What tensors hold: only the floats have nulls.
+/// Columns that tensors hold: only the floats have nulls.
 fn tensors() -> PolarsResult<DataFrame> {
     let mut columns = scalars(false)?;
     columns.push(vectors(true)?);

@@ -1,4 +1,4 @@
-//! How fast pages of hits become columns, in bytes of the response a second on one core: beside
+//! The speed at which pages of hits become columns, in bytes of the response a second on one core: beside
 //! `serde_json` and `sonic-rs` with a seed that puts values into columns, and the tape of
 //! `simd-json`, which has no columns yet.
 //!
@@ -76,7 +76,7 @@ fn simd_json_tape(bencher: Bencher<'_, '_>, case: Case) {
         .bench_local_values(|mut body| black_box(simd_json::to_tape(&mut body).unwrap().0.len()));
 }
 
-/// What a field of a page is.
+/// The type of a field of a page.
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
     Integer,
@@ -257,7 +257,7 @@ impl Page {
         Level::Answer.seed(self).deserialize(deserializer)
     }
 
-    /// What of it is left: dates are still texts, which favours the seeds.
+    /// The columns that are left: dates are still texts, which favours the seeds.
     fn finish(self, case: Case) -> usize {
         let lengths = self.columns.into_iter().map(|column| match column {
             Column::Integers(values) => values.finish().len(),

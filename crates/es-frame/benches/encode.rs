@@ -1,4 +1,4 @@
-//! How fast rows become NDJSON, in bytes of output a second on one core: beside `serde_json`
+//! The speed at which rows become NDJSON, in bytes of output a second on one core: beside `serde_json`
 //! over structs and over values, and Polars' own NDJSON writer.
 //!
 //! `cargo bench -p es-frame`. What `serde_json` writes lies ready in memory, so that what it
@@ -37,7 +37,7 @@ enum Case {
 const CASES: [Case; 6] =
     [Case::Numbers5, Case::NumbersAndShortStrings5, Case::Flights19, Case::Mixed40, Case::Vector384, Case::Nested];
 
-/// What the encoder writes of each row, without actions, as the others write none.
+/// The encoder's lines of each row, without actions, as the others write none.
 #[divan::bench(args = CASES)]
 fn ours(bencher: Bencher<'_, '_>, case: Case) {
     encode(bencher, &case.frame(), &WriterOptions::default());

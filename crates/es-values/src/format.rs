@@ -7,7 +7,7 @@ use crate::{ByteSize, InvalidValue, TimePoint, TimeSpan, TimeZoneName};
 pub struct Format {
     /// The name in the schema, such as `time-span`.
     pub name: &'static str,
-    /// What a value is called in a message, with its article.
+    /// The name of a value in a message, with its article.
     pub noun: &'static str,
     /// Reads a text, and says what is wrong with it.
     pub check: fn(&str) -> Result<(), InvalidValue>,
@@ -51,7 +51,7 @@ fn check_text(text: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-/// Whether a text is a name of lower case letters, digits, `_`, and the characters of `extra`.
+/// Returns whether a text is a name of lower case letters, digits, `_`, and the characters of `extra`.
 ///
 /// # Errors
 /// Says which characters a name is made of, with an example where the text is nearly one.

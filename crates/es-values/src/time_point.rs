@@ -41,7 +41,7 @@ impl TimePoint {
         }
     }
 
-    /// What calendar and clock of `zone` show.
+    /// The reading of calendar and clock in `zone`.
     #[must_use]
     pub fn to_civil(self, zone: &TimeZone) -> civil::DateTime {
         match self {

@@ -116,7 +116,7 @@ impl TimeSpan {
         Self { count, unit: TimeUnit::Day }
     }
 
-    /// How many units it lasts.
+    /// The number of units.
     #[must_use]
     pub fn count(self) -> u32 {
         self.count

@@ -21,7 +21,7 @@ use crate::yaml::{Content, Entry, Node};
 use es_values::{nearest, one_of, quoted_list, suggestion};
 use shape::{Alternatives, Shape, expectation, found};
 
-/// What the check of a file found.
+/// The result of the check of a file.
 pub(crate) struct Checked {
     pub(crate) findings: Vec<Finding>,
     /// Bytes that hold secrets and must not be shown.
@@ -37,7 +37,7 @@ pub(crate) fn check(root: &Node, text: &str, format: &PipelineFormat) -> Checked
     checker.checked
 }
 
-/// Where a value stands: its path, and the bytes of its key if it has one.
+/// The place of a value: its path, and the bytes of its key if it has one.
 struct Place {
     path: KeyPath,
     key: Option<Range<usize>>,
@@ -320,7 +320,7 @@ impl<'a> Checker<'a> {
         });
     }
 
-    /// Whether the value looks like a reference. Anything else is taken for the secret
+    /// Returns whether the value looks like a reference. Anything else is taken for the secret
     /// itself, and hidden.
     fn is_secret_reference(&mut self, node: &Node, place: &Place) -> bool {
         match &node.content {

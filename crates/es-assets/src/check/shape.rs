@@ -1,4 +1,4 @@
-//! What one schema of the format says, with references followed and `null` set apart.
+//! The meaning of one schema of the format, with references followed and `null` set apart.
 
 use serde_json::{Map, Value};
 
@@ -16,7 +16,7 @@ pub(super) struct Shape<'a> {
     pub(super) keywords: &'a Map<String, Value>,
     /// The types it accepts beside `null`; none says any.
     pub(super) types: Vec<&'a str>,
-    /// Whether it accepts `null`.
+    /// It accepts `null`.
     pub(super) nullable: bool,
 }
 
@@ -100,7 +100,7 @@ impl<'a> Shape<'a> {
         Some(tags.map_or(Alternatives::Shapes(shapes), Alternatives::Tagged))
     }
 
-    /// Whether a number is within the bounds.
+    /// Returns whether a number is within the bounds.
     pub(super) fn allows_number(&self, value: f64) -> bool {
         let bound = |keyword: &str| self.keywords.get(keyword).and_then(Value::as_f64);
         bound("minimum").is_none_or(|least| value >= least)
@@ -118,7 +118,7 @@ impl<'a> Shape<'a> {
         }
     }
 
-    /// How to turn a value of the wrong type into one of the right type.
+    /// The way to turn a value of the wrong type into one of the right type.
     pub(super) fn conversion_help(&self, node: &Node) -> Option<String> {
         let accepts = |name: &str| self.types.contains(&name);
         match &node.content {
@@ -151,7 +151,7 @@ impl<'a> Shape<'a> {
         Some(format!("write for example `{example}`"))
     }
 
-    /// What to write as a value that needs nothing, and as one that needs something.
+    /// The text to write as a value that needs nothing, and as one that needs something.
     pub(super) fn empty_or_dots(&self) -> &'static str {
         let needs_something = self.keywords.contains_key("required") || self.keywords.contains_key("oneOf");
         if needs_something { "{ .. }" } else { "{}" }
@@ -162,7 +162,7 @@ impl<'a> Shape<'a> {
         element.is_some_and(|element| element.types == ["string"])
     }
 
-    /// Whether any text will do.
+    /// Returns whether any text will do.
     fn has_no_format(&self) -> bool {
         let format = self.keywords.get("format").and_then(Value::as_str);
         format.is_none_or(|format| matches!(format, "text" | "name"))
@@ -202,7 +202,7 @@ fn tag(branch: &Value) -> Option<Tag<'_>> {
     }
 }
 
-/// What a shape expects, in words.
+/// The expectation of a shape, in words.
 pub(super) fn expectation(shape: &Shape<'_>) -> String {
     let format = shape.keywords.get("format").and_then(Value::as_str).and_then(|name| shape.format.text_format(name));
     if let Some(format) = format {
@@ -259,7 +259,7 @@ fn alternative_keys<'a>(shape: &Shape<'a>) -> Vec<&'a str> {
     required.collect()
 }
 
-/// What stands there instead, in words.
+/// The value that stands there instead, in words.
 pub(super) fn found(node: &Node) -> String {
     match &node.content {
         Content::Null => "nothing".to_owned(),

@@ -169,7 +169,7 @@ impl<'a> Checker<'a> {
     }
 }
 
-/// What is wrong with the key `name` in the branch `chosen` of a union, whose `key` has
+/// The problem of the key `name` in the branch `chosen` of a union, whose `key` has
 /// the value `value`, if the key belongs to another branch.
 fn foreign_key(
     key: &str,

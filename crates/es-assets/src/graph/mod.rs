@@ -62,7 +62,7 @@ impl Graph {
         order
     }
 
-    /// Whether there is an asset called `name`.
+    /// Returns whether there is an asset called `name`.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.by_name.contains_key(name)

@@ -1,4 +1,4 @@
-//! How an asset is divided by time, as the pipeline file says it, and the rules that its types do
+//! The division of an asset by time, as the pipeline file says it, and the rules that its types do
 //! not express.
 
 use es_values::{TimePoint, TimeZoneName};
@@ -9,7 +9,7 @@ use super::{MAX_PARTITIONS, boundary_before, count_exceeds};
 use crate::key_path::KeyPath;
 use crate::validate::Report;
 
-/// How rows are divided by their time.
+/// The division of rows by their time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Partitions {

@@ -69,7 +69,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Whether `instant` is in it.
+    /// Returns whether `instant` is in it.
     #[must_use]
     pub fn contains(&self, instant: Timestamp) -> bool {
         self.start <= instant && instant < self.end
@@ -219,14 +219,14 @@ impl Partitions {
     }
 }
 
-/// Whether there are more than `limit` partitions before `end`.
+/// Returns whether there are more than `limit` partitions before `end`.
 fn count_exceeds(partitions: &Partitions, end: TimePoint, limit: usize) -> bool {
     end.to_timestamp(partitions.timezone.time_zone())
         .and_then(|end| tiles(partitions, end, limit + 1))
         .is_ok_and(|tiles| tiles.len() > limit)
 }
 
-/// Where the partition that `point` is inside of begins; `None` when `point` is itself
+/// The start of the partition that `point` is inside of; `None` when `point` is itself
 /// the beginning of a partition.
 fn boundary_before(partitions: &Partitions, point: TimePoint) -> Option<TimePoint> {
     let zone = partitions.timezone.time_zone();

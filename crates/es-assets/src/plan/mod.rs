@@ -18,7 +18,7 @@ use crate::partition::{Partition, PartitionFilter, PartitionKey};
 pub use reason::Reason;
 pub use state::{Inputs, PartitionState, PerPartition, Published};
 
-/// What a plan is made of.
+/// The input of a plan.
 #[derive(Debug, Clone, Copy)]
 pub struct PlanRequest<'a> {
     /// The pipeline.
@@ -27,9 +27,9 @@ pub struct PlanRequest<'a> {
     pub selected: &'a [&'a str],
     /// Which partitions to bring up to date, of assets that have them.
     pub partitions: &'a PartitionFilter,
-    /// Whether to make everything selected anew, up to date or not.
+    /// Make everything selected anew, up to date or not.
     pub full_refresh: bool,
-    /// What is published of each asset and partition.
+    /// The state of each asset and partition.
     pub observed: &'a PerPartition<PartitionState>,
     /// The versions of what lies outside the pipeline, such as files, by the asset and
     /// partition that is made of it.
@@ -38,11 +38,11 @@ pub struct PlanRequest<'a> {
     pub now: Timestamp,
 }
 
-/// What a run would do.
+/// The steps that a run would do.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Plan {
-    /// The steps for each selected asset and partition, each after those it depends on.
-    /// What is up to date has a step too, with [`Action::Unchanged`].
+    /// The steps for each selected asset and partition, each after those it depends on. A part that is
+    /// up to date has a step too, with [`Action::Unchanged`].
     pub steps: Vec<Step>,
     /// Selected assets that need another which is neither published nor part of the plan.
     pub unmet: Vec<Unmet>,
@@ -50,18 +50,18 @@ pub struct Plan {
     pub removed: Vec<String>,
 }
 
-/// What is to be done with one asset or partition.
+/// The work on one asset or partition.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// The asset.
     pub asset: String,
     /// The partition, of an asset that has partitions.
     pub partition: Option<PartitionKey>,
-    /// What is to be done.
+    /// The work.
     pub action: Action,
 }
 
-/// What is to be done with an asset or partition.
+/// The kinds of work on an asset or partition.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Make it anew, check it, and publish it.
@@ -88,7 +88,7 @@ pub enum Action {
 }
 
 impl Action {
-    /// Whether readers of the asset may find other documents after it.
+    /// Returns whether readers of the asset may find other documents after it.
     #[must_use]
     pub fn changes_content(&self) -> bool {
         matches!(self, Self::Build { .. } | Self::Retire)
@@ -100,12 +100,12 @@ impl Action {
 pub struct Unmet {
     /// The selected asset.
     pub asset: String,
-    /// What it needs.
+    /// The asset that it needs.
     pub needs: String,
 }
 
 impl Plan {
-    /// Whether there is nothing to do.
+    /// Returns whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pending().next().is_none()

@@ -1,4 +1,4 @@
-//! What is known of the parts of assets when a plan is made.
+//! The state of the parts of assets when a plan is made.
 
 use std::collections::BTreeMap;
 
@@ -8,16 +8,16 @@ use crate::partition::PartitionKey;
 /// Versions of inputs, by their names. Equal versions mean equal content.
 pub type Inputs = BTreeMap<String, String>;
 
-/// What is known of one asset, or of one partition of it.
+/// The state of one asset, or of one partition of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartitionState {
-    /// What readers see; `None` when nothing was ever published.
+    /// The version that readers see; `None` when nothing was ever published.
     pub published: Option<Published>,
     /// The error of the last run, if it failed; what was published before it stays.
     pub failure: Option<String>,
 }
 
-/// What was published, and what it was made of.
+/// A published result, and what it was made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
     /// The definition.
@@ -28,7 +28,7 @@ pub struct Published {
     pub version: String,
     /// The generation of the index, of an asset that is an index.
     pub generation: Option<String>,
-    /// How many rows it holds.
+    /// The number of rows.
     pub rows: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ impl<T> PerPartition<T> {
         self.0.get_mut(asset)?.remove(&partition.cloned())
     }
 
-    /// What belongs to a part.
+    /// The value of a part.
     #[must_use]
     pub fn get(&self, asset: &str, partition: Option<&PartitionKey>) -> Option<&T> {
         self.0.get(asset)?.get(&partition.cloned())

@@ -30,7 +30,7 @@ pub(crate) struct Node {
     pub(crate) span: Range<usize>,
 }
 
-/// What a [`Node`] holds.
+/// The content of a [`Node`].
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
     Null,
@@ -401,7 +401,7 @@ impl Reader<'_> {
     }
 }
 
-/// What to do about the parser's complaint.
+/// The next step after a complaint of the parser.
 fn syntax_help(complaint: &str, in_brackets: bool) -> &'static str {
     if complaint.contains("quoted scalar") {
         "close the quote"

@@ -1,4 +1,4 @@
-//! What a scalar of YAML means.
+//! The meaning of a scalar of YAML.
 
 use saphyr_parser::{ScalarStyle, Tag};
 use serde_json::Number;

@@ -58,7 +58,7 @@ pub(crate) struct Delivered {
 /// A part of a batch that is to be sent.
 struct PendingBatch {
     batch: Batch,
-    /// How often it was sent again.
+    /// The number of times that it was sent again.
     retries: u32,
     /// The time when it was sent first, or when a document of it was last acknowledged.
     progress: Option<Instant>,

@@ -8,7 +8,7 @@ use super::answer;
 use crate::batch::Batch;
 use crate::progress::{Observer, Progress};
 
-/// What all bulk requests of a load have in common.
+/// The common part of all bulk requests of a load.
 pub(crate) struct BatchSender {
     pub(crate) client: Client,
     pub(crate) index: String,

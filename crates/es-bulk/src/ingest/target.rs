@@ -36,7 +36,7 @@ impl Target {
         &self.name
     }
 
-    /// Whether anything has the name.
+    /// Returns whether anything has the name.
     pub fn exists(&self) -> bool {
         !self.indices.is_empty()
     }

@@ -1,6 +1,6 @@
 //! The optional features of a cluster, found out by requests rather than by its version.
 //!
-//! Where it exists, one request (`GET _xpack`) answers for most features; the others are requested one
+//! If it exists, one request (`GET _xpack`) answers for most features; the others are requested one
 //! by one. Nothing is written, and no index is searched.
 
 use std::collections::BTreeMap;

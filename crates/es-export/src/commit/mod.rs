@@ -6,7 +6,7 @@
 //! so that a reader always finds one whole export: a folder in one step, a single file in
 //! one step after its manifest.
 //!
-//! What is in the state of a killed export is `export::state`'s.
+//! The state of a killed export is `export::state`'s.
 
 mod lock;
 mod staged;

@@ -1,4 +1,4 @@
-//! What was learned, as data, and applied to rows.
+//! Learned encoders as data, and their application to rows.
 
 use std::collections::HashMap;
 
@@ -32,12 +32,12 @@ pub struct Encoders {
 pub struct ColumnEncoder {
     /// The column.
     pub column: String,
-    /// What is done with it.
+    /// The treatment of it.
     #[serde(flatten)]
     pub encoder: Encoder,
 }
 
-/// What is done with a column.
+/// The treatment of a column.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "encoding", rename_all = "snake_case")]
 pub enum Encoder {
@@ -82,12 +82,12 @@ pub enum Vocabulary {
     Texts(Vec<String>),
 }
 
-/// What a column of encoded rows was made of.
+/// The origin of a column of encoded rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EncodedFrom {
     /// The column that it was made of.
     pub column: String,
-    /// How.
+    /// The encoding.
     pub encoding: Encoding,
     /// Of codes: the values, each at the place that is its code.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -104,7 +104,7 @@ pub struct EncodedFrom {
 }
 
 impl Vocabulary {
-    /// How many values there are.
+    /// The number of values.
     pub fn len(&self) -> usize {
         match self {
             Self::Integers(values) => values.len(),
@@ -112,7 +112,7 @@ impl Vocabulary {
         }
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -261,7 +261,7 @@ impl Encoders {
         Ok(schema)
     }
 
-    /// What a column of encoded rows was made of; nothing where it is what it was.
+    /// The origin of a column of encoded rows; `None` for a column that was not encoded.
     pub fn made(&self, name: &str) -> Option<EncodedFrom> {
         let from = |encoder: &ColumnEncoder, encoding| EncodedFrom {
             column: encoder.column.clone(),

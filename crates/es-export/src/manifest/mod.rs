@@ -1,4 +1,4 @@
-//! What an export holds and where it came from: `_manifest.json` in its folder, or
+//! The content and the origin of an export: `_manifest.json` in its folder, or
 //! `NAME.manifest.json` beside its file.
 //!
 //! A reader needs no more than the folder. `v1` reads manifests of the layout before.
@@ -41,15 +41,15 @@ pub struct Manifest {
     pub created: Timestamp,
     /// The programs that wrote it.
     pub versions: ManifestVersions,
-    /// What was read, when and how.
+    /// The source of the rows, and the time and way of reading them.
     pub source: Origin,
     /// The rows of all parts. Where the source says how many rows there should be (`matched`,
     /// counted in the same point in time), they are as many.
     pub rows: u64,
-    /// How often the export was killed and carried on after its finished files.
+    /// The number of times that the export was killed and resumed after its finished files.
     #[serde(default)]
     pub resumed: u32,
-    /// How often the export began again from scratch, because the point in time was lost.
+    /// The number of restarts from scratch, because the point in time was lost.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub restarted: u32,
     /// The format of the files.
@@ -60,23 +60,23 @@ pub struct Manifest {
     /// them: `column=value`.
     #[serde(default)]
     pub partition_by: Vec<ManifestColumn>,
-    /// What was done to the rows between reading and writing, if anything: such as which
-    /// features were joined to them.
+    /// The change of the rows between reading and writing, if there was one, such as the features
+    /// that were joined to them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transform: Option<Value>,
-    /// How rows were assigned to parts, if they were: with this alone any row can be put
+    /// The assignment of rows to parts, if there was one: with this alone any row can be put
     /// where this export would have put it.
     pub split: Option<Split>,
-    /// What shows that the parts of the split are disjoint and complete.
+    /// The proof that the parts of the split are disjoint and complete.
     #[serde(default)]
     pub proof: Option<ManifestProof>,
     /// The parts, in the order of the split. Without a split there is one, `data`.
     pub parts: Vec<ManifestPart>,
-    /// How columns were turned into numbers, with all that it takes to do the same with other
+    /// The encoding of columns as numbers, with all that it takes to do the same with other
     /// rows: learnt from the training part alone.
     #[serde(default)]
     pub encoders: Option<Encoders>,
-    /// What the caller notes, such as the definition that this export fulfils.
+    /// A note of the caller, such as the definition that this export fulfils.
     pub notes: Value,
 }
 
@@ -123,7 +123,7 @@ pub struct ManifestPart {
     pub name: String,
     /// Its rows.
     pub rows: u64,
-    /// What their keys add up to, in a split.
+    /// The sums of their keys, in a split.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys: Option<ManifestKeys>,
     /// Its files, in the order in which they were written. With partition columns a part
@@ -176,7 +176,7 @@ impl Manifest {
         self.parts.iter().flat_map(|part| &part.files)
     }
 
-    /// Whether every file of the manifest is in the folder with its size.
+    /// Returns whether every file of the manifest is in the folder with its size.
     pub fn files_are_there(&self, folder: &Path) -> bool {
         self.files().all(|file| file.is_in(folder))
     }

@@ -1,4 +1,4 @@
-//! Whether the server cut the result of an ES|QL query off. Pure.
+//! Detection of an ES|QL result that the server cut off. Pure.
 //!
 //! A query without `LIMIT` gets one of 1,000 rows, and none gets more than 10,000 (the cluster
 //! settings `esql.query.result_truncation_default_size` and `..._max_size`). The server warns of

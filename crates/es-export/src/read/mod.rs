@@ -1,7 +1,7 @@
 //! Rows of Elasticsearch, as a stream of frames whose schema is known before the first row.
 //!
 //! This module has the parts that the four ways of reading share; each way has a module of its own.
-//! How an answer becomes columns is left to `es-frame`.
+//! The decoding of an answer into columns is left to `es-frame`.
 
 mod body;
 mod cut_off;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::request::Sample;
 use crate::schemas::{DrawnSample, Instant};
 
-/// How the rows of a read are held together.
+/// The ways of reading rows that belong together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadBy {
@@ -22,14 +22,14 @@ pub enum ReadBy {
     Sql,
 }
 
-/// Where rows came from.
+/// The origin of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Origin {
     /// The cluster.
     pub cluster_uuid: String,
     /// Its version.
     pub elasticsearch: String,
-    /// How they were read.
+    /// The way of reading them.
     pub read_by: ReadBy,
     /// The index, alias or pattern that was asked for, in a search.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -39,7 +39,7 @@ pub struct Origin {
     pub indices: Vec<String>,
     /// The query: JSON, or the text of one in ES|QL or SQL.
     pub query: Value,
-    /// What else the query was asked with: `runtime_mappings`, `sort`, `params`, `filter`.
+    /// The other parameters of the query: `runtime_mappings`, `sort`, `params`, `filter`.
     #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
     pub parameters: serde_json::Map<String, Value>,
     /// The limit of rows.
@@ -49,7 +49,7 @@ pub struct Origin {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<DrawnSample>")]
     pub sample: Option<Sample>,
-    /// Where the server took the values from, and why.
+    /// The place that the server took the values from, and the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<String>,
     /// When the point in time was opened, or the query sent: rows are as they were then.
@@ -57,7 +57,7 @@ pub struct Origin {
     pub opened_at: Timestamp,
     /// The number of slices.
     pub slices: usize,
-    /// How many documents matched, the sample drawn already; for a query in ES|QL its rows.
+    /// The number of documents that matched, the sample drawn already; for a query in ES|QL its rows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub matched: Option<u64>,
     /// A fingerprint of the mapping.
@@ -72,7 +72,7 @@ pub struct SavedRead {
     pub point_in_time: String,
     /// The number of slices; each is whole or to be read again.
     pub slices: usize,
-    /// How many documents match.
+    /// The number of documents that match.
     pub matched: u64,
     /// When the point in time was opened.
     pub opened_at: Timestamp,

@@ -1,4 +1,4 @@
-//! What to read, and within which limits.
+//! The rows to read, and the limits of reading.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How many slices a point in time is read in. Pure.
+//! The number of slices that a point in time is read in. Pure.
 //!
 //! The server gives slice `i` of `n` to the shard `i % shards` of each index when there are at
 //! least as many slices as shards (`SliceBuilder` of Elasticsearch): then every slice stays on

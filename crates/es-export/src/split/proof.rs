@@ -28,7 +28,7 @@ const MOST_GROUPS: usize = 500_000;
 /// The sum of the hashes of rows' keys, which does not depend on their order.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct KeySum {
-    /// How many rows were added.
+    /// The number of rows that were added.
     pub rows: u64,
     /// The sum of the XXH3-128 hashes of the keys' texts, modulo 2¹²⁸, in 32 hexadecimal
     /// digits.
@@ -60,7 +60,7 @@ impl KeySum {
     }
 }
 
-/// What shows that the parts of a split are disjoint and complete.
+/// The proof that the parts of a split are disjoint and complete.
 ///
 /// The text of a row's key (see `key`), as a JSON string, or `null` where a row may lack it,
 /// is hashed. The sum of these hashes over all rows was computed before rows were divided,
@@ -80,13 +80,13 @@ pub struct ManifestProof {
     pub groups_not_counted: Option<String>,
 }
 
-/// What the keys of some rows add up to.
+/// The sums of the keys of some rows.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ManifestKeys {
     /// The rows, and the sum of their keys' hashes.
     #[serde(flatten)]
     pub sum: KeySum,
-    /// How many groups there are, in a split by group. No group is in two parts.
+    /// The number of groups, in a split by group. No group is in two parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub groups: Option<u64>,
     /// The first time, to the millisecond, in a split by time.
@@ -116,7 +116,7 @@ struct Seen {
 pub(crate) struct Proof {
     whole: Seen,
     parts: Vec<Seen>,
-    /// Whether groups are counted, and are not too many.
+    /// Groups are counted, and are not too many.
     counts_groups: bool,
 }
 

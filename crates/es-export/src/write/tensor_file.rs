@@ -1,7 +1,7 @@
 //! Files with a tensor a column: the columns are kept aside while the rows come, and laid out
 //! one after another at the end.
 //!
-//! How a format lays them out is its own; what the tensors are is said here, in the
+//! The layout of a format is its own; the tensors themselves are described here, in the
 //! description beside the file.
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! Columns of float vectors as pages of Parquet.
 //!
-//! Where a row has as many numbers as every other and none is null, nothing has to be found out
+//! If a row has as many numbers as every other and none is null, nothing has to be found out
 //! about the levels that say which row each number belongs to: they are two runs a row. Polars
 //! asks each number for them, twice, which takes longer than everything else that is done with
 //! a vector. Numbers as learnt by a model hardly shrink either, so that a column whose first

@@ -23,7 +23,7 @@ pub struct ManifestFile {
 }
 
 impl ManifestFile {
-    /// Whether the file is in a folder with its size, and its description.
+    /// Returns whether the file is in a folder with its size, and its description.
     pub(crate) fn is_in(&self, folder: &Path) -> bool {
         std::fs::metadata(folder.join(&self.path)).is_ok_and(|found| found.len() == self.bytes)
             && self.description.as_ref().is_none_or(|path| folder.join(path).is_file())

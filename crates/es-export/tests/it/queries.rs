@@ -50,7 +50,7 @@ async fn server(at_path: &str, names: &[&str]) -> (MockServer, Client) {
 
 const ESQL: &str = "/_query/async";
 
-/// What was asked after the first greeting: method, path with query, body.
+/// The requests after the first greeting: method, path with query, body.
 async fn asked(server: &MockServer) -> Vec<(String, String, Value)> {
     let requests = server.received_requests().await.unwrap();
     let of = |request: &Request| {

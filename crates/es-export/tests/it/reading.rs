@@ -1,4 +1,4 @@
-//! What comes out is what went in.
+//! The rows that come out are those that went in.
 
 use es_core::AliasAction;
 use es_export::{ErrorKind, IndexReader, ReadOptions, ReadRequest};

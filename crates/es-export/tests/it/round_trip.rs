@@ -234,7 +234,7 @@ fn returned_type(written: &DataType, field: &Value) -> DataType {
     }
 }
 
-/// What a value is read as, in a column of the type.
+/// The value that is read for a written one, in a column of the type.
 fn returned(written: &AnyValue<'_>, column: &DataType) -> AnyValue<'static> {
     let nanoseconds = |value: i64, unit: TimeUnit| match unit {
         TimeUnit::Milliseconds => i128::from(value) * 1_000_000,
@@ -317,7 +317,7 @@ fn change_fields(properties: &mut serde_json::Map<String, Value>, change: &impl 
     }
 }
 
-/// Whether the node has a field type.
+/// Returns whether the node has a field type.
 async fn has_type(client: &Client, index: &str, name: &str) -> bool {
     let mapping = serde_json::from_value(json!({"properties": {"f": {"type": name}}})).unwrap();
     client.indices().create(index, &NewIndex { mapping, ..NewIndex::default() }).await.is_ok()

@@ -36,7 +36,7 @@ async fn into(client: &Client, request: ReadRequest, format: &str, out: Kept) ->
     StreamExport::new(request, format.parse::<Format>().unwrap()).run(client, out).await
 }
 
-/// What an Arrow stream ends with when it is whole.
+/// The end of a whole Arrow stream.
 const END_OF_STREAM: [u8; 8] = [0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0, 0];
 
 #[tokio::test]

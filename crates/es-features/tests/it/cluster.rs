@@ -1,4 +1,4 @@
-//! What the tests share: a client, an index with documents, rows as numbers.
+//! Shared parts of the tests: a client, an index with documents, rows as numbers.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
 //! The bytes of an answer, token by token.
 //!
-//! What is expected is tried first, in one piece and without white space around it, as servers
+//! The expected form is tried first, in one piece and without white space around it, as servers
 //! write it; the general form of everything is there too. Numbers and texts are read in
 //! `number` and `text`; what they mean for a column is left to the builders.
 

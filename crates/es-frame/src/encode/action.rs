@@ -178,7 +178,7 @@ fn write_text(key: &Key, cells: &Cells<'_>, row: usize, line: &mut Line<'_>) {
     }
 }
 
-/// How an action line begins, and how many bytes of it count.
+/// The beginning of an action line, and the number of its bytes that count.
 fn head(operation: Operation) -> (&'static [u8; 16], usize) {
     match operation {
         Operation::Index => (b"{\"index\":\0\0\0\0\0\0\0", 9),

@@ -1,6 +1,6 @@
 //! The values of one column, or of one level of a nested column, by their physical type.
 //!
-//! What a column is made of is found out once; how a value is written is in `value`. Nested
+//! The type of a column is looked at once; the form of a value is in `value`. Nested
 //! columns hold the cells of their children: a list is a range of rows of its child.
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! How a value is written.
+//! The form in which a value is written.
 
 use base64_simd::{AsOut as _, STANDARD as BASE64};
 use polars::prelude::CategoricalMapping;

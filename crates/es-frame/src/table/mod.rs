@@ -1,6 +1,6 @@
 //! Results of queries in ES|QL and SQL as frames.
 //!
-//! Where hits are documents of a mapping, a result is a table that brings its own columns. Both
+//! While hits are documents of a mapping, a result is a table that brings its own columns. Both
 //! forms of ES|QL's answers, JSON and Arrow, make the same frame of the same result: what the
 //! server writes otherwise into Arrow (addresses and points as bytes, `unsigned_long` with its top
 //! bit flipped) is put right. A column is a list where some row of the result has more than one

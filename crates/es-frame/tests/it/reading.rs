@@ -1,4 +1,4 @@
-//! What was indexed comes back: through `_source` and through doc values.
+//! Indexed values come back: through `_source` and through doc values.
 
 use base64::Engine as _;
 use es_core::{Mapping, Version};

@@ -1,4 +1,4 @@
-//! What a JSON scalar means for a column of some type: the conversions that Elasticsearch
+//! The meaning of a JSON scalar for a column of some type: the conversions that Elasticsearch
 //! makes of it when it indexes the document.
 
 use std::borrow::Cow;

@@ -1,4 +1,4 @@
-//! What was read of a date, and the instant that it means.
+//! The fields that were read of a date, and the instant that they mean.
 
 use super::zone::Zone;
 use crate::calendar::day_number;

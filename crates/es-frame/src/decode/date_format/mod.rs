@@ -19,9 +19,9 @@ use super::window::Window;
 use crate::calendar::{day_number, read_instant};
 use pattern::Pattern;
 
-/// What a `date` field takes unless its mapping says otherwise.
+/// The format of a `date` field unless its mapping says otherwise.
 pub(crate) const DATE: &str = "strict_date_optional_time||epoch_millis";
-/// What a `date_nanos` field takes unless its mapping says otherwise.
+/// The format of a `date_nanos` field unless its mapping says otherwise.
 pub(crate) const DATE_NANOS: &str = "strict_date_optional_time_nanos||epoch_millis";
 
 /// The formats of a field, in the order in which they are tried.
@@ -42,7 +42,7 @@ enum Format {
     NullIsLast,
 }
 
-/// What texts mostly are, for which there is a quick way.
+/// The usual forms of texts, for which there is a quick way.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum First {
     Iso,
@@ -86,7 +86,7 @@ impl Formats {
         Ok(Self { alternatives, first })
     }
 
-    /// What doc values are asked for in: epoch milliseconds with any fraction.
+    /// The format that doc values are asked for in: epoch milliseconds with any fraction.
     ///
     /// The last instant comes as `null`, since the server takes the number that it is kept as for
     /// that of a document without a value, as it is in `sort`. What has no value is no doc value,

@@ -1,11 +1,11 @@
-//! What the built-in names of date formats mean.
+//! The meaning of the built-in names of date formats.
 //!
 //! They are written in the letters of Java's patterns, with some more: `F` is a fraction of 1
 //! to 9 digits, `@` a time zone or offset in any form, `j` the year of an ISO week, `w` its
 //! number and `i` its day. A letter that stands once takes any number of digits that makes
 //! sense.
 
-/// What a built-in name means.
+/// The meaning of a built-in name.
 pub(super) enum BuiltIn {
     /// ISO 8601, which is what dates mostly are.
     Iso(&'static str),

@@ -3,7 +3,7 @@
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
 
-/// Where a date's clock stands.
+/// The zone of a date's clock.
 #[derive(Clone, Debug)]
 pub(super) enum Zone {
     /// Seconds east of UTC.

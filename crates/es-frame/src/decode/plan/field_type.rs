@@ -1,4 +1,4 @@
-//! What each Elasticsearch type is as a column, and what its doc values are.
+//! Each Elasticsearch type as a column, and its doc values.
 
 use std::sync::Arc;
 

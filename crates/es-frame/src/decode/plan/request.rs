@@ -1,4 +1,4 @@
-//! What the server is asked to return.
+//! The fields that the server is asked to return.
 
 use es_core::{Mapping, Version};
 use serde_json::{Map, Value, json};

@@ -1,4 +1,4 @@
-//! What the name of a column stands for in a mapping.
+//! The field that the name of a column stands for in a mapping.
 
 use es_core::{Mapping, Properties, Property};
 use serde_json::Value;

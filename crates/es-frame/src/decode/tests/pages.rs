@@ -1,4 +1,4 @@
-//! What a page becomes.
+//! The columns that a page becomes.
 
 use polars::prelude::*;
 use serde_json::json;

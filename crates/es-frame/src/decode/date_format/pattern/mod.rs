@@ -27,7 +27,7 @@ impl Pattern {
     /// A pattern of Java.
     ///
     /// # Errors
-    /// What in it is not read here.
+    /// The part of it that is not read here.
     pub(super) fn java(text: &str, is_english: bool) -> Result<Self, String> {
         let items = compile(text, false)?;
         let flat = flat(&items);

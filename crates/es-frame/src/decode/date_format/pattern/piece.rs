@@ -42,7 +42,7 @@ pub(super) enum Item {
     Optional(Vec<Item>),
 }
 
-/// What a number is.
+/// The meaning of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Part {
     Year,

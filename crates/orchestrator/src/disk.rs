@@ -1,4 +1,4 @@
-//! Whether there is room to write, asked once before documents are written.
+//! The check for room to write, made once before documents are written.
 
 use std::time::Duration;
 

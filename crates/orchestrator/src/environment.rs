@@ -12,12 +12,12 @@ pub struct Environment {
     variables: BTreeMap<String, String>,
 }
 
-/// What a variable means, for `.env.example` and the documentation.
+/// The meaning of a variable, for `.env.example` and the documentation.
 #[derive(Clone, Copy, Debug)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What it sets.
+    /// The setting.
     pub description: &'static str,
     /// A value that shows its form.
     pub example: &'static str,

@@ -5,7 +5,7 @@ use std::fmt;
 
 use es_assets::Diagnostics;
 
-/// What a caller can do about an [`Error`].
+/// The kinds of an [`Error`], by what a caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {

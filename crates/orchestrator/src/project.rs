@@ -66,7 +66,7 @@ impl Project {
     /// Connects to the cluster of the settings.
     ///
     /// # Errors
-    /// Where the address, a certificate or the credentials are wrong, or nothing answers.
+    /// When the address, a certificate or the credentials are wrong, or nothing answers.
     pub async fn connect(&self) -> Result<Client> {
         connect(&self.settings, &self.environment, &self.folder).await
     }
@@ -86,7 +86,7 @@ impl Project {
         index.ok_or_else(|| Error::config(format!("the asset `{name}` has no documents to read")))
     }
 
-    /// How many superseded generations of an index are kept.
+    /// The number of superseded generations of an index that are kept.
     pub fn kept_generations(&self) -> usize {
         usize::try_from(self.settings.run.keep).unwrap_or(usize::MAX)
     }
@@ -112,7 +112,7 @@ impl Project {
     }
 }
 
-/// Where a command works that needs no pipeline: a folder with its environment, and the
+/// The surroundings of a command that needs no pipeline: a folder with its environment, and the
 /// settings in force.
 #[derive(Debug)]
 pub struct Workplace {
@@ -170,7 +170,7 @@ pub fn beside_pipeline(folder: &Path, path: &str) -> PathBuf {
     if folder == Path::new(".") { PathBuf::from(path) } else { folder.join(path) }
 }
 
-/// Whether there is a pipeline file, or one was asked for, for a command that works without.
+/// Returns whether there is a pipeline file, or one was asked for, for a command that works without.
 pub fn has_pipeline(folder: &Path, file: &Path, environment_name: Option<&str>) -> bool {
     let is_named = file != Path::new(PIPELINE_FILE) || environment_name.is_some();
     is_named || folder.join(file).is_file()

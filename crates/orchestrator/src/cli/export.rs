@@ -154,7 +154,7 @@ pub struct ExportArgs {
     pub dry_run: bool,
 }
 
-/// What takes the place of an index and a query: the server makes the rows, and says itself which
+/// The alternatives to an index and a query: the server makes the rows, and says itself which
 /// columns they have, how many there are, and what becomes of several values or none.
 const QUERY_LANGUAGES: [&str; 2] = ["esql", "sql"];
 

@@ -54,12 +54,12 @@ pub struct Cli {
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t, global = true)]
     pub log_format: LogFormat,
 
-    /// What to do.
+    /// The command.
     #[command(subcommand)]
     pub command: Command,
 }
 
-/// What to do.
+/// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Write a small pipeline to start from.

@@ -19,7 +19,7 @@ use crate::terminal::logging::colour;
 use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
 
-/// What the command starts from: a pipeline, or where there is none, the environment.
+/// The starting point of the command: a pipeline, or without one, the environment.
 pub(super) enum Start {
     Pipeline(Box<Project>),
     Environment { environment: Environment, cluster: Box<ClusterSettings> },

@@ -32,7 +32,7 @@ use interrupts::interruptible;
 /// Does what the command line says.
 ///
 /// # Errors
-/// What ended the command, to be shown.
+/// The error that ended the command, to be shown.
 pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
     let load = || Project::load(&cli.directory, &cli.file, cli.environment.as_deref()).map(Arc::new);
     match &cli.command {

@@ -22,19 +22,19 @@ pub const STAGE_LIMIT: Duration = Duration::from_secs(10);
 /// So many shards are looked at; the rest is counted.
 const MOST_SHARDS: usize = 20_000;
 
-/// Where to look, and at what.
+/// The cluster to look at, and the needs to look for.
 pub struct Target {
-    /// How the cluster is reached.
+    /// The way to the cluster.
     pub config: ClusterConfig,
-    /// What the names of the pipeline's indices start with.
+    /// The prefix of the names of the pipeline's indices.
     pub prefix: Option<String>,
     /// Indices of others that are read.
     pub sources: Vec<String>,
-    /// What the pipeline needs.
+    /// The needs of the pipeline.
     pub needs: Needs,
 }
 
-/// What was found on the way to the cluster.
+/// The findings on the way to the cluster.
 pub struct Reached {
     /// Each node's probe.
     pub probes: Asked<Vec<NodeProbe>>,
@@ -42,9 +42,9 @@ pub struct Reached {
     pub client: Result<(Client, Duration), Error>,
 }
 
-/// What the cluster told.
+/// The answers of the cluster.
 pub struct Gathered {
-    /// What it said of itself first.
+    /// Its first answer, about itself.
     pub info: ClusterInfo,
     /// Its health, nodes and settings, and why a shard has no node.
     pub facts: HealthFacts,
@@ -54,7 +54,7 @@ pub struct Gathered {
     pub capabilities: Asked<Capabilities>,
     /// Who the client is.
     pub identity: Asked<Security<Identity>>,
-    /// What it may not do.
+    /// The privileges that the user lacks.
     pub missing: Asked<Security<Vec<UngrantedPrivilege>>>,
     /// The shards under the prefix and of the sources.
     pub shards: Asked<ShardList>,

@@ -1,14 +1,14 @@
-//! What a check found: a status, the value that was measured, and what to do.
+//! The finding of a check: a status, the value that was measured, and what to do.
 
 use std::fmt;
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// How a check ended.
+/// The end of a check.
 pub use es_core::Verdict as Status;
 
-/// What a check is about. The order is that of the output.
+/// The subject of a check. The order is that of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Group {
@@ -45,21 +45,21 @@ impl fmt::Display for Group {
 /// One line of the result.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Finding {
-    /// What it is about.
+    /// The subject.
     pub group: Group,
     /// The check's name, which stays the same from version to version.
     pub check: &'static str,
     /// The node, index or privilege that it is about, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How it ended.
+    /// The status.
     pub status: Status,
-    /// What was measured; why not, where it was skipped.
+    /// The measured value; the reason, if the check was skipped.
     pub measured: String,
-    /// What it is measured against.
+    /// The threshold.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub threshold: Option<String>,
-    /// What to do.
+    /// The next step.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
     /// The numbers, by name; units stand in the names.
@@ -107,7 +107,7 @@ impl Finding {
     }
 }
 
-/// How many findings there are of each status.
+/// The number of findings of each status.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// As it should be.

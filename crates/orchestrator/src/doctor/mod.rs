@@ -20,7 +20,7 @@ use checks::{access, cluster, health, indices, reachability, shards, skipped};
 use collect::{Gathered, Reached, Target};
 use finding::{Finding, Group, Status};
 
-/// What is skipped when the cluster cannot be asked.
+/// The checks that are skipped when the cluster cannot be asked.
 const AFTER_THE_CONNECTION: [(Group, &str); 18] = [
     (Group::Cluster, "version"),
     (Group::Cluster, "licence"),
@@ -81,7 +81,7 @@ fn way(target: &Target, reached: &Reached) -> Vec<Finding> {
     findings
 }
 
-/// What the cluster told, judged.
+/// The findings about what the cluster told.
 fn judge(target: &Target, gathered: &Gathered) -> Vec<Finding> {
     let needs = &target.needs;
     let addresses = collect::addresses(&target.config);
@@ -108,7 +108,7 @@ fn judge(target: &Target, gathered: &Gathered) -> Vec<Finding> {
     findings
 }
 
-/// Whether anything fails.
+/// Returns whether anything fails.
 pub fn has_failed(findings: &[Finding]) -> bool {
     findings.iter().any(|finding| finding.status == Status::Fail)
 }

@@ -1,4 +1,4 @@
-//! What a pipeline needs of the cluster: privileges, features, fields. Pure.
+//! The needs of a pipeline of the cluster: privileges, features, fields. Pure.
 //!
 //! The privileges are those of the requests that this program sends, and no more. A new request
 //! gets its line here; the test `a_user_with_exactly_the_role_runs_the_pipeline` fails without it.
@@ -9,7 +9,7 @@ use es_core::cluster::{Capability, IndexPrivileges, PrivilegeRequest};
 use crate::error::Result;
 use crate::project::Project;
 
-/// What a privilege is on.
+/// The object of a privilege.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
     /// The cluster.
@@ -23,11 +23,11 @@ pub enum On {
 pub struct Need {
     /// The privilege, by name or as an action.
     pub privilege: &'static str,
-    /// What it is on.
+    /// The object of the privilege.
     pub on: On,
-    /// What cannot be done without it.
+    /// The work that cannot be done without it.
     pub purpose: &'static str,
-    /// Whether a run fails without it; otherwise only this command sees less.
+    /// A run fails without it; otherwise only this command sees less.
     pub required: bool,
 }
 
@@ -90,7 +90,7 @@ const SOURCE: [(&str, &str, bool); 2] = [
 ];
 
 impl Needs {
-    /// What a pipeline under a prefix needs, with sources outside the prefix. Without a
+    /// The needs of a pipeline under a prefix, with sources outside the prefix. Without a
     /// pipeline, what any pipeline under the prefix does.
     pub fn of(project: Option<&Project>, prefix: Option<&str>, sources: &[String]) -> Self {
         let mut needs = Self::default();

@@ -1,4 +1,4 @@
-//! What is known of all parts while a run goes on. Only the step runner writes it.
+//! The state of all parts while a run goes on. Only the step runner writes it.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,21 +7,21 @@ use jiff::Timestamp;
 
 use crate::project::Project;
 
-/// What is known of all parts, brought up to date as the run publishes.
+/// The state of all parts, brought up to date as the run publishes.
 #[derive(Debug, Default)]
 pub struct Known(Mutex<KnownParts>);
 
 /// The parts of [`Known`].
 #[derive(Debug, Default)]
 pub(super) struct KnownParts {
-    /// What is published.
+    /// The published parts.
     pub(super) observed: PerPartition<PartitionState>,
     /// The versions of what no asset gives.
     pub(super) external: PerPartition<Inputs>,
 }
 
 impl Known {
-    /// What was observed when the run started.
+    /// The state that was observed when the run started.
     pub(super) fn new(observed: PerPartition<PartitionState>, external: PerPartition<Inputs>) -> Self {
         Self(Mutex::new(KnownParts { observed, external }))
     }

@@ -54,7 +54,7 @@ struct Limits {
     by_kind: HashMap<&'static str, Arc<Semaphore>>,
 }
 
-/// How a run is stopped and observed.
+/// The ways to stop and to observe a run.
 pub struct RunOptions {
     /// Stops the run, after what is under way is settled.
     pub cancel: CancellationToken,
@@ -116,5 +116,5 @@ impl Engine {
     }
 }
 
-/// What the kinds found out about each asset.
+/// The findings of the kinds about each asset.
 pub type PreparedAssets = HashMap<String, Prepared>;

@@ -27,7 +27,7 @@ pub struct Scope {
     pub select: Option<String>,
     /// The partitions.
     pub partitions: PartitionFilter,
-    /// Whether to build everything again, up to date or not.
+    /// Build everything again, up to date or not.
     pub full_refresh: bool,
 }
 
@@ -43,9 +43,9 @@ impl Scope {
 pub struct Planned {
     /// The plan.
     pub plan: Plan,
-    /// What is published.
+    /// The published state.
     pub observed: Observed,
-    /// What the kinds found out.
+    /// The findings of the kinds.
     pub prepared: PreparedAssets,
     /// The moment taken for the present.
     pub now: Timestamp,

@@ -70,13 +70,13 @@ pub struct RunEnd {
     pub run: String,
     /// The steps that were to do something, in the order of the plan.
     pub steps: Vec<Finished>,
-    /// Whether it was stopped.
+    /// It was stopped.
     pub interrupted: bool,
     /// The duration.
     pub took: Duration,
 }
 
-/// What the steps of one run share.
+/// The state that the steps of one run share.
 pub(super) struct RunContext {
     pub(super) engine: Engine,
     pub(super) run: String,

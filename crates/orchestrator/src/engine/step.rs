@@ -26,7 +26,7 @@ use crate::store::history::{RecordType, RunStatus, StepRecord, part_name};
 use crate::store::lease::{Attempt, HeldLease};
 use crate::terminal::table::{counted, took};
 
-/// How often a part that another run works on is tried again.
+/// The time between two tries of a part that another run works on.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Everything about a step that does not change while it runs.

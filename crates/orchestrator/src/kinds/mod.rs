@@ -47,7 +47,7 @@ pub trait Kind: Send + Sync + 'static {
     /// The name that users write after `kind:`.
     const NAME: &'static str;
 
-    /// How many steps of this kind run at once, and how its partitions follow each other.
+    /// The limits of steps of this kind, and the order of its partitions.
     fn limits(&self) -> Limits {
         Limits::default()
     }
@@ -153,13 +153,13 @@ impl<D: fmt::Debug> fmt::Debug for Subject<'_, D> {
     }
 }
 
-/// How many steps of a kind run at once.
+/// The limits of steps of a kind.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// The most steps of this kind at once, in all runs of a process; without it, the limit of all
     /// steps alone.
     pub steps: Option<usize>,
-    /// Whether the partitions of one asset follow each other.
+    /// The partitions of one asset follow each other.
     pub one_partition_at_a_time: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What a kind is given for its work, and what it hands back.
+//! The input of a kind's work, and its result.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ use crate::store::lease::HeldLease;
 /// A published part of an asset.
 pub type Part = (Option<PartitionKey>, Published);
 
-/// What is there when a kind observes what is published of an asset.
+/// The input of observing what is published of an asset.
 pub struct Observation<'a> {
     /// The connection.
     pub client: &'a Client,
@@ -47,7 +47,7 @@ impl Observation<'_> {
     }
 }
 
-/// What is there when a kind inspects what an asset is made of.
+/// The input of inspecting what an asset is made of.
 pub struct Preparation<'a> {
     /// The connection.
     pub client: &'a Client,
@@ -63,7 +63,7 @@ pub struct Preparation<'a> {
     pub cancel: &'a CancellationToken,
 }
 
-/// What a kind found out before a build.
+/// The findings of a kind before a build.
 #[derive(Clone, Default)]
 pub struct Prepared {
     /// The versions of what no asset gives, by part.
@@ -72,14 +72,14 @@ pub struct Prepared {
     pub rows: Option<BTreeMap<Option<PartitionKey>, u64>>,
     /// The mapping that a new index will have.
     pub mapping: Option<Mapping>,
-    /// What a plan should say of the asset.
+    /// Notes of a plan about the asset.
     pub notes: Vec<String>,
     /// Whatever the build of the same kind needs of it.
     pub state: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Prepared {
-    /// How many rows a part will have, where that is known.
+    /// The number of rows that a part will have, if it is known.
     pub fn rows_of(&self, partition: Option<&PartitionKey>) -> Option<u64> {
         let rows = self.rows.as_ref()?;
         Some(rows.get(&partition.cloned()).copied().unwrap_or(0))
@@ -115,13 +115,13 @@ pub struct Work<'a> {
     pub now: Timestamp,
     /// Cancelled when the step is to stop: the run was stopped, or the lease was lost.
     pub cancel: &'a CancellationToken,
-    /// Where progress goes.
+    /// The receiver of progress.
     pub progress: &'a Progress,
     /// The lease of the part.
     pub lease: &'a HeldLease,
     /// The memory for requests of all loads of the process.
     pub memory: &'a es_bulk::MemoryBudget,
-    /// What the same kind found out before.
+    /// The earlier findings of the same kind.
     pub prepared: &'a Prepared,
     pub(crate) known: &'a Known,
 }
@@ -141,10 +141,10 @@ impl Work<'_> {
     }
 }
 
-/// What a step did.
+/// The result of a step.
 #[derive(Debug, Default)]
 pub struct Built {
-    /// What is to be published.
+    /// The outcome, which the step runner publishes.
     pub outcome: Outcome,
     /// Rows written, where the kind writes rows.
     pub rows: Option<u64>,
@@ -162,7 +162,7 @@ pub struct Built {
     pub external: Option<Inputs>,
 }
 
-/// What a build leaves for the step runner.
+/// The outcome of a build, for the step runner.
 #[derive(Debug, Default)]
 pub enum Outcome {
     /// Nothing to publish: the history says that it was evaluated.
@@ -172,7 +172,7 @@ pub enum Outcome {
     Generation(Box<NewGeneration>),
     /// A result that is whole and which no reader sees yet, such as a folder of files.
     Ready(ReadyResult),
-    /// What is published.
+    /// A published result.
     Published(Box<Published>),
 }
 
@@ -201,7 +201,7 @@ impl std::fmt::Debug for NewGeneration {
 
 /// A result that becomes visible in one step.
 pub struct ReadyResult {
-    /// What will be published.
+    /// The state once it is published.
     pub published: Box<Published>,
     /// Makes it visible. Not called when the lease was lost meanwhile.
     pub publish: Box<dyn FnOnce() -> BoxFuture<'static, Result<()>> + Send + Sync>,

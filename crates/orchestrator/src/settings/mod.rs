@@ -100,7 +100,7 @@ fn wrong_variable(variable: &str, error: &figment::Error) -> Error {
     }
 }
 
-/// What the names of all indices and aliases start with.
+/// The prefix of the names of all indices and aliases.
 pub fn index_prefix(pipeline: &Pipeline, settings: &Settings) -> String {
     settings.cluster.index_prefix.clone().unwrap_or_else(|| format!("{}-", pipeline.name()))
 }

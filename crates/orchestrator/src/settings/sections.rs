@@ -18,15 +18,15 @@ use es_values::{ByteSize, TimeSpan};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// How to reach Elasticsearch.
+    /// The connection to Elasticsearch.
     pub cluster: ClusterSettings,
-    /// How runs go about their work.
+    /// The options of runs.
     pub run: RunSettings,
-    /// How documents are indexed.
+    /// The options of indexing documents.
     pub bulk: BulkOptions,
-    /// How documents are read.
+    /// The options of reading documents.
     pub export: ExportOptions,
-    /// What assets do unless they say otherwise.
+    /// The defaults of all assets.
     pub defaults: Defaults,
 }
 
@@ -40,7 +40,7 @@ impl Settings {
     }
 }
 
-/// How to reach Elasticsearch.
+/// The connection to Elasticsearch.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClusterSettings {
@@ -51,7 +51,7 @@ pub struct ClusterSettings {
     /// The deployment on Elastic Cloud to talk to. Excludes `hosts`.
     #[schemars(extend("format" = "text"))]
     pub cloud_id: Option<String>,
-    /// What the names of all indices and aliases start with; without it, the name of
+    /// The prefix of the names of all indices and aliases; without it, the name of
     /// the pipeline and a hyphen.
     #[schemars(extend("format" = "index-prefix", "pattern" = "^([a-z0-9][^A-Z\\s\\\\/*?\"<>|,#:]*)?$"))]
     pub index_prefix: Option<String>,
@@ -78,7 +78,7 @@ pub struct ClusterSettings {
     /// The path of a PEM file with the key of `client_cert`.
     #[schemars(extend("format" = "text"))]
     pub client_key: Option<String>,
-    /// What is verified of the server's certificate.
+    /// The verification of the server's certificate.
     pub verify: VerifyCertificates,
     /// The HTTP proxy to go through. `http_proxy` and `no_proxy` of the environment are not
     /// read.
@@ -94,25 +94,25 @@ pub struct ClusterSettings {
         "format": "header-name", "pattern": "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
     }))]
     pub headers: IndexMap<String, SecretRef>,
-    /// Whether the cluster is asked for its other nodes. Excludes `cloud_id`.
+    /// The search for other nodes of the cluster. Excludes `cloud_id`.
     pub sniffing: Sniffing,
     /// The age at which the list of nodes is asked for again, where `sniffing` is
     /// `continuous`.
     pub sniff_every: TimeSpan,
-    /// How long to wait for a connection.
+    /// The time to wait for a connection.
     pub connect_timeout: TimeSpan,
-    /// How long to wait for a response.
+    /// The time to wait for a response.
     pub request_timeout: TimeSpan,
-    /// How long a connection is silent before TCP asks whether the other side still lives.
+    /// The time that a connection is silent before TCP asks whether the other side still lives.
     pub tcp_keep_alive: TimeSpan,
-    /// How long a connection without a request is kept for the next one.
+    /// The time that a connection without a request is kept for the next one.
     pub idle_timeout: TimeSpan,
-    /// How large a response may be once it is unpacked.
+    /// The greatest size of a response once it is unpacked.
     pub max_response_size: ByteSize,
-    /// Whether requests and responses are compressed with gzip: it costs more processor
+    /// Compress requests and responses with gzip: it costs more processor
     /// time than it saves on a fast network.
     pub compression: bool,
-    /// How often a request that may be repeated is tried again.
+    /// The retries of a request that may be repeated.
     pub retries: Retries,
 }
 
@@ -149,7 +149,7 @@ impl Default for ClusterSettings {
     }
 }
 
-/// What is verified of a server's certificate.
+/// The verification of a server's certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum VerifyCertificates {
@@ -161,7 +161,7 @@ pub enum VerifyCertificates {
     None,
 }
 
-/// Whether the cluster is asked for its other nodes. A cluster that publishes addresses which
+/// The search for other nodes of the cluster. A cluster that publishes addresses which
 /// cannot be reached from here keeps the ones that are configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -174,23 +174,23 @@ pub enum Sniffing {
     Continuous,
 }
 
-/// How runs go about their work.
+/// The options of runs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct RunSettings {
     /// The number of steps at once; a step is an asset, or a partition of one.
     #[schemars(range(min = 1, max = 64))]
     pub concurrency: u32,
-    /// How many superseded generations of an index are kept.
+    /// The number of superseded generations of an index that are kept.
     pub keep: u32,
-    /// Whether a run that writes documents looks first whether the disks of the cluster have
+    /// A run that writes documents checks first that the disks of the cluster have
     /// room: past the flood stage, or with every data node past the high watermark, it is
     /// refused.
     pub disk_check: bool,
-    /// How long a part stays reserved for a run that no longer renews its lease; so long other
+    /// The time that a part stays reserved for a run that no longer renews its lease; so long other
     /// machines wait after a run was killed.
     pub lease: TimeSpan,
-    /// How long records of the history are kept; the newest of each part are always kept.
+    /// The time that records of the history are kept; the newest of each part are always kept.
     pub history: TimeSpan,
 }
 

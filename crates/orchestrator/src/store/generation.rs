@@ -18,10 +18,10 @@ use crate::error::{Error, Result};
 /// The key of what this program notes in `_meta`.
 const META: &str = "orchestrator";
 
-/// How often publishing is tried again when another run changes the same part meanwhile.
+/// The retries of publishing when another run changes the same part meanwhile.
 const PUBLISH_TRIES: u32 = 5;
 
-/// What a generation is and was made of.
+/// The identity and the origin of a generation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct GenerationMeta {
     /// The pipeline.
@@ -38,12 +38,12 @@ pub struct GenerationMeta {
     /// The fencing number of the lease that it was written under.
     #[serde(default)]
     pub fence: u64,
-    /// What is known once everything is written and checked; only then may it be published.
+    /// The facts that are known once everything is written and checked; only then may it be published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complete: Option<Completion>,
 }
 
-/// What is known of a generation that is whole.
+/// The facts about a generation that is whole.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Completion {
     /// The versions of what it was made of.
@@ -52,7 +52,7 @@ pub struct Completion {
     pub version: String,
     /// Its documents.
     pub rows: u64,
-    /// What the files that it was made of looked like from outside, so that they need not
+    /// The files that it was made of, as they look from outside, so that they need not
     /// be read again while they look the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<es_bulk::files::FileIdentity>,
@@ -63,9 +63,9 @@ pub struct Completion {
 pub struct Generation {
     /// The index.
     pub index: String,
-    /// What it notes of itself.
+    /// The notes in its mapping.
     pub meta: GenerationMeta,
-    /// Whether readers see it.
+    /// Readers see it.
     pub is_published: bool,
     /// Its mapping, without what is noted in it.
     pub mapping: Mapping,
@@ -103,7 +103,7 @@ impl Generation {
 /// All generations of a pipeline.
 ///
 /// # Errors
-/// Where Elasticsearch cannot be asked.
+/// When Elasticsearch cannot be asked.
 pub async fn list(client: &Client, prefix: &str, pipeline: &str) -> Result<Vec<Generation>> {
     describe(client, prefix, &format!("{prefix}*"), pipeline).await
 }
@@ -184,7 +184,7 @@ pub fn unfinished<'a>(existing: &'a [Generation], part: &GenerationMeta) -> Vec<
 /// Notes what a generation is, and when it is whole, what it was made of.
 ///
 /// # Errors
-/// Where Elasticsearch cannot be asked.
+/// When Elasticsearch cannot be asked.
 pub async fn complete(client: &Client, index: &str, meta: &GenerationMeta) -> Result<(), Error> {
     let mut mapping = Mapping::default();
     mapping.meta.insert(META.to_owned(), json!(meta));
@@ -238,7 +238,7 @@ pub async fn publish(client: &Client, prefix: &str, index: &str, meta: &Generati
 /// Takes a part of an asset away from readers.
 ///
 /// # Errors
-/// Where Elasticsearch cannot be asked.
+/// When Elasticsearch cannot be asked.
 pub async fn retire(client: &Client, prefix: &str, generation: &Generation) -> Result<(), Error> {
     let alias = format!("{prefix}{}", generation.meta.asset);
     let action = AliasAction::Remove { index: generation.index.clone(), alias };

@@ -1,4 +1,4 @@
-//! Where state lives. What is published, and what it was made of, stands in the indices themselves
+//! The place of all state. What is published, and what it was made of, stands in the indices themselves
 //! and in the manifests of exports, so that it can never disagree with them; the history of runs
 //! and the leases of parts have indices of their own.
 

@@ -1,4 +1,4 @@
-//! What is published: read from the generations, the history, and wherever a kind keeps its results,
+//! The published state: read from the generations, the history, and wherever a kind keeps its results,
 //! in the terms of the plan.
 
 use es_assets::{PartitionState, PerPartition};
@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::kinds::Observation;
 use crate::project::Project;
 
-/// What is known of a pipeline's assets, or of one of them.
+/// The state of a pipeline's assets, or of one of them.
 #[derive(Clone, Debug, Default)]
 pub struct Observed {
     /// In the terms of the plan.

@@ -37,7 +37,7 @@ pub fn start(verbosity: u8, format: LogFormat) {
     };
 }
 
-/// Whether colours are wanted on a stream. See <https://no-color.org>.
+/// Returns whether colours are wanted on a stream. See <https://no-color.org>.
 pub fn colour(is_terminal: bool) -> bool {
     is_terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

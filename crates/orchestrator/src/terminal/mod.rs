@@ -1,4 +1,4 @@
-//! What a person, or a program, reads: progress and events on the way, tables and failures
+//! The output for a person or a program: progress and events on the way, tables and failures
 //! at the end.
 
 pub mod diagnostics;

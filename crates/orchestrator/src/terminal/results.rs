@@ -30,7 +30,7 @@ pub enum CommandResult {
         /// The part.
         #[serde(flatten)]
         step: StepName,
-        /// What is to be done: `build`, `evaluate`, `update_in_place`, `recheck`, `retire`, `unchanged`.
+        /// The action: `build`, `evaluate`, `update_in_place`, `recheck`, `retire`, `unchanged`.
         action: &'static str,
         /// Why.
         reasons: Vec<String>,
@@ -53,14 +53,14 @@ pub enum CommandResult {
         unchanged: usize,
         /// Steps that failed, were interrupted or left out.
         failed: usize,
-        /// How long it took, in milliseconds.
+        /// The duration in milliseconds.
         took_ms: u64,
     },
-    /// What `ingest --dry-run` would do.
+    /// The plan of `ingest --dry-run`.
     IngestPlanned {
         /// The index.
         index: String,
-        /// Whether it exists.
+        /// It exists.
         exists: bool,
         /// The files, in the order they are read.
         files: Vec<String>,
@@ -77,19 +77,19 @@ pub enum CommandResult {
         index: String,
         /// The exit code of the program.
         exit_code: u8,
-        /// What became of the documents, those of a load that this one carried on included.
+        /// The results of the documents, those of a load that this one carried on included.
         summary: Value,
         /// Documents that were settled before this process began.
         resumed: u64,
-        /// Where rejected documents are kept.
+        /// The file of rejected documents.
         #[serde(skip_serializing_if = "Option::is_none")]
         dead_letter: Option<String>,
-        /// How long this process took, in milliseconds.
+        /// The duration of this process in milliseconds.
         took_ms: u64,
         /// Documents acknowledged a second by this process.
         documents_per_second: u64,
     },
-    /// What `export --dry-run` would do.
+    /// The plan of `export --dry-run`.
     ExportPlanned {
         /// The index, or nothing where a query language says it.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -99,12 +99,12 @@ pub enum CommandResult {
         rows: Option<u64>,
         /// The columns that would be read: name, type in Elasticsearch, type in Polars.
         columns: Vec<ExportColumn>,
-        /// Where the rows come from and how they are read, as the manifest would say it.
+        /// The origin of the rows, as the manifest would say it.
         source: Value,
     },
     /// `export` ended well.
     ExportFinished {
-        /// Where the files are.
+        /// The place of the files.
         path: String,
         /// Rows written.
         rows: u64,
@@ -112,9 +112,9 @@ pub enum CommandResult {
         bytes: u64,
         /// Files written.
         files: usize,
-        /// How often it was carried on after it was killed.
+        /// The number of times that it was resumed after a kill.
         resumed: u32,
-        /// How long this process took, in milliseconds.
+        /// The duration of this process in milliseconds.
         took_ms: u64,
         /// Rows a second, of an export that was not carried on.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -141,7 +141,7 @@ pub enum CommandResult {
         /// When it was last made, in UTC.
         #[serde(skip_serializing_if = "Option::is_none")]
         last_made: Option<String>,
-        /// What a monitor found last.
+        /// The newest report of a monitor.
         #[serde(skip_serializing_if = "Option::is_none")]
         report: Option<Value>,
     },
@@ -152,21 +152,21 @@ pub enum CommandResult {
         /// The part; absent in the record of the run itself.
         #[serde(skip_serializing_if = "Option::is_none")]
         part: Option<String>,
-        /// What became of it.
+        /// The result.
         status: RunStatus,
         /// When it began, in UTC.
         started: String,
         /// Why it failed.
         #[serde(skip_serializing_if = "Option::is_none")]
         error: Option<String>,
-        /// What was done, in numbers.
+        /// The work in numbers.
         summary: Value,
     },
     /// The command failed.
     Failed {
         /// The exit code of the program.
         exit_code: u8,
-        /// What failed.
+        /// The part that failed.
         error: String,
         /// The next step for a person.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,7 +207,7 @@ pub enum CommandResult {
     Valid {
         /// The file.
         file: String,
-        /// How many assets it has.
+        /// The number of assets.
         assets: usize,
     },
 }

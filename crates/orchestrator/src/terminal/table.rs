@@ -1,6 +1,6 @@
 //! Tables of plain text.
 
-/// How a column is laid out.
+/// The layout of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Align {
     /// Text.
@@ -27,7 +27,7 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Whether it has no row.
+    /// Returns whether it has no row.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -12,7 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-/// What a process printed, and its exit code.
+/// The output of a process, and its exit code.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Shown {
     pub(crate) code: Option<i32>,
@@ -268,7 +268,7 @@ impl Live {
         names
     }
 
-    /// What this program notes in the mapping of an index.
+    /// The notes of this program in the mapping of an index.
     pub(crate) fn notes(&self, index: &str) -> Value {
         let found = self.get(&format!("/PREFIX-{index}/_mapping"));
         found[format!("{}{index}", self.prefix())]["mappings"]["_meta"]["orchestrator"].clone()

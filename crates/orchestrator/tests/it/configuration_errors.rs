@@ -1,4 +1,4 @@
-//! What a user is told whose command line, environment or pipeline file is wrong.
+//! The messages for a user whose command line, environment or pipeline file is wrong.
 
 use crate::bench::{Bench, Live};
 use crate::data::{change, write_small};

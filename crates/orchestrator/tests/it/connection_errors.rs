@@ -1,4 +1,4 @@
-//! What a user is told who does not reach the cluster, or is not let in.
+//! The messages for a user who does not reach the cluster, or is not let in.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;

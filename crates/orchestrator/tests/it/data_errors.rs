@@ -1,4 +1,4 @@
-//! What a user is told whose data do not fit, or whose names are taken.
+//! The messages for a user whose data do not fit, or whose names are taken.
 
 use std::path::PathBuf;
 use std::process::Command;

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::bench::Live;
 use crate::data::write_small;
 
-/// What the proxy answers to questions for the cluster's settings.
+/// The answer of the proxy to questions for the cluster's settings.
 #[derive(Clone, Copy)]
 enum Answer {
     /// Watermarks that every disk is past.

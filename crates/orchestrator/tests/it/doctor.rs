@@ -1,4 +1,4 @@
-//! What `doctor` prints, of clusters that are well and of those that are not.
+//! The output of `doctor`, of clusters that are well and of those that are not.
 
 use std::net::TcpListener;
 use std::time::{Duration, Instant};

@@ -28,7 +28,7 @@ fn lines(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
 
-/// What loads left for the next process to resume from. The files of locks stay, unlocked.
+/// The files that loads left for the next process to resume from. The files of locks stay, unlocked.
 fn loads_to_resume(live: &Live) -> Vec<String> {
     let folder = std::fs::read_dir(live.path(".orchestrator/loads")).unwrap();
     let names = folder.map(|entry| entry.unwrap().file_name().into_string().unwrap());

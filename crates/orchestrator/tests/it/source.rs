@@ -45,7 +45,7 @@ fn hours_ago(hours: i64) -> String {
     (jiff::Timestamp::now() - jiff::SignedDuration::from_hours(hours)).to_string()
 }
 
-/// What a plan would do, with its reasons, without what is up to date.
+/// The pending steps of a plan, with their reasons.
 #[track_caller]
 fn pending(live: &Live) -> Vec<String> {
     let events = live.events(0, &["plan"]);
@@ -55,7 +55,7 @@ fn pending(live: &Live) -> Vec<String> {
         .collect()
 }
 
-/// What a run did.
+/// The steps of a run.
 #[track_caller]
 fn done(live: &Live) -> Vec<String> {
     let events = live.events(0, &["run"]);

@@ -1,4 +1,4 @@
-//! What makes an asset stale, and what does not.
+//! The changes that make an asset stale, and those that do not.
 
 use std::fs::File;
 use std::time::{Duration, SystemTime};
@@ -8,14 +8,14 @@ use serde_json::Value;
 use crate::bench::Live;
 use crate::data::{ROWS, change, month, write_small};
 
-/// What a plan would do: the parts with their actions, without those that are up to date.
+/// The pending steps of a plan: the parts with their actions, without those that are up to date.
 #[track_caller]
 fn pending(live: &Live) -> Vec<String> {
     let events = live.events(0, &["plan"]);
     outline(&events, "step_planned", |action| action != "unchanged")
 }
 
-/// What a run did: the parts with their actions.
+/// The steps of a run: the parts with their actions.
 #[track_caller]
 fn done(live: &Live, arguments: &[&str]) -> Vec<String> {
     let events = live.events(0, arguments);

@@ -1,4 +1,4 @@
-//! What the options of `export` mean.
+//! The meaning of the options of `export`.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -28,7 +28,7 @@ pub(super) struct ExportRequest {
     pub(super) encodings: IndexMap<String, Encoding>,
 }
 
-/// Where the rows go.
+/// The destination of the rows.
 #[derive(Debug)]
 pub(super) enum Target {
     Files(Destination, FileOptions),

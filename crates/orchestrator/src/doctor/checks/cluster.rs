@@ -15,7 +15,7 @@ pub const RENEW_WITHIN_DAYS: i64 = 30;
 const GROUP: Group = Group::Cluster;
 const DAY_MS: i64 = 86_400_000;
 
-/// Whether the version is supported, and the same on every node. A client that is connected
+/// Checks that the version is supported, and the same on every node. A client that is connected
 /// talks to a supported one.
 pub fn version(connected: Version, nodes: &Asked<Vec<NodeStatistics>>) -> Finding {
     let mut versions: Vec<Version> =
@@ -74,7 +74,7 @@ pub fn licence(licence: &Asked<LicenceAnswer>, now: Timestamp) -> Finding {
     }
 }
 
-/// Whether the features are there that assets need; the others are named in one line.
+/// Checks that the features are there that assets need; the others are named in one line.
 pub fn capabilities(found: &Asked<Capabilities>, needed: &[(Capability, String)]) -> Vec<Finding> {
     let found = match found {
         Ok(found) => found,

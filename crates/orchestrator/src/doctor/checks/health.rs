@@ -5,7 +5,7 @@ use es_core::cluster::{HealthCheck, HealthFacts, HealthFinding};
 
 use super::super::finding::{Finding, Group, Status};
 
-/// What the rules find in these facts.
+/// The findings of the rules in these facts.
 pub fn all(facts: &HealthFacts) -> Vec<Finding> {
     facts.report().findings.into_iter().map(finding).collect()
 }
@@ -17,7 +17,7 @@ fn finding(found: HealthFinding) -> Finding {
     Finding { group, check, subject, status: verdict, measured, threshold, help, values }
 }
 
-/// Where a check stands in the output, and its name there.
+/// The place of a check in the output, and its name there.
 fn place(check: HealthCheck) -> (Group, &'static str) {
     match check {
         HealthCheck::Disk | HealthCheck::Heap | HealthCheck::Breakers => (Group::Nodes, check.as_str()),

@@ -25,7 +25,7 @@ const GROUP: Group = Group::Indices;
 pub struct Examined {
     /// Mapping, settings, aliases.
     pub index: IndexDescription,
-    /// Whether it is a generation of a pipeline, which the next one replaces.
+    /// It is a generation of a pipeline, which the next one replaces.
     pub is_generation: bool,
     /// The bytes of its primary shards, where they are known.
     pub bytes: Option<u64>,

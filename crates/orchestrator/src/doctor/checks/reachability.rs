@@ -15,7 +15,7 @@ pub const RENEW_WITHIN: Duration = Duration::from_secs(30 * 86_400);
 
 const GROUP: Group = Group::Connection;
 
-/// What the probe of a node found.
+/// The findings of the probe of a node.
 pub fn node(probe: &NodeProbe, now: SystemTime) -> Vec<Finding> {
     let place = match &probe.proxy {
         Some(proxy) => format!("{} by the proxy {proxy}", probe.node),
@@ -114,7 +114,7 @@ fn days(time: Duration) -> String {
     counted(time.as_secs() / 86_400, "day")
 }
 
-/// Whether others on the way can read what is sent, and whether the far side is verified.
+/// Checks that nobody on the way can read what is sent, and that the far side is verified.
 pub fn secrecy(
     addresses: &[(String, bool, bool)],
     credentials: &Credentials,
@@ -150,7 +150,7 @@ pub fn secrecy(
     findings
 }
 
-/// Whether the steps to the nodes tell already why none can be used.
+/// Returns whether the steps to the nodes tell already why none can be used.
 pub fn explains(probes: &[NodeProbe]) -> bool {
     let is_blocked = |probe: &NodeProbe| {
         let is_trusted = |tls: &Result<TlsSession, Error>| tls.as_ref().is_ok_and(|session| session.trusted.is_ok());
@@ -159,7 +159,7 @@ pub fn explains(probes: &[NodeProbe]) -> bool {
     !probes.is_empty() && probes.iter().all(is_blocked)
 }
 
-/// Whether a node answered as Elasticsearch, and let the client in. `is_told` says that the
+/// Checks that a node answered as Elasticsearch, and let the client in. `is_told` says that the
 /// steps before it tell why not.
 pub fn connection(answer: Result<(&ClusterInfo, Duration), &Error>, is_told: bool) -> Finding {
     match answer {

@@ -1,4 +1,4 @@
-//! How large shards are, and whether their copies have a place.
+//! The size of shards, and the room for their copies.
 
 use es_core::cluster::ShardList;
 use es_core::{Health, IndexDescription};
@@ -58,7 +58,7 @@ pub fn sizes(list: &Asked<ShardList>) -> Vec<Finding> {
     findings
 }
 
-/// Whether the copies that indices ask for have a node each.
+/// Checks that the copies that indices ask for have a node each.
 pub fn replicas(indices: &Asked<Vec<IndexDescription>>, health: &Asked<Health>) -> Finding {
     let (indices, health) = match (indices, health) {
         (Ok(indices), Ok(health)) => (indices, health),

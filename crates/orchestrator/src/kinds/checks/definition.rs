@@ -5,7 +5,7 @@ use es_values::schema::{FieldNames, exactly_one};
 use schemars::{JsonSchema, Schema};
 use serde::{Deserialize, Serialize};
 
-/// What a failed check or monitor means.
+/// The consequence of a failed check or monitor.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -21,13 +21,13 @@ pub enum Severity {
 #[serde(try_from = "CheckKeys", into = "CheckKeys")]
 #[schemars(with = "CheckKeys")]
 pub struct Check {
-    /// What must hold.
+    /// The rule.
     pub rule: Rule,
-    /// What it means when it does not.
+    /// The consequence of breaking it.
     pub severity: Severity,
 }
 
-/// What must hold of the documents of a partition, or of an asset without partitions.
+/// A rule about the documents of a partition, or of an asset without partitions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Rule {
     /// There are as many documents.
@@ -45,7 +45,7 @@ pub enum Rule {
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Check", transform = one_rule)]
 struct CheckKeys {
-    /// How many documents there are.
+    /// The number of documents.
     #[serde(skip_serializing_if = "Option::is_none")]
     rows: Option<RowCount>,
     /// Fields that have a value in every document.
@@ -59,7 +59,7 @@ struct CheckKeys {
     /// Bounds of the values of a field.
     #[serde(skip_serializing_if = "Option::is_none")]
     range: Option<FieldRange>,
-    /// What it means when the check fails.
+    /// The consequence of a failed check.
     #[serde(default)]
     severity: Severity,
 }

@@ -43,7 +43,7 @@ pub async fn enforce(client: &Client, index: &str, id: &[String], checks: &[Chec
     }
 }
 
-/// How the documents break a rule; `None` when they keep it.
+/// The way in which the documents break a rule; `None` when they keep it.
 async fn breach(client: &Client, index: &str, id: &[String], rule: &Rule) -> Result<Option<String>> {
     match rule {
         Rule::Rows(rows) => {

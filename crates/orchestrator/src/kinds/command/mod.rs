@@ -1,7 +1,7 @@
 //! `command`: an external program over other assets, into an index or a folder of files.
 //!
 //! [`program`] knows the program on disk, [`process`] runs it, and [`output`] keeps what it prints.
-//! What becomes of its result is left to [`rows`] and [`folder`].
+//! Its result is left to [`rows`] and [`folder`].
 
 mod definition;
 mod output;

@@ -42,7 +42,7 @@ pub struct Export {
     pub limit: Option<u64>,
     /// The files to write.
     pub to: Output,
-    /// How the rows are divided into parts.
+    /// The division of the rows into parts.
     pub split: Option<SplitOptions>,
 }
 

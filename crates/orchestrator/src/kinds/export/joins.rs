@@ -14,7 +14,7 @@ use crate::kinds::features::Features;
 use crate::error::{Error, Result};
 use crate::terminal::table::count;
 
-/// What is joined, one asset after the other.
+/// The joined features, one asset after the other.
 #[derive(Debug)]
 struct Joins(Vec<Joined>);
 

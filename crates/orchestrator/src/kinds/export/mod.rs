@@ -29,7 +29,7 @@ pub use definition::{Export, FeatureJoin};
 /// A training set as files.
 pub struct ExportKind;
 
-/// What an export notes in its manifest.
+/// The notes of an export in its manifest.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Notes {
     pipeline: String,

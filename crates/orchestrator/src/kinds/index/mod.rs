@@ -1,4 +1,4 @@
-//! How an index asset is written, whatever its documents come from: a new generation is filled,
+//! The writing of an index asset, whatever its documents come from: a new generation is filled,
 //! made searchable and checked. Publishing it is the step runner's.
 
 mod spec;
@@ -32,7 +32,7 @@ pub struct IndexRequest<'a> {
     pub settings: Map<String, Value>,
     /// The columns that make up an id.
     pub id: &'a [String],
-    /// What must hold before readers see the documents.
+    /// The conditions that must hold before readers see the documents.
     pub checks: &'a [Check],
     /// The files that the documents come from, as they look from outside.
     pub files: Vec<FileIdentity>,

@@ -30,7 +30,7 @@ pub struct Ingest {
     /// The column that holds a row's time.
     #[schemars(extend("format" = "text"))]
     pub time: Option<String>,
-    /// How the rows are divided by their time.
+    /// The division of the rows by their time.
     pub partitions: Option<Partitions>,
     /// The settings and mappings of the index.
     #[serde(default)]
@@ -47,12 +47,12 @@ pub struct Ingest {
     /// The conditions that must hold before readers see the documents.
     #[serde(default)]
     pub checks: Vec<Check>,
-    /// How new rows relate to those that are there.
+    /// The relation of new rows to those that are there.
     #[serde(default)]
     pub mode: IngestMode,
 }
 
-/// How new rows relate to those that are there.
+/// The relations of new rows to those that are there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IngestMode {

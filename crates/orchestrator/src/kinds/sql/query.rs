@@ -123,16 +123,16 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-/// What a query needs of one of its tables.
+/// The needs of a query of one of its tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct TableNeeds {
     /// The columns, in the order of the table.
     pub columns: Vec<String>,
-    /// What every row that the query uses fulfils; `None` where it may use all of them.
+    /// The condition that every row fulfils which the query uses; `None` if it may use all of them.
     pub predicate: Option<Expr>,
 }
 
-/// What a query makes, and of what.
+/// The result of a query, and its needs.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Inspected {
     /// The columns of the result.

@@ -2,7 +2,7 @@
 
 use super::parse;
 
-/// What is wrong with an export that has these lines, each with its key path inside the asset.
+/// The problems of an export that has these lines, each with its key path inside the asset.
 fn complaints(lines: &[&str]) -> Vec<String> {
     let mut text = "version: 1\nname: p\nassets:\n  a: { kind: ingest, from: { path: a.csv } }\n  \
                     e:\n    kind: export\n    from: a\n"

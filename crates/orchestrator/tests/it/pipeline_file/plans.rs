@@ -174,7 +174,7 @@ fn a_change_makes_exactly_what_depends_on_it_stale() {
         lines.extend(downstream("`departures` will change"));
         lines
     };
-    /// What is changed, the edits of the file, and the plan.
+    /// The change, the edits of the file, and the plan.
     type Case = (&'static str, &'static [(&'static str, &'static str)], Vec<String>);
     let cases: Vec<Case> = vec![
         (

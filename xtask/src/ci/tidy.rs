@@ -1,7 +1,6 @@
 //! Rules of this project that neither the compiler nor clippy checks.
 
-use std::collections::BTreeMap;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -25,9 +24,6 @@ const HOME_FOLDERS: [&str; 3] = [concat!("/ho", "me/"), concat!("/Us", "ers/"), 
 /// Words that open a subordinate clause, with which no doc comment begins.
 const OPENINGS: [&str; 4] = ["What", "Whether", "How", "Where"];
 
-/// Fails the check for a doc comment with one of [`OPENINGS`]; otherwise they are only counted.
-const ENFORCE_OPENINGS: bool = false;
-
 /// An import from so far away that the module is in the wrong place, or the path should start at `crate`.
 const FAR_IMPORT: &str = concat!("super::super", "::super");
 
@@ -43,7 +39,6 @@ pub(crate) fn check() -> Result<()> {
     collect_here(&root, &mut files)?;
     files.sort();
     let mut violations = Vec::new();
-    let mut openings: BTreeMap<String, usize> = BTreeMap::new();
     for file in &files {
         // A file that is not UTF-8 is not text.
         let Ok(text) = std::fs::read_to_string(file) else {
@@ -52,18 +47,9 @@ pub(crate) fn check() -> Result<()> {
         let name = file.strip_prefix(&root).unwrap_or(file);
         violations
             .extend(violations_in(name, &text).into_iter().map(|violation| format!("{}{violation}", name.display())));
-        let found = clause_openings(name, &text);
-        if !found.is_empty() {
-            *openings.entry(crate_of(name)).or_default() += found.len();
-        }
-        if ENFORCE_OPENINGS {
-            let message =
-                |number| format!("{}:{number}: a doc comment begins with a noun phrase or a verb", name.display());
-            violations.extend(found.into_iter().map(message));
-        }
-    }
-    if !openings.is_empty() {
-        println!("{}", counted(&openings));
+        let message =
+            |number| format!("{}:{number}: a doc comment begins with a noun phrase or a verb", name.display());
+        violations.extend(clause_openings(name, &text).into_iter().map(message));
     }
     if violations.is_empty() {
         println!("{} files are tidy", files.len());
@@ -71,21 +57,6 @@ pub(crate) fn check() -> Result<()> {
     }
     violations.iter().for_each(|violation| println!("{violation}"));
     bail!("{} violations", violations.len())
-}
-
-/// The number of doc comments that begin with one of [`OPENINGS`], in all and by crate.
-fn counted(openings: &BTreeMap<String, usize>) -> String {
-    let by_crate: Vec<String> = openings.iter().map(|(name, count)| format!("{name} {count}")).collect();
-    let total: usize = openings.values().sum();
-    format!("{total} doc comments begin with {}: {}", OPENINGS.join(", "), by_crate.join(", "))
-}
-
-/// The crate of a file, by its path from the workspace's root.
-fn crate_of(name: &Path) -> String {
-    let mut folders = name.components().map(Component::as_os_str);
-    let first = folders.next().unwrap_or_default();
-    let folder = if first == "crates" { folders.next().unwrap_or(first) } else { first };
-    folder.to_string_lossy().into_owned()
 }
 
 /// The numbers of the lines where a doc comment begins with one of [`OPENINGS`].
@@ -268,19 +239,5 @@ mod tests {
                     /// Whatever.\nfn c() {}\n    /// Where, as said.\n    x: u8,\n// How it is done.\n";
         assert_eq!(clause_openings(Path::new("src/a.rs"), text), [1, 4, 13]);
         assert!(clause_openings(Path::new("a.md"), text).is_empty());
-    }
-
-    #[test]
-    fn clauses_are_counted_by_crate() {
-        for (path, name) in [
-            ("crates/es-core/src/a.rs", "es-core"),
-            ("xtask/src/a.rs", "xtask"),
-            ("fuzz/a.rs", "fuzz"),
-            ("a.rs", "a.rs"),
-        ] {
-            assert_eq!(crate_of(Path::new(path)), name);
-        }
-        let openings = BTreeMap::from([("b".to_owned(), 2), ("a".to_owned(), 1)]);
-        assert_eq!(counted(&openings), "3 doc comments begin with What, Whether, How, Where: a 1, b 2");
     }
 }

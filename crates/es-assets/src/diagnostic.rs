@@ -184,7 +184,7 @@ impl Diagnostics {
 /// The keys of the format whose values are references to secrets, or how such keys end.
 const SECRET_KEYS: [&str; 4] = ["api_key", "password", "bearer_token", "service_token"];
 
-/// The start of `part` in `text`, with whose end it ends.
+/// The byte offset of `part` in `text`, which ends with it.
 fn at_of(text: &str, part: &str) -> usize {
     text.len() - part.len()
 }

@@ -11,7 +11,7 @@ pub type Inputs = BTreeMap<String, String>;
 /// The state of one asset, or of one partition of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PartitionState {
-    /// The version that readers see; `None` when nothing was ever published.
+    /// The result that readers see; `None` when nothing was ever published.
     pub published: Option<Published>,
     /// The error of the last run, if it failed; what was published before it stays.
     pub failure: Option<String>,

@@ -17,7 +17,7 @@ pub struct Environment {
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// The setting.
+    /// The text that says what it sets.
     pub description: &'static str,
     /// A value that shows its form.
     pub example: &'static str,

@@ -5,7 +5,7 @@ use clap::{CommandFactory as _, FromArgMatches as _};
 
 use super::Cli;
 
-/// The options that a query in ES|QL or SQL leaves no room for.
+/// The help for options that a query in ES|QL or SQL leaves no room for.
 const OF_A_QUERY: &str = "a query in ES|QL or SQL says itself what is read: columns, order, number of rows, and what \
                           becomes of several values or none";
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 /// The key of what this program notes in `_meta`.
 const META: &str = "orchestrator";
 
-/// The retries of publishing when another run changes the same part meanwhile.
+/// The maximum number of retries of publishing when another run changes the same part meanwhile.
 const PUBLISH_TRIES: u32 = 5;
 
 /// The identity and the origin of a generation.
@@ -52,7 +52,7 @@ pub struct Completion {
     pub version: String,
     /// Its documents.
     pub rows: u64,
-    /// The files that it was made of, as they look from outside, so that they need not
+    /// The files that it was made of, as they looked from outside, so that they need not
     /// be read again while they look the same.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub files: Vec<es_bulk::files::FileIdentity>,

@@ -99,7 +99,7 @@ pub enum CommandResult {
         rows: Option<u64>,
         /// The columns that would be read: name, type in Elasticsearch, type in Polars.
         columns: Vec<ExportColumn>,
-        /// The origin of the rows, as the manifest would say it.
+        /// The origin of the rows and the way of reading them, as the manifest would say it.
         source: Value,
     },
     /// `export` ended well.
@@ -166,7 +166,7 @@ pub enum CommandResult {
     Failed {
         /// The exit code of the program.
         exit_code: u8,
-        /// The part that failed.
+        /// The message of the error.
         error: String,
         /// The next step for a person.
         #[serde(skip_serializing_if = "Option::is_none")]

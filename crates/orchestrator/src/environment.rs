@@ -27,7 +27,7 @@ pub struct Variable {
 pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "ELASTICSEARCH_INDEX_PREFIX",
-        description: "What the names of all indices and aliases start with.",
+        description: "The prefix of the names of all indices and aliases.",
         example: "dev-flights-",
     },
     Variable {

@@ -47,7 +47,7 @@ pub trait Kind: Send + Sync + 'static {
     /// The name that users write after `kind:`.
     const NAME: &'static str;
 
-    /// The limits of steps of this kind, and the order of its partitions.
+    /// The number of steps of this kind that run at once, and whether its partitions follow each other.
     fn limits(&self) -> Limits {
         Limits::default()
     }
@@ -153,7 +153,7 @@ impl<D: fmt::Debug> fmt::Debug for Subject<'_, D> {
     }
 }
 
-/// The limits of steps of a kind.
+/// The number of steps of a kind that run at once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Limits {
     /// The most steps of this kind at once, in all runs of a process; without it, the limit of all

@@ -1,6 +1,6 @@
 //! `command`: an external program over other assets, into an index or a folder of files.
 //!
-//! [`program`] knows the program on disk, [`process`] runs it, and [`output`] keeps what it prints.
+//! `program` knows the program on disk, `process` runs it, and `output` keeps what it prints.
 //! Its result is left to [`rows`] and [`folder`].
 
 mod definition;

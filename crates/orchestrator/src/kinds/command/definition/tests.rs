@@ -1,3 +1,5 @@
+//! The keys of a `command` asset: good pipelines, and the mistakes that are found in bad ones.
+
 use serde_json::json;
 
 use super::*;

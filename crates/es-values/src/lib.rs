@@ -47,6 +47,7 @@ mod suggest;
 mod time_point;
 mod time_span;
 mod time_zone;
+mod words;
 
 pub use byte_size::ByteSize;
 pub use format::{Format, check_name};
@@ -56,6 +57,7 @@ pub use suggest::{nearest, one_of, quoted_list, suggestion};
 pub use time_point::TimePoint;
 pub use time_span::{TimeSpan, TimeUnit};
 pub use time_zone::TimeZoneName;
+pub use words::words;
 
 use serde_json::Value;
 

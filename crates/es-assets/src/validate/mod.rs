@@ -8,7 +8,7 @@ mod references;
 
 use std::ops::Range;
 
-use es_values::TimePoint;
+use es_values::{TimePoint, words};
 use indexmap::IndexMap;
 use jiff::tz::TimeZone;
 
@@ -49,21 +49,11 @@ impl<'a> Siblings<'a> {
 /// Finds the bytes of a value of the file.
 pub(crate) type Locate<'a> = &'a dyn Fn(&KeyPath) -> Range<usize>;
 
-/// The bytes of an occurrence of a word within a span of a text, counted from 0, where no letter,
-/// digit or underscore adjoins it; the whole span without one.
+/// The bytes of an occurrence of a word within a span of a text, counted from 0; the whole span
+/// without one.
 pub(crate) fn word_span(span: Range<usize>, text: &str, word: &str, number: usize) -> Range<usize> {
-    let is_of_word = |char: char| char.is_alphanumeric() || char == '_';
-    let joins = |one: Option<char>, other: Option<char>| one.is_some_and(is_of_word) && other.is_some_and(is_of_word);
-    let Some(value) = text.get(span.clone()).filter(|_| !word.is_empty()) else { return span };
-    let stands_alone = |start: &usize| {
-        let (before, after) = (&value[..*start], &value[start + word.len()..]);
-        !joins(before.chars().next_back(), word.chars().next())
-            && !joins(word.chars().next_back(), after.chars().next())
-    };
-    match value.match_indices(word).map(|(start, _)| start).filter(stands_alone).nth(number) {
-        Some(start) => span.start + start..span.start + start + word.len(),
-        None => span,
-    }
+    let Some(start) = text.get(span.clone()).and_then(|value| words(value, word).nth(number)) else { return span };
+    span.start + start..span.start + start + word.len()
 }
 
 /// Collects problems, each placed by its key path.

@@ -30,7 +30,7 @@ use crate::project::Project;
 use crate::store::history::StepRecord;
 
 pub use definition::{Sql, SqlFile, SqlFormat};
-use query::{Inspected, Problem};
+use query::Problem;
 
 /// A query over other assets.
 pub struct SqlKind;
@@ -65,12 +65,16 @@ impl Kind for SqlKind {
     async fn build(&self, asset: &Subject<'_, Sql>, work: &Work<'_>) -> Result<Built> {
         let inputs = work.inputs();
         let scratch = Scratch::of(work)?;
-        let inspected = inspect(asset, work.client).await?;
+        let needed = inspect(asset, work.client).await?;
         let (mut files, mut read) = (BTreeMap::new(), Map::new());
-        for (table, needs) in &inspected.needs {
-            let described = work.client.indices().describe(&work.index_of(table)?).await?;
-            let comparable = filter::comparable(&described);
-            let query = needs.predicate.as_ref().and_then(|predicate| filter::to_query(predicate, &comparable));
+        for (table, needs) in &needed {
+            let query = match &needs.predicate {
+                Some(predicate) => {
+                    let described = work.client.indices().describe(&work.index_of(table)?).await?;
+                    filter::to_query(predicate, &filter::comparable(&described))
+                }
+                None => None,
+            };
             debug!(table, columns = ?needs.columns, query = ?query, "reading");
             let file = scratch.file(&format!("{table}.parquet"));
             let columns = ColumnRequest::Named(needs.columns.clone());
@@ -128,7 +132,7 @@ fn tables(asset: &Subject<'_, Sql>) -> Result<Vec<String>> {
 }
 
 /// Holds the query against the columns of its tables.
-async fn inspect(asset: &Subject<'_, Sql>, client: &es_core::Client) -> Result<Inspected> {
+async fn inspect(asset: &Subject<'_, Sql>, client: &es_core::Client) -> Result<query::Needs> {
     let mut schemas: BTreeMap<String, SchemaRef> = BTreeMap::new();
     for table in tables(asset)? {
         schemas.insert(table.clone(), schema(asset.project, client, &table).await?);

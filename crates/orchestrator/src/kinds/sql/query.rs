@@ -105,13 +105,7 @@ fn word_at(text: &str, start: usize) -> Option<(String, usize)> {
         0 => rest.get(..rest.chars().next()?.len_utf8())?,
         end => &rest[..end],
     };
-    let is_of_word = |char: char| char.is_alphanumeric() || char == '_';
-    let is_whole = |at: usize| {
-        let before = text[..at].chars().next_back().is_some_and(is_of_word);
-        let after = text[at + word.len()..].chars().next().is_some_and(is_of_word);
-        end == 0 || (!before && !after)
-    };
-    let number = text[..start].match_indices(word).filter(|(at, _)| is_whole(*at)).count();
+    let number = es_values::words(text, word).take_while(|at| *at < start).count();
     Some((word.to_owned(), number))
 }
 
@@ -123,33 +117,27 @@ fn lower_first(text: &str) -> String {
     }
 }
 
-/// The needs of a query of one of its tables.
+/// The columns and rows that a query needs of one of its tables.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct TableNeeds {
     /// The columns, in the order of the table.
     pub columns: Vec<String>,
-    /// The condition that every row fulfils which the query uses; `None` if it may use all of them.
+    /// The condition that the rows fulfil that the query uses; `None` if it may use all of them.
     pub predicate: Option<Expr>,
 }
 
-/// The result of a query, and its needs.
-#[derive(Clone, Debug, PartialEq)]
-pub(super) struct Inspected {
-    /// The columns of the result.
-    pub schema: Schema,
-    /// The needs, by table.
-    pub needs: BTreeMap<String, TableNeeds>,
-}
+/// The needs of a query, by table.
+pub(super) type Needs = BTreeMap<String, TableNeeds>;
 
 /// Runs a query over its tables without rows.
 ///
 /// # Errors
 /// When it names columns or functions that do not exist, or combines types that do not fit.
-pub(super) fn inspect(query: &str, tables: &BTreeMap<String, SchemaRef>) -> Result<Inspected, Problem> {
+pub(super) fn inspect(query: &str, tables: &BTreeMap<String, SchemaRef>) -> Result<Needs, Problem> {
     inspect_with_polars(query, tables).map_err(|error| problem(query, &error))
 }
 
-fn inspect_with_polars(query: &str, tables: &BTreeMap<String, SchemaRef>) -> PolarsResult<Inspected> {
+fn inspect_with_polars(query: &str, tables: &BTreeMap<String, SchemaRef>) -> PolarsResult<Needs> {
     let mut context = SQLContext::new();
     let mut recorders = BTreeMap::new();
     for (name, schema) in tables {
@@ -158,9 +146,8 @@ fn inspect_with_polars(query: &str, tables: &BTreeMap<String, SchemaRef>) -> Pol
         context.register(name, LazyFrame::anonymous_scan(recorder.clone(), args)?);
         recorders.insert(name.clone(), recorder);
     }
-    let result = context.execute(query)?.collect()?;
-    let needs = recorders.into_iter().map(|(name, recorder)| (name, recorder.needs())).collect();
-    Ok(Inspected { schema: result.schema().as_ref().clone(), needs })
+    context.execute(query)?.collect()?;
+    Ok(recorders.into_iter().map(|(name, recorder)| (name, recorder.needs())).collect())
 }
 
 /// A table without rows that notes what is asked of it.
@@ -300,9 +287,9 @@ mod tests {
     }
 
     fn needs(query: &str) -> String {
-        let inspected = inspect(query, &schemas()).unwrap();
+        let found = inspect(query, &schemas()).unwrap();
         let of = |name: &str| {
-            let needs = &inspected.needs[name];
+            let needs = &found[name];
             let predicate = needs.predicate.as_ref().map(|predicate| format!(" if {predicate}"));
             format!("{}{}", needs.columns.join(","), predicate.unwrap_or_default())
         };

@@ -27,7 +27,7 @@ pub struct PlanRequest<'a> {
     pub selected: &'a [&'a str],
     /// Which partitions to bring up to date, of assets that have them.
     pub partitions: &'a PartitionFilter,
-    /// Make everything selected anew, up to date or not.
+    /// Rebuild everything selected, up to date or not.
     pub full_refresh: bool,
     /// The state of each asset and partition.
     pub observed: &'a PerPartition<PartitionState>,
@@ -138,8 +138,6 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
     let selected: BTreeSet<&str> = request.selected.iter().copied().collect();
     let mut plan = Plan::default();
     let mut changing: BTreeSet<&str> = BTreeSet::new();
-    // What others write is there once it was evaluated.
-    let mut evaluated: BTreeSet<&str> = BTreeSet::new();
     let order = graph.order();
     check_filter(request, &selected)?;
     for name in order.iter().copied().filter(|name| selected.contains(name)) {
@@ -147,7 +145,11 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
         let upstream: Vec<&str> = data_upstream(request.pipeline, asset).collect();
         for needed in &upstream {
             let is_published = request.observed.of(needed).any(|(_, state)| state.published.is_some());
-            if !is_published && !changing.contains(needed) && !evaluated.contains(needed) {
+            // What others write is there once it was evaluated.
+            let is_planned = |step: &Step| {
+                step.asset == *needed && matches!(step.action, Action::Build { .. } | Action::Evaluate { .. })
+            };
+            if !is_published && !plan.steps.iter().any(is_planned) {
                 plan.unmet.push(Unmet { asset: name.to_owned(), needs: (*needed).to_owned() });
             }
         }
@@ -155,9 +157,6 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
         let steps = asset_steps(request, name, asset, &will_change)?;
         if steps.iter().any(|step| step.action.changes_content()) {
             changing.insert(name);
-        }
-        if steps.iter().any(|step| matches!(step.action, Action::Evaluate { .. })) {
-            evaluated.insert(name);
         }
         plan.steps.extend(steps);
     }

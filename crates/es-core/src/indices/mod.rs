@@ -150,8 +150,22 @@ impl<'a> Indices<'a> {
     /// # Errors
     /// As [`Client::send`].
     pub async fn describe(&self, pattern: &str) -> Result<Vec<IndexDescription>, Error> {
+        self.describe_expanded(pattern, "open,hidden").await
+    }
+
+    /// Describes the indices that a search in a name, an alias or a pattern sees, by name: a pattern
+    /// leaves out hidden ones, except those of a data stream that it matches. The list is empty if
+    /// there are none.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub async fn describe_searched(&self, pattern: &str) -> Result<Vec<IndexDescription>, Error> {
+        self.describe_expanded(pattern, "open").await
+    }
+
+    async fn describe_expanded(&self, pattern: &str, wildcards: &str) -> Result<Vec<IndexDescription>, Error> {
         let request = Request::new(Method::Get, IndicesGetParts::Index(&[pattern]).url())
-            .query("expand_wildcards", "open,hidden")
+            .query("expand_wildcards", wildcards)
             .query("ignore_unavailable", true);
         let found: BTreeMap<String, DescriptionBody> =
             self.client.find(&request).await?.map(|answer| answer.json()).transpose()?.unwrap_or_default();

@@ -138,6 +138,7 @@ impl Engine {
         let around = Preparation {
             client: &self.inner.client,
             published: &published,
+            states: &observed.states,
             successes: &successes,
             fingerprint: &Fingerprint::of(asset),
             now,

@@ -3,7 +3,6 @@
 use async_trait::async_trait;
 use es_assets::{Definition, KeyPath, Output, Parts, Reference, Report, Siblings};
 use es_bulk::batched_frames;
-use es_core::Mapping;
 use es_core::cluster::Capability;
 use es_features::{Feature, FeatureSet, FeatureStream, ValueSource};
 use futures::StreamExt as _;
@@ -76,7 +75,8 @@ impl Kind for FeaturesKind {
             FeatureStream::builder(work.client, &source, set).with_cancellation(work.cancel.clone()).open().await?;
         let described = work.client.indices().describe(&source).await?;
         let source_mapping = described.first().map(|index| index.mapping.clone()).unwrap_or_default();
-        let declared: Mapping = serde_json::from_value(Value::Object(index.mappings.clone()))
+        let declared = index
+            .mapping()
             .map_err(|error| Error::config(format!("the mappings of {} cannot be read: {error}", asset.name)))?;
         let mut mapping = set.mapping(&source_mapping)?;
         mapping.parameters.insert("dynamic".to_owned(), json!("strict"));

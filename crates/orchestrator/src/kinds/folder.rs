@@ -5,13 +5,13 @@
 use std::io;
 use std::path::Path;
 
-use es_assets::{Fingerprint, Inputs, Published};
+use es_assets::{Inputs, Published};
 use es_export::{MANIFEST_FILE, StagedFolder};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
-use super::work::ReadyResult;
+use super::work::{Notes, ReadyResult};
 use super::{Built, Outcome, Part, Subject, Work};
 use crate::error::{Error, Result};
 use crate::terminal::table::{counted, size};
@@ -23,11 +23,8 @@ const MANIFEST_VERSION: u32 = 0;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct FolderManifest {
     manifest_version: u32,
-    pipeline: String,
-    asset: String,
-    run: String,
-    fingerprint: Fingerprint,
-    inputs: Inputs,
+    #[serde(flatten)]
+    notes: Notes,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     rows: Option<u64>,
     files: Vec<FolderFile>,
@@ -63,7 +60,7 @@ pub fn observe<D>(asset: &Subject<'_, D>, path: &str) -> Result<Vec<Part>> {
         return Ok(Vec::new());
     }
     let manifest: FolderManifest = serde_json::from_value(value).map_err(|error| failed(&error))?;
-    let is_mine = manifest.asset == asset.name && manifest.pipeline == asset.project.pipeline.name();
+    let is_mine = manifest.notes.are_of(asset.project.pipeline.name(), asset.name);
     let is_whole = || manifest.files.iter().all(|file| file.is_in(&folder));
     Ok(if is_mine && is_whole() { vec![(None, manifest.published())] } else { Vec::new() })
 }
@@ -86,16 +83,7 @@ pub async fn ready(
     });
     let (staged, files) = hashing.await.map_err(|error| Error::defect("reading the files", &error))??;
     let bytes: u64 = files.iter().map(|file| file.bytes).sum();
-    let manifest = FolderManifest {
-        manifest_version: MANIFEST_VERSION,
-        pipeline: work.project.pipeline.name().to_owned(),
-        asset: work.asset.to_owned(),
-        run: work.run.to_owned(),
-        fingerprint: work.fingerprint.clone(),
-        inputs,
-        rows,
-        files,
-    };
+    let manifest = FolderManifest { manifest_version: MANIFEST_VERSION, notes: Notes::of(work, inputs), rows, files };
     let contents = match rows {
         Some(rows) => counted(rows, "row"),
         None => counted(manifest.files.len() as u64, "file"),
@@ -123,8 +111,8 @@ impl FolderManifest {
             sums.update(format!("{} {}\n", file.sha256, file.path));
         }
         Published {
-            fingerprint: self.fingerprint.clone(),
-            inputs: self.inputs.clone(),
+            fingerprint: self.notes.fingerprint.clone(),
+            inputs: self.notes.inputs.clone(),
             version: hex::encode(sums.finalize()),
             generation: None,
             rows: self.rows,
@@ -139,10 +127,16 @@ impl FolderFile {
 }
 
 fn hash(folder: &Path, file: &Path) -> Result<FolderFile> {
-    let mut sum = Sha256::new();
-    let read = std::fs::File::open(file).and_then(|mut open| io::copy(&mut open, &mut sum));
-    let bytes = read.map_err(|error| Error::failed(format!("{} cannot be read: {error}", file.display())))?;
+    let read = checksum(file);
+    let (bytes, sha256) = read.map_err(|error| Error::failed(format!("{} cannot be read: {error}", file.display())))?;
     let path = file.strip_prefix(folder).unwrap_or(file);
     let path = path.components().map(|part| part.as_os_str().to_string_lossy()).collect::<Vec<_>>().join("/");
-    Ok(FolderFile { path, bytes, sha256: hex::encode(sum.finalize()) })
+    Ok(FolderFile { path, bytes, sha256 })
+}
+
+/// The size of a file in bytes, and the SHA-256 of its content in hexadecimal digits. Blocks.
+pub(super) fn checksum(path: &Path) -> io::Result<(u64, String)> {
+    let mut sum = Sha256::new();
+    let bytes = io::copy(&mut std::fs::File::open(path)?, &mut sum)?;
+    Ok((bytes, hex::encode(sum.finalize())))
 }

@@ -10,7 +10,6 @@ use es_assets::{Inputs, KeyPath, Parts, Report};
 use es_bulk::files::{
     ColumnRole, DocumentOptions, DocumentReader, FileFormat, MappingBasis, PartRequest, ReadOptions, Source,
 };
-use es_core::Mapping;
 use es_export::{ColumnRequest, FileOptions, ReadRequest, Search, Spool, Spooled};
 use es_frame::{VectorForm, WriterOptions};
 use es_values::schema::FieldNames;
@@ -49,15 +48,19 @@ impl Documents {
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
-    /// The keys that are set, for an asset that writes files instead.
-    pub fn keys_in_use(&self) -> Vec<&'static str> {
+    /// Reports the keys that are set of an asset that writes files instead. `writes` names these, and
+    /// `otherwise` is the alternative to removing the key.
+    pub fn refuse(&self, writes: &str, otherwise: &str, path: &KeyPath, report: &mut Report<'_>) {
         let keys = [
             ("id", self.id.is_some()),
             ("time", self.time.is_some()),
             ("index", self.index != IndexSpec::default()),
             ("checks", !self.checks.is_empty()),
         ];
-        keys.into_iter().filter_map(|(key, is_set)| is_set.then_some(key)).collect()
+        for (key, _) in keys.into_iter().filter(|(_, is_set)| *is_set) {
+            let message = format!("`{key}` is a key of an index, and this asset writes {writes}");
+            report.invalid(&path.key(key), message, format!("remove `{key}`{otherwise}"));
+        }
     }
 
     /// Adds the parts that affect the index to a fingerprint.
@@ -69,8 +72,8 @@ impl Documents {
     }
 
     fn options(&self) -> Result<DocumentOptions> {
-        let mapping: Mapping = serde_json::from_value(Value::Object(self.index.mappings.clone()))
-            .map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
+        let mapping = self.index.mapping();
+        let mapping = mapping.map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
         let writer = WriterOptions { id: self.id.clone().unwrap_or_default(), ..WriterOptions::default() };
         let basis = MappingBasis::Types;
         Ok(DocumentOptions { writer, time: self.time.clone(), mapping, basis, ..DocumentOptions::default() })

@@ -4,10 +4,11 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use es_assets::{Fingerprint, Inputs, PartitionKey, Published};
+use es_assets::{Fingerprint, Inputs, PartitionKey, PartitionState, PerPartition, Published};
 use es_core::{Client, Mapping};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
@@ -53,6 +54,8 @@ pub struct Preparation<'a> {
     pub client: &'a Client,
     /// The published generations of the asset.
     pub published: &'a [Generation],
+    /// The state of all parts, as it was observed.
+    pub states: &'a PerPartition<PartitionState>,
     /// The newest success of each part of the asset.
     pub successes: &'a [StepRecord],
     /// The definition as it is now.
@@ -138,6 +141,39 @@ impl Work<'_> {
     /// When there is no such asset, or it has no documents.
     pub fn index_of(&self, asset: &str) -> Result<String> {
         self.project.index_of(asset)
+    }
+}
+
+/// The notes of a build beside the files that it makes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Notes {
+    /// The pipeline.
+    pub pipeline: String,
+    /// The asset.
+    pub asset: String,
+    /// The run.
+    pub run: String,
+    /// The definition.
+    pub fingerprint: Fingerprint,
+    /// The versions of what the files were made of.
+    pub inputs: Inputs,
+}
+
+impl Notes {
+    /// The notes of a step that made its files of `inputs`.
+    pub fn of(work: &Work<'_>, inputs: Inputs) -> Self {
+        Self {
+            pipeline: work.project.pipeline.name().to_owned(),
+            asset: work.asset.to_owned(),
+            run: work.run.to_owned(),
+            fingerprint: work.fingerprint.clone(),
+            inputs,
+        }
+    }
+
+    /// Returns whether an asset of a pipeline made the files.
+    pub fn are_of(&self, pipeline: &str, asset: &str) -> bool {
+        self.asset == asset && self.pipeline == pipeline
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
-use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Parts, Reference, Report, Siblings, Takes};
+use es_assets::{Definition, KeyPath, Output, Parts, Reference, Report, Siblings, Takes};
 use es_export::MANIFEST_FILE;
 use es_values::schema::{FieldNames, exactly_one};
 use es_values::{Query, TimeSpan};
@@ -194,15 +194,7 @@ impl Definition for Command {
         self.validate_environment(&path.key("environment"), report);
         if let Some(to) = &self.to {
             to.validate(&path.key("to"), report);
-            for key in self.documents.keys_in_use() {
-                let message = format!("`{key}` is a key of an index, and this asset writes files");
-                report.add(
-                    DiagnosticKind::InvalidValue,
-                    &path.key(key),
-                    message,
-                    format!("remove `{key}`, or write `output` for `to`"),
-                );
-            }
+            self.documents.refuse("files", ", or write `output` for `to`", path, report);
         }
     }
 

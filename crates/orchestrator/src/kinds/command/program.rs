@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 use super::Command;
 use crate::error::{Error, Result};
 use crate::kinds::Subject;
+use crate::kinds::folder::checksum;
 
 /// The working folder of a program, as an absolute path.
 ///
@@ -78,10 +79,8 @@ pub(super) fn own_files(run: &[String], folder: &Path) -> Vec<(usize, PathBuf)> 
 pub(super) fn version(files: &[(usize, PathBuf)]) -> Result<String, (usize, io::Error)> {
     let mut versions = Sha256::new();
     for (index, path) in files {
-        let mut content = Sha256::new();
-        let read = fs::File::open(path).and_then(|mut file| io::copy(&mut file, &mut content));
-        read.map_err(|error| (*index, error))?;
-        versions.update(format!("{index} {}\n", hex::encode(content.finalize())));
+        let (_, sha256) = checksum(path).map_err(|error| (*index, error))?;
+        versions.update(format!("{index} {sha256}\n"));
     }
     Ok(hex::encode(versions.finalize()))
 }

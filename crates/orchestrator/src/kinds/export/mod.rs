@@ -6,18 +6,15 @@ mod joins;
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use es_assets::{
-    Definition, DiagnosticKind, Fingerprint, Inputs, KeyPath, Output, Parts, Published, Reference, Report,
-};
+use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Parts, Published, Reference, Report};
 use es_assets::{Siblings, Takes};
 use es_core::ContentHash;
 use es_export::{ColumnRequest, Destination, FieldOptions, Manifest, ReadyExport, Search, Split};
 use es_values::quoted_list;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::features::Features;
-use super::work::ReadyResult;
+use super::work::{Notes, ReadyResult};
 use super::{Built, Kind, Observation, Outcome, Part, Subject, Work, problems};
 use crate::doctor::needs::{ExportNeed, Needs};
 use crate::engine::progress::Progress;
@@ -28,16 +25,6 @@ pub use definition::{Export, FeatureJoin};
 
 /// A training set as files.
 pub struct ExportKind;
-
-/// The notes of an export in its manifest.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Notes {
-    pipeline: String,
-    asset: String,
-    run: String,
-    fingerprint: Fingerprint,
-    inputs: Inputs,
-}
 
 impl Definition for Export {
     fn reads(&self) -> Vec<Reference> {
@@ -120,13 +107,7 @@ impl Kind for ExportKind {
     /// Writes the files again. Whatever goes wrong, the folder stays as it was.
     async fn build(&self, asset: &Subject<'_, Export>, work: &Work<'_>) -> Result<Built> {
         let (export, options) = (asset.definition, &work.project.settings.export);
-        let notes = Notes {
-            pipeline: work.project.pipeline.name().to_owned(),
-            asset: asset.name.to_owned(),
-            run: work.run.to_owned(),
-            fingerprint: work.fingerprint.clone(),
-            inputs: work.inputs(),
-        };
+        let notes = Notes::of(work, work.inputs());
         let mut request = es_export::ReadRequest::from(search(work.index_of(&export.from)?, export));
         request.options = options.read;
         let mut files = es_export::Export::new(request, Destination::Folder(work.project.path(&export.to.path)));
@@ -213,7 +194,7 @@ fn built(path: &str, ready: ReadyExport, pipeline: &str, asset: &str) -> Result<
 /// The export as something published; `None` when another asset wrote it.
 fn published(pipeline: &str, asset: &str, manifest: &Manifest) -> Option<Published> {
     let notes: Notes = serde_json::from_value(manifest.notes.clone()).ok()?;
-    (notes.asset == asset && notes.pipeline == pipeline).then(|| Published {
+    notes.are_of(pipeline, asset).then(|| Published {
         fingerprint: notes.fingerprint,
         inputs: notes.inputs,
         version: version(manifest),

@@ -1,6 +1,7 @@
 //! The settings and mappings of an index, as the pipeline file says them.
 
 use es_assets::Parts;
+use es_core::Mapping;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -51,6 +52,14 @@ const DYNAMIC_PREFIXES: [&str; 5] =
     ["blocks.", "routing.allocation.", "routing.rebalance.", "search.slowlog.", "indexing.slowlog."];
 
 impl IndexSpec {
+    /// The declared mapping.
+    ///
+    /// # Errors
+    /// When the keys do not make up a mapping.
+    pub fn mapping(&self) -> serde_json::Result<Mapping> {
+        serde_json::from_value(Value::Object(self.mappings.clone()))
+    }
+
     /// The settings under their full dotted names without `index.`: `{ index: {
     /// number_of_replicas: 0 } }` and `{ index.number_of_replicas: 0 }` both give
     /// `number_of_replicas`.

@@ -2,12 +2,10 @@
 
 use es_assets::Partitions;
 use es_bulk::files::{DocumentOptions, FileSource, MappingBasis, Undeclared};
-use es_core::Mapping;
 use es_frame::{DottedNames, NonFinite, WriterOptions};
 use es_values::schema::FieldNames;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::error::{Error, Result};
 use crate::kinds::checks::Check;
@@ -67,8 +65,8 @@ impl Ingest {
     /// # Errors
     /// When the declared mappings are not mappings.
     pub fn documents(&self) -> Result<DocumentOptions> {
-        let mapping: Mapping = serde_json::from_value(Value::Object(self.index.mappings.clone()))
-            .map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
+        let mapping = self.index.mapping();
+        let mapping = mapping.map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
         Ok(DocumentOptions {
             writer: WriterOptions {
                 id: self.id.clone().unwrap_or_default(),

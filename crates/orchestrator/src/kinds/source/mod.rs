@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use es_assets::{Fingerprint, Published};
-use es_core::Client;
+use es_core::{Client, IndexDescription};
 use es_values::nearest;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,6 @@ use serde_json::{Value, json};
 
 use self::freshness::{Age, with_age};
 use self::schema::{Changes, Fields, Types};
-use self::version::Matched;
 use super::{Built, Kind, Observation, Outcome, Part, Preparation, Prepared, Subject, Work, version_of};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, ErrorKind, Result};
@@ -67,7 +66,7 @@ impl Kind for SourceKind {
             return Ok(Vec::new());
         };
         let index = &asset.definition.index;
-        let matched = version::matched(around.client, index).await?;
+        let matched = around.client.indices().describe_searched(index).await?;
         if matched.is_empty() {
             return Ok(Vec::new());
         }
@@ -89,7 +88,12 @@ impl Kind for SourceKind {
         {
             return Err(asset.error_at("time", &message, Some(&help)));
         }
-        let seen = version::seen(around.client, &asset.definition.index, &matched).await?;
+        // The version that was observed, if it was: the documents are not read a second time.
+        let observed = around.states.get(asset.name, None).and_then(|state| state.published.as_ref());
+        let version = match observed {
+            Some(published) => published.version.clone(),
+            None => version::seen(around.client, &asset.definition.index, &matched).await?.version,
+        };
         let success = around
             .successes
             .iter()
@@ -97,7 +101,7 @@ impl Kind for SourceKind {
         let report = success.and_then(|record| record.report.clone());
         let agreed = report.and_then(|report| serde_json::from_value::<Report>(report).ok());
         Ok(Prepared {
-            inputs: [(None, version_of(DOCUMENTS, &seen.version))].into(),
+            inputs: [(None, version_of(DOCUMENTS, &version))].into(),
             state: Some(Arc::new(Agreed(agreed.map(|report| report.fields)))),
             ..Prepared::default()
         })
@@ -212,14 +216,14 @@ fn contract(fingerprint: &Fingerprint) -> Option<&str> {
     fingerprint.parts().find(|(part, _)| *part == definition::CONTRACT).map(|(_, hash)| hash)
 }
 
-fn types(matched: &[Matched]) -> Types {
+fn types(matched: &[IndexDescription]) -> Types {
     Types::of(matched.iter().map(|one| (one.name.as_str(), &one.mapping)))
 }
 
 /// The indices of a source, of which there must be some.
-async fn found(asset: &Subject<'_, Source>, client: &Client) -> Result<Vec<Matched>> {
+async fn found(asset: &Subject<'_, Source>, client: &Client) -> Result<Vec<IndexDescription>> {
     let index = &asset.definition.index;
-    let matched = version::matched(client, index).await?;
+    let matched = client.indices().describe_searched(index).await?;
     if !matched.is_empty() {
         return Ok(matched);
     }
@@ -255,7 +259,7 @@ async fn newest(client: &Client, index: &str, time: &str) -> Result<Option<Times
     let Some(value) = answer.aggregations.and_then(|found| found.newest.value) else { return Ok(None) };
     // Elasticsearch gives whole milliseconds as a number with a point.
     let newest = Timestamp::from_millisecond(value as i64);
-    newest.map(Some).map_err(|error| Error::failed(format!("the newest `{time}` of `{index}` is no time: {error}")))
+    newest.map(Some).map_err(|error| Error::failed(format!("the newest `{time}` of `{index}` is not a time: {error}")))
 }
 
 #[cfg(test)]

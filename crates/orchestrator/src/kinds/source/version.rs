@@ -19,10 +19,13 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use es_core::{Client, ContentHash, Mapping, Method, NextPage, PageSize, PointInTime, Request, SearchAnswer, paths};
+use es_core::{
+    Client, ContentHash, IndexDescription, Mapping, Method, NextPage, PageSize, PointInTime, Request, SearchAnswer,
+    paths,
+};
 use serde::Deserialize;
+use serde_json::json;
 use serde_json::value::RawValue;
-use serde_json::{Map, Value, json};
 
 use crate::error::{Error, Result};
 
@@ -35,16 +38,6 @@ const PAGE_BYTES: usize = 4 << 20;
 /// The time for which the server keeps the documents of one version between two pages.
 const KEEP_ALIVE: Duration = Duration::from_secs(60);
 
-/// An index of a source.
-pub(super) struct Matched {
-    /// Its name.
-    pub(super) name: String,
-    /// The mapping.
-    pub(super) mapping: Mapping,
-    uuid: String,
-    shards: u32,
-}
-
 /// A version, and the documents that it is of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Seen {
@@ -54,42 +47,11 @@ pub(super) struct Seen {
     pub(super) documents: u64,
 }
 
-#[derive(Deserialize)]
-struct Described {
-    #[serde(default)]
-    mappings: Mapping,
-    #[serde(default)]
-    settings: Map<String, Value>,
-}
-
-/// The indices that searches in a source see, by name: a pattern leaves out hidden ones, but for those
-/// of a data stream that it matches.
-///
-/// # Errors
-/// When Elasticsearch cannot be asked.
-pub(super) async fn matched(client: &Client, index: &str) -> Result<Vec<Matched>> {
-    let search = paths::search(index);
-    let path = search.strip_suffix("/_search").unwrap_or(&search);
-    // Unlike `Indices::describe`, it leaves out what a search leaves out.
-    let request = Request::new(Method::Get, path).query("expand_wildcards", "open").query("ignore_unavailable", true);
-    let found: std::collections::BTreeMap<String, Described> = client.send(&request).await?.json()?;
-    let matched = |(name, described): (String, Described)| {
-        let setting = |key: &str| described.settings.get("index")?.get(key)?.as_str();
-        Matched {
-            uuid: setting("uuid").unwrap_or_default().to_owned(),
-            shards: setting("number_of_shards").and_then(|text| text.parse().ok()).unwrap_or(1),
-            name,
-            mapping: described.mappings,
-        }
-    };
-    Ok(found.into_iter().map(matched).collect())
-}
-
 /// The version of a source as it is now.
 ///
 /// # Errors
 /// When Elasticsearch cannot be asked, or a large index keeps no sequence numbers.
-pub(super) async fn seen(client: &Client, index: &str, matched: &[Matched]) -> Result<Seen> {
+pub(super) async fn seen(client: &Client, index: &str, matched: &[IndexDescription]) -> Result<Seen> {
     let mappings = of_mappings(matched.iter().map(|one| &one.mapping));
     let point = client.open_point_in_time(index, KEEP_ALIVE).await?;
     let documents = point.count(&json!({"match_all": {}})).await?;
@@ -193,9 +155,17 @@ struct Newest {
     value: Option<f64>,
 }
 
+fn setting<'a>(index: &'a IndexDescription, name: &str) -> Option<&'a str> {
+    index.settings.get(name)?.as_str()
+}
+
+fn shards(index: &IndexDescription) -> u32 {
+    setting(index, "number_of_shards").and_then(|text| text.parse().ok()).unwrap_or(1)
+}
+
 /// The state of each shard that has documents: one search for each shard number. A pattern has few
 /// indices of many shards, or many of few.
-async fn writes(client: &Client, index: &str, matched: &[Matched]) -> Result<BTreeSet<ShardState>> {
+async fn writes(client: &Client, index: &str, matched: &[IndexDescription]) -> Result<BTreeSet<ShardState>> {
     let body = json!({
         "size": 0,
         "track_total_hits": false,
@@ -205,7 +175,7 @@ async fn writes(client: &Client, index: &str, matched: &[Matched]) -> Result<BTr
         }}
     });
     let mut states = BTreeSet::new();
-    for shard in 0..matched.iter().map(|one| one.shards).max().unwrap_or(0) {
+    for shard in 0..matched.iter().map(shards).max().unwrap_or(0) {
         let request = Request::new(Method::Post, paths::search(index))
             .query("preference", format!("_shards:{shard}"))
             .query("allow_partial_search_results", false)
@@ -219,10 +189,10 @@ async fn writes(client: &Client, index: &str, matched: &[Matched]) -> Result<BTr
                 let help = format!("read an index of {MOST_DOCUMENTS} documents at most, or one that keeps them");
                 return Err(Error::failed(message).with_help(Some(help)));
             };
-            let uuid = matched.iter().find(|one| one.name == bucket.key).map(|one| one.uuid.clone());
+            let uuid = matched.iter().find(|one| one.name == bucket.key).and_then(|one| setting(one, "uuid"));
             states.insert(ShardState {
                 index: bucket.key,
-                uuid: uuid.unwrap_or_default(),
+                uuid: uuid.unwrap_or_default().to_owned(),
                 shard,
                 documents: bucket.doc_count,
                 // Sequence numbers are whole, and not negative.
@@ -256,6 +226,8 @@ fn of_mappings<'a>(mappings: impl IntoIterator<Item = &'a Mapping>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     fn content_of(documents: &[(&str, &str)]) -> String {

@@ -88,10 +88,7 @@ impl Definition for Sql {
         }
         self.documents.validate(path, report);
         if self.to.is_some() {
-            for key in self.documents.keys_in_use() {
-                let message = format!("`{key}` is a key of an index, and this asset writes a file");
-                report.add(DiagnosticKind::InvalidValue, &path.key(key), message, format!("remove `{key}` or `to`"));
-            }
+            self.documents.refuse("a file", " or `to`", path, report);
         }
     }
 

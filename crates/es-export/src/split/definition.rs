@@ -61,7 +61,7 @@ pub(super) struct StratumBounds {
     /// documents are written: text, so that no reader writes its numbers otherwise.
     values: String,
     rows: u64,
-    /// The end of each part on the range of the hash, exclusive but for the last, in
+    /// The end of each part on the range of the hash, exclusive except for the last, in
     /// hexadecimal digits: not every reader of JSON keeps so large numbers exact.
     ends: Vec<String>,
 }

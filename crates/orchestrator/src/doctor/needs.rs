@@ -1,4 +1,4 @@
-//! The needs of a pipeline of the cluster: privileges, features, fields. Pure.
+//! The requirements of a pipeline on the cluster: privileges, features, fields. Pure.
 //!
 //! The privileges are those of the requests that this program sends, and no more. A new request
 //! gets its line here; the test `a_user_with_exactly_the_role_runs_the_pipeline` fails without it.

@@ -77,7 +77,7 @@ pub enum CommandResult {
         index: String,
         /// The exit code of the program.
         exit_code: u8,
-        /// The results of the documents, those of a load that this one carried on included.
+        /// The results of the documents, those of a load that this one resumed included.
         summary: Value,
         /// Documents that were settled before this process began.
         resumed: u64,

@@ -361,6 +361,8 @@ impl<'a> Subject<'a> {
             files: new.files,
         };
         let meta = GenerationMeta { complete: Some(complete), ..self.meta(lease) };
+        // Checks took their time, and another process may have resumed the load since.
+        lease.check().await?;
         generation::complete(client, &new.index, &meta).await?;
         lease.check().await?;
         generation::publish(client, prefix, &new.index, &meta).await?;

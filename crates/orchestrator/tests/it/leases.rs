@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use es_testing::{Fault, FaultProxy, SeenRequest};
 use orchestrator::engine::{Engine, RunOptions, Scope, StepEnd};
 use orchestrator::project::Project;
 use rustix::process::{Pid, Signal, kill_process};
@@ -74,6 +75,62 @@ fn a_paused_run_publishes_nothing() {
     let left: Vec<_> =
         live.indices().into_iter().map(|(name, _)| name).filter(|n| n.starts_with("departures")).collect();
     assert_eq!(left, published);
+}
+
+#[test]
+fn a_run_that_cannot_renew_its_lease_publishes_nothing() {
+    // The lease goes while documents are sent.
+    a_cut_off_run_publishes_nothing("lease_cut_in_load", Duration::from_secs(8));
+    // Everything is sent before the lease goes: the check before publishing finds it.
+    a_cut_off_run_publishes_nothing("lease_cut_at_publish", Duration::ZERO);
+}
+
+/// Runs a part behind a proxy that swallows each renewal of a lease, and holds the first bulk request,
+/// while another run waits for the part.
+fn a_cut_off_run_publishes_nothing(test: &str, load_takes: Duration) {
+    let Some(mut live) = Live::plain(test) else { return };
+    write_flights(&live);
+    live.set("ORCHESTRATOR_RUN__LEASE", "3s");
+    let one_month = ["--json", "run", "departures", "--partition", "2013-01"];
+
+    let network = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let proxy = network.block_on(FaultProxy::before(&live.node.url));
+    let is_renewal = |request: &SeenRequest| {
+        request.path.contains("orchestrator-leases/_doc/") && request.path.contains("if_seq_no=")
+    };
+    let mut is_first_bulk = true;
+    proxy.decide_with(move |request| {
+        if is_renewal(request) {
+            Fault::Stall
+        } else if request.path.contains("_bulk") && std::mem::take(&mut is_first_bulk) {
+            Fault::Delay(load_takes)
+        } else {
+            Fault::Pass
+        }
+    });
+    let direct = live.node.url.clone();
+    live.set("ELASTICSEARCH_URL", &proxy.url());
+    let mut cut_off = Running::start(&live, &one_month);
+    let started = cut_off.until("step_started");
+    live.set("ELASTICSEARCH_URL", &direct);
+    let other = Running::start(&live, &one_month);
+
+    let (events, code) = cut_off.end();
+    assert_eq!(code, Some(75), "{events:?}");
+    let failed = events.iter().find(|event| event["event"] == "step_failed").unwrap();
+    assert!(failed["error"].as_str().unwrap().contains("lease"), "{failed}");
+    assert!(proxy.requests("").iter().any(is_renewal), "a renewal was sent");
+    // Neither are readers pointed to what it wrote, nor does it call complete what may be another's.
+    assert_eq!((proxy.seen("_aliases"), proxy.seen("_mapping")), (0, 0), "{started}");
+
+    let (events, code) = other.end();
+    assert_eq!(code, Some(0), "{events:?}");
+    assert!(events.iter().any(|event| event["event"] == "step_waiting"), "{events:?}");
+    let published = live.behind("departures");
+    assert_eq!(live.notes(&published[0])["run"], events.last().unwrap()["run"], "{test}: {events:#?}");
+    let left: Vec<_> =
+        live.indices().into_iter().map(|(name, _)| name).filter(|name| name.starts_with("departures")).collect();
+    assert_eq!(left, published, "nothing that the first run wrote is left");
 }
 
 #[test]

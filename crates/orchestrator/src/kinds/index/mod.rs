@@ -223,6 +223,11 @@ fn loaded(settings: &Map<String, Value>) -> Map<String, Value> {
 
 /// Makes the documents searchable, and checks them.
 async fn finish(work: &Work<'_>, index: &str, new: &IndexRequest<'_>, summary: &Summary) -> Result<Vec<String>> {
+    // A load whose last documents were on their way when the lease was lost ends like any other, and
+    // whoever has the lease now may be writing to the index.
+    if work.lease.lost().is_cancelled() {
+        work.lease.check().await?;
+    }
     let indices = work.client.indices();
     if let Some(segments) = work.project.settings.bulk.force_merge_segments {
         indices.force_merge(index, ForceMerge::ToSegments(segments), &Wait::default()).await?;

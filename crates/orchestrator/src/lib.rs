@@ -58,7 +58,10 @@ use terminal::{diagnostics, logging};
 
 /// Runs the program on the command line of the process.
 pub fn start() -> ExitCode {
-    let cli = Cli::of_process();
+    let cli = match Cli::of_process() {
+        Ok(cli) => cli,
+        Err(answer) => return tell(&answer),
+    };
     logging::start(cli.verbose, cli.log_format);
     let style = match (cli.json, cli.quiet) {
         (true, _) => Style::Json,
@@ -73,6 +76,13 @@ pub fn start() -> ExitCode {
             ExitCode::from(Exit::from(&error).code())
         }
     }
+}
+
+/// Prints the help, the version, or what is wrong with the command line.
+fn tell(answer: &clap::Error) -> ExitCode {
+    // A reader that has gone away, as `head` does, is no failure of ours.
+    let _ = answer.print();
+    ExitCode::from(if answer.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() })
 }
 
 fn report(error: &Error, reporter: &Reporter) {

@@ -10,10 +10,13 @@ const OF_A_QUERY: &str = "a query in ES|QL or SQL says itself what is read: colu
                           becomes of several values or none";
 
 impl Cli {
-    /// Reads the command line of the process, or ends it with what is wrong.
-    pub fn of_process() -> Self {
+    /// Reads the command line of the process.
+    ///
+    /// # Errors
+    /// When it is wrong, and when it asks for the help or the version, which are then to be printed.
+    pub fn of_process() -> Result<Self, clap::Error> {
         let read = Self::command().try_get_matches().and_then(|matches| Self::from_arg_matches(&matches));
-        read.unwrap_or_else(|error| explained(error).exit())
+        read.map_err(explained)
     }
 }
 

@@ -6,6 +6,7 @@
 
 pub mod bus;
 pub mod event;
+mod in_place;
 pub mod known;
 pub mod plan;
 pub mod progress;

@@ -4,11 +4,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use es_assets::{
-    Action, Asset, Effect, Fingerprint, PartitionState, Published, Reason, Retries, Step, effect, is_stale,
-};
+use es_assets::{Action, Asset, Fingerprint, PartitionState, Published, Reason, Retries, Step, is_stale};
 use jiff::Timestamp;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -17,25 +15,25 @@ use super::event::RunEvent;
 use super::plan::{action_name, reasons, step_name};
 use super::progress::Progress;
 use super::run::{Finished, RunContext, StepEnd, is_interruption};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::kinds::work::{NewGeneration, ReadyResult};
-use crate::kinds::{AnyKind, Built, Outcome, Prepared, Work, checks};
+use crate::kinds::{AnyKind, Built, Outcome, Prepared, Work};
 use crate::settings::retry_policy;
 use crate::store::generation::{self, Completion, Generation, GenerationMeta};
 use crate::store::history::{RecordType, RunStatus, StepRecord, part_name};
 use crate::store::lease::{Attempt, HeldLease};
-use crate::terminal::table::{counted, took};
+use crate::terminal::table::took;
 
 /// The time between two tries of a part that another run works on.
 const POLL: Duration = Duration::from_millis(500);
 
 /// Everything about a step that does not change while it runs.
-struct Subject<'a> {
-    context: &'a RunContext,
+pub(super) struct Subject<'a> {
+    pub(super) context: &'a RunContext,
     step: &'a Step,
-    asset: &'a Asset,
-    kind: &'a Arc<dyn AnyKind>,
-    fingerprint: Fingerprint,
+    pub(super) asset: &'a Asset,
+    pub(super) kind: &'a Arc<dyn AnyKind>,
+    pub(super) fingerprint: Fingerprint,
 }
 
 /// Performs a step, once there is a place for it in each of `places`. Its result is sent on and
@@ -81,7 +79,7 @@ impl<'a> Subject<'a> {
         Ok(Self { context, step, asset, kind, fingerprint: Fingerprint::of(asset) })
     }
 
-    fn part(&self) -> String {
+    pub(super) fn part(&self) -> String {
         part_name(&self.step.asset, self.step.partition.as_ref())
     }
 
@@ -379,7 +377,7 @@ impl<'a> Subject<'a> {
     }
 
     /// The metadata of a generation of this part that is not complete.
-    fn meta(&self, lease: &HeldLease) -> GenerationMeta {
+    pub(super) fn meta(&self, lease: &HeldLease) -> GenerationMeta {
         GenerationMeta {
             pipeline: self.context.engine.project().pipeline.name().to_owned(),
             asset: self.step.asset.clone(),
@@ -391,7 +389,7 @@ impl<'a> Subject<'a> {
         }
     }
 
-    fn note_published(&self, published: Option<Published>) {
+    pub(super) fn note_published(&self, published: Option<Published>) {
         let mut known = self.context.known.lock();
         let partition = self.step.partition.as_ref();
         match published {
@@ -401,85 +399,6 @@ impl<'a> Subject<'a> {
             }
             None => known.observed.remove(&self.step.asset, partition),
         };
-    }
-
-    /// The published generation of the part, as it is now.
-    async fn live(&self, lease: &HeldLease) -> Result<Generation> {
-        let (client, prefix) = (self.context.engine.client(), &self.context.engine.project().prefix);
-        let of_part = generation::list_part(client, prefix, &self.meta(lease)).await?;
-        of_part.into_iter().find(|generation| generation.is_published).ok_or_else(|| {
-            Error::failed(format!("{} is no longer published", self.part())).with_help(Some("run again to rebuild it"))
-        })
-    }
-
-    /// Notes that a generation fulfils those parts of its definition, as it now is, whose change has
-    /// the given effect. Other changes are still to be done.
-    async fn fulfil(&self, generation: &Generation, done: Effect) -> Result<()> {
-        let before = generation.meta.fingerprint.parts().filter(|(part, _)| effect(part) != done);
-        let parts: Map<String, Value> = before
-            .chain(self.fingerprint.parts().filter(|(part, _)| effect(part) == done))
-            .map(|(part, hash)| (part.to_owned(), json!(hash)))
-            .collect();
-        let fingerprint = serde_json::from_value(Value::Object(parts))
-            .map_err(|error| Error::new(ErrorKind::Defect, format!("the definition cannot be noted: {error}")))?;
-        let meta = GenerationMeta { fingerprint, ..generation.meta.clone() };
-        generation::complete(self.context.engine.client(), &generation.index, &meta).await
-    }
-
-    async fn update_in_place(&self, lease: &HeldLease, names: &[String]) -> Result<Built> {
-        let generation = self.live(lease).await?;
-        let wanted = self.kind.index_settings(self.asset);
-        // A setting that is no longer given goes back to its default.
-        let changed: Map<String, Value> =
-            names.iter().map(|name| (name.clone(), wanted.get(name).cloned().unwrap_or(Value::Null))).collect();
-        lease.check().await?;
-        self.context.engine.client().indices().put_settings(&generation.index, &changed).await?;
-        self.fulfil(&generation, Effect::InPlace).await?;
-        Ok(Built {
-            detail: format!("{} set on {}", names.join(", "), generation.index),
-            summary: json!({"index": generation.index, "settings": changed}),
-            outcome: unchanged(&generation),
-            ..Built::default()
-        })
-    }
-
-    async fn recheck(&self, lease: &HeldLease) -> Result<Built> {
-        let generation = self.live(lease).await?;
-        let (client, wanted) = (self.context.engine.client(), self.kind.checks(self.asset));
-        let warnings = checks::enforce(client, &generation.index, &self.kind.id(self.asset), wanted).await?;
-        self.fulfil(&generation, Effect::Recheck).await?;
-        Ok(Built {
-            detail: format!("{} passed", counted((wanted.len() - warnings.len()) as u64, "check")),
-            summary: json!({"index": generation.index, "checks": wanted.len(), "warnings": warnings}),
-            outcome: unchanged(&generation),
-            warnings,
-            ..Built::default()
-        })
-    }
-
-    async fn retire(&self, lease: &HeldLease) -> Result<Built> {
-        let generation = self.live(lease).await?;
-        let (client, prefix) = (self.context.engine.client(), &self.context.engine.project().prefix);
-        lease.check().await?;
-        generation::retire(client, prefix, &generation).await?;
-        self.note_published(None);
-        let of_part = generation::list_part(client, prefix, &generation.meta).await?;
-        let keep = self.context.engine.project().kept_generations();
-        generation::clean_up(client, &of_part, keep, |_| false).await?;
-        Ok(Built {
-            detail: format!("readers no longer see {}", generation.index),
-            summary: json!({"index": generation.index}),
-            outcome: unchanged(&generation),
-            ..Built::default()
-        })
-    }
-}
-
-/// The outcome of work that leaves the content as it was.
-fn unchanged(generation: &Generation) -> Outcome {
-    match generation.published() {
-        Some(published) => Outcome::Published(Box::new(published)),
-        None => Outcome::Evaluated,
     }
 }
 

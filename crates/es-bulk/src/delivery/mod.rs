@@ -303,9 +303,7 @@ impl<'a> Delivery<'a> {
         let ServerError { error_type, reason, .. } = &failure.error;
         let (kind, help) = match (error_type.as_str(), failure.status) {
             ("index_not_found_exception", _) => (es_core::ErrorKind::NotFound, "create the index"),
-            ("index_closed_exception", _) => {
-                (es_core::ErrorKind::BadRequest, "open the index, or write to another one")
-            }
+            ("index_closed_exception", _) => (es_core::ErrorKind::BadRequest, "open the index"),
             ("invalid_index_name_exception", _) => (
                 es_core::ErrorKind::BadRequest,
                 "name an index in lower case, without spaces and any of \\ / * ? \" < > | , #",
@@ -314,8 +312,10 @@ impl<'a> Delivery<'a> {
                 (es_core::ErrorKind::Forbidden, "grant the privileges `index` or `create` on the index")
             }
             (_, 429) => (es_core::ErrorKind::Overloaded, "free disk space; the server removes the block by itself"),
-            _ => (es_core::ErrorKind::Forbidden, "remove the block from the settings of the index or the cluster"),
+            _ => (es_core::ErrorKind::Forbidden, "see the settings of the index and of the cluster"),
         };
+        let help = failure.error.advice().unwrap_or_else(|| help.to_owned());
+        let reason = reason.trim_end_matches(';');
         let message = format!("{} takes no documents: {error_type}: {reason}", self.sender.index);
         es_core::Error::new(kind, message).with_help(help).into()
     }

@@ -47,6 +47,10 @@ pub struct SavedLoad {
     pub run: String,
     /// True if a document that is sent twice ends as one.
     pub repeatable: bool,
+    /// True if nothing more than what [`SavedLoad::reached`] accounts for was sent when the process
+    /// ended, so that even documents without ids can be resumed.
+    #[serde(default)]
+    pub settled: bool,
     /// Settings of the index to put back at the end.
     pub settings: Option<OriginalSettings>,
     /// The point that it reached.
@@ -194,6 +198,7 @@ impl CheckpointWriter {
     /// # Errors
     /// [`ErrorKind::File`] when the file cannot be written.
     pub fn start(file: Option<CheckpointFile>, load: SavedLoad, hashes: bool) -> Result<Self, Error> {
+        let load = SavedLoad { settled: false, ..load };
         if let Some(file) = &file {
             file.write(&load)?;
         }
@@ -259,6 +264,14 @@ impl CheckpointWriter {
     /// Leaves the file for another process that resumes the load.
     pub fn keep(&self) {
         self.save(&self.state().load);
+    }
+
+    /// As [`CheckpointWriter::keep`], with the account of everything that this process and those before
+    /// it sent: whether something beyond the checkpoint may have been written.
+    pub fn keep_after(&self, sent: &Summary) {
+        let mut state = self.state();
+        state.load.settled = sent.unknown == 0 && sent.read == state.load.reached.summary.read;
+        self.save(&state.load);
     }
 
     /// Removes the file, as there is nothing to resume.

@@ -122,10 +122,11 @@ pub(crate) fn check_resumable(earlier: &SavedLoad, definition: &str, files: &[Fi
             "restart it to load everything from scratch; documents with the same ids are written over",
         );
     }
-    if !earlier.repeatable {
+    if !earlier.repeatable && !earlier.settled {
         return refused(
-            format!("{so_far}; without ids, resuming it could write documents twice that were in flight"),
-            "remove the index, or restart the load to write everything once more into it",
+            format!("{so_far} while documents were in flight; without ids, resuming it could write them twice"),
+            "remove the index and restart the load; restarted into the same index, it writes everything once more \
+             beside what is there",
         );
     }
     Ok(())
@@ -148,6 +149,7 @@ mod tests {
             owner: json!({"pid": 1}),
             run: "r".into(),
             repeatable: true,
+            settled: false,
             settings: None,
             reached: ResumePoint {
                 checkpoint: Some(Checkpoint { file: "a.csv".into(), place: Default::default(), row: 7 }),
@@ -171,7 +173,13 @@ mod tests {
         let changed = refusal(&saved, "d", std::slice::from_ref(&larger));
         assert_eq!(changed, Some(format!("{so_far}, and a.csv has changed since")));
         let without_ids = SavedLoad { repeatable: false, ..saved.clone() };
-        assert!(refusal(&without_ids, "d", &files).unwrap().starts_with(&format!("{so_far}; without ids")));
+        assert!(
+            refusal(&without_ids, "d", &files)
+                .unwrap()
+                .starts_with(&format!("{so_far} while documents were in flight"))
+        );
+        let settled = SavedLoad { settled: true, ..without_ids };
+        assert_eq!(refusal(&settled, "d", &files), None);
         let nothing_yet = SavedLoad { reached: ResumePoint::default(), ..saved };
         assert_eq!(refusal(&nothing_yet, "d", &[larger]), None);
     }

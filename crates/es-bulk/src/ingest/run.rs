@@ -188,6 +188,7 @@ impl Ingest {
             owner: self.owner.take(),
             run: earlier.as_ref().map_or_else(|| self.run.clone(), |earlier| earlier.run.clone()),
             repeatable: !self.request.documents.writer.id.is_empty(),
+            settled: false,
             settings: initial.as_ref().map(|initial| initial.original().clone()),
             reached: earlier.map(|earlier| earlier.reached).unwrap_or_default(),
         };
@@ -214,13 +215,14 @@ impl Ingest {
         if let Err(failed) = self.make_searchable(initial, is_whole).await {
             error.get_or_insert(failed);
         }
-        if error.is_none() && !here.interrupted {
-            checkpoints.remove();
-        } else {
-            checkpoints.keep();
-        }
         let mut whole = before.summary;
         whole.merge(&here);
+        // Of a load that sent nothing there is nothing to resume.
+        if is_whole && error.is_none() || whole.read == 0 {
+            checkpoints.remove();
+        } else {
+            checkpoints.keep_after(&whole);
+        }
         Ok(IngestOutcome { whole, here, dead_letter: dead_letter.as_deref().and_then(written_dead_letter), error })
     }
 

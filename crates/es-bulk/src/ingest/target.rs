@@ -83,8 +83,9 @@ impl Target {
             let help = match error.kind() {
                 _ if is_bad_name => "give the index another name",
                 es_core::ErrorKind::Conflict => "another process has just created it: start again to write into it",
-                _ => "check the declared mapping, the settings and the types of the columns",
-            };
+                _ => error.help().unwrap_or("the reason is about the declared mapping, or about a column of the files"),
+            }
+            .to_owned();
             let message = format!("the index {} cannot be created: {error}", self.name);
             return Err(Error::new(ErrorKind::Elasticsearch, message).with_help(help).with_source(error));
         }

@@ -157,6 +157,37 @@ async fn a_load_that_was_cut_off_is_resumed() {
 }
 
 #[tokio::test]
+async fn a_load_without_ids_whose_every_request_was_answered_is_resumed() {
+    let Some((client, scope)) = live("resumed_without_ids").await else { return };
+    let index = format!("{}a", scope.prefix());
+    let folder = tempfile::tempdir().unwrap();
+    let input = csv(&folder, 1_000);
+    let state = folder.path().join("loads");
+    let ingest = |cancel: &CancellationToken| {
+        let mut request = request(&index, input.clone());
+        request.documents.writer.id.clear();
+        Ingest::new(&client, request).with_checkpoints(&state).with_cancellation(cancel.clone())
+    };
+    // Interrupted: what was in flight is settled first.
+    let (cancel, none) = (CancellationToken::new(), CancellationToken::new());
+    let stop = cancel.clone();
+    let first = ingest(&cancel).with_observer(move |_| stop.cancel()).run().await.unwrap();
+    assert!(first.here.interrupted && (1..1_000).contains(&first.whole.read), "{}", first.whole);
+    // Refused before anything was written: nothing to resume, and no obstacle later.
+    let block = |is_on: bool| json!({"blocks.write": is_on}).as_object().unwrap().clone();
+    client.indices().put_settings(&index, &block(true)).await.unwrap();
+    let error = ingest(&none).run().await.unwrap().error.unwrap();
+    assert!(error.help().unwrap().contains("`index.blocks.write`"), "{:?}", error.help());
+    client.indices().put_settings(&index, &block(false)).await.unwrap();
+
+    let rest = ingest(&none).run().await.unwrap();
+    assert!(rest.error.is_none(), "{:?}", rest.error);
+    assert_eq!((rest.whole.read, rest.here.read), (1_000, 1_000 - first.whole.read));
+    assert_eq!(client.indices().count(&index).await.unwrap(), 1_000);
+    assert_eq!(std::fs::read_dir(&state).unwrap().count(), 0);
+}
+
+#[tokio::test]
 async fn an_index_that_does_not_fit_is_refused() {
     let Some((client, scope)) = live("unfit").await else { return };
     let index = format!("{}a", scope.prefix());

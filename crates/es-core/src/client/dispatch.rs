@@ -152,7 +152,7 @@ impl Inner {
         let hello = Request::new(Method::Get, "/").timeout(limit);
         let answer = self.transport.attempt(&hello, &Bytes::new(), url, &self.access, None).await;
         match answer.and_then(|answer| identify(&self.transport, &hello, &answer, url, &self.access)) {
-            Ok(found) if found.cluster_uuid == self.info.cluster_uuid => true,
+            Ok(found) if !found.cluster_uuid.is_empty() && found.cluster_uuid == self.info.cluster_uuid => true,
             Ok(found) => {
                 warn!(node = printable(url), cluster = found.cluster_name, "left out a listed node of another cluster");
                 false

@@ -19,6 +19,13 @@ pub(super) async fn first_answer(transport: &Transport, urls: &[Url], access: &A
     for url in urls {
         let error = match transport.attempt(&hello, &Bytes::new(), url, access, None).await {
             Ok(answer) => match identify(transport, &hello, &answer, url, access) {
+                Err(error) if error.kind() == ErrorKind::Forbidden => {
+                    return match by_its_versions(transport, &hello, url, access).await {
+                        Ok(Some(info)) => Ok(info),
+                        Err(other) if other.kind() == ErrorKind::UnsupportedVersion => Err(other),
+                        _ => Err(error),
+                    };
+                }
                 Err(error) if error.is_retryable() => error,
                 decided => return explained(transport, decided, url).await,
             },
@@ -37,6 +44,18 @@ async fn explained(transport: &Transport, found: Result<ClusterInfo, Error>, url
         Ok(info) => Ok(info),
         Err(error) => Err(transport.explain(error, url).await),
     }
+}
+
+/// Identifies a server that does not let the user read its version.
+async fn by_its_versions(
+    transport: &Transport,
+    hello: &Request,
+    url: &Url,
+    access: &Access,
+) -> Result<Option<ClusterInfo>, Error> {
+    let no_version = ClusterInfo::of_no_version();
+    let answer = transport.attempt(hello, &Bytes::new(), url, access, Some(&no_version)).await?;
+    ClusterInfo::of_refusal(&printable(url), answer.product(), &answer.body)
 }
 
 /// Identifies the server that answered.

@@ -222,6 +222,9 @@ pub(crate) fn of_status(
 }
 
 fn help(kind: ErrorKind, server: Option<&ServerError>, credentials: &Credentials) -> Option<String> {
+    if let Some(advice) = server.and_then(ServerError::advice) {
+        return Some(advice);
+    }
     let known = match kind {
         ErrorKind::Unauthorized => credentials.help(),
         ErrorKind::Forbidden => {

@@ -5,8 +5,12 @@ use std::str::FromStr;
 
 use serde::Deserialize;
 
+use crate::error::server_error::ServerError;
 use crate::error::{Error, ErrorKind};
 use crate::request::BodyFormat;
+
+/// The value of the header by which Elasticsearch identifies itself.
+const PRODUCT: &str = "Elasticsearch";
 
 /// The version of an Elasticsearch node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,18 +44,24 @@ impl FromStr for Version {
 }
 
 /// The name, id and version of a cluster.
+///
+/// A user without the cluster privilege `monitor` may read none of them: name and id are then empty,
+/// and of the version the major number is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClusterInfo {
     /// The cluster's name.
     pub cluster_name: String,
     /// The cluster's unique id.
     pub cluster_uuid: String,
-    /// The version of the node that answered.
+    /// The version of the node that answered; where only its major number is known, the first of that
+    /// major version.
     pub version: Version,
+    /// False where of the version the major number alone is known.
+    pub is_version_exact: bool,
 }
 
 #[derive(Deserialize)]
-struct InfoBody {
+struct ClusterBody {
     cluster_name: String,
     cluster_uuid: String,
     version: VersionBody,
@@ -66,25 +76,59 @@ impl ClusterInfo {
     /// Reads the answer to `GET /`, and checks that it is a supported Elasticsearch, which identifies
     /// itself in the `X-Elastic-Product` header since 7.14.
     pub(crate) fn check(node: &str, product_header: Option<&str>, body: &[u8]) -> Result<Self, Error> {
-        if product_header != Some("Elasticsearch") {
+        if product_header != Some(PRODUCT) {
             return Err(Error::new(
                 ErrorKind::NotElasticsearch,
                 format!("{node} answers, but it is not Elasticsearch"),
             )
             .with_help("another service listens on this port: check the address"));
         }
-        let body: InfoBody = serde_json::from_slice(body).map_err(|source| {
+        let body: ClusterBody = serde_json::from_slice(body).map_err(|source| {
             Error::new(ErrorKind::Decode, format!("{node} does not say which version it is: {source}"))
                 .with_source(source)
         })?;
         let version: Version = body.version.number.parse()?;
-        if !(8..=9).contains(&version.major) {
-            return Err(Error::new(
-                ErrorKind::UnsupportedVersion,
-                format!("{node} is Elasticsearch {version}, and versions 8 and 9 are supported"),
-            ));
+        check_supported(node, version.major, &version)?;
+        let ClusterBody { cluster_name, cluster_uuid, .. } = body;
+        Ok(Self { cluster_name, cluster_uuid, version, is_version_exact: true })
+    }
+
+    /// Asks for an answer in a version that no server has. Elasticsearch names those that it has before
+    /// it looks at the user's privileges.
+    pub(crate) fn of_no_version() -> Self {
+        Self::of_major(99)
+    }
+
+    fn of_major(major: u32) -> Self {
+        let version = Version { major, minor: 0, patch: 0 };
+        Self { cluster_name: String::new(), cluster_uuid: String::new(), version, is_version_exact: false }
+    }
+
+    /// Reads the answer to a request as [`ClusterInfo::of_no_version`], such as `Accept version must be
+    /// either version 9 or 8, but found 99`. `None` when it is another one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnsupportedVersion`].
+    pub(crate) fn of_refusal(node: &str, product_header: Option<&str>, body: &[u8]) -> Result<Option<Self>, Error> {
+        let refusal = ServerError::parse(body)
+            .filter(|error| product_header == Some(PRODUCT) && error.error_type == "media_type_header_exception");
+        let major = refusal.and_then(|refusal| {
+            let summary = refusal.summary();
+            let (_, rest) = summary.split_once("must be either version ")?;
+            rest.split(' ').next()?.parse().ok()
+        });
+        let Some(major) = major else { return Ok(None) };
+        check_supported(node, major, &major)?;
+        Ok(Some(Self::of_major(major)))
+    }
+
+    /// The version as far as it is known: `9.4.3`, or `9`.
+    #[must_use]
+    pub fn known_version(&self) -> String {
+        match self.is_version_exact {
+            true => self.version.to_string(),
+            false => self.version.major.to_string(),
         }
-        Ok(Self { cluster_name: body.cluster_name, cluster_uuid: body.cluster_uuid, version })
     }
 
     /// The media type that pins the API to the server's major version.
@@ -97,6 +141,14 @@ impl ClusterInfo {
     }
 }
 
+fn check_supported(node: &str, major: u32, version: &impl fmt::Display) -> Result<(), Error> {
+    if (8..=9).contains(&major) {
+        return Ok(());
+    }
+    let message = format!("{node} is Elasticsearch {version}, and versions 8 and 9 are supported");
+    Err(Error::new(ErrorKind::UnsupportedVersion, message))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -105,6 +157,31 @@ mod tests {
 
     fn body(version: &str) -> Vec<u8> {
         format!(r#"{{"name":"n","cluster_name":"c","cluster_uuid":"u","version":{{"number":"{version}"}}}}"#).into()
+    }
+
+    #[test]
+    fn a_server_that_tells_no_version_is_known_by_those_that_it_answers_in() {
+        let refusal = |reason: &str| {
+            let cause = serde_json::json!({"type": "status_exception", "reason": reason});
+            let error = serde_json::json!({"type": "media_type_header_exception", "reason": "Invalid media-type value",
+                "caused_by": cause});
+            serde_json::json!({"error": error, "status": 400}).to_string()
+        };
+        // As Elasticsearch 9.4.3 and 8.19.13 answer.
+        for (reason, major) in [
+            ("Accept version must be either version 9 or 8, but found 99. Accept=application/json", 9),
+            ("Accept version must be either version 8 or 7, but found 99. Accept=application/json", 8),
+        ] {
+            let info = ClusterInfo::of_refusal("n", Some(PRODUCT), refusal(reason).as_bytes()).unwrap().unwrap();
+            assert_eq!((info.version.major, info.known_version()), (major, major.to_string()));
+            assert_eq!(ClusterInfo::of_refusal("n", None, refusal(reason).as_bytes()).unwrap(), None);
+        }
+        let next = refusal("Accept version must be either version 10 or 9, but found 99.");
+        let error = ClusterInfo::of_refusal("n", Some(PRODUCT), next.as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), "n is Elasticsearch 10, and versions 8 and 9 are supported");
+        for other in [&b"{}"[..], b"<html>", refusal("something else").as_bytes()] {
+            assert_eq!(ClusterInfo::of_refusal("n", Some(PRODUCT), other).unwrap(), None);
+        }
     }
 
     #[test]

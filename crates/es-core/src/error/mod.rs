@@ -1,6 +1,7 @@
 //! The error of this crate, and the kinds a caller decides by.
 
 pub(crate) mod absent;
+mod advice;
 pub(crate) mod failed_shard;
 pub(crate) mod privilege;
 pub(crate) mod server_error;

@@ -300,7 +300,7 @@ fn is_refused(error: &es_core::Error) -> bool {
 fn query_origin(client: &Client, read_by: ReadBy, query: &str, opened_at: Timestamp) -> Origin {
     Origin {
         cluster_uuid: client.info().cluster_uuid.clone(),
-        elasticsearch: client.info().version.to_string(),
+        elasticsearch: client.info().known_version(),
         read_by,
         index: None,
         indices: Vec::new(),

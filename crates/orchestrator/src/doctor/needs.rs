@@ -102,7 +102,7 @@ impl Needs {
                 required: *required,
             }));
         };
-        add(&On::Cluster, &[("monitor", "to connect, and to look at nodes, disks and health", true)]);
+        add(&On::Cluster, &[("monitor", "to look at nodes, disks and health; a run goes on without", false)]);
         if let Some(prefix) = prefix {
             let under = On::Indices(format!("{prefix}*"));
             add(&under, &ANY_PIPELINE);

@@ -164,6 +164,7 @@ fn body_json(body: &NewIndex) -> Value {
 /// Shows the result of a load, and returns the exit code of the program.
 fn finish(args: &IngestArgs, outcome: IngestOutcome, reporter: &Reporter) -> Result<Exit> {
     let IngestOutcome { whole, here, dead_letter, error } = outcome;
+    let is_rejection = error.as_ref().is_some_and(|error| error.kind() == es_bulk::ErrorKind::TooManyRejected);
     let error = match error {
         Some(error) => Some(Error::from(error)),
         None if here.interrupted => Some(Error::new(ErrorKind::Interrupted, format!("interrupted after {here}"))),
@@ -187,8 +188,18 @@ fn finish(args: &IngestArgs, outcome: IngestOutcome, reporter: &Reporter) -> Res
     match error {
         None => Ok(exit),
         Some(error) => {
-            let can_be_resumed = args.replay.is_none() && !args.id.is_empty() && args.files != ["-"];
-            let help = (exit == Exit::Interrupted && can_be_resumed).then_some("the same command resumes it");
+            let can_be_resumed =
+                args.replay.is_none() && args.files != ["-"] && (!args.id.is_empty() || whole.unknown == 0);
+            let help = match (&letter, exit) {
+                (_, Exit::Interrupted) if can_be_resumed => Some("the same command resumes it".to_owned()),
+                (Some(letter), _) if is_rejection => Some(format!(
+                    "{}; correct them there and send them with `orchestrator ingest --replay {letter} --to {}`; the \
+                     same command with a higher `--max-rejected` goes on with the rest",
+                    error.help().unwrap_or_default(),
+                    args.to
+                )),
+                _ => None,
+            };
             Err(error.with_help(help))
         }
     }

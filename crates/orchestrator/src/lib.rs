@@ -60,6 +60,7 @@ use terminal::{diagnostics, logging};
 pub fn start() -> ExitCode {
     let cli = Cli::of_process();
     logging::start(cli.verbose, cli.log_format);
+    keep_panics_of_workers_in_the_log();
     let style = match (cli.json, cli.quiet) {
         (true, _) => Style::Json,
         (false, true) => Style::Quiet,
@@ -73,6 +74,19 @@ pub fn start() -> ExitCode {
             ExitCode::from(Exit::from(&error).code())
         }
     }
+}
+
+/// The panic of a task or thread becomes an error of what waits for it, which is what a person sees; where
+/// it happened is in the log. That of the main thread is printed as usual.
+fn keep_panics_of_workers_in_the_log() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some("main") {
+            print(panic);
+        } else {
+            tracing::debug!(%panic, "a panic");
+        }
+    }));
 }
 
 fn report(error: &Error, reporter: &Reporter) {

@@ -110,6 +110,12 @@ impl HitDecoder {
         &self.plan.retrieval
     }
 
+    /// The columns that the mapping keeps out of `_source`. They are read from doc values, or from where
+    /// they are stored by themselves.
+    pub fn left_out_of_source(&self) -> impl Iterator<Item = &str> {
+        self.plan.columns.iter().filter(|column| column.is_left_out).map(|column| column.name.as_str())
+    }
+
     /// The Elasticsearch types of the columns, in order, by name.
     pub fn field_types(&self) -> impl Iterator<Item = (&str, &str)> {
         self.plan.columns.iter().map(|column| (column.name.as_str(), column.field_type.as_str()))

@@ -65,7 +65,7 @@
 //! use serde_json::json;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mapping = serde_json::from_value(json!({"properties": {"dep_delay": {"type": "integer"}}}))?;
+//! let mapping = serde_json::from_value(json!({"properties": {"dep_delay": {"type": "integer", "coerce": false}}}))?;
 //! let decoder = HitDecoder::new(&mapping, &ColumnRequest::All)?;
 //! let mut body = json!({"size": 1000});
 //! decoder.ask(&mut body);

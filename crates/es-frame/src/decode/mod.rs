@@ -45,7 +45,7 @@ pub use plan::Retrieval;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mapping = serde_json::from_value(serde_json::json!({
-///     "properties": {"carrier": {"type": "keyword"}, "dep_delay": {"type": "integer"}}
+///     "properties": {"carrier": {"type": "keyword"}, "dep_delay": {"type": "integer", "coerce": false}}
 /// }))?;
 /// let decoder = HitDecoder::new(&mapping, &ColumnRequest::All)?;
 /// let page = decoder.decode(

@@ -87,7 +87,6 @@ impl TableFormat for Reader {
         self.next = place.rows;
         if batch == self.sizes.len() {
             // Nothing is behind the last row.
-            self.batches.by_ref().try_for_each(|batch| batch.map(drop))?;
             return Ok(());
         }
         self.batches.set_index(batch)?;

@@ -226,7 +226,7 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
         (_, Ok(shape)) => {
             // Where documents are kept, what doc values lose was a reason to read those.
             match candidate.lossy {
-                Some(why) if is_strict && !candidate.is_list_only() && !(!is_kept && is_listed(why)) => refused(
+                Some(why) if is_strict && !candidate.is_list_only() && (is_kept || !is_listed(why)) => refused(
                     &match candidate.is_left_out {
                         true => format!("{why}, and {not_kept}"),
                         false => format!("{why}, and `_source` cannot be read for it"),

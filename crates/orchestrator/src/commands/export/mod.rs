@@ -150,9 +150,10 @@ async fn dry_run(reader: IndexReader, name: &str, format: FileOptions, to: &str,
     });
     let rows = rows.map_or_else(|| "an unknown number of rows".to_owned(), |rows| counted(rows, "row"));
     reporter.result(&format!("would read {rows} of {name} {}\n", how(&origin)));
-    let compression = match format.compression() {
-        Compression::Uncompressed => String::new(),
-        compression => format!(", {compression}"),
+    // The usual compression of a format goes without saying.
+    let compression = match format.compression {
+        None | Some(Compression::Uncompressed) => String::new(),
+        Some(compression) => format!(", {compression}"),
     };
     reporter.result(&format!("and write {}{compression} to {to}\n\n", format.format));
     for note in &origin.notes {

@@ -30,7 +30,10 @@ pub fn instants(column: &Column) -> Result<Vec<Option<i64>>, Error> {
             Ok(days.iter().map(|day| day.map(|day| i64::from(day) * 86_400_000)).collect())
         }
         dtype if dtype.is_integer() => {
-            let values = column.cast(&DataType::Int64)?;
+            let values = column.strict_cast(&DataType::Int64).map_err(|_| {
+                let what = format!("column {} holds an integer beyond 64 bits, which is no time", column.name());
+                Error::new(ErrorKind::Value, what).with_help("write times as epoch milliseconds")
+            })?;
             Ok(values.i64()?.iter().collect())
         }
         DataType::String => column
@@ -52,14 +55,19 @@ fn read(name: &str, row: usize, text: &str) -> Result<i64, Error> {
         return Ok(instant);
     }
     if let Ok(timestamp) = text.parse::<jiff::Timestamp>() {
-        return Ok(timestamp.as_millisecond());
+        return Ok(milliseconds(timestamp));
     }
     // Without an offset it counts as UTC, as the server takes it.
     if let Ok(Ok(zoned)) = text.parse::<jiff::civil::DateTime>().map(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC)) {
-        return Ok(zoned.timestamp().as_millisecond());
+        return Ok(milliseconds(zoned.timestamp()));
     }
     Err(Error::new(ErrorKind::Value, format!("row {row} of column {name} holds {text:?}, which is no time"))
         .with_help("write times as 2013-01-31T06:00:00Z"))
+}
+
+/// Rounded down, before 1970 too. The milliseconds of jiff's years have fewer than 64 bits.
+fn milliseconds(timestamp: jiff::Timestamp) -> i64 {
+    i64::try_from(timestamp.as_nanosecond().div_euclid(1_000_000)).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]
@@ -79,6 +87,16 @@ mod tests {
         let texts = ["1970-01-01T00:00:01Z", "1970-01-01T01:00:01+01:00", "1970-01-01 00:00:01", "1970-01-02"];
         let texts = Series::new("t".into(), texts).into_column();
         assert_eq!(instants(&texts).unwrap(), [Some(1000), Some(1000), Some(1000), Some(86_400_000)]);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_what_is_finer_is_rounded_down() {
+        let beyond = Series::new("t".into(), [Some(u64::MAX), None]).into_column();
+        let error = instants(&beyond).unwrap_err();
+        assert_eq!(error.to_string(), "column t holds an integer beyond 64 bits, which is no time");
+        let texts = ["1969-12-31T23:59:59.9995+00:00", "9999-12-31T23:59:59.9999999Z", "1969-12-31 23:59:59.9995"];
+        let texts = Series::new("t".into(), texts).into_column();
+        assert_eq!(instants(&texts).unwrap(), [Some(-1), Some(253_402_300_799_999), Some(-1)]);
     }
 
     #[test]

@@ -65,7 +65,7 @@
 //! use serde_json::json;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let mapping = serde_json::from_value(json!({"properties": {"dep_delay": {"type": "integer"}}}))?;
+//! let mapping = serde_json::from_value(json!({"properties": {"dep_delay": {"type": "integer", "coerce": false}}}))?;
 //! let decoder = HitDecoder::new(&mapping, &ColumnRequest::All)?;
 //! let mut body = json!({"size": 1000});
 //! decoder.ask(&mut body);
@@ -106,6 +106,7 @@
 //! ```
 
 mod calendar;
+mod common;
 mod decode;
 mod encode;
 mod error;
@@ -113,8 +114,10 @@ mod infer;
 mod instants;
 mod named;
 mod precision;
+mod source_filter;
 mod table;
 
+pub use common::{common_mapping, common_type};
 pub use decode::{
     CellPolicy, ColumnRequest, DecodeOptions, FieldSource, HitDecoder, HitPage, Malformed, Missing, Retrieval,
     StoredSource, Values,
@@ -124,5 +127,4 @@ pub use error::{Error, ErrorKind};
 pub use es_core::{ContentHash, IdText};
 pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_of_json, infer_mapping_with};
 pub use instants::instants;
-pub use precision::common_mapping;
 pub use table::{SqlDecoder, Table};

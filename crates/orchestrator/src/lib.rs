@@ -63,6 +63,7 @@ pub fn start() -> ExitCode {
         Err(answer) => return tell(&answer),
     };
     logging::start(cli.verbose, cli.log_format);
+    keep_panics_of_workers_in_the_log();
     let style = match (cli.json, cli.quiet) {
         (true, _) => Style::Json,
         (false, true) => Style::Quiet,
@@ -83,6 +84,19 @@ fn tell(answer: &clap::Error) -> ExitCode {
     // A reader that has gone away, as `head` does, is no failure of ours.
     let _ = answer.print();
     ExitCode::from(if answer.use_stderr() { Exit::Usage.code() } else { Exit::Done.code() })
+}
+
+/// The panic of a task or thread becomes an error of what waits for it, which is what a person sees; where
+/// it happened is in the log. That of the main thread is printed as usual.
+fn keep_panics_of_workers_in_the_log() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some("main") {
+            print(panic);
+        } else {
+            tracing::debug!(%panic, "a panic");
+        }
+    }));
 }
 
 fn report(error: &Error, reporter: &Reporter) {

@@ -1,13 +1,14 @@
 //! Arrow record batches as Polars frames.
 //!
-//! Two implementations of Arrow meet here: that of Apache, which reads Parquet and Arrow streams piece
-//! by piece, and that of Polars. The format that they share is Arrow IPC.
+//! Two implementations of Arrow meet here: that of Apache, which reads Parquet and Arrow IPC piece by
+//! piece, and that of Polars. The format that they share is Arrow IPC. `storage` sees to it that both have
+//! the types.
 
 use std::io::Cursor;
 
 use arrow_array::{Array as _, RecordBatch};
 use arrow_ipc::writer::StreamWriter;
-use arrow_schema::{ArrowError, SchemaRef as ArrowSchemaRef};
+use arrow_schema::SchemaRef as ArrowSchemaRef;
 use polars::prelude::{DataFrame, IpcStreamReader, SchemaRef, SerReader as _};
 
 use super::options::ReadOptions;
@@ -63,7 +64,7 @@ impl Parts {
     /// Takes the next batch that has rows, unless something is left. At the end nothing is left.
     pub(crate) fn fill(
         &mut self,
-        batches: &mut impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+        batches: &mut impl Iterator<Item = Result<RecordBatch, ReadError>>,
     ) -> Result<(), ReadError> {
         while self.is_empty()
             && let Some(batch) = batches.next().transpose()?

@@ -30,6 +30,9 @@ pub struct ReadOptions {
     /// The columns that are read; without it, all. Names that the file lacks are ignored. In Parquet the
     /// others stay unread.
     pub columns: Option<Vec<String>>,
+    /// The columns of tables that are left out as if the file lacked them: the way out for a column of a
+    /// type that cannot be read, which is an error otherwise.
+    pub leave_out: Vec<String>,
 }
 
 impl Default for ReadOptions {
@@ -40,6 +43,7 @@ impl Default for ReadOptions {
             piece_rows: DEFAULT_PIECE_ROWS,
             piece_bytes: DEFAULT_PIECE_BYTES,
             columns: None,
+            leave_out: Vec::new(),
         }
     }
 }

@@ -19,6 +19,8 @@ pub(crate) enum ReadError {
     Read(io::Error),
     /// The content does not follow the format.
     Content { message: String, source: Option<Box<dyn std::error::Error + Send + Sync>> },
+    /// A value that cannot be handed on as it is.
+    Value(String),
     /// The file has no such place, or cannot return to it.
     Position(String),
 }
@@ -40,7 +42,7 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Read(error) => error.fmt(f),
-            Self::Content { message, .. } | Self::Position(message) => f.write_str(message),
+            Self::Content { message, .. } | Self::Value(message) | Self::Position(message) => f.write_str(message),
         }
     }
 }
@@ -86,6 +88,7 @@ pub(crate) fn damaged(path: &Path, place: FilePlace, error: ReadError) -> Error 
     let (kind, what) = match &error {
         ReadError::Content { .. } => (ErrorKind::Format, format!("is damaged: {error}, after {read}")),
         ReadError::Read(_) => (ErrorKind::File, format!("cannot be read: {error}, after {read}")),
+        ReadError::Value(_) => (ErrorKind::Format, format!("cannot be loaded as it is: {error}, after {read}")),
         ReadError::Position(_) => (ErrorKind::File, format!("cannot be read from there: {error}")),
     };
     let named = Error::of_file(kind, path, format!("{} {what}", path.display()));
@@ -93,6 +96,7 @@ pub(crate) fn damaged(path: &Path, place: FilePlace, error: ReadError) -> Error 
         ReadError::Read(source) => named.with_source(source),
         ReadError::Content { source: Some(source), .. } => named.with_source(source),
         ReadError::Content { source: None, .. } => named,
+        ReadError::Value(_) => named.with_help("correct the file, or leave the column out (`ReadOptions::leave_out`)"),
         ReadError::Position(_) => named.with_help("the file has changed; load it from its start"),
     }
 }

@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{Read, Seek as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use polars::prelude::SchemaRef;
 
@@ -12,6 +14,8 @@ use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
 use super::read_error::{ReadError, damaged, not_of_format, with_article};
+use super::storage::RefusedColumn;
+use super::stream::panic_text;
 use super::table_format::TableFormat;
 use super::{csv, ipc, ipc_stream, parquet};
 use crate::error::{Error, ErrorKind};
@@ -24,6 +28,9 @@ const CONTINUATION: [u8; 4] = [0xff; 4];
 pub struct FileReader {
     path: PathBuf,
     inner: Box<dyn TableFormat>,
+    /// The columns of the file, without those that are left out.
+    schema: SchemaRef,
+    leave_out: Vec<String>,
 }
 
 impl FileReader {
@@ -31,7 +38,7 @@ impl FileReader {
     ///
     /// # Errors
     /// [`ErrorKind::File`] when it cannot be opened, [`ErrorKind::Format`] when it does not follow its
-    /// format, or is NDJSON.
+    /// format, or is NDJSON, and when a column that is not left out has a type that cannot be read.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, Error> {
         let format = match options.format {
             Some(format) => format,
@@ -41,15 +48,42 @@ impl FileReader {
         let mut file = open(path)?;
         let format = which_ipc(&mut file, format).map_err(|error| not_of_format(path, format, error))?;
         check_compression(path, format, options.compression.unwrap_or(Compression::of_path(path)))?;
-        let opened = match format {
+        let opened = unless_it_panics(path, || match format {
             FileFormat::Parquet => parquet::Reader::open(file, options).map(boxed),
             FileFormat::Ipc => ipc::Reader::open(file, options).map(boxed),
             FileFormat::Csv | FileFormat::Ndjson | FileFormat::IpcStream => {
                 open_stream(ByteSource::of(file, path, options.compression), format, options)
             }
-        };
+        })?;
         let inner = opened.map_err(|error| not_of_format(path, format, error))?;
-        Ok(Self { path: path.to_owned(), inner })
+        Self::new(path.to_owned(), inner, options)
+    }
+
+    fn new(path: PathBuf, inner: Box<dyn TableFormat>, options: &ReadOptions) -> Result<Self, Error> {
+        let leave_out = &options.leave_out;
+        let refused = inner.refused();
+        let is_known = |name: &str| inner.schema().contains(name) || refused.iter().any(|column| column.name == name);
+        if let Some(unknown) = leave_out.iter().find(|name| !is_known(name)) {
+            let message = format!("{} has no column `{unknown}` that could be left out", path.display());
+            let columns = inner.schema().iter_names().map(|name| name.as_str());
+            return Err(Error::of_file(ErrorKind::Request, &path, message)
+                .with_help(es_values::suggestion(unknown, "columns", columns)));
+        }
+        if let Some(RefusedColumn { name, why }) = refused.iter().find(|column| !leave_out.contains(&column.name)) {
+            return Err(Error::of_file(ErrorKind::Format, &path, format!("{}: column {name} {why}", path.display()))
+                .with_help(format!(
+                    "leave the column out, `leave_out: [{name}]`, on the command line `--leave-out {name}`, or write \
+                     it in another type"
+                )));
+        }
+        let schema = if leave_out.is_empty() {
+            inner.schema().clone()
+        } else {
+            let kept = inner.schema().iter().filter(|(name, _)| !leave_out.iter().any(|out| out == name.as_str()));
+            Arc::new(kept.map(|(name, dtype)| (name.clone(), dtype.clone())).collect())
+        };
+        let leave_out = leave_out.clone();
+        Ok(Self { path, inner, schema, leave_out })
     }
 
     /// Reads standard input. Its compression is recognized by its first bytes, unless the options set
@@ -80,8 +114,9 @@ impl FileReader {
                 .with_help("write it to a file, or send CSV, NDJSON or an Arrow IPC stream"));
         }
         let source = ByteSource::Once(Some(Box::new(bytes)), options.compression);
-        let inner = open_stream(source, format, options).map_err(|error| not_of_format(&path, format, error))?;
-        Ok(Self { path, inner })
+        let opened = unless_it_panics(&path, || open_stream(source, format, options))?;
+        let inner = opened.map_err(|error| not_of_format(&path, format, error))?;
+        Self::new(path, inner, options)
     }
 
     /// The file's path.
@@ -89,9 +124,10 @@ impl FileReader {
         &self.path
     }
 
-    /// The columns of the file and their types, whichever of them are read.
+    /// The columns of the file and their types, whichever of them are read, without those that are left
+    /// out.
     pub fn schema(&self) -> &SchemaRef {
-        self.inner.schema()
+        &self.schema
     }
 
     /// The number of rows, where the format has it without reading all.
@@ -112,7 +148,9 @@ impl FileReader {
     /// [`ErrorKind::File`] when the file has no such place, and for a place before the current one in an
     /// input that cannot be read again.
     pub fn seek(&mut self, place: FilePlace) -> Result<(), Error> {
-        self.inner.seek(place).map_err(|error| self.failure(error))
+        let inner = &mut self.inner;
+        let sought = unless_it_panics(&self.path, || inner.seek(place))?;
+        sought.map_err(|error| self.failure(error))
     }
 
     /// The next rows, or `None` at the end.
@@ -127,12 +165,26 @@ impl FileReader {
     /// [`ErrorKind::Format`] when the rest of the file is damaged, [`ErrorKind::File`] when
     /// it cannot be read. All whole rows before that were returned.
     pub fn next_piece(&mut self) -> Result<Option<Piece>, Error> {
-        self.inner.next_piece().map_err(|error| self.failure(error))
+        let inner = &mut self.inner;
+        let piece = unless_it_panics(&self.path, || inner.next_piece())?.map_err(|error| self.failure(error))?;
+        Ok(piece.map(|piece| match self.leave_out.as_slice() {
+            [] => piece,
+            names => Piece { frame: piece.frame.drop_many(names.iter().map(String::as_str)), ..piece },
+        }))
     }
 
     fn failure(&self, error: ReadError) -> Error {
         damaged(&self.path, self.place(), error)
     }
+}
+
+/// Makes an error of a panic of a library that reads a file: it has met what it does not know.
+fn unless_it_panics<T>(path: &Path, read: impl FnOnce() -> T) -> Result<T, Error> {
+    catch_unwind(AssertUnwindSafe(read)).map_err(|panic| {
+        let message = format!("{} cannot be read: {}", path.display(), panic_text(&*panic));
+        Error::of_file(ErrorKind::Format, path, message)
+            .with_help("this is a defect of the program that reads it; report it with the file")
+    })
 }
 
 /// Finds out which of the Arrow IPC formats a file has, as both have the same extensions.

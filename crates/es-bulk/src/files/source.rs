@@ -131,6 +131,7 @@ impl Source {
     ) -> Result<Self, Error> {
         let read = ReadOptions { format: Some(format), ..read.clone() };
         let (schema, sample, once) = if format == FileFormat::Ndjson {
+            refuse_leaving_out(&read)?;
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             (None, None, (Reader::Lines(Box::new(RawLines::from_reader(name, bytes, &options)?)), None))
         } else {
@@ -151,6 +152,7 @@ impl Source {
         let identities = identities.collect::<Result<_, _>>()?;
         let (mut schema, mut rows) = (None, None);
         if format == FileFormat::Ndjson {
+            refuse_leaving_out(&read)?;
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             for path in &paths {
                 RawLines::open(path, &options)?;
@@ -255,6 +257,15 @@ impl Source {
             Error::new(ErrorKind::Input, "standard input was read already and cannot be read again")
                 .with_help("write it to a file, and load that")
         })
+    }
+}
+
+/// Lines of NDJSON have no columns that could be left out.
+fn refuse_leaving_out(read: &ReadOptions) -> Result<(), Error> {
+    match read.leave_out.first() {
+        None => Ok(()),
+        Some(name) => Err(Error::new(ErrorKind::Request, format!("{name} cannot be left out of lines of NDJSON"))
+            .with_help("lines are sent as they are; remove the field by an ingest pipeline of Elasticsearch")),
     }
 }
 

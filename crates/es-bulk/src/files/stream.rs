@@ -103,10 +103,15 @@ fn fail(outputs: &[BatchOutput], error: Error) {
     }
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> Error {
+/// The first line of the message of a panic.
+pub(crate) fn panic_text(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    let text = text.and_then(|text| text.lines().next()).unwrap_or("without a message");
-    Error::new(ErrorKind::Input, format!("the thread that reads the files panicked: {text}"))
+    text.and_then(|text| text.lines().next()).unwrap_or("the reader failed without a message")
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic_text(panic);
+    Error::new(ErrorKind::Input, format!("the files cannot be read on: {text}"))
         .with_help("this is a defect; report it with the file that was read")
 }
 
@@ -138,7 +143,7 @@ mod tests {
         });
         assert_eq!(stream.next().await.unwrap().unwrap().len(), 1);
         let error = stream.next().await.unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "the thread that reads the files panicked: a reader with a defect");
+        assert_eq!(error.to_string(), "the files cannot be read on: a reader with a defect");
         assert_eq!(error.kind(), ErrorKind::Input);
         assert!(stream.next().await.is_none());
     }

@@ -5,10 +5,16 @@ use polars::prelude::SchemaRef;
 use super::piece::Piece;
 use super::place::FilePlace;
 use super::read_error::ReadError;
+use super::storage::RefusedColumn;
 
 /// A file of rows and columns, read a piece at a time.
 pub(crate) trait TableFormat: Send {
+    /// The columns that can be read.
     fn schema(&self) -> &SchemaRef;
+    /// The columns of types that cannot be read, which are not in the schema.
+    fn refused(&self) -> &[RefusedColumn] {
+        &[]
+    }
     /// The number of rows, where the format has it without reading all.
     fn rows(&self) -> Option<u64> {
         None

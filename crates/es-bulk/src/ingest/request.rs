@@ -62,12 +62,15 @@ impl IngestRequest {
     pub fn definition(&self) -> String {
         let (documents, writer) = (&self.documents, &self.documents.writer);
         let mapping = (documents.mapping != Mapping::default()).then_some(&documents.mapping);
-        let text = json!({
+        let mut text = json!({
             "id": writer.id, "operation": writer.operation.as_str(), "routing": writer.routing,
             "version": writer.version, "names": writer.dotted_names, "non_finite": writer.non_finite,
             "undeclared": documents.undeclared, "format": self.read.format, "mapping": mapping,
             "pipeline": self.pipeline,
         });
+        if !self.read.leave_out.is_empty() {
+            text["leave_out"] = json!(self.read.leave_out);
+        }
         format!("{:016x}", xxh3_64(text.to_string().as_bytes()))
     }
 }

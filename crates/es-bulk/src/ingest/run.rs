@@ -15,7 +15,7 @@ use super::load::{load_with_checkpoints, written_dead_letter};
 use super::request::{DryRun, IngestOutcome, IngestRequest, check_resumable};
 use super::target::Target;
 use crate::error::{Error, ErrorKind};
-use crate::files::{DocumentReader, FileInput, PartRequest, Source};
+use crate::files::{DocumentReader, FileInput, PartRequest, Source, panic_text};
 use crate::initial_load::{InitialLoad, InitialLoadOptions};
 use crate::load::BulkLoader;
 use crate::progress::Progress;
@@ -242,10 +242,7 @@ impl Ingest {
             opened = opened => opened,
             () = self.cancel.cancelled() => return Ok(None),
         };
-        let opened = opened.map_err(|error| {
-            Error::new(ErrorKind::Input, format!("opening the files failed: {error}"))
-                .with_help("this is a defect; report it with the file that was read")
-        })?;
+        let opened = opened.map_err(opening_failed)?;
         opened.map(|(source, body)| Some(Prepared { target, source, body }))
     }
 
@@ -283,4 +280,14 @@ impl Ingest {
 fn interrupted() -> IngestOutcome {
     let summary = crate::Summary { interrupted: true, ..crate::Summary::default() };
     IngestOutcome { whole: summary.clone(), here: summary, dead_letter: None, error: None }
+}
+
+/// The error of a task that opens files and ended in a panic.
+pub(super) fn opening_failed(error: tokio::task::JoinError) -> Error {
+    let text = match error.try_into_panic() {
+        Ok(panic) => panic_text(&*panic).to_owned(),
+        Err(error) => error.to_string(),
+    };
+    Error::new(ErrorKind::Input, format!("the files cannot be opened: {text}"))
+        .with_help("this is a defect; report it with the file that was read")
 }

@@ -10,6 +10,7 @@ use polars::prelude::DataFrame;
 use tokio_util::sync::CancellationToken;
 
 use super::load::load_with_checkpoints;
+use super::run::opening_failed;
 use super::target::Target;
 use super::{CheckpointWriter, SavedLoad};
 use crate::batch::BatchBuilder;
@@ -125,7 +126,7 @@ pub async fn load_files<T: AsRef<str>>(
         opened = opened => opened,
         () = options.cancel.cancelled() => return Ok(Summary { interrupted: true, ..Summary::default() }),
     };
-    let (mapping, reader) = opened.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
+    let (mapping, reader) = opened.map_err(opening_failed)??;
     let target = Target::inspect(client, index).await?;
     target.check(options.documents.writer.operation)?;
     if target.exists() {

@@ -12,6 +12,7 @@ mod files_expand;
 mod files_raw;
 mod files_tables;
 mod files_text;
+mod files_types;
 mod ingest;
 mod initial_load;
 mod inputs;

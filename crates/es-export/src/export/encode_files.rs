@@ -113,7 +113,7 @@ impl Encode {
         for PartFile { part, file } in files.iter().skip(written.len()) {
             let name = single.clone().unwrap_or_else(|| {
                 let path = file.path.strip_suffix(file_options().format.extension()).unwrap_or(&file.path);
-                format!("{path}{}", format.format.extension())
+                format!("{path}{}", format.extension())
             });
             let mut writer = write::create(format, staging.files(), &name, &schema, Some(&encoders))?;
             let waiting = spool.join(&file.path);

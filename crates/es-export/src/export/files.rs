@@ -188,7 +188,7 @@ impl Files {
             Some(name) => name.clone(),
             None => {
                 let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
-                format!("{}/{folder}part-{:05}.{}", parts[part], self.finished.next_file, format.format.extension())
+                format!("{}/{folder}part-{:05}.{}", parts[part], self.finished.next_file, format.extension())
             }
         };
         let encoders = self.encoded.encoders();

@@ -153,6 +153,15 @@ impl Export {
         self.prepare(client).await?.commit().await
     }
 
+    /// Opens the rows and makes every check that [`Export::run`] makes before the first of them, without
+    /// writing anything. Close the reader that it returns.
+    ///
+    /// # Errors
+    /// As [`Export::run`], as far as it goes.
+    pub async fn preview(&self, client: &Client) -> Result<crate::read::IndexReader, Error> {
+        run::preview(self, client).await
+    }
+
     /// Reads and writes like [`Export::run`], and leaves the commit to the caller, who may have to
     /// check something right before it.
     ///

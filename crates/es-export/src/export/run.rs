@@ -183,11 +183,7 @@ impl<'a> Run<'a> {
     async fn read(&self, reader: &IndexReader, state: Option<State>, restarts: u32) -> Result<Read, Error> {
         let Self { export, client, staging } = self;
         let observer = &export.observer.after_restarts(restarts);
-        let written = plan::written_columns(export, &reader.schema())?;
-        let in_files = plan::file_columns(export, &written)?;
-        let partitions = Partitions::new(&export.partition_by, &written)?;
-        let mut encoded = Encoded::plan(export, &in_files)?;
-        encoded.check(&export.files, &in_files)?;
+        let Columns { written, in_files, partitions, mut encoded } = Columns::plan(export, reader)?;
 
         let wanted = state.as_ref().map_or_else(|| plan::wanted_groups(export, reader.count()), |state| state.groups);
         let groups = plan::groups(reader.slices(), wanted);
@@ -242,6 +238,42 @@ impl<'a> Run<'a> {
             forward::read_into(files, &bytes, reader, left, self.token(), observer).await?;
         reader.reconcile(finished.rows)?;
         Ok(Read { split, written, finished, encoded })
+    }
+}
+
+/// The columns of an export, decided and checked before a row is read.
+struct Columns {
+    /// The columns that are written, those that are folders included.
+    written: Schema,
+    in_files: Schema,
+    partitions: Partitions,
+    encoded: Encoded,
+}
+
+impl Columns {
+    fn plan(export: &Export, reader: &IndexReader) -> Result<Self, Error> {
+        let written = plan::written_columns(export, &reader.schema())?;
+        let in_files = plan::file_columns(export, &written)?;
+        let partitions = Partitions::new(&export.partition_by, &written)?;
+        let encoded = Encoded::plan(export, &in_files)?;
+        encoded.check(&export.files, &in_files)?;
+        Ok(Self { written, in_files, partitions, encoded })
+    }
+}
+
+/// Opens the rows of an export and checks its columns, as a run does before it reads. The caller closes
+/// the reader.
+pub(super) async fn preview(export: &Export, client: &Client) -> Result<IndexReader, Error> {
+    plan::check(export)?;
+    let mut request = plan::read_request(export);
+    name_columns(export, client, &mut request).await?;
+    let reader = IndexReader::open(client, request).await?;
+    match Columns::plan(export, &reader) {
+        Ok(_) => Ok(reader),
+        Err(error) => {
+            close(reader).await;
+            Err(error)
+        }
     }
 }
 

@@ -54,6 +54,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Manifest, serde_json::Error> {
             limit: None,
             sample: None,
             retrieval: Some(source.retrieval),
+            notes: Vec::new(),
             opened_at: source.point_in_time,
             slices: source.slices,
             matched: Some(source.matched),

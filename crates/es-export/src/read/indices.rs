@@ -23,6 +23,8 @@ pub(crate) struct Indices {
     pub(crate) shards: Vec<usize>,
     /// The form in which they store documents: the one that keeps least among them.
     pub(crate) stored_source: StoredSource,
+    /// True if all of them keep vectors in documents as they were sent, by their settings.
+    pub(crate) keep_vectors: bool,
     /// The most rows of a page that all of them give.
     pub(crate) max_page_rows: usize,
     /// The most slices that all of them let be read.
@@ -49,6 +51,7 @@ impl Indices {
             mapping,
             shards: described.iter().map(|index| number(index, "number_of_shards", 1)).collect(),
             stored_source: described.iter().map(stored_source).max_by_key(|stored| loss(*stored)).unwrap_or_default(),
+            keep_vectors: described.iter().all(keeps_vectors),
             max_page_rows: least("max_result_window", DEFAULT_PAGE_ROWS).max(1),
             max_slices: least("max_slices_per_pit", DEFAULT_SLICES).max(1),
         })
@@ -76,6 +79,12 @@ fn stored_source(index: &IndexDescription) -> StoredSource {
     }
 }
 
+fn keeps_vectors(index: &IndexDescription) -> bool {
+    let mapping = index.settings.get("mapping");
+    let setting = mapping.and_then(|mapping| mapping.get("exclude_source_vectors")).and_then(Value::as_str);
+    setting == Some("false")
+}
+
 fn loss(stored: StoredSource) -> u8 {
     match stored {
         StoredSource::Kept => 0,
@@ -97,13 +106,21 @@ fn one_mapping(name: &str, indices: &[IndexDescription], columns: &ColumnRequest
     let mut known = HashMap::new();
     for index in indices {
         for (path, field) in index.mapping.fields().into_iter().filter(|(path, _)| concerns(columns, path)) {
-            let (field_type, first) = *known.entry(path.clone()).or_insert((field.field_type(), &index.name));
-            if field_type != field.field_type() {
-                return Err(Error::new(
-                    ErrorKind::Column,
-                    format!("field {path} is {field_type} in {first} and {} in {}", field.field_type(), index.name),
-                )
-                .with_help("rebuild one of the indices, or name the columns to read, without this one"));
+            let found = field.field_type();
+            let (field_type, first) = known.entry(path.clone()).or_insert((found, &index.name));
+            match es_frame::common_type(field_type, found) {
+                Some(common) if common == *field_type => {}
+                Some(common) => (*field_type, *first) = (common, &index.name),
+                None => {
+                    return Err(Error::new(
+                        ErrorKind::Column,
+                        format!("field {path} is {field_type} in {first} and {found} in {}", index.name),
+                    )
+                    .with_help(
+                        "no type holds the values of both exactly: rebuild one of the indices, export them one by one, \
+                         or name the columns to read, without this one",
+                    ));
+                }
             }
         }
     }
@@ -166,6 +183,20 @@ mod tests {
             Indices::of_descriptions("x", &[not, kept], &ColumnRequest::All).unwrap().stored_source,
             StoredSource::Synthetic
         );
+    }
+
+    #[test]
+    fn types_that_have_a_common_one_widen() {
+        let one = index("a", json!({}), json!({"n": {"type": "integer"}, "k": {"type": "keyword"}}));
+        let two = index("b", json!({}), json!({"n": {"type": "long"}, "k": {"type": "text"}}));
+        let three = index("c", json!({}), json!({"n": {"type": "byte"}}));
+        let found = Indices::of_descriptions("x", &[one.clone(), two, three], &ColumnRequest::All).unwrap();
+        let types = ["n", "k"].map(|path| found.mapping.field(path).unwrap().field_type().to_owned());
+        assert_eq!(types, ["long", "text"]);
+        let four = index("d", json!({}), json!({"n": {"type": "double"}}));
+        let five = index("e", json!({}), json!({"n": {"type": "long"}}));
+        let error = Indices::of_descriptions("x", &[one, four, five], &ColumnRequest::All).unwrap_err();
+        assert_eq!(error.to_string(), "field n is double in d and long in e");
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod fingerprint;
 mod indices;
 mod last_hit;
 mod narrow;
+mod notes;
 mod open;
 mod origin;
 mod pit;

@@ -12,6 +12,7 @@ use tracing::{debug, info};
 
 use super::fingerprint;
 use super::indices::Indices;
+use super::notes;
 use super::origin::{Origin, ReadBy, SavedRead};
 use super::pit::PitRead;
 use super::request::{Esql, ReadFrom, ReadRequest, Search, Sql, Through};
@@ -252,6 +253,7 @@ impl<'a> SearchPlan<'a> {
                 Retrieval::DocValues => "doc_values".to_owned(),
                 Retrieval::Source { because } => format!("_source: {because}"),
             }),
+            notes: notes::of(decoder, indices, client.info().version),
             matched: Some(matched),
             mapping: Some(fingerprint::of_mapping(&indices.mapping)),
             ..query_origin(client, read_by, "", opened_at)
@@ -309,6 +311,7 @@ fn query_origin(client: &Client, read_by: ReadBy, query: &str, opened_at: Timest
         limit: None,
         sample: None,
         retrieval: None,
+        notes: Vec::new(),
         opened_at,
         slices: 1,
         matched: None,

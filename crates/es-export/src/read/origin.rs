@@ -52,6 +52,10 @@ pub struct Origin {
     /// The place that the server took the values from, and the reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retrieval: Option<String>,
+    /// Remarks on the values of columns: those that `_source` leaves out, and those that the server does
+    /// not return to the last bit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// When the point in time was opened, or the query sent: rows are as they were then.
     #[schemars(with = "Instant")]
     pub opened_at: Timestamp,

@@ -42,13 +42,13 @@ impl Format {
     fn refusal(self, name: &str, dtype: &DataType) -> Option<&'static str> {
         match self {
             Self::Parquet | Self::Ipc | Self::IpcStream => None,
-            Self::Csv => match dtype {
-                DataType::List(_) | DataType::Array(..) => Some("a field of CSV is one value, not a list"),
-                DataType::Struct(_) => Some("a field of CSV is one value, not an object"),
-                DataType::Binary => Some("CSV is text"),
+            Self::Csv | Self::Tsv => match dtype {
+                DataType::List(_) | DataType::Array(..) => Some("a field is one value, not a list"),
+                DataType::Struct(_) => Some("a field is one value, not an object"),
+                DataType::Binary => Some("it is text"),
                 _ => None,
             },
-            Self::Ndjson => {
+            Self::Ndjson | Self::Json => {
                 let column = Schema::from_iter([(name.into(), dtype.clone())]);
                 let frame = DataFrame::empty_with_schema(&column);
                 let none: [&str; 0] = [];
@@ -118,7 +118,7 @@ mod tests {
     use polars::prelude::{Field, TimeUnit, TimeZone};
 
     /// Every type that the decoder gives, and the formats that hold it, as letters: all hold
-    /// Parquet and both Arrow formats; c CSV, j NDJSON, a Avro, m npy, z npz, s safetensors,
+    /// Parquet and both Arrow formats; c CSV and TSV, j NDJSON and JSON, a Avro, m npy, z npz, s safetensors,
     /// t TFRecord.
     fn table() -> Vec<(DataType, &'static str)> {
         let instant = |unit| DataType::Datetime(unit, Some(TimeZone::UTC));
@@ -157,7 +157,9 @@ mod tests {
             ("ipc", None),
             ("ipc-stream", None),
             ("csv", Some('c')),
+            ("tsv", Some('c')),
             ("ndjson", Some('j')),
+            ("json", Some('j')),
             ("avro", Some('a')),
             ("npy", Some('m')),
             ("npz", Some('z')),

@@ -12,6 +12,8 @@ use std::thread::{self, JoinHandle};
 use sha2::{Digest as _, Sha256};
 
 use super::ManifestFile;
+use super::compressed::Compressed;
+use super::format::Compression;
 use crate::error::Error;
 
 /// Bytes between the writers and the system.
@@ -41,7 +43,7 @@ pub(super) struct NewFile<'a> {
 pub(super) struct OutputFile {
     path: PathBuf,
     name: String,
-    shared: Arc<Mutex<HashingFile>>,
+    shared: Arc<Mutex<Compressed<HashingFile>>>,
 }
 
 impl OutputFile {
@@ -50,6 +52,11 @@ impl OutputFile {
     }
 
     pub(super) fn open(file: &NewFile<'_>) -> Result<Self, Error> {
+        Self::open_compressed(file, Compression::Uncompressed)
+    }
+
+    /// A file that is compressed as a whole. Its size and its hash are those of the compressed bytes.
+    pub(super) fn open_compressed(file: &NewFile<'_>, compression: Compression) -> Result<Self, Error> {
         let path = file.folder.join(file.name);
         let hash = file.is_durable.then(Sha256::new);
         let hashing = HashingFile {
@@ -60,7 +67,8 @@ impl OutputFile {
             syncing: None,
             failure: None,
         };
-        Ok(Self { path, name: file.name.to_owned(), shared: Arc::new(Mutex::new(hashing)) })
+        let shared = Compressed::new(hashing, compression).map_err(|source| Error::writing(&path, source))?;
+        Ok(Self { path, name: file.name.to_owned(), shared: Arc::new(Mutex::new(shared)) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -84,14 +92,14 @@ impl OutputFile {
     /// The cause of a library's error: libraries turn a failure of the file into text, and the file
     /// itself recorded more.
     pub(super) fn failure(&self, error: impl Into<Error>) -> Error {
-        match self.lock().failure.take() {
+        match self.lock().inner().and_then(|file| file.failure.take()) {
             Some(source) => Error::writing(&self.path, source),
             None => error.into(),
         }
     }
 
     pub(super) fn finish(self, rows: u64) -> Result<ManifestFile, Error> {
-        let mut file = self.lock();
+        let mut file = self.lock().finish().map_err(|source| Error::writing(&self.path, source))?;
         file.file
             .flush()
             .and_then(|()| file.end_sync())
@@ -101,7 +109,7 @@ impl OutputFile {
         Ok(ManifestFile { path: self.name.clone(), rows, bytes: file.bytes, sha256, description: None })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashingFile> {
+    fn lock(&self) -> MutexGuard<'_, Compressed<HashingFile>> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -119,7 +127,7 @@ struct HashingFile {
 }
 
 /// The writer's end of a file.
-pub(super) struct SharedFile(Arc<Mutex<HashingFile>>);
+pub(super) struct SharedFile(Arc<Mutex<Compressed<HashingFile>>>);
 
 impl Write for SharedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -258,7 +266,7 @@ mod tests {
         for _ in 0..4 {
             file.write(&piece).unwrap();
             hash.update(&piece);
-            synced.push(file.lock().synced / (1024 * 1024));
+            synced.push(file.lock().inner().unwrap().synced / (1024 * 1024));
         }
         assert_eq!(synced, [0, 0, 33, 33]);
         let written = file.finish(1).unwrap();

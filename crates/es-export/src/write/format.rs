@@ -19,8 +19,10 @@ pub enum Compression {
     Snappy,
     /// LZ4.
     Lz4,
-    /// DEFLATE, which Parquet calls gzip.
+    /// DEFLATE, as Avro has it; in Parquet the same as gzip.
     Deflate,
+    /// gzip: of the pages of Parquet, and of text files as a whole.
+    Gzip,
     /// Not at all.
     #[serde(rename = "none")]
     Uncompressed,
@@ -28,15 +30,16 @@ pub enum Compression {
 
 impl Compression {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Zstd, Self::Snappy, Self::Lz4, Self::Deflate, Self::Uncompressed];
+    pub const ALL: [Self; 6] = [Self::Zstd, Self::Snappy, Self::Lz4, Self::Deflate, Self::Gzip, Self::Uncompressed];
 
-    /// Its name: `zstd`, `snappy`, `lz4`, `deflate` or `none`.
+    /// Its name: `zstd`, `snappy`, `lz4`, `deflate`, `gzip` or `none`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Zstd => "zstd",
             Self::Snappy => "snappy",
             Self::Lz4 => "lz4",
             Self::Deflate => "deflate",
+            Self::Gzip => "gzip",
             Self::Uncompressed => "none",
         }
     }
@@ -67,8 +70,12 @@ pub enum Format {
     IpcStream,
     /// Comma-separated values with a header.
     Csv,
+    /// Tab-separated values with a header.
+    Tsv,
     /// One JSON object a line.
     Ndjson,
+    /// A JSON array of objects.
+    Json,
     /// Apache Avro.
     Avro,
     /// One NumPy matrix of all columns.
@@ -83,12 +90,14 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Parquet,
         Self::Ipc,
         Self::IpcStream,
         Self::Csv,
+        Self::Tsv,
         Self::Ndjson,
+        Self::Json,
         Self::Avro,
         Self::Npy,
         Self::Npz,
@@ -103,7 +112,9 @@ impl Format {
             Self::Ipc => "ipc",
             Self::IpcStream => "ipc-stream",
             Self::Csv => "csv",
+            Self::Tsv => "tsv",
             Self::Ndjson => "ndjson",
+            Self::Json => "json",
             Self::Avro => "avro",
             Self::Npy => "npy",
             Self::Npz => "npz",
@@ -121,14 +132,27 @@ impl Format {
         }
     }
 
-    /// The format that the extension of a file name stands for.
+    /// The format that the extension of a file name stands for, in upper or lower case: the
+    /// [`extension`](Self::extension) of each, and `pq`, `feather`, `jsonl` and `tab`.
     pub fn of_extension(extension: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|format| format.extension() == extension)
+        let extension = extension.to_ascii_lowercase();
+        match extension.as_str() {
+            "pq" => Some(Self::Parquet),
+            "feather" | "ipc" => Some(Self::Ipc),
+            "jsonl" => Some(Self::Ndjson),
+            "tab" => Some(Self::Tsv),
+            known => Self::ALL.into_iter().find(|format| format.extension() == known),
+        }
     }
 
     /// Returns `true` if its rows can be written to a pipe as they come.
     pub fn is_stream(self) -> bool {
-        matches!(self, Self::IpcStream | Self::Csv | Self::Ndjson)
+        matches!(self, Self::IpcStream | Self::Csv | Self::Tsv | Self::Ndjson | Self::Json)
+    }
+
+    /// Returns `true` for text, which is compressed as a whole file.
+    pub fn is_text(self) -> bool {
+        matches!(self, Self::Csv | Self::Tsv | Self::Ndjson | Self::Json)
     }
 
     /// Returns `true` if its files hold tensors, with a description of the features beside each file.
@@ -138,9 +162,10 @@ impl Format {
 
     /// The compressions that it has; the first is the default.
     pub fn compressions(self) -> &'static [Compression] {
-        use Compression::{Deflate, Lz4, Snappy, Uncompressed, Zstd};
+        use Compression::{Deflate, Gzip, Lz4, Snappy, Uncompressed, Zstd};
         match self {
             Self::Parquet => &Compression::ALL,
+            Self::Csv | Self::Tsv | Self::Ndjson | Self::Json => &[Uncompressed, Gzip, Zstd],
             Self::Ipc | Self::IpcStream => &[Uncompressed, Zstd, Lz4],
             Self::Avro => &[Deflate, Snappy, Uncompressed],
             _ => &[Uncompressed],
@@ -215,8 +240,8 @@ impl Default for ParquetOptions {
 /// | [Parquet](https://parquet.apache.org/docs/file-format/) | all | Zstandard, Snappy, LZ4, DEFLATE, none |
 /// | [IPC](https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format), which can be mapped into memory | all | none, Zstandard, LZ4 |
 /// | [IPC stream](https://arrow.apache.org/docs/format/Columnar.html#ipc-streaming-format) | all | none, Zstandard, LZ4 |
-/// | CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), with a header line | no lists, objects and bytes; a null is an empty field, an empty text `""`, instants are in UTC | |
-/// | NDJSON, as [`es_frame::DocumentWriter`] writes it | all; nulls are left out | |
+/// | CSV by [RFC 4180](https://www.rfc-editor.org/rfc/rfc4180), with a header line; TSV, with tabs for commas | no lists, objects and bytes; a null is an empty field, an empty text `""`, instants are in UTC | none, gzip, Zstandard, of the whole file |
+/// | NDJSON, as [`es_frame::DocumentWriter`] writes it; JSON, the same objects in an array | all; nulls are left out | none, gzip, Zstandard, of the whole file |
 /// | [Avro](https://avro.apache.org/docs/1.12.0/specification/) | all but unsigned 64-bit integers; the attribute `column` holds names that Avro does not allow | DEFLATE, Snappy, none |
 /// | [npy](https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html), a matrix of rows × columns | numbers, booleans and vectors, as `float32` where all fit, `int64` where all are integers or booleans, else `float64` | |
 /// | npz, as `numpy.savez` writes it | numbers, booleans, instants, vectors | |
@@ -247,6 +272,41 @@ impl From<Format> for FileOptions {
 }
 
 impl FileOptions {
+    /// The format and the compression that the ending of a file's name stands for: that of
+    /// [`Format::of_extension`], for text with `.gz`, `.gzip`, `.zst` or `.zstd` behind it. `None` for a
+    /// name that ends otherwise, or in nothing.
+    ///
+    /// ```
+    /// use es_export::{Compression, FileOptions, Format};
+    ///
+    /// let options = FileOptions::of_name("flights.csv.gz").unwrap();
+    /// assert_eq!((options.format, options.compression), (Format::Csv, Some(Compression::Gzip)));
+    /// assert_eq!(FileOptions::of_name("flights.pq"), Some(Format::Parquet.into()));
+    /// assert_eq!(FileOptions::of_name("flights.xlsx"), None);
+    /// ```
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (rest, extension) = name.rsplit_once('.')?;
+        let compression = match extension.to_ascii_lowercase().as_str() {
+            "gz" | "gzip" => Compression::Gzip,
+            "zst" | "zstd" => Compression::Zstd,
+            _ => return Format::of_extension(extension).map(Self::from),
+        };
+        let format = Format::of_extension(rest.rsplit_once('.')?.1).filter(|format| format.is_text())?;
+        Some(Self { compression: Some(compression), ..format.into() })
+    }
+
+    /// The ending of the files' names, without a dot, such as `parquet` or `csv.gz`.
+    #[must_use]
+    pub fn extension(&self) -> String {
+        let format = self.format.extension();
+        match self.compression() {
+            Compression::Gzip if self.format.is_text() => format!("{format}.gz"),
+            Compression::Zstd if self.format.is_text() => format!("{format}.zst"),
+            _ => format.to_owned(),
+        }
+    }
+
     /// The compression in use.
     pub fn compression(&self) -> Compression {
         // Every format has at least one.
@@ -302,6 +362,24 @@ mod tests {
             assert_eq!(error.kind(), ErrorKind::Format);
             assert_eq!(error.to_string(), format!("the format {format} has no compression {compression}"));
             assert_eq!(error.help(), Some(help));
+        }
+        for (name, expected) in [
+            ("a.csv", Some((Format::Csv, None))),
+            ("a.CSV.GZ", Some((Format::Csv, Some(Compression::Gzip)))),
+            ("a.b.csv.zst", Some((Format::Csv, Some(Compression::Zstd)))),
+            ("a.ndjson.gz", Some((Format::Ndjson, Some(Compression::Gzip)))),
+            ("a.jsonl", Some((Format::Ndjson, None))),
+            ("a.json", Some((Format::Json, None))),
+            ("a.tsv.gzip", Some((Format::Tsv, Some(Compression::Gzip)))),
+            ("a.feather", Some((Format::Ipc, None))),
+            ("a.pq", Some((Format::Parquet, None))),
+            ("a.parquet.gz", None),
+            ("a.gz", None),
+            ("a.xlsx", None),
+            ("a", None),
+        ] {
+            let found = FileOptions::of_name(name);
+            assert_eq!(found.map(|options| (options.format, options.compression)), expected, "{name}");
         }
         let uncompressed = FileOptions { compression: Some(Compression::Uncompressed), ..Format::Csv.into() };
         uncompressed.check_compression().unwrap();

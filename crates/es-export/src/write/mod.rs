@@ -9,6 +9,7 @@
 mod avro;
 mod batched;
 mod check;
+mod compressed;
 mod csv;
 mod features;
 mod file;
@@ -35,6 +36,7 @@ use polars::prelude::{DataFrame, Schema};
 use crate::encode::Encoders;
 use crate::error::{Error, ErrorKind};
 use file::NewFile;
+use ndjson::Lines;
 use npz::Npz;
 use safetensors::Safetensors;
 use tensor_file::TensorFile;
@@ -79,7 +81,7 @@ pub trait FileWriter: Send {
 }
 
 /// Begins a file. `name` is its path within the folder, with `/` and the format's
-/// [extension](Format::extension); folders on the way are made. Formats of tensors put a
+/// [extension](FileOptions::extension); folders on the way are made. Formats of tensors put a
 /// description of the features beside it, with what `encoders` knows of the columns.
 ///
 /// # Errors
@@ -99,8 +101,10 @@ pub fn create(
         Format::Parquet => Box::new(parquet::create(&file, schema, compression, &options.parquet)?),
         Format::Ipc => Box::new(ipc::create(&file, schema, compression)?),
         Format::IpcStream => Box::new(ipc::create_stream(&file, schema, compression)?),
-        Format::Csv => Box::new(csv::CsvFile::create(folder, name, schema)?),
-        Format::Ndjson => Box::new(ndjson::NdjsonFile::create(folder, name)?),
+        Format::Csv => Box::new(csv::CsvFile::create(&file, schema, b',', compression)?),
+        Format::Tsv => Box::new(csv::CsvFile::create(&file, schema, b'\t', compression)?),
+        Format::Ndjson => Box::new(ndjson::JsonFile::create(&file, Lines::Ndjson, compression)?),
+        Format::Json => Box::new(ndjson::JsonFile::create(&file, Lines::Array, compression)?),
         Format::Avro => Box::new(avro::create(&file, schema, compression)?),
         Format::Npy => Box::new(npy::NpyFile::create(folder, name, schema, encoders)?),
         Format::Npz => Box::new(TensorFile::<Npz>::create(folder, name, schema, encoders)?),

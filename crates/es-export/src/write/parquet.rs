@@ -71,7 +71,7 @@ fn parquet_compression(compression: Compression) -> ParquetCompression {
         Compression::Zstd => ParquetCompression::Zstd(ZstdLevel::try_new(ZSTD_LEVEL).ok()),
         Compression::Snappy => ParquetCompression::Snappy,
         Compression::Lz4 => ParquetCompression::Lz4Raw,
-        Compression::Deflate => ParquetCompression::Gzip(None),
+        Compression::Deflate | Compression::Gzip => ParquetCompression::Gzip(None),
         Compression::Uncompressed => ParquetCompression::Uncompressed,
     }
 }

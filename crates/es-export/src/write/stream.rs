@@ -6,10 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use polars::prelude::{DataFrame, Schema};
 
 use super::csv::Csv;
-use super::format::{FileOptions, Format};
+use super::format::{Compression, FileOptions, Format};
 use super::gather::aligned;
 use super::ipc::IpcStream;
-use super::ndjson::write_lines;
+use super::ndjson::{Lines, write_lines};
 use crate::error::{Error, ErrorKind};
 
 /// The totals of a stream.
@@ -21,7 +21,7 @@ pub struct StreamSummary {
     pub bytes: u64,
 }
 
-/// Writes frames to anything, such as standard output: as an Arrow IPC stream, CSV or NDJSON.
+/// Writes frames to anything, such as standard output: as an Arrow IPC stream, CSV, TSV, NDJSON or JSON.
 /// Each frame is written out before the next is taken, so that a reader sees it at once and a
 /// slow reader slows the writer.
 ///
@@ -49,7 +49,8 @@ pub struct StreamWriter<W: Write> {
 enum Encoder {
     Ipc(IpcStream<Shared>),
     Csv(Csv<Shared>),
-    Ndjson,
+    Json(Lines),
+    Ended,
 }
 
 /// The buffer that the encoders write to: their errors would hide those of the sink.
@@ -85,14 +86,22 @@ impl<W: Write> StreamWriter<W> {
         let waiting = Shared::default();
         let encoder = match options.format {
             Format::IpcStream => Encoder::Ipc(IpcStream::start(waiting.clone(), schema, options.compression())?),
-            Format::Csv => Encoder::Csv(Csv::new(waiting.clone(), schema)?),
-            Format::Ndjson => Encoder::Ndjson,
+            Format::Csv => Encoder::Csv(Csv::new(waiting.clone(), schema, b',')?),
+            Format::Tsv => Encoder::Csv(Csv::new(waiting.clone(), schema, b'\t')?),
+            Format::Ndjson => Encoder::Json(Lines::Ndjson),
+            Format::Json => Encoder::Json(Lines::Array),
             other => {
                 let message = format!("{other} cannot be written to a stream, as it needs to seek");
                 return Err(Error::new(ErrorKind::Format, message)
-                    .with_help("choose ipc-stream, csv or ndjson, or write to a folder"));
+                    .with_help("choose ipc-stream, csv, tsv, ndjson or json, or write to a folder"));
             }
         };
+        if options.format.is_text() && options.compression() != Compression::Uncompressed {
+            let message = format!("a stream of {} is not compressed", options.format);
+            return Err(Error::new(ErrorKind::Format, message).with_help(
+                "leave the compression out and send it through a program that compresses, or write a file",
+            ));
+        }
         let mut stream = Self { sink, encoder, waiting, written: StreamSummary::default() };
         stream.forward()?;
         Ok(stream)
@@ -108,10 +117,11 @@ impl<W: Write> StreamWriter<W> {
         match &mut self.encoder {
             Encoder::Ipc(stream) => stream.write(&aligned(frame.clone()))?,
             Encoder::Csv(csv) => csv.write(frame)?,
-            Encoder::Ndjson => {
+            Encoder::Ended => {}
+            Encoder::Json(form) => {
                 let rows = self.written.rows;
                 let (sink, bytes) = (&mut self.sink, &mut self.written.bytes);
-                write_lines(frame, (rows, "the stream"), |lines| {
+                write_lines(frame, *form, (rows, "the stream"), |lines| {
                     *bytes += lines.len() as u64;
                     sink.write_all(lines).map_err(Error::streaming)
                 })?;
@@ -139,10 +149,13 @@ impl<W: Write> StreamWriter<W> {
     /// # Errors
     /// As [`StreamWriter::push`].
     pub fn finish(mut self) -> Result<StreamSummary, Error> {
-        match std::mem::replace(&mut self.encoder, Encoder::Ndjson) {
+        match std::mem::replace(&mut self.encoder, Encoder::Ended) {
             Encoder::Ipc(stream) => drop(stream.finish()?),
             Encoder::Csv(csv) => csv.finish()?,
-            Encoder::Ndjson => {}
+            Encoder::Json(form) => {
+                self.waiting.write_all(form.end(self.written.rows)).map_err(Error::streaming)?;
+            }
+            Encoder::Ended => {}
         }
         self.forward()?;
         Ok(self.written)

@@ -1,5 +1,6 @@
 //! The files of every format, from frames that are made up.
 
+use std::io::Read as _;
 use std::path::Path;
 
 use es_export::encode::{EncoderPlan, Encoders, Encoding};
@@ -25,7 +26,7 @@ fn numbers(rows: i64) -> DataFrame {
 
 fn begin(options: impl Into<FileOptions>, folder: &Path, frame: &DataFrame) -> Result<Box<dyn FileWriter>, Error> {
     let options = options.into();
-    create(options, folder, &format!("part/file.{}", options.format.extension()), frame.schema(), None)
+    create(options, folder, &format!("part/file.{}", options.extension()), frame.schema(), None)
 }
 
 /// Writes a file in pieces, and compares what is said of it with what is on disk.
@@ -43,7 +44,7 @@ fn write(
     }
     let file = writer.finish()?;
     let bytes = std::fs::read(folder.join(&file.path)).unwrap();
-    assert_eq!(file.path, format!("part/file.{}", format.extension()));
+    assert_eq!(file.path, format!("part/file.{}", options.extension()));
     assert_eq!((file.rows, file.bytes), (frame.height() as u64, bytes.len() as u64), "{}", format);
     assert_eq!(file.sha256, hex::encode(Sha256::digest(&bytes)), "{}", format);
     Ok(file)
@@ -89,6 +90,46 @@ fn the_same_rows_are_the_same_bytes() {
         });
         assert_eq!(sums[0], sums[1], "{format}");
     }
+}
+
+#[test]
+fn text_is_compressed_as_a_whole_and_the_rest_is_the_same() {
+    let frame = numbers(1_000);
+    for format in [Format::Csv, Format::Tsv, Format::Ndjson, Format::Json] {
+        let texts = [None, Some(Compression::Gzip), Some(Compression::Zstd)].map(|compression| {
+            let scratch = tempfile::tempdir().unwrap();
+            let options = FileOptions { compression, ..format.into() };
+            let file = write(options, scratch.path(), &frame, 300).unwrap();
+            let bytes = std::fs::read(scratch.path().join(&file.path)).unwrap();
+            let mut text = String::new();
+            match compression {
+                None => text = String::from_utf8(bytes).unwrap(),
+                Some(Compression::Gzip) => {
+                    assert!(file.path.ends_with(&format!("{format}.gz")), "{}", file.path);
+                    flate2::read::GzDecoder::new(&bytes[..]).read_to_string(&mut text).map(drop).unwrap();
+                }
+                Some(_) => {
+                    assert!(file.path.ends_with(&format!("{format}.zst")), "{}", file.path);
+                    text = String::from_utf8(zstd::decode_all(&bytes[..]).unwrap()).unwrap();
+                }
+            }
+            text
+        });
+        assert!(texts.iter().all(|text| *text == texts[0]), "{format}");
+        let first = texts[0].lines().next().unwrap();
+        match format {
+            Format::Csv => assert_eq!(first, "n,x,y,b"),
+            Format::Tsv => assert_eq!(first, "n\tx\ty\tb"),
+            Format::Ndjson => assert_eq!(first, r#"{"n":0,"y":0.0,"b":true}"#),
+            _ => {
+                let all: Vec<serde_json::Value> = serde_json::from_str(&texts[0]).unwrap();
+                assert_eq!((all.len(), &all[999]["n"]), (1_000, &serde_json::json!(999)));
+            }
+        }
+    }
+    let scratch = tempfile::tempdir().unwrap();
+    let file = write(Format::Json, scratch.path(), &numbers(0), 1).unwrap();
+    assert_eq!(std::fs::read_to_string(scratch.path().join(file.path)).unwrap(), "[]\n");
 }
 
 #[test]

@@ -139,6 +139,12 @@ impl Cell {
                 }
                 Ok(())
             }
+            Some(b'"') if self.shape.is_number() && scanner.try_empty_text() => {
+                if depth > 0 {
+                    self.add_null(row);
+                }
+                Ok(())
+            }
             Some(b'[') if !self.shape.is_whole() && !self.is_point(scanner) => {
                 if depth > DEEPEST {
                     return Err(scanner.too_deep());

@@ -45,7 +45,7 @@ pub use plan::Retrieval;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// let mapping = serde_json::from_value(serde_json::json!({
-///     "properties": {"carrier": {"type": "keyword"}, "dep_delay": {"type": "integer"}}
+///     "properties": {"carrier": {"type": "keyword"}, "dep_delay": {"type": "integer", "coerce": false}}
 /// }))?;
 /// let decoder = HitDecoder::new(&mapping, &ColumnRequest::All)?;
 /// let page = decoder.decode(
@@ -108,6 +108,12 @@ impl HitDecoder {
     /// The place from which the server takes the values, and the reason.
     pub fn retrieval(&self) -> &Retrieval {
         &self.plan.retrieval
+    }
+
+    /// The columns that the mapping keeps out of `_source`. They are read from doc values, or from where
+    /// they are stored by themselves.
+    pub fn left_out_of_source(&self) -> impl Iterator<Item = &str> {
+        self.plan.columns.iter().filter(|column| column.is_left_out).map(|column| column.name.as_str())
     }
 
     /// The Elasticsearch types of the columns, in order, by name.

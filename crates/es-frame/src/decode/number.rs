@@ -162,8 +162,8 @@ pub(crate) fn narrow(value: f64) -> Option<f32> {
     (value == 0.0 || (is_normal && !is_middle)).then_some(value as f32)
 }
 
-/// The integer that the text of a number means, its fraction cut off, as `coerce` does.
-/// `None` for a text that is no number, or one beyond 128 bits.
+/// The integer that the text of a number means, in whichever form it is written: `1.5e1` is 15.
+/// `None` for a text that is no number, for one with a fraction, and for one beyond 128 bits.
 pub(crate) fn whole(text: &str) -> Option<i128> {
     if let Ok(value) = text.parse() {
         return Some(value);
@@ -186,11 +186,12 @@ pub(crate) fn whole(text: &str) -> Option<i128> {
         let digit = digits.next().map_or(0, |byte| i128::from(byte - b'0'));
         if value == 0 && digit == 0 && place > i64::from(u16::MAX) {
             // Zeros without end, and no digit before them.
-            return Some(0);
+            return digits.all(|digit| digit == b'0').then_some(0);
         }
         value = value.checked_mul(10)?.checked_add(digit)?;
     }
-    Some(if negative { -value } else { value })
+    let is_integer = digits.all(|digit| digit == b'0');
+    is_integer.then_some(if negative { -value } else { value })
 }
 
 /// The float that a text means. `None` for a text that is no number of JSON or of Java's
@@ -245,12 +246,18 @@ mod tests {
     fn whole_numbers_are_read_from_every_form() {
         let table = [
             ("7", Some(7)),
-            ("-7.9", Some(-7)),
-            ("7.9", Some(7)),
+            ("-7.0", Some(-7)),
+            ("7.", Some(7)),
+            ("7.9", None),
+            ("-7.9", None),
+            ("7.0000000000000000000000000000000001", None),
             ("1e3", Some(1000)),
             ("1.5e1", Some(15)),
-            ("15e-1", Some(1)),
-            ("1e-400", Some(0)),
+            ("150e-1", Some(15)),
+            ("15e-1", None),
+            ("1e-400", None),
+            ("0e-400", Some(0)),
+            ("0.0", Some(0)),
             ("18446744073709551615", Some(18_446_744_073_709_551_615)),
             ("1.8446744073709551615E19", Some(18_446_744_073_709_551_615)),
             ("0e99999999999", Some(0)),

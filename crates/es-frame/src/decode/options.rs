@@ -51,8 +51,9 @@ pub enum FieldSource {
     ///
     /// They do not where a type has none (such as `text`) or rounds them (`half_float`,
     /// `scaled_float`, `geo_point`), where a parameter changes them or keeps values out
-    /// (`ignore_above`, `ignore_malformed`, `normalizer`, `null_value`), and where a column may have
-    /// several values, whose order they lose. If a setting of the index keeps a value out, the
+    /// (`ignore_above`, `ignore_malformed`, `normalizer`, `null_value`), where an integer field coerces
+    /// (`coerce`, which is on by default, indexes 7.9 as 7), and where a column may have several values,
+    /// whose order they lose. If a setting of the index keeps a value out, the
     /// document lists the field as ignored, and reading it is an error.
     ///
     /// A `float` field says nothing about the numbers in its documents: dynamic mapping makes one
@@ -62,8 +63,12 @@ pub enum FieldSource {
     /// read from doc values. Every writer to that field must keep to the mark. An index without
     /// `_source`, or with a synthetic one, has nothing but doc values: there it is `Float32`.
     ///
-    /// Wherever a value is read from, it is read as a value of its field's type: 7.9 in an
-    /// `integer` field is 7, and a `date` has milliseconds.
+    /// A field that the mapping keeps out of `_source` (`excludes`, `includes`) is read from doc values,
+    /// or from where it is stored by itself, and is refused where it has neither.
+    ///
+    /// Wherever a value is read from, it is read as a value of its field's type: a `date` has
+    /// milliseconds, and `""` in a number is none, as it is to the server. 7.9 in an `integer` field is
+    /// malformed, and never 7.
     #[default]
     Auto,
     /// Doc values, even where they are rounded. A column without them is refused, and a document

@@ -254,6 +254,15 @@ impl<'b> Scanner<'b> {
         found
     }
 
+    /// Takes `""`, if it is next.
+    pub(crate) fn try_empty_text(&mut self) -> bool {
+        let found = self.bytes.get(self.at..).is_some_and(|rest| rest.starts_with(b"\"\""));
+        if found {
+            self.at += 2;
+        }
+        found
+    }
+
     /// Takes a number, `true`, `false` or `null`.
     pub(crate) fn plain(&mut self) -> Result<&'b str, Stop> {
         self.peek();

@@ -96,6 +96,12 @@ impl Shape {
         matches!(self, Self::Milliseconds(formats) | Self::Nanoseconds(formats) if formats.take_null())
     }
 
+    /// True for numbers, of which an empty text is none: a field that coerces texts takes `""` for null.
+    pub(crate) fn is_number(&self) -> bool {
+        use Shape::{Float32, Float64, Int8, Int16, Int32, Int64, UInt64};
+        matches!(self, Int8 | Int16 | Int32 | Int64 | UInt64 | Float32 | Float64)
+    }
+
     /// True if a value is taken whole, be it an array.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self, Self::Json | Self::Vector(_) | Self::ByteVector(_))

@@ -36,7 +36,7 @@ pub use options::{DottedNames, NonFinite, Operation, VectorForm, WriterOptions};
 /// alike; in a list it is kept, because positions count. Numbers are written with all their
 /// digits, decimals with all of their scale. Instants are written in UTC; a `Datetime`
 /// without a time zone is taken as UTC, and one whose year does not have four digits is written
-/// as epoch milliseconds. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its number of units,
+/// as epoch milliseconds, with a fraction for what is finer. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its number of units,
 /// binary data Base64.
 pub struct DocumentWriter<'a> {
     members: Members<'a>,
@@ -135,7 +135,7 @@ impl<'a> DocumentWriter<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Row`] names the column that holds a number that is not finite, with
-    /// [`NonFinite::Reject`]. `out` may then end in a part of a document.
+    /// [`NonFinite::Reject`], or a time of day outside of the day. `out` may then end in a part of a document.
     pub fn write_document(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
         self.write_members(row, &mut Line::new(out, self.typical_size))
     }
@@ -164,12 +164,9 @@ impl<'a> DocumentWriter<'a> {
 
 #[cold]
 fn refused(refusal: &Refusal, row: usize) -> Error {
-    let (column, value) = (refusal.column(), refusal.value());
-    Error::new(ErrorKind::Row, format!("column {column} holds {value}, which JSON has no number for"))
+    Error::new(ErrorKind::Row, format!("column {} holds {}", refusal.column(), refusal.why()))
         .with_row(row)
-        .with_help(
-            "write such values as nulls or strings (`NonFinite::Null`, `NonFinite::String`), or filter the rows out",
-        )
+        .with_help(refusal.help())
 }
 
 /// A column that the options name.

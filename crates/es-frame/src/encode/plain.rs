@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::cells::{Cells, Values};
 use super::line::Line;
 use super::text::{needs_escape, write_inside};
-use super::value::{Time, signed, write_base64};
+use super::value::{Time, write_base64};
 use crate::error::{Error, ErrorKind};
 use es_core::id::{SEPARATOR, is_special, shortened};
 
@@ -101,12 +101,14 @@ impl Cells<'_> {
             return false;
         }
         match &self.values {
-            Values::Date(_) | Values::Instant { .. } | Values::Clock(_) => {
-                if let Time::Milliseconds(number) = self.write_time(row, line) {
-                    signed(number, line);
+            Values::Date(_) | Values::Instant { .. } | Values::Clock(_) => match self.write_time(row, line) {
+                Time::Text => true,
+                Time::Epoch(instant) => {
+                    instant.write(line);
+                    true
                 }
-                true
-            }
+                Time::None => false,
+            },
             Values::Binary(values) => {
                 write_base64(values.value(row), line);
                 true

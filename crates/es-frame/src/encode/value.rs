@@ -22,13 +22,20 @@ pub(crate) struct Refusal {
 #[derive(Debug)]
 struct RefusedValue {
     path: Vec<String>,
-    value: &'static str,
+    why: &'static str,
+    help: &'static str,
 }
+
+/// A time of day outside of one.
+const NO_TIME_OF_DAY: (&str, &str) = (
+    "a time of day that is negative or beyond 24 hours",
+    "correct the value, cast the column to a `Duration` or an integer, or filter the rows out",
+);
 
 impl Refusal {
     #[cold]
-    fn new(value: &'static str) -> Self {
-        Self { inner: Box::new(RefusedValue { path: Vec::new(), value }) }
+    fn new(why: &'static str, help: &'static str) -> Self {
+        Self { inner: Box::new(RefusedValue { path: Vec::new(), why, help }) }
     }
 
     /// The same, in a member of this name.
@@ -38,8 +45,13 @@ impl Refusal {
         self
     }
 
-    pub(crate) fn value(&self) -> &'static str {
-        self.inner.value
+    /// The value, and why it has no form.
+    pub(crate) fn why(&self) -> &'static str {
+        self.inner.why
+    }
+
+    pub(crate) fn help(&self) -> &'static str {
+        self.inner.help
     }
 
     /// The column's name, with the names of the members inside it.
@@ -86,9 +98,13 @@ impl Cells<'_> {
                 line.put(b'"');
                 match self.write_time(row, line) {
                     Time::Text => line.put(b'"'),
-                    Time::Milliseconds(number) => {
+                    Time::Epoch(instant) => {
                         line.rewind(before);
-                        signed(number, line);
+                        instant.write(line);
+                    }
+                    Time::None => {
+                        line.rewind(before);
+                        return Err(Refusal::new(NO_TIME_OF_DAY.0, NO_TIME_OF_DAY.1));
                     }
                 }
             }
@@ -200,18 +216,24 @@ impl Cells<'_> {
         match &self.values {
             Values::Date(days) => {
                 let day = i64::from(days[row]);
-                let Some(text) = date_text(day) else { return Time::Milliseconds(day * 86_400_000) };
+                let Some(text) = date_text(day) else {
+                    return Time::Epoch(Epoch { value: day * 86_400, per_second: 1 });
+                };
                 line.put_prefix(&text, text.len());
             }
             Values::Instant { values, per_second } => {
                 let value = values[row];
                 let Some((text, length)) = instant_text(value, *per_second) else {
-                    return Time::Milliseconds(value.div_euclid(*per_second / 1_000));
+                    return Time::Epoch(Epoch { value, per_second: *per_second });
                 };
                 line.put_prefix(&text, length);
             }
             Values::Clock(values) => {
-                let text = clock_text(values[row].rem_euclid(86_400_000_000_000));
+                let nanosecond = values[row];
+                if !(0..86_400_000_000_000).contains(&nanosecond) {
+                    return Time::None;
+                }
+                let text = clock_text(nanosecond);
                 line.put_prefix(&text, text.len());
             }
             _ => {}
@@ -221,16 +243,19 @@ impl Cells<'_> {
 
     #[cold]
     fn write_non_finite(&self, value: f64, line: &mut Line<'_>) -> Result<bool, Refusal> {
-        let name = if value.is_nan() {
-            "NaN"
+        let (name, why) = if value.is_nan() {
+            ("NaN", "NaN, which JSON has no number for")
         } else if value > 0.0 {
-            "Infinity"
+            ("Infinity", "Infinity, which JSON has no number for")
         } else {
-            "-Infinity"
+            ("-Infinity", "-Infinity, which JSON has no number for")
         };
         match self.non_finite {
             NonFinite::Null => Ok(false),
-            NonFinite::Reject => Err(Refusal::new(name)),
+            NonFinite::Reject => Err(Refusal::new(
+                why,
+                "write such values as nulls or strings (`NonFinite::Null`, `NonFinite::String`), or filter the rows out",
+            )),
             NonFinite::String => {
                 write_string(name.as_bytes(), line);
                 Ok(true)
@@ -243,7 +268,37 @@ impl Cells<'_> {
 pub(crate) enum Time {
     Text,
     /// Not yet: its year has not four digits. Every `date` field takes epoch milliseconds.
-    Milliseconds(i64),
+    Epoch(Epoch),
+    /// It has none, and nothing was appended.
+    None,
+}
+
+/// An instant that is written as epoch milliseconds, with a fraction where it has one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Epoch {
+    value: i64,
+    /// The number of units in a second.
+    per_second: i64,
+}
+
+impl Epoch {
+    #[cold]
+    pub(crate) fn write(self, line: &mut Line<'_>) {
+        // A unit is a second, or a thousandth, a millionth or a thousand-millionth of one.
+        let (whole, fraction) = match self.per_second {
+            1 => (u128::from(self.value.unsigned_abs()) * 1_000, 0),
+            per_second => {
+                let per_millisecond = u128::from(per_second.unsigned_abs() / 1_000);
+                let magnitude = u128::from(self.value.unsigned_abs());
+                (magnitude / per_millisecond, magnitude % per_millisecond * 1_000_000 / per_millisecond)
+            }
+        };
+        let mut text = format!("{}{whole}", if self.value < 0 { "-" } else { "" });
+        if fraction > 0 {
+            text.push_str(format!(".{fraction:06}").trim_end_matches('0'));
+        }
+        line.put_bytes(text.as_bytes());
+    }
 }
 
 #[inline(always)]

@@ -92,6 +92,7 @@ impl Default for MappingOptions {
 /// | `List(T)`, other `Array(T, n)` | as `T` |
 /// | `Struct` | `object` with its fields, or `nested` on request |
 /// | `Null` | none: the column has no values |
+/// | `List(Null)`: lists that are all empty | `keyword` |
 ///
 /// A decimal is a `double`: `_source` keeps its digits as written, as long as it is requested whole
 /// (Elasticsearch reformats a filtered one). It is not a `scaled_float`, which rounds the value that
@@ -235,6 +236,10 @@ impl Inference<'_> {
                 if **inner == DataType::Float32 && !place.in_list && (1..=MOST_DIMENSIONS).contains(dims) =>
             {
                 return Ok(Some(dense_vector(*dims)));
+            }
+            // Lists that are all empty have values for no field, and a strict index refuses them without one.
+            DataType::List(_) | DataType::Array(..) if *innermost(dtype) == DataType::Null => {
+                return Ok(Some(self.keyword()));
             }
             DataType::List(inner) | DataType::Array(inner, _) => {
                 return self.definition(Place { in_list: true, ..place }, inner);

@@ -50,6 +50,8 @@ fn each_type_has_its_counterpart() {
         (DataType::Datetime(TimeUnit::Milliseconds, None), json!({"type": "date"})),
         (DataType::Datetime(TimeUnit::Nanoseconds, None), json!({"type": "date_nanos"})),
         (list(DataType::Int8), json!({"type": "byte"})),
+        (list(DataType::Null), keyword.clone()),
+        (list(list(DataType::Null)), keyword.clone()),
         (list(list(DataType::String)), keyword),
         (vector.clone(), json!({"type": "dense_vector", "dims": 3})),
         (array(DataType::Float32, 4097), single.clone()),

@@ -12,8 +12,9 @@ pub struct ExportArgs {
     #[arg(value_name = "INDEX", required_unless_present_any = ["esql", "sql"])]
     pub index: Option<String>,
 
-    /// Folder to write to; a name with an ending such as `.parquet` is one file; `-` is
-    /// standard output (ipc-stream, csv, ndjson).
+    /// Folder to write to; a name with an ending such as `.parquet` or `.csv.gz` is one file, and a
+    /// folder with a dot in its name ends with `/`; `-` is standard output (ipc-stream, csv, tsv,
+    /// ndjson, json).
     #[arg(long, value_name = "PATH")]
     pub to: String,
 

@@ -52,6 +52,10 @@ pub struct IngestArgs {
     #[arg(long, value_name = "CHOICE", value_parser = choice::<Undeclared>(), default_value_t, requires = "mapping")]
     pub undeclared: Undeclared,
 
+    /// Columns that are left out, several with commas, such as those of types that cannot be read.
+    #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
+    pub leave_out: Vec<String>,
+
     /// Format of the files; without it, the one that their names end in.
     #[arg(long, value_name = "FORMAT", value_parser = choice::<FileFormat>())]
     pub format: Option<FileFormat>,

@@ -37,7 +37,8 @@ pub(super) fn boolean(value: Scalar<'_>) -> Option<bool> {
     }
 }
 
-/// `coerce`, on by default, lets an integer field take "7" and 7.9, which it keeps as 7.
+/// `coerce`, on by default, lets an integer field take "7" and 7.9. The server indexes the latter as 7;
+/// its fraction is part of the document, so that it is no integer here.
 pub(super) fn integer(value: Scalar<'_>) -> Option<i128> {
     match value {
         Scalar::Number(text) => number::whole(text),
@@ -117,7 +118,9 @@ mod tests {
     #[test]
     fn scalars_become_what_the_server_keeps() {
         assert_eq!(integer(Scalar::Text(" 7 ")), Some(7));
-        assert_eq!(integer(Scalar::Number("7.9")), Some(7));
+        assert_eq!(integer(Scalar::Number("7.0")), Some(7));
+        assert_eq!(integer(Scalar::Number("7.9")), None);
+        assert_eq!(integer(Scalar::Text("7.9")), None);
         assert_eq!(integer(Scalar::Text("x")), None);
         assert_eq!(integer(Scalar::Boolean(true)), None);
         assert_eq!(float(Scalar::Text("NaN")), None);

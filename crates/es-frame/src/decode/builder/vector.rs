@@ -61,10 +61,7 @@ impl Coordinate for i8 {
     }
 
     fn of(number: &str) -> Option<Self> {
-        let value = whole(number)?;
-        // 1.5 is no byte, and the server refuses it.
-        let is_whole = number.parse::<f64>().is_ok_and(|number| number == value as f64);
-        value.try_into().ok().filter(|_| is_whole)
+        whole(number)?.try_into().ok()
     }
 
     fn bytes<'a>(text: &str, width: usize, room: &'a mut Vec<u8>) -> Option<&'a [u8]> {

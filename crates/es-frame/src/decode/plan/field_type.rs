@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::decode::date_format::{DATE, DATE_NANOS, Formats};
 use crate::decode::options::{Policy, StoredSource, Values};
 use crate::decode::shape::Shape;
-use crate::precision::is_single_precision;
+use crate::precision::{is_of_several_types, is_single_precision};
 
 /// A field as a column.
 pub(super) struct FieldType {
@@ -25,12 +25,29 @@ pub(super) struct FieldType {
 const TEXT: &str = "is text, which has no doc values";
 const ROUNDED: &str = "keeps rounded doc values";
 const SINGLE: &str = "is float, and its documents may hold numbers with more digits than its doc values";
+const SEVERAL: &str = "has several types in the indices that are read";
+const FORMATS: &str = "the indices that are read write it in several formats";
+const COERCED: &str = "is coerced, and its documents may hold fractions that its doc values lack";
+const IGNORE_ABOVE: &str = "has `ignore_above`, which keeps long values out of doc values";
+const IGNORE_MALFORMED: &str = "has `ignore_malformed`, which keeps malformed values out of doc values";
 const SCRIPT: &str = "is computed by a script, so `_source` does not hold it";
 const NONE: &str = "is of a type without doc values";
 
 /// The column of a field type. A type that is not known here becomes text, with the JSON
 /// of what is none, so that nothing is lost.
 pub(super) fn field_type(name: &str, property: Option<Property<'_>>) -> FieldType {
+    let found = of_one_type(name, property);
+    if !property.is_some_and(is_of_several_types) {
+        return found;
+    }
+    match name {
+        // Doc values are the instants themselves.
+        "date" | "date_nanos" => FieldType { source: Err(FORMATS.to_owned()), ..found },
+        _ => FieldType { lossy: found.lossy.or(Some(SEVERAL)), ..found },
+    }
+}
+
+fn of_one_type(name: &str, property: Option<Property<'_>>) -> FieldType {
     let both = |shape: Shape| FieldType { source: Ok(shape.clone()), doc: Ok(shape), lossy: None, doc_format: None };
     let source = |shape: Shape, why| FieldType { source: Ok(shape), doc: Err(why), lossy: None, doc_format: None };
     let doc = |shape: Shape| FieldType {
@@ -100,11 +117,23 @@ impl FieldType {
             ("float" | "half_float", Ok(shape)) if is_rebuilt => {
                 Self { source: Ok(shape.clone()), doc: Ok(shape), lossy: None, ..self }
             }
+            ("byte" | "short" | "integer" | "long", Ok(shape)) if stored == StoredSource::Kept && coerces(property) => {
+                Self { doc: Ok(shape), lossy: Some(COERCED), ..self }
+            }
+            // Integers, instants and texts of all of these types are in doc values as they are.
+            (_, doc) if stored == StoredSource::Disabled && self.lossy == Some(SEVERAL) && name != "double" => {
+                Self { doc, lossy: None, ..self }
+            }
             // There is nothing beyond the doc values, and the column's type says their precision.
             ("float", doc) if stored == StoredSource::Disabled => Self { doc, lossy: None, ..self },
             (_, doc) => Self { doc, ..self },
         }
     }
+}
+
+/// True unless an integer field refuses fractions.
+fn coerces(property: Property<'_>) -> bool {
+    property.parameter("coerce").is_none_or(|coerce| *coerce != false && *coerce != "false")
 }
 
 fn date(name: &str, property: Option<Property<'_>>) -> FieldType {
@@ -140,6 +169,11 @@ fn vector(property: Option<Property<'_>>) -> FieldType {
     }
 }
 
+/// True if documents list the values that doc values lack for a reason, so that none is missed.
+pub(super) fn is_listed(lossy: &str) -> bool {
+    matches!(lossy, IGNORE_ABOVE | IGNORE_MALFORMED)
+}
+
 /// True if a type is left out of `_source` from 9.2 on unless it is asked for.
 pub(super) fn is_vector(name: &str) -> bool {
     matches!(name, "dense_vector" | "sparse_vector" | "rank_vectors" | "semantic_text")
@@ -154,14 +188,14 @@ pub(super) fn by_parameters(name: &str, property: Property<'_>) -> (Option<&'sta
     if is("doc_values", false) || (name == "binary" && !is("doc_values", true)) {
         return (Some("has doc values switched off"), None);
     }
-    let lossy = if property.parameter("ignore_above").is_some() {
-        Some("has `ignore_above`, which keeps long values out of doc values")
-    } else if property.parameter("normalizer").is_some() {
+    let lossy = if property.parameter("normalizer").is_some() {
         Some("has a normalizer, which changes its doc values")
-    } else if is("ignore_malformed", true) {
-        Some("has `ignore_malformed`, which keeps malformed values out of doc values")
     } else if property.parameter("null_value").is_some() {
         Some("has a `null_value`, which stands in for nulls in doc values")
+    } else if property.parameter("ignore_above").is_some() {
+        Some(IGNORE_ABOVE)
+    } else if is("ignore_malformed", true) {
+        Some(IGNORE_MALFORMED)
     } else {
         None
     };

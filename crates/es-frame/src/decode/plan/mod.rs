@@ -20,6 +20,7 @@ use super::table::Table;
 use crate::error::{Error, ErrorKind};
 use es_core::Mapping;
 use es_values::suggestion;
+use field_type::is_listed;
 use resolve::Candidate;
 
 /// From this many columns on, `_source` is read even where doc values give every column as it
@@ -61,6 +62,8 @@ pub(crate) enum Place {
 #[derive(Clone, Debug)]
 pub(crate) struct PlannedColumn {
     pub(crate) name: String,
+    /// True if the mapping keeps the field out of `_source`.
+    pub(crate) is_left_out: bool,
     pub(crate) field_type: String,
     pub(crate) shape: Shape,
     pub(crate) policy: Policy,
@@ -175,7 +178,8 @@ fn source_because(mapping: &Mapping, candidates: &[Candidate], options: &DecodeO
         return Some(because);
     }
     let from_doc_values = candidates.iter().filter(|candidate| candidate.doc.is_ok()).count();
-    let paths = candidates.iter().flat_map(|candidate| candidate.source.iter().flat_map(|(_, paths)| paths));
+    let kept = candidates.iter().filter(|candidate| !candidate.is_left_out);
+    let paths = kept.flat_map(|candidate| candidate.source.iter().flat_map(|(_, paths)| paths));
     let paths: Vec<&str> = paths.map(String::as_str).collect();
     // A synthetic source is put together from doc values, which is never quicker than they are,
     // nor is one that is cut down.
@@ -195,6 +199,7 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
     let watched = candidate.watched.clone();
     let column = |shape: Shape, place: Place, watched: Option<String>| PlannedColumn {
         name: candidate.name.clone(),
+        is_left_out: candidate.is_left_out,
         field_type: candidate.field_type.clone(),
         shape,
         policy: candidate.policy,
@@ -204,7 +209,8 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
     if let Some((place, shape)) = candidate.fixed {
         return Ok(column(shape, place, None));
     }
-    let is_kept = options.stored_source != StoredSource::Disabled;
+    let is_kept = options.stored_source != StoredSource::Disabled && !candidate.is_left_out;
+    let not_kept = if candidate.is_left_out { "`_source` leaves it out" } else { "the index keeps no `_source`" };
     let is_strict = options.retrieval != FieldSource::DocValues;
     let doc_place = Place::DocValues(candidate.doc_format);
     match (&candidate.source, &candidate.doc) {
@@ -220,8 +226,11 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
         (_, Ok(shape)) => {
             // Where documents are kept, what doc values lose was a reason to read those.
             match candidate.lossy {
-                Some(why) if is_strict && !candidate.is_list_only() => refused(
-                    &format!("{why}, and `_source` cannot be read for it"),
+                Some(why) if is_strict && !candidate.is_list_only() && (is_kept || !is_listed(why)) => refused(
+                    &match candidate.is_left_out {
+                        true => format!("{why}, and {not_kept}"),
+                        false => format!("{why}, and `_source` cannot be read for it"),
+                    },
                     "read doc values as they are (`FieldSource::DocValues`), or leave the column out",
                 ),
                 _ => Ok(column(shape.clone(), doc_place, watched)),
@@ -229,7 +238,7 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
         }
         (Ok((shape, _)), Err(_)) if !is_kept && candidate.is_stored => Ok(column(shape.clone(), Place::Stored, None)),
         (Ok((_, _)), Err(why)) if !is_kept => {
-            refused(&format!("{why}, and the index keeps no `_source`"), "leave the column out")
+            refused(&format!("{why}, and {not_kept}"), "name the columns to read, without this one")
         }
         (Ok((shape, paths)), Err(why)) => {
             if options.retrieval == FieldSource::DocValues {
@@ -244,7 +253,7 @@ fn placed(candidate: Candidate, by_source: bool, options: &DecodeOptions) -> Res
 impl Candidate {
     /// Why `_source` is to be read for the column, if it is.
     fn source_because(&self) -> Option<&str> {
-        if self.fixed.is_some() || self.source.is_err() {
+        if self.fixed.is_some() || self.source.is_err() || self.is_left_out {
             return None;
         }
         match (&self.doc, self.lossy) {

@@ -6,9 +6,10 @@ use serde_json::Value;
 use super::Place;
 use super::field_type::{FieldType, by_parameters, field_type, is_vector};
 use crate::decode::hit::Metadata;
-use crate::decode::options::{DecodeOptions, Malformed, Policy, Values};
+use crate::decode::options::{DecodeOptions, Malformed, Policy, StoredSource, Values};
 use crate::decode::shape::{Member, Shape};
 use crate::error::{Error, ErrorKind};
+use crate::source_filter::{LeftOut, SourceFilter};
 use es_values::{nearest, suggestion};
 
 /// Why several values are not read from doc values.
@@ -32,6 +33,8 @@ pub(super) struct Candidate {
     pub(super) is_stored: bool,
     /// The field whose ignored values, which doc values lack, are values of the column.
     pub(super) watched: Option<String>,
+    /// True if the mapping keeps the field out of `_source`.
+    pub(super) is_left_out: bool,
 }
 
 /// The policy of a column, or of a member by its path.
@@ -116,6 +119,7 @@ fn fixed(name: &str, field_type: &str, place: Place, shape: Shape, options: &Dec
         lossy: None,
         is_stored: false,
         watched: None,
+        is_left_out: false,
     }
 }
 
@@ -172,20 +176,30 @@ fn field(
             Some(properties) if !is_off && !properties.is_empty() => members(path, properties, options)?,
             _ => Shape::Json,
         };
+        let source = match left_out_of(mapping, path, &shape) {
+            Some(inner) => Err(format!("`_source` leaves {inner} out")),
+            None => Ok((shape, vec![path.to_owned()])),
+        };
         return Ok(Candidate {
             name: name.to_owned(),
             field_type: type_name.to_owned(),
             policy,
             fixed: None,
-            source: Ok((shape, vec![path.to_owned()])),
+            source,
             doc: Err("is an object, which has no doc values"),
             doc_format: None,
             lossy: None,
             is_stored: false,
             watched: None,
+            is_left_out: false,
         });
     }
-    let found = field_type(type_name, Some(property)).stored(type_name, property, policy, options.stored_source);
+    let paths = source_paths(mapping, path);
+    let found = field_type(type_name, Some(property));
+    let is_left_out = paths.first().is_some_and(|own| is_left_out(mapping, own, found.source.as_ref().ok()));
+    // What is stored of such a field is the same as where nothing is.
+    let stored_source = if is_left_out { StoredSource::Disabled } else { options.stored_source };
+    let found = found.stored(type_name, property, policy, stored_source);
     let (switched_off, lossy) = by_parameters(type_name, property);
     // Malformed values that are to be nulls are just that in doc values.
     let lossy = lossy.filter(|why| policy.malformed == Malformed::Error || !why.contains("`ignore_malformed`"));
@@ -196,7 +210,7 @@ fn field(
     if is_in_nested(mapping, path) {
         doc = Err("is inside a nested field, whose documents have doc values of their own");
     }
-    if is_vector(type_name) && options.version.is_none() {
+    if is_vector(type_name) && options.version.is_none() && !is_left_out {
         // Whether `_source` has it, and whether it can be asked for there, depends on the version.
         let shape = match found.source.clone() {
             Ok(Shape::Json) | Err(_) => Shape::TextOrJson,
@@ -212,12 +226,13 @@ fn field(
         field_type: type_name.to_owned(),
         policy,
         fixed: None,
-        source: found.source.map(|shape| (shape, source_paths(mapping, path))),
+        source: found.source.map(|shape| (shape, paths)),
         doc,
         doc_format: found.doc_format,
         lossy: found.lossy.or(lossy).or(order),
         is_stored: is_on("store"),
         watched: Some(path.to_owned()),
+        is_left_out,
     })
 }
 
@@ -284,6 +299,42 @@ fn flattened_key(mapping: &Mapping, name: &str, options: &DecodeOptions) -> Opti
         lossy: lossy.or((policy.values != Values::One).then_some(ORDER)),
         is_stored: false,
         watched: Some(parent.to_owned()),
+        is_left_out: SourceFilter::of(mapping).of_path(name) != LeftOut::Nothing,
+    })
+}
+
+/// True if `_source` does not have a field as it was sent, by the patterns of the mapping.
+fn is_left_out(mapping: &Mapping, path: &str, shape: Option<&Shape>) -> bool {
+    let filter = SourceFilter::of(mapping);
+    let inside = |names: &[&str]| names.iter().any(|name| filter.of_path(&format!("{path}.{name}")) == LeftOut::All);
+    match (filter.of_path(path), shape) {
+        (LeftOut::Nothing, _) => false,
+        (LeftOut::All, _) => true,
+        (LeftOut::Parts, Some(Shape::Json | Shape::TextOrJson | Shape::Struct(_))) => true,
+        (LeftOut::Parts, Some(Shape::Point)) => inside(&["lat", "lon", "type", "coordinates"]),
+        (LeftOut::Parts, Some(Shape::Range(_))) => inside(&["gte", "gt", "lte", "lt"]),
+        (LeftOut::Parts, Some(Shape::Join)) => inside(&["name", "parent"]),
+        // What has no members loses none.
+        (LeftOut::Parts, _) => false,
+    }
+}
+
+/// The first field of an object that `_source` does not have, the object itself included.
+fn left_out_of(mapping: &Mapping, path: &str, shape: &Shape) -> Option<String> {
+    let filter = SourceFilter::of(mapping);
+    if filter.is_empty() {
+        return None;
+    }
+    let is_opaque = matches!(shape, Shape::Json);
+    match filter.of_path(path) {
+        LeftOut::All => return Some(path.to_owned()),
+        LeftOut::Parts if is_opaque => return Some(format!("a part of {path}")),
+        _ => {}
+    }
+    let mut inner = mapping.fields().into_iter().map(|(inner, _)| inner);
+    inner.find(|inner| {
+        let is_inside = inner.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
+        is_inside && filter.of_path(inner) == LeftOut::All
     })
 }
 

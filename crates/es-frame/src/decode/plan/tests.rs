@@ -43,6 +43,10 @@ fn doc_values_win_when_they_lose_nothing() {
             json!({"type": "keyword", "ignore_above": 256}),
             Some("f has `ignore_above`, which keeps long values out of doc values"),
         ),
+        (json!({"type": "long"}), Some("f is coerced, and its documents may hold fractions that its doc values lack")),
+        (json!({"type": "short", "coerce": false}), None),
+        (json!({"type": "byte", "coerce": "false"}), None),
+        (json!({"type": "unsigned_long"}), None),
         (json!({"type": "half_float"}), Some("f keeps rounded doc values")),
         (json!({"type": "scaled_float", "scaling_factor": 100}), Some("f keeps rounded doc values")),
         (
@@ -134,7 +138,7 @@ fn every_column_of_doc_values_is_checked_for_ignored_values() {
 fn many_columns_are_read_from_documents() {
     let properties = |columns: usize| -> Value {
         (0..columns)
-            .map(|place| (format!("f{place}"), json!({"type": "long"})))
+            .map(|place| (format!("f{place}"), json!({"type": "long", "coerce": false})))
             .collect::<serde_json::Map<_, _>>()
             .into()
     };
@@ -226,6 +230,82 @@ fn what_no_place_can_give_is_refused() {
     assert_eq!(stored.request["stored_fields"], json!(["t"]));
     let taken = DecodeOptions { retrieval: FieldSource::DocValues, ..disabled };
     assert!(plan(json!({"k": {"type": "keyword", "ignore_above": 5}}), &taken).columns[0].watched.is_some());
+}
+
+fn left_out(source: Value, properties: Value) -> Mapping {
+    serde_json::from_value(json!({"_source": source, "properties": properties})).unwrap()
+}
+
+/// Documents lack these fields without a sign.
+#[test]
+fn what_source_leaves_out_is_read_from_where_it_is() {
+    let properties = json!({
+        "secret": {"type": "keyword", "ignore_above": 9}, "n": {"type": "long"}, "f": {"type": "float"},
+        "stored": {"type": "text", "store": true}, "t": {"type": "text"}, "o": {"properties": {"x": {"type": "date"}}},
+    });
+    let index = left_out(json!({"excludes": ["s*", "n", "f", "o"]}), properties.clone());
+    for retrieval in [FieldSource::Auto, FieldSource::Source] {
+        let found = Plan::new(&index, &options(&[], retrieval)).unwrap();
+        let places: Vec<_> = found.columns.iter().map(|column| (column.name.as_str(), column.place.clone())).collect();
+        let doc = Place::DocValues(None);
+        let expected = [
+            ("secret", doc.clone()),
+            ("n", doc.clone()),
+            ("f", doc),
+            ("stored", Place::Stored),
+            ("t", Place::Source(vec!["t".into()])),
+            ("o.x", Place::DocValues(Some("epoch_millis"))),
+        ];
+        assert_eq!(places, expected);
+        assert_eq!(found.columns[0].watched.as_deref(), Some("secret"), "a value that was ignored is told");
+        assert_eq!(found.columns[2].dtype(), DataType::Float32);
+        let because =
+            if retrieval == FieldSource::Auto { "t is text, which has no doc values" } else { "it was asked for" };
+        assert_eq!(found.retrieval, by_source(because));
+    }
+    let only = left_out(json!({"includes": ["t"]}), properties);
+    let found = Plan::new(&only, &options(&["n", "t"], FieldSource::Auto)).unwrap();
+    assert_eq!(found.request["docvalue_fields"], json!([{"field": "n"}]));
+}
+
+#[test]
+fn what_source_leaves_out_and_nothing_else_has_is_refused_by_name() {
+    let why = |source: Value, properties: Value| {
+        let error = Plan::new(&left_out(source, properties), &options(&[], FieldSource::Auto)).unwrap_err();
+        assert_eq!(error.help(), Some("name the columns to read, without this one"));
+        error.to_string()
+    };
+    let table = [
+        (json!({"type": "text"}), "f", "field f is text, which has no doc values, and `_source` leaves it out"),
+        (
+            json!({"type": "dense_vector", "dims": 2}),
+            "*",
+            "field f is a vector, which has no doc values to read, and `_source` leaves it out",
+        ),
+        (
+            json!({"type": "flattened"}),
+            "f.secret",
+            "field f is flattened, and doc values do not tell its keys, and `_source` leaves it out",
+        ),
+        (
+            json!({"type": "nested", "properties": {"x": {"type": "long"}, "y": {"type": "long"}}}),
+            "*.y",
+            "field f is an object, which has no doc values, and `_source` leaves f.y out",
+        ),
+    ];
+    for (property, excluded, expected) in table {
+        assert_eq!(why(json!({"excludes": [excluded]}), json!({"f": property})), expected);
+    }
+    let index = left_out(json!({"excludes": ["k"]}), json!({"k": {"type": "keyword", "normalizer": "n"}}));
+    let error = Plan::new(&index, &options(&[], FieldSource::Auto)).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "field k has a normalizer, which changes its doc values, and `_source` leaves it out"
+    );
+    // A part that is not left out can be read.
+    let index = left_out(json!({"excludes": ["l.secret"]}), json!({"l": {"type": "flattened"}}));
+    let found = Plan::new(&index, &options(&["l.public"], FieldSource::Source)).unwrap();
+    assert_eq!(found.columns[0].place, Place::Source(vec!["l.public".into()]));
 }
 
 #[test]

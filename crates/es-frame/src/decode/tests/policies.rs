@@ -21,6 +21,7 @@ fn values_that_do_not_fit_name_field_document_and_value() {
     let shown = format!("field n of document d holds \"{}..., which is no integer", "é".repeat(99));
     let table = [
         (r#"{"n":3000000000}"#.to_owned(), "field n of document d holds 3000000000, which is no integer"),
+        (r#"{"n":1.75}"#.to_owned(), "field n of document d holds 1.75, which is no integer"),
         (r#"{"n":[1,2]}"#.to_owned(), "field n of document d holds more than one value"),
         (r#"{"n":1,"n":2}"#.to_owned(), "field n of document d holds more than one value"),
         (r#"{"t":"soon"}"#.to_owned(), "field t of document d holds \"soon\", which is no date"),
@@ -83,7 +84,7 @@ fn values_in_arrays_of_objects_are_several() {
 fn malformed_values_can_be_nulls() {
     let properties = json!({"n": {"type": "integer"}, "t": {"type": "date"}, "v": {"type": "dense_vector", "dims": 2}});
     let policy = CellPolicy { malformed: Some(Malformed::Null), ..CellPolicy::default() };
-    let sources = [r#"{"n":"x","t":{"a":1},"v":[1]}"#, r#"{"n":1,"v":[1,2]}"#, r#"{"n":["x",5],"v":"x"}"#];
+    let sources = [r#"{"n":1.75,"t":{"a":1},"v":[1]}"#, r#"{"n":1,"v":[1,2]}"#, r#"{"n":["x",5],"v":"x"}"#];
     let found = frame(properties.clone(), &with(policy), &sources).unwrap();
     let numbers: Vec<_> = found.column("n").unwrap().i32().unwrap().iter().collect();
     assert_eq!(numbers, [None, Some(1), Some(5)]);

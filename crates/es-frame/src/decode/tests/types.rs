@@ -25,7 +25,7 @@ fn refused(definition: Value, values: &[&str]) {
 fn integers_are_exact() {
     let found = column(
         json!({"type": "unsigned_long"}),
-        &["18446744073709551615", "\"18446744073709551614\"", "1.8446744073709551615E19", "0", "[7]", "7.9", "null"],
+        &["18446744073709551615", "\"18446744073709551614\"", "1.8446744073709551615E19", "0", "[7]", "7.0", "null"],
     );
     let found: Vec<_> = found.u64().unwrap().iter().collect();
     let most = u64::MAX;
@@ -35,7 +35,20 @@ fn integers_are_exact() {
     assert_eq!(found, [i64::MIN, i64::MAX, 9_007_199_254_740_993]);
     refused(json!({"type": "long"}), &["9223372036854775808", "\"x\"", "true", "{}"]);
     refused(json!({"type": "byte"}), &["128", "-129", "1e3"]);
+    for field_type in ["byte", "short", "integer", "long", "unsigned_long"] {
+        refused(json!({"type": field_type}), &["7.9", "\"7.9\"", "1e-1", "[7.5]"]);
+    }
     refused(json!({"type": "unsigned_long"}), &["-1", "18446744073709551616"]);
+}
+
+#[test]
+fn an_empty_text_in_a_number_is_none() {
+    for field_type in ["byte", "short", "integer", "long", "unsigned_long", "double", "float", "scaled_float"] {
+        let found = column(json!({"type": field_type}), &["\"\"", "[\"\"]", "[\"\", 7]", "7"]);
+        assert_eq!((found.null_count(), found.len()), (2, 4), "{field_type}");
+        assert!(column(json!({"type": field_type}), &["\" 7 \""]).null_count() == 0);
+        refused(json!({"type": field_type}), &["\" \""]);
+    }
 }
 
 #[test]

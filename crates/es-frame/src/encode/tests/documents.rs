@@ -166,10 +166,26 @@ fn a_year_without_four_digits_is_epoch_milliseconds() {
     let far = 253_402_300_800_000_i64;
     let frame = frame_of(vec![
         cast("d", [2_932_897_i32], &DataType::Date),
-        cast("t", [far * 1_000 + 999], &DataType::Datetime(TimeUnit::Microseconds, None)),
+        cast("t", [far * 1_000 + 1_020], &DataType::Datetime(TimeUnit::Microseconds, None)),
+        cast("b", [-62_167_219_200_000_001_i64], &DataType::Datetime(TimeUnit::Microseconds, None)),
+        cast("m", [i64::MIN], &DataType::Datetime(TimeUnit::Milliseconds, None)),
     ]);
-    assert_eq!(documents(&frame), [format!(r#"{{"d":{far},"t":{far}}}"#)]);
-    assert_eq!(id(&frame, &["d"], 0).unwrap(), format!("\"{far}\""));
+    let expected = r#"{"d":253402300800000,"t":253402300800001.02,"b":-62167219200000.001,"m":-9223372036854775808}"#;
+    assert_eq!(documents(&frame), [expected]);
+    assert_eq!(id(&frame, &["d", "t"], 0).unwrap(), format!("\"{far}|253402300800001.02\""));
+}
+
+#[test]
+fn a_time_of_day_that_is_none_is_refused() {
+    for value in [-1_i64, 86_400_000_000_000, i64::MAX] {
+        let frame = frame_of(vec![cast("c", [0, value], &DataType::Time)]);
+        let error = super::documents(&frame, &WriterOptions::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "row 1 of the frame: column c holds a time of day that is negative or beyond 24 hours"
+        );
+        assert!(id(&frame, &["c"], 1).is_err());
+    }
 }
 
 #[test]

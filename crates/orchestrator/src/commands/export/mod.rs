@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use es_core::Client;
 use es_export::{
-    Export, FileOptions, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport, Streamed,
+    Compression, Export, FileOptions, Format, IndexReader, Manifest, Origin, ReadBy, ReadRequest, StreamExport,
+    Streamed,
 };
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
@@ -40,22 +41,32 @@ pub(super) async fn export(
         client = work.connect() => client?,
         () = cancel.cancelled() => return Err(Error::interrupted_early()),
     };
-    if args.dry_run {
-        return dry_run(&client, order, reporter).await;
-    }
-    match order.target {
-        Target::Standard(format) => stream(&client, order.request, format, &order.name, &cancel, reporter).await,
+    let ExportRequest { name, request, target, split, encodings } = order;
+    match target {
+        Target::Standard(format) if args.dry_run => {
+            let reader = IndexReader::open(&client, request).await?;
+            if let Err(error) = format.check(&reader.schema()) {
+                reader.close().await?;
+                return Err(error.into());
+            }
+            dry_run(reader, &name, format, "standard output", reporter).await
+        }
+        Target::Standard(format) => stream(&client, request, format, &name, &cancel, reporter).await,
         Target::Files(destination, format) => {
             let path = destination.path().to_owned();
-            let mut export = Export::new(order.request, destination);
+            let mut export = Export::new(request, destination);
             export.files = format;
-            export.split = order.split;
+            export.split = split;
             export.partition_by = args.partition_by.clone();
-            export.encodings = order.encodings;
+            export.encodings = encodings;
             export.options = work.settings.export.write;
             export.options.rows_per_file = args.rows_per_file.unwrap_or(export.options.rows_per_file);
             export.restart = args.restart;
-            write(&client, export, &path, &order.name, &cancel, reporter).await
+            if args.dry_run {
+                let reader = export.preview(&client).await?;
+                return dry_run(reader, &name, format, &path.display().to_string(), reporter).await;
+            }
+            write(&client, export, &path, &name, &cancel, reporter).await
         }
     }
 }
@@ -117,9 +128,8 @@ fn step(name: &str) -> StepName {
     StepName { asset: name.to_owned(), partition: None, kind: "export" }
 }
 
-/// Opens what would be read, describes it, and closes it.
-async fn dry_run(client: &Client, order: ExportRequest, reporter: &Reporter) -> Result<Exit> {
-    let reader = IndexReader::open(client, order.request).await?;
+/// Describes what would be read and written, and closes the reader.
+async fn dry_run(reader: IndexReader, name: &str, format: FileOptions, to: &str, reporter: &Reporter) -> Result<Exit> {
     let schema = reader.schema();
     let columns: Vec<ExportColumn> = schema
         .iter()
@@ -132,10 +142,6 @@ async fn dry_run(client: &Client, order: ExportRequest, reporter: &Reporter) -> 
         .collect();
     let (rows, origin) = (reader.count(), reader.origin().clone());
     reader.close().await?;
-    let format = match &order.target {
-        Target::Standard(format) | Target::Files(_, format) => format,
-    };
-    format.check(&schema)?;
     reporter.json(&CommandResult::ExportPlanned {
         index: origin.index.clone(),
         rows,
@@ -143,12 +149,19 @@ async fn dry_run(client: &Client, order: ExportRequest, reporter: &Reporter) -> 
         source: json!(origin),
     });
     let rows = rows.map_or_else(|| "an unknown number of rows".to_owned(), |rows| counted(rows, "row"));
-    let to = match &order.target {
-        Target::Standard(_) => "standard output".to_owned(),
-        Target::Files(destination, _) => destination.path().display().to_string(),
+    reporter.result(&format!("would read {rows} of {name} {}\n", how(&origin)));
+    // The usual compression of a format goes without saying.
+    let compression = match format.compression {
+        None | Some(Compression::Uncompressed) => String::new(),
+        Some(compression) => format!(", {compression}"),
     };
-    reporter.result(&format!("would read {rows} of {} {}\n", order.name, how(&origin)));
-    reporter.result(&format!("and write {} to {to}\n\n", format.format));
+    reporter.result(&format!("and write {}{compression} to {to}\n\n", format.format));
+    for note in &origin.notes {
+        reporter.result(&format!("note: {note}\n"));
+    }
+    if !origin.notes.is_empty() {
+        reporter.result("\n");
+    }
     let mut table = Table::new(&[("column", Align::Left), ("elasticsearch", Align::Left), ("type", Align::Left)]);
     for column in columns {
         table.row([column.name, column.elasticsearch, column.polars]);

@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use es_export::{
-    CellPolicy, ColumnRequest, Destination, Encoding, Esql, FileOptions, Format, MissingTimes, ReadFrom, ReadRequest,
-    Sample, Search, Split, Sql,
+    CellPolicy, ColumnRequest, Compression, Destination, Encoding, Esql, FileOptions, Format, MissingTimes, ReadFrom,
+    ReadRequest, Sample, Search, Split, Sql,
 };
 use es_values::{InvalidValue, TimePoint};
 use indexmap::IndexMap;
@@ -173,9 +173,9 @@ fn choices<P: FromStr<Err = InvalidValue>>(option: &str, texts: &[String]) -> Re
 }
 
 fn target(args: &ExportArgs, work: &Workplace) -> Result<Target> {
-    let file = |format: Format| {
+    let file = |format: Format, by_name: Option<Compression>| {
         let mut file: FileOptions = format.into();
-        file.compression = args.compression;
+        file.compression = args.compression.or(by_name);
         file.parquet.row_group_rows = args.row_group_rows.unwrap_or(work.settings.export.write.row_group_rows) as usize;
         file.check_compression()?;
         Ok::<_, Error>(file)
@@ -183,28 +183,55 @@ fn target(args: &ExportArgs, work: &Workplace) -> Result<Target> {
     if args.to == "-" {
         let format = args.format.ok_or_else(|| {
             Error::config("the format of standard output is not known")
-                .with_help(Some("give it with --format: ipc-stream, csv or ndjson"))
+                .with_help(Some("give it with --format: ipc-stream, csv, tsv, ndjson or json"))
         })?;
         if !format.is_stream() {
             return Err(Error::config(format!("{format} cannot be written to standard output"))
-                .with_help(Some("choose ipc-stream, csv or ndjson, or name a folder or file with --to")));
+                .with_help(Some("choose ipc-stream, csv, tsv, ndjson or json, or name a folder or file with --to")));
         }
-        return Ok(Target::Standard(file(format)?));
+        return Ok(Target::Standard(file(format, None)?));
     }
     let path = PathBuf::from(&args.to);
-    let is_folder = args.to.ends_with('/') || path.is_dir();
-    let by_name = if is_folder { None } else { format_of_name(&path) };
-    let file = file(args.format.or(by_name).unwrap_or_default())?;
-    let destination = match by_name {
-        Some(_) => Destination::File(path),
-        None => Destination::Folder(path),
-    };
-    Ok(Target::Files(destination, file))
+    if args.to.ends_with('/') || path.is_dir() || path.extension().is_none() {
+        return Ok(Target::Files(Destination::Folder(path), file(args.format.unwrap_or_default(), None)?));
+    }
+    let by_name = by_name(&path, args.format, args.compression)?;
+    Ok(Target::Files(Destination::File(path), file(by_name.format, by_name.compression)?))
 }
 
-/// The format that the ending of a name stands for.
-fn format_of_name(path: &Path) -> Option<Format> {
-    Format::of_extension(path.extension()?.to_str()?)
+/// The format and the compression that the ending of a file's name stands for.
+fn by_name(path: &Path, format: Option<Format>, compression: Option<Compression>) -> Result<FileOptions> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let Some(found) = FileOptions::of_name(&name) else {
+        let like = FileOptions { compression, ..format.unwrap_or_default().into() };
+        return Err(Error::config(format!("the ending of `{name}` is not that of a file that can be written"))
+            .with_help(Some(format!(
+                "end the name of a folder with `/`: `--to {}/`; a file is named after its format, as `{}.{}` \
+                 (parquet, arrow, arrows, csv, tsv, ndjson, json, avro, npy, npz, safetensors, tfrecord; \
+                 text also with `.gz` or `.zst` behind it)",
+                path.display(),
+                path.file_stem().unwrap_or_default().to_string_lossy(),
+                like.extension()
+            ))));
+    };
+    if let Some(format) = format.filter(|format| *format != found.format) {
+        return Err(Error::config(format!("--format {format} and the ending of `{name}` disagree"))
+            .with_help(Some("leave --format out, or name the file after its format")));
+    }
+    match (compression, found.compression) {
+        (Some(asked), Some(by_name)) if asked != by_name => {
+            Err(Error::config(format!("--compression {asked} and the ending of `{name}` disagree"))
+                .with_help(Some("leave --compression out, or name the file after it")))
+        }
+        (Some(asked), None) if found.format.is_text() && asked != Compression::Uncompressed => {
+            let named = FileOptions { compression: Some(asked), ..found };
+            named.check_compression()?;
+            Err(Error::config(format!("`{name}` would be compressed, and its ending does not say so")).with_help(Some(
+                format!("name it `{}.{}`", path.file_stem().unwrap_or_default().to_string_lossy(), named.extension()),
+            )))
+        }
+        _ => Ok(found),
+    }
 }
 
 fn split(args: &ExportArgs) -> Result<Option<Split>> {
@@ -243,4 +270,45 @@ fn time_part(text: &str) -> Result<(String, Option<Timestamp>)> {
     let instant = point.to_timestamp(&TimeZone::UTC);
     let until = instant.map_err(|error| Error::config(format!("--split {text}: {error}")))?;
     Ok((name.to_owned(), Some(until)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_what_its_name_says_or_an_error() {
+        use Compression::{Gzip, Snappy, Zstd};
+        let of = |name: &str, format, compression| by_name(Path::new(name), format, compression);
+        let table = [
+            ("out/a.csv.gz", None, None, (Format::Csv, Some(Gzip))),
+            ("a.ndjson.zst", Some(Format::Ndjson), Some(Zstd), (Format::Ndjson, Some(Zstd))),
+            ("a.jsonl", None, None, (Format::Ndjson, None)),
+            ("a.json", None, None, (Format::Json, None)),
+            ("a.tsv", None, None, (Format::Tsv, None)),
+            ("a.pq", None, Some(Snappy), (Format::Parquet, None)),
+            ("a.feather", None, None, (Format::Ipc, None)),
+        ];
+        for (name, format, compression, expected) in table {
+            let found = of(name, format, compression).unwrap();
+            assert_eq!((found.format, found.compression), expected, "{name}");
+        }
+        let table = [
+            ("a.xlsx", None, None, "the ending of `a.xlsx` is not that of a file that can be written"),
+            ("v1.2", Some(Format::Csv), None, "the ending of `v1.2` is not that of a file that can be written"),
+            ("a.parquet.gz", None, None, "the ending of `a.parquet.gz` is not that of a file that can be written"),
+            ("a.csv", Some(Format::Parquet), None, "--format parquet and the ending of `a.csv` disagree"),
+            ("a.csv.gz", None, Some(Zstd), "--compression zstd and the ending of `a.csv.gz` disagree"),
+            ("a.csv", None, Some(Gzip), "`a.csv` would be compressed, and its ending does not say so"),
+            ("a.csv", None, Some(Snappy), "the format csv has no compression snappy"),
+        ];
+        for (name, format, compression, expected) in table {
+            let error = of(name, format, compression).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+            assert!(error.help().is_some(), "{name}");
+        }
+        let help = of("v1.2", Some(Format::Csv), Some(Gzip)).unwrap_err().help().unwrap().to_owned();
+        assert!(help.starts_with("end the name of a folder with `/`: `--to v1.2/`"), "{help}");
+        assert!(help.contains("`v1.csv.gz`"), "{help}");
+    }
 }

@@ -108,6 +108,7 @@ fn request(args: &IngestArgs, work: &Workplace) -> Result<Option<IngestRequest>>
     }
     let mut request = IngestRequest::new(args.to.clone(), input);
     request.read.format = args.format;
+    request.read.leave_out.clone_from(&args.leave_out);
     request.documents = DocumentOptions {
         writer: WriterOptions {
             id: args.id.clone(),

@@ -36,6 +36,10 @@ pub struct Ingest {
     /// The treatment of columns that the mappings do not name.
     #[serde(default)]
     pub undeclared: Undeclared,
+    /// The columns that are left out, such as those of types that cannot be read.
+    #[schemars(with = "Option<FieldNames>")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leave_out: Vec<String>,
     /// The fields that columns with dots in their names become.
     #[serde(default)]
     pub dotted_names: DottedNames,

@@ -39,7 +39,11 @@ impl Files {
         let paths = find(asset)?;
         let mut options = asset.definition.documents()?;
         options.writer.vectors = VectorForm::best_for(around.client.info().version);
-        let read = ReadOptions { format: asset.definition.from.format, ..ReadOptions::default() };
+        let read = ReadOptions {
+            format: asset.definition.from.format,
+            leave_out: asset.definition.leave_out.clone(),
+            ..ReadOptions::default()
+        };
         let (first, folder) = (paths[0].clone(), asset.project.folder.clone());
         let task = tokio::task::spawn_blocking({
             let options = options.clone();

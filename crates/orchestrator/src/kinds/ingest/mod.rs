@@ -69,6 +69,9 @@ impl Definition for Ingest {
         if self.dotted_names != DottedNames::default() {
             parts.add("dotted_names", self.dotted_names);
         }
+        if !self.leave_out.is_empty() {
+            parts.add("leave_out", &self.leave_out);
+        }
         if self.non_finite != NonFinite::default() {
             parts.add("non_finite", self.non_finite);
         }

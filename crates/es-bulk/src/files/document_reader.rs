@@ -160,6 +160,7 @@ impl DocumentReader {
         RawOptions {
             id: writer.id.clone(),
             routing: writer.routing.clone(),
+            version: writer.version.clone(),
             fields: time.map(str::to_owned).into_iter().collect(),
             read: ReadOptions { columns, ..self.source.read_options().clone() },
         }

@@ -1,6 +1,7 @@
 //! The options of reading a file, and their default limits.
 
 use super::format::{Compression, FileFormat};
+use super::json_pointer::JsonPointer;
 
 /// The default of [`ReadOptions::piece_rows`].
 pub const DEFAULT_PIECE_ROWS: usize = 50_000;
@@ -30,6 +31,9 @@ pub struct ReadOptions {
     /// The columns that are read; without it, all. Names that the file lacks are ignored. In Parquet the
     /// others stay unread.
     pub columns: Option<Vec<String>>,
+    /// The array of documents inside a JSON file; without it, the file is the array, or its values are
+    /// the documents. Goes with [`FileFormat::Json`] alone.
+    pub records: Option<JsonPointer>,
 }
 
 impl Default for ReadOptions {
@@ -40,6 +44,7 @@ impl Default for ReadOptions {
             piece_rows: DEFAULT_PIECE_ROWS,
             piece_bytes: DEFAULT_PIECE_BYTES,
             columns: None,
+            records: None,
         }
     }
 }

@@ -71,7 +71,15 @@ enum Cause {
 impl Error {
     /// Creates an error. The message is lower case, one line, without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), help: None, path: None, summary: None, remedy: None, cause: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            help: None,
+            path: None,
+            summary: None,
+            remedy: None,
+            cause: None,
+        }))
     }
 
     /// Creates an error of an input from whatever the input ended with. An error of this crate

@@ -155,7 +155,8 @@ impl DocumentOptions {
         }
         let mut columns: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
         let is_named = |name: &str| METADATA.contains(&name) && writer.names(name);
-        let metadata = |name: &&String| reserved(name).is_some() && !is_named(name);
+        let is_left_out = |name: &str| self.undeclared == Undeclared::Ignore && !self.knows(name);
+        let metadata = |name: &&String| reserved(name).is_some() && !is_named(name) && !is_left_out(name);
         if let Some(column) = columns.iter().find(metadata).cloned() {
             return Err(ColumnError {
                 role: None,

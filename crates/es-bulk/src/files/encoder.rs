@@ -50,8 +50,7 @@ impl<'a> Encoder<'a> {
 
 fn push_line(builder: &mut BatchBuilder, line: RawLine<'_>, operation: Operation) -> Result<Option<Batch>, Error> {
     let operation = line.operation.unwrap_or(operation);
-    let action =
-        Action { operation, id: line.id, routing: line.routing, version: line.version, ..Action::default() };
+    let action = Action { operation, id: line.id, routing: line.routing, version: line.version, ..Action::default() };
     builder.at_row(line.row);
     builder.push_json(&action, line.source)
 }

@@ -45,16 +45,8 @@ pub enum Compression {
 
 impl FileFormat {
     /// Every format.
-    pub const ALL: [Self; 8] = [
-        Self::Parquet,
-        Self::Csv,
-        Self::Ndjson,
-        Self::Json,
-        Self::Bulk,
-        Self::Elasticdump,
-        Self::Ipc,
-        Self::IpcStream,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Parquet, Self::Csv, Self::Ndjson, Self::Json, Self::Bulk, Self::Elasticdump, Self::Ipc, Self::IpcStream];
 
     /// The format of a file by its extension, in upper or lower case: `parquet`, `pq`, `csv`,
     /// `ndjson`, `jsonl`, `json`, `geojson`, `ipc`, `arrow`, `feather` or `arrows`. CSV, JSON and IPC streams

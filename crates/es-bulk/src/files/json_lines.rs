@@ -355,12 +355,27 @@ mod tests {
         let table = [
             ("\n[{\"a\":1},\n{\"a\":NaN}]", None, 1, "expected value at line 3, column 6"),
             ("[{\"a\":1},{\"a\":1}", None, 2, "EOF while parsing a list at line 1, column 16"),
-            ("[{\"a\":1}]{", None, 1, "the records are an object, and must be an array of documents at line 1, column 10"),
+            (
+                "[{\"a\":1}]{",
+                None,
+                1,
+                "the records are an object, and must be an array of documents at line 1, column 10",
+            ),
             ("{\"a\":1}\n}", None, 1, "expected value at line 2, column 1"),
             ("  ", None, 0, "it holds no JSON value"),
             ("{\"a\":{\"b\":1}}", Some("/a/c"), 0, "there is no `c` on the way to the records at line 1, column 12"),
-            ("{\"a\":{\"b\":1}}", Some("/a"), 0, "the records are an object, and must be an array of documents at line 1, column 6"),
-            ("{\"a\":1}", Some("/a"), 0, "invalid type: integer `1`, expected an array of documents at line 1, column 6"),
+            (
+                "{\"a\":{\"b\":1}}",
+                Some("/a"),
+                0,
+                "the records are an object, and must be an array of documents at line 1, column 6",
+            ),
+            (
+                "{\"a\":1}",
+                Some("/a"),
+                0,
+                "invalid type: integer `1`, expected an array of documents at line 1, column 6",
+            ),
             ("{\"a\":[{}]} x", Some("/a"), 1, "trailing characters at line 1, column 12"),
         ];
         for (text, records, documents, message) in table {

@@ -46,11 +46,7 @@ impl RawText {
         match self {
             Self::Lines(text) => {
                 let chunk = text.next()?;
-                Ok(chunk.map(|chunk| RawChunk {
-                    text: chunk.text,
-                    offset: Some(chunk.offset),
-                    refused: Vec::new(),
-                }))
+                Ok(chunk.map(|chunk| RawChunk { text: chunk.text, offset: Some(chunk.offset), refused: Vec::new() }))
             }
             Self::Bulk(lines) => lines.next(),
             Self::Json(lines) => lines.next(),

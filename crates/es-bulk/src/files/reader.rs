@@ -44,9 +44,7 @@ impl FileReader {
         let opened = match format {
             FileFormat::Parquet => parquet::Reader::open(file, options).map(boxed),
             FileFormat::Ipc => ipc::Reader::open(file, options).map(boxed),
-            _ => {
-                open_stream(ByteSource::of(file, path, options.compression), format, options)
-            }
+            _ => open_stream(ByteSource::of(file, path, options.compression), format, options),
         };
         let inner = opened.map_err(|error| not_of_format(path, format, error))?;
         Ok(Self { path: path.to_owned(), inner })

@@ -290,8 +290,7 @@ fn check_records(format: FileFormat, read: &ReadOptions) -> Result<(), Error> {
     match &read.records {
         Some(records) if format != FileFormat::Json => {
             let message = format!("{} has no array of documents inside at {records}", format.title());
-            Err(Error::new(ErrorKind::Request, message)
-                .with_help("leave the records out, or set the format to json"))
+            Err(Error::new(ErrorKind::Request, message).with_help("leave the records out, or set the format to json"))
         }
         _ => Ok(()),
     }

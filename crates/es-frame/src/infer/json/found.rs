@@ -98,7 +98,8 @@ impl Found {
 
     fn dtype_of_values(&self) -> (DataType, Option<Mixture>) {
         let types = [(self.booleans, "booleans"), (self.numbers.count, "numbers"), (self.texts, "texts")];
-        let types: Vec<&'static str> = types.into_iter().filter(|(count, _)| *count > 0).map(|(_, name)| name).collect();
+        let types: Vec<&'static str> =
+            types.into_iter().filter(|(count, _)| *count > 0).map(|(_, name)| name).collect();
         match types.as_slice() {
             [] => (DataType::Null, None),
             ["booleans"] => (DataType::Boolean, None),

@@ -104,13 +104,7 @@ impl fmt::Display for MixedField {
 impl JsonSample {
     /// A sample without documents.
     pub fn new(options: MappingOptions) -> Self {
-        Self {
-            options,
-            documents: 0,
-            fields: Fields::new(),
-            sample: Sample::default(),
-            dates: HashMap::new(),
-        }
+        Self { options, documents: 0, fields: Fields::new(), sample: Sample::default(), dates: HashMap::new() }
     }
 
     /// Adds a document.

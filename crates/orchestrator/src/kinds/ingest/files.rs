@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use es_assets::{Inputs, Outside, Partition, PartitionKey};
+use es_bulk::Remedy;
 use es_bulk::files::{
     ColumnError, ColumnRole, DocumentOptions, DocumentReader, FileIdentity, FileInput, FileScan, ReadOptions, ScanMode,
     Source, Spans, TimeDivision,
 };
-use es_bulk::Remedy;
 use es_core::Mapping;
 use es_frame::VectorForm;
 
@@ -59,9 +59,8 @@ impl Files {
         });
         let opened =
             task.await.map_err(|error| Error::defect(&format!("opening the files of {}", asset.name), &error))?;
-        let (source, mapping, notes) = opened
-            .map_err(|error| explained(asset, error))?
-            .map_err(|error| misfit(asset, &first, error))?;
+        let (source, mapping, notes) =
+            opened.map_err(|error| explained(asset, error))?.map_err(|error| misfit(asset, &first, error))?;
         let partitions = match &asset.definition.partitions {
             Some(partitions) => Some(partitions.declared(around.now)?),
             None => None,

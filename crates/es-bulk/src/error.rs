@@ -45,7 +45,19 @@ struct Inner {
     help: Option<String>,
     path: Option<PathBuf>,
     summary: Option<Summary>,
+    remedy: Option<Remedy>,
     cause: Option<Cause>,
+}
+
+/// An option that would let the same work succeed, for a program that calls it by another name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Remedy {
+    /// The files are read in this format.
+    #[cfg(feature = "frames")]
+    Format(crate::files::FileFormat),
+    /// The field of this name, `_id`, `_routing` or `_version`, is taken as what it says.
+    Metadata(String),
 }
 
 /// The error beneath. One that is only passed on already prints its own message.
@@ -59,7 +71,15 @@ enum Cause {
 impl Error {
     /// Creates an error. The message is lower case, one line, without a full stop.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, message: message.into(), help: None, path: None, summary: None, cause: None }))
+        Self(Box::new(Inner {
+            kind,
+            message: message.into(),
+            help: None,
+            path: None,
+            summary: None,
+            remedy: None,
+            cause: None,
+        }))
     }
 
     /// Creates an error of an input from whatever the input ended with. An error of this crate
@@ -102,6 +122,11 @@ impl Error {
         self
     }
 
+    pub(crate) fn with_remedy(mut self, remedy: Remedy) -> Self {
+        self.0.remedy = Some(remedy);
+        self
+    }
+
     pub(crate) fn with_summary(mut self, summary: Summary) -> Self {
         self.0.summary = Some(summary);
         self
@@ -115,6 +140,11 @@ impl Error {
     /// The next step for a person, where one is known.
     pub fn help(&self) -> Option<&str> {
         self.0.help.as_deref()
+    }
+
+    /// The option that would help, where one is known.
+    pub fn remedy(&self) -> Option<&Remedy> {
+        self.0.remedy.as_ref()
     }
 
     /// The file that it is about.

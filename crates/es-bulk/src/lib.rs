@@ -207,7 +207,7 @@ pub use batch::{batched_frames, batched_frames_with};
 pub use dead_letter::{DeadLetter, LetterLength, Replay, replay};
 #[doc(hidden)]
 pub use delivery::{Answer, read_answer};
-pub use error::{BoxError, Error, ErrorKind};
+pub use error::{BoxError, Error, ErrorKind, Remedy};
 pub use flow::{BytesPermit, ConcurrencyLimiter, MemoryBudget};
 #[cfg(feature = "frames")]
 pub use ingest::{LoadOptions, load_files, load_frame};

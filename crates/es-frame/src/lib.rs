@@ -125,6 +125,9 @@ pub use decode::{
 pub use encode::{DocumentWriter, DottedNames, NonFinite, Operation, VectorForm, WriterOptions};
 pub use error::{Error, ErrorKind};
 pub use es_core::{ContentHash, IdText};
-pub use infer::{MappingOptions, infer_mapping, infer_mapping_of, infer_mapping_of_json, infer_mapping_with};
+pub use infer::{
+    InferredMapping, JsonSample, MappingOptions, MixedField, Mixture, infer_mapping, infer_mapping_of,
+    infer_mapping_of_json, infer_mapping_with,
+};
 pub use instants::instants;
 pub use table::{SqlDecoder, Table};

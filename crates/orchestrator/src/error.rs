@@ -64,6 +64,19 @@ impl Error {
         Self::new(ErrorKind::Interrupted, "interrupted before any work started")
     }
 
+    /// The same error once more, without the one beneath.
+    #[must_use]
+    pub fn again(&self) -> Self {
+        Self {
+            kind: self.kind,
+            message: self.message.clone(),
+            help: self.help.clone(),
+            is_retryable: self.is_retryable,
+            diagnostics: self.diagnostics.clone(),
+            source: None,
+        }
+    }
+
     /// Sets the next step, where there is one.
     #[must_use]
     pub fn with_help(mut self, help: Option<impl Into<String>>) -> Self {

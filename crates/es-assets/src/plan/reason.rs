@@ -30,6 +30,11 @@ pub enum Reason {
         /// The error of that run.
         error: String,
     },
+    /// What it is made of cannot be inspected, so that the step will fail.
+    CannotBeInspected {
+        /// The reason.
+        error: String,
+    },
     /// The user asked for it.
     Requested,
 }
@@ -44,6 +49,7 @@ impl fmt::Display for Reason {
             Self::InputChanged { name } => write!(f, "changed input `{name}`"),
             Self::UpstreamWillChange { asset } => write!(f, "`{asset}` will change"),
             Self::LastRunFailed { error } => write!(f, "last run failed: {error}"),
+            Self::CannotBeInspected { error } => write!(f, "will fail: {error}"),
             Self::Requested => f.write_str("requested"),
         }
     }

@@ -24,6 +24,8 @@ pub struct Answer {
     pub unchanged: u64,
     /// Documents that were removed.
     pub deleted: u64,
+    /// Documents that an ingest pipeline of the server dropped.
+    pub dropped: u64,
     /// The others, by position.
     pub(crate) failures: Vec<Failure>,
 }
@@ -34,9 +36,9 @@ impl Answer {
         self.failures.len()
     }
 
-    /// The number of documents that are as they should be.
+    /// The number of documents with which the server is done.
     pub(crate) fn acknowledged(&self) -> u64 {
-        self.created + self.updated + self.unchanged + self.deleted
+        self.created + self.updated + self.unchanged + self.deleted + self.dropped
     }
 
     fn count(&mut self, written: Written) {
@@ -45,6 +47,7 @@ impl Answer {
             Written::Updated => self.updated += 1,
             Written::Unchanged => self.unchanged += 1,
             Written::Deleted => self.deleted += 1,
+            Written::Dropped => self.dropped += 1,
         }
     }
 }
@@ -74,6 +77,7 @@ enum Written {
     Updated,
     Unchanged,
     Deleted,
+    Dropped,
 }
 
 /// The items of documents that were written, as Elasticsearch words them with [`FILTER`].
@@ -200,6 +204,10 @@ fn written(action: ActionKind, item: &ItemResult<'_>) -> Option<Written> {
     match (item.status, item.result) {
         _ if item.error.is_some() => None,
         (200..=299, ResultWord::Created) => Some(Written::Created),
+        // A whole document is always written, unless a `drop` processor keeps it from that.
+        (200..=299, ResultWord::Noop) if matches!(action, ActionKind::Index | ActionKind::Create) => {
+            Some(Written::Dropped)
+        }
         (200..=299, ResultWord::Noop) => Some(Written::Unchanged),
         (200..=299, ResultWord::Deleted) => Some(Written::Deleted),
         (200..=299, _) if action == ActionKind::Delete => Some(Written::Deleted),

@@ -233,6 +233,7 @@ impl<'a> Delivery<'a> {
         self.tally.created += answer.created;
         self.tally.updated += answer.updated;
         self.tally.unchanged += answer.unchanged;
+        self.tally.dropped += answer.dropped;
         self.tally.deleted += answer.deleted;
         for failure in answer.failures {
             let position = failure.position;
@@ -361,7 +362,7 @@ impl<'a> Delivery<'a> {
         let counted = Progress {
             // The loader reports what it reads.
             read: 0,
-            acknowledged: self.tally.acknowledged(),
+            acknowledged: self.tally.acknowledged() + self.tally.dropped,
             rejected: self.rejections.len() as u64,
             unknown: self.tally.unknown,
             bytes: self.tally.bytes,

@@ -24,7 +24,7 @@ pub(crate) enum Block {
 
 impl Reader {
     pub(crate) fn open(path: &Path, options: &RawOptions) -> Result<Self, Error> {
-        Ok(if options.read.format == Some(FileFormat::Ndjson) {
+        Ok(if options.read.format.is_some_and(FileFormat::has_documents) {
             Self::Lines(Box::new(RawLines::open(path, options)?))
         } else {
             Self::Rows(Box::new(FileReader::open(path, &options.read)?))

@@ -10,6 +10,7 @@ use super::block::Block;
 use super::division::{PartOfRow, TimeDivision};
 use super::documents::DocumentOptions;
 use super::encoder::within;
+use super::format::FileFormat;
 use super::options::ReadOptions;
 use super::pass::{Output, Pass};
 use super::raw_lines::RawOptions;
@@ -160,6 +161,7 @@ impl DocumentReader {
         RawOptions {
             id: writer.id.clone(),
             routing: writer.routing.clone(),
+            version: writer.version.clone(),
             fields: time.map(str::to_owned).into_iter().collect(),
             read: ReadOptions { columns, ..self.source.read_options().clone() },
         }
@@ -187,9 +189,10 @@ impl DocumentReader {
     pub(crate) fn parts_of(&self, block: &Block) -> Result<Option<Vec<PartOfRow>>, Error> {
         let Some(division) = &self.division else { return Ok(None) };
         if let Some(line) = block.refused().first() {
-            let message = format!("line {} is not a document: {}", line.row, line.reason);
+            let what = if self.source.format() == FileFormat::Json { "value" } else { "line" };
+            let message = format!("{what} {} is not a document: {}", line.row, line.reason);
             return Err(Error::new(ErrorKind::Row, message)
-                .with_help("fix the file; only lines of files that are not divided by time are rejected one by one"));
+                .with_help("fix the file; only those of files that are not divided by time are rejected one by one"));
         }
         division.parts_of(block).map(Some)
     }

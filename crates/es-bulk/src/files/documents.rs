@@ -1,7 +1,9 @@
 //! Rows as documents: the columns that become fields, and the mapping that follows from them.
 
+use std::path::PathBuf;
+
 use es_core::{Mapping, Properties};
-use es_frame::{MappingOptions, WriterOptions, infer_mapping_of, infer_mapping_of_json, infer_mapping_with};
+use es_frame::{JsonSample, MappingOptions, WriterOptions, infer_mapping_of, infer_mapping_with};
 use polars::prelude::Schema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -9,8 +11,12 @@ use serde_json::{Value, json};
 use tracing::warn;
 
 use super::format::FileFormat;
-use super::source::Source;
-use crate::error::{Error, ErrorKind};
+use super::names::{METADATA, refused_metadata, reserved};
+use super::options::ReadOptions;
+use super::raw_lines::RawOptions;
+use super::refused::RefusedLine;
+use super::source::{Refusals, Source};
+use crate::error::{Error, ErrorKind, Remedy};
 
 /// The treatment of columns that the mappings do not name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,9 +25,9 @@ pub enum Undeclared {
     /// They are mapped by their type in the file.
     #[default]
     Infer,
-    /// They are left out. In NDJSON they stay in the document and cannot be searched.
+    /// They are left out. In JSON they stay in the document and cannot be searched.
     Ignore,
-    /// They are an error. A line of NDJSON that has one is rejected.
+    /// They are an error. A document of JSON that has one is rejected.
     Reject,
 }
 
@@ -59,7 +65,7 @@ impl std::str::FromStr for Undeclared {
 /// The basis on which the mapping of the documents is inferred.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum MappingBasis {
-    /// The types and the first values: long texts become `text`, and in CSV and NDJSON texts that are
+    /// The types and the first values: long texts become `text`, and in CSV and JSON texts that are
     /// dates become `date`.
     #[default]
     Values,
@@ -70,8 +76,8 @@ pub enum MappingBasis {
 /// The options of turning rows into documents.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct DocumentOptions {
-    /// Ids, routing, operation, names and numbers. Lines of NDJSON are sent as they are: of these
-    /// options only id, routing and operation apply to them.
+    /// Ids, routing, operation, names and numbers. Documents of JSON are sent as they are: of these
+    /// options only id, routing, version and operation apply to them.
     pub writer: WriterOptions,
     /// The column or field that holds a row's time, which is mapped as a date.
     pub time: Option<String>,
@@ -105,6 +111,8 @@ pub struct ColumnError {
     pub role: Option<ColumnRole>,
     /// The column.
     pub column: String,
+    /// True if the column has the name of metadata, and no option names it.
+    pub is_metadata: bool,
     /// The message.
     pub message: String,
     /// The next step for a person.
@@ -113,7 +121,11 @@ pub struct ColumnError {
 
 impl From<ColumnError> for Error {
     fn from(error: ColumnError) -> Self {
-        Self::new(ErrorKind::Request, error.message).with_help(error.help)
+        let refused = Self::new(ErrorKind::Request, error.message).with_help(error.help);
+        match error.is_metadata && METADATA.contains(&error.column.as_str()) {
+            true => refused.with_remedy(Remedy::Metadata(error.column)),
+            false => refused,
+        }
     }
 }
 
@@ -136,11 +148,27 @@ impl DocumentOptions {
             return Err(ColumnError {
                 role: Some(role),
                 column: name.clone(),
+                is_metadata: false,
                 message: format!("the files have no column `{name}`"),
                 help: es_values::suggestion(name, "columns", columns),
             });
         }
         let mut columns: Vec<String> = schema.iter_names().map(|name| name.to_string()).collect();
+        let is_named = |name: &str| METADATA.contains(&name) && writer.names(name);
+        let is_left_out = |name: &str| self.undeclared == Undeclared::Ignore && !self.knows(name);
+        let metadata = |name: &&String| reserved(name).is_some() && !is_named(name) && !is_left_out(name);
+        if let Some(column) = columns.iter().find(metadata).cloned() {
+            return Err(ColumnError {
+                role: None,
+                message: format!("column `{column}` is metadata, which Elasticsearch keeps outside of documents"),
+                help: match METADATA.contains(&column.as_str()) {
+                    true => format!("name `{column}` as the column of what it says, or leave it out of the files"),
+                    false => "rename the column, or leave it out of the files".to_owned(),
+                },
+                is_metadata: true,
+                column,
+            });
+        }
         match self.undeclared {
             Undeclared::Infer => {}
             Undeclared::Ignore => columns.retain(|name| self.knows(name)),
@@ -150,6 +178,7 @@ impl DocumentOptions {
                         role: None,
                         message: format!("column `{column}` is in the files and not in the declared mapping"),
                         help: "declare it, or infer or ignore undeclared columns".to_owned(),
+                        is_metadata: false,
                         column,
                     });
                 }
@@ -165,20 +194,31 @@ impl DocumentOptions {
     /// When a column has a type that Elasticsearch has no type for, as [`Self::columns`], and when the
     /// first rows cannot be read.
     pub fn mapping(&self, source: &Source) -> Result<Mapping, Error> {
-        let is_raw = source.format() == FileFormat::Ndjson;
+        let (mapping, notes) = self.inferred(source)?;
+        notes.iter().for_each(|note| warn!("{note}"));
+        Ok(mapping)
+    }
+
+    /// As [`Self::mapping`], with a sentence about each field whose values have several types in the
+    /// first documents, and about what else a person should know of the files.
+    ///
+    /// # Errors
+    /// As [`Self::mapping`].
+    pub fn inferred(&self, source: &Source) -> Result<(Mapping, Vec<String>), Error> {
+        let is_raw = source.format().has_documents();
         let by_values = self.basis == MappingBasis::Values;
         let mut options = MappingOptions {
             dotted_names: self.writer.dotted_names,
-            dates_in_text: by_values && matches!(source.format(), FileFormat::Csv | FileFormat::Ndjson),
+            dates_in_text: by_values && (is_raw || source.format() == FileFormat::Csv),
             ..MappingOptions::default()
         };
-        let mut mapping = if is_raw {
+        let (mut mapping, notes) = if is_raw {
             if !by_values {
                 options.longest_keyword = usize::MAX;
             }
-            self.of_lines(source, &options)?
+            self.of_documents(source, options)?
         } else {
-            self.of_table(source, &options, by_values)?
+            (self.of_table(source, &options, by_values)?, Vec::new())
         };
         if let Some(time) = &self.time {
             map_as_date(&mut mapping.properties, time);
@@ -190,12 +230,17 @@ impl DocumentOptions {
             _ => "strict",
         };
         mapping.parameters.insert("dynamic".to_owned(), json!(dynamic));
-        Ok(mapping.overridden_by(&self.mapping))
+        if dynamic == "true" {
+            mapping.parameters.insert("dynamic_templates".to_owned(), number_templates());
+        }
+        self.mapping.properties.keys().for_each(|path| remove(&mut mapping.properties, path));
+        Ok((mapping.overridden_by(&self.mapping), notes))
     }
 
     fn of_table(&self, source: &Source, options: &MappingOptions, by_values: bool) -> Result<Mapping, Error> {
         let Some(schema) = source.schema() else { return Ok(Mapping::default()) };
-        let columns = self.columns(schema)?;
+        let mut columns = self.columns(schema)?;
+        columns.retain(|name| !self.writer.is_metadata(name));
         let sample = if by_values { source.sample_rows()? } else { None };
         Ok(match sample {
             Some(sample) => infer_mapping_of(&sample.select(columns.iter().map(String::as_str))?, options)?,
@@ -207,20 +252,27 @@ impl DocumentOptions {
         })
     }
 
-    /// The mapping that the first lines imply. As lines are sent as they are, lines that do not agree on
-    /// a type are not an error: the server maps the fields.
-    fn of_lines(&self, source: &Source, options: &MappingOptions) -> Result<Mapping, Error> {
-        let mut mapping = match infer_mapping_of_json(&source.sample_documents()?, options) {
-            Ok(mapping) => mapping,
-            Err(error) => {
-                warn!(%error, "no mapping is inferred; the server maps the fields");
-                Mapping::default()
-            }
+    /// The mapping that the first documents imply. As documents are sent as they are, those that do not
+    /// agree on a type are not an error.
+    fn of_documents(&self, source: &Source, options: MappingOptions) -> Result<(Mapping, Vec<String>), Error> {
+        let writer = &self.writer;
+        let raw = RawOptions {
+            id: writer.id.clone(),
+            routing: writer.routing.clone(),
+            version: writer.version.clone(),
+            fields: Vec::new(),
+            read: ReadOptions::clone(source.read_options()),
         };
+        let mut sample = JsonSample::new(options);
+        refuse_metadata(source.sample_documents(&raw, &mut sample)?)?;
+        let mut inferred = sample.finish()?;
+        let properties = &mut inferred.mapping.properties;
         if self.undeclared != Undeclared::Infer {
-            mapping.properties.retain(|name, _| self.knows(name));
+            properties.retain(|name, _| self.knows(name));
         }
-        Ok(mapping)
+        let undeclared = inferred.mixed.into_iter().filter(|mixed| self.mapping.field(&mixed.path).is_none());
+        let notes: Vec<String> = undeclared.map(|mixed| mixed.to_string()).collect();
+        Ok((inferred.mapping, notes))
     }
 
     /// Returns true when a column or a field is declared or has a role.
@@ -230,6 +282,48 @@ impl DocumentOptions {
         let mut used = writer.id.iter().chain(roles.into_iter().flatten());
         let is_at = |path: &str| path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
         used.any(|path| is_at(path)) || self.mapping.field(name).is_some()
+    }
+}
+
+/// Maps numbers of later documents so that none of them loses a digit: by its own rules the server takes
+/// 32-bit floats, and cuts fractions off where the first number had none.
+fn number_templates() -> Value {
+    let template = |of: &str, mapping: Value| json!({of: {"match_mapping_type": of, "mapping": mapping}});
+    json!([template("long", json!({"type": "long", "coerce": false})), template("double", json!({"type": "double"}))])
+}
+
+/// Refuses a file whose documents all have metadata among their fields.
+fn refuse_metadata(refusals: Refusals) -> Result<(), Error> {
+    let metadata = |(path, refused): (PathBuf, RefusedLine)| {
+        let field = refused_metadata(&refused.reason)?;
+        Some(metadata_among_fields(field, &format!("{}, line {}", path.display(), refused.row)))
+    };
+    match refusals.into_iter().find_map(metadata) {
+        Some(error) => Err(error),
+        None => Ok(()),
+    }
+}
+
+fn metadata_among_fields(field: &str, place: &str) -> Error {
+    let message = format!("{place}: field {field} is metadata, which Elasticsearch keeps outside of documents");
+    let error = Error::new(ErrorKind::Request, message);
+    match METADATA.contains(&field) {
+        true => error
+            .with_help(format!("name {field} as the column of what it says, or leave it out of the file"))
+            .with_remedy(Remedy::Metadata(field.to_owned())),
+        false => error.with_help("rename the field, or leave it out of the file"),
+    }
+}
+
+/// Removes a field that is declared by a path with dots from the objects that it is in.
+fn remove(fields: &mut Properties, path: &str) {
+    let inside = path.split_once('.').and_then(|(object, rest)| {
+        let inner = fields.get_mut(object)?.get_mut("properties")?.as_object_mut()?;
+        Some((inner, rest))
+    });
+    if let Some((inner, rest)) = inside {
+        inner.remove(rest);
+        remove(inner, rest);
     }
 }
 

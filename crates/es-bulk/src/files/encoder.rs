@@ -49,7 +49,8 @@ impl<'a> Encoder<'a> {
 }
 
 fn push_line(builder: &mut BatchBuilder, line: RawLine<'_>, operation: Operation) -> Result<Option<Batch>, Error> {
-    let action = Action { operation, id: line.id, routing: line.routing, ..Action::default() };
+    let operation = line.operation.unwrap_or(operation);
+    let action = Action { operation, id: line.id, routing: line.routing, version: line.version, ..Action::default() };
     builder.at_row(line.row);
     builder.push_json(&action, line.source)
 }

@@ -12,7 +12,8 @@ const MATCHING: glob::MatchOptions =
 
 /// The files that names stand for, sorted, each of them once. A name can be
 /// - the path of a file, whatever characters it has;
-/// - a folder: the files directly in it with an extension of a known format, without hidden ones;
+/// - a folder: the files directly in it with an extension of a known format, without hidden ones; `.json`
+///   files only where there are no others, as beside them they are descriptions, such as manifests;
 /// - a pattern with `*`, `?`, `[…]` and, for folders of any depth, `**`.
 ///
 /// # Errors
@@ -77,10 +78,14 @@ fn files_of(folder: &Path) -> Result<Vec<PathBuf>, Error> {
             files.push(path);
         }
     }
+    let is_json = |path: &PathBuf| FileFormat::of_path(path) == Some(FileFormat::Json);
+    if !files.iter().all(is_json) {
+        files.retain(|path| !is_json(path));
+    }
     if files.is_empty() {
         let message = format!("{} has no file of a known format", folder.display());
         return Err(Error::of_file(ErrorKind::File, folder, message)
-            .with_help("name the files, for instance as *.json, and set their format"));
+            .with_help("name the files, for instance as *.log, and set their format"));
     }
     Ok(files)
 }

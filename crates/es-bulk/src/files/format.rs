@@ -20,6 +20,12 @@ pub enum FileFormat {
     Csv,
     /// One JSON object per line. Lines are documents, sent as they are.
     Ndjson,
+    /// An array of documents, an object with such an array inside, or documents that follow each other.
+    Json,
+    /// A request body of the bulk API: an action line, and a line with its document.
+    Bulk,
+    /// The output of elasticdump: one hit per line, with `_id` and `_source`.
+    Elasticdump,
     /// An Apache Arrow IPC file, also called Feather.
     Ipc,
     /// An Apache Arrow IPC stream.
@@ -39,11 +45,12 @@ pub enum Compression {
 
 impl FileFormat {
     /// Every format.
-    pub const ALL: [Self; 5] = [Self::Parquet, Self::Csv, Self::Ndjson, Self::Ipc, Self::IpcStream];
+    pub const ALL: [Self; 8] =
+        [Self::Parquet, Self::Csv, Self::Ndjson, Self::Json, Self::Bulk, Self::Elasticdump, Self::Ipc, Self::IpcStream];
 
     /// The format of a file by its extension, in upper or lower case: `parquet`, `pq`, `csv`,
-    /// `ndjson`, `jsonl`, `ipc`, `arrow`, `feather` or `arrows`. CSV, NDJSON and IPC streams may have
-    /// `.gz`, `.gzip`, `.zst` or `.zstd` after it. `None` for any other name.
+    /// `ndjson`, `jsonl`, `json`, `geojson`, `ipc`, `arrow`, `feather` or `arrows`. CSV, JSON and IPC streams
+    /// may have `.gz`, `.gzip`, `.zst` or `.zstd` after it. `None` for any other name.
     ///
     /// ```
     /// use es_bulk::files::FileFormat;
@@ -62,7 +69,7 @@ impl FileFormat {
         by_extension(path).ok_or_else(|| {
             let message = format!("the name of {} has no extension of a known file format", path.display());
             Error::of_file(ErrorKind::Format, path, message)
-                .with_help("rename the file, or set the format to parquet, csv, ndjson, ipc or ipc_stream")
+                .with_help("rename the file, or set the format to parquet, csv, ndjson, json, ipc or ipc_stream")
         })
     }
 
@@ -70,17 +77,30 @@ impl FileFormat {
     /// standard input.
     pub fn is_stream(self) -> bool {
         match self {
-            Self::Csv | Self::Ndjson | Self::IpcStream => true,
+            Self::Csv | Self::Ndjson | Self::Json | Self::Bulk | Self::Elasticdump | Self::IpcStream => true,
             Self::Parquet | Self::Ipc => false,
         }
     }
 
-    /// The name in options: `parquet`, `csv`, `ndjson`, `ipc` or `ipc_stream`.
+    /// Returns true if the format holds JSON documents, which are sent as they are, and no columns.
+    pub fn has_documents(self) -> bool {
+        matches!(self, Self::Ndjson | Self::Json | Self::Bulk | Self::Elasticdump)
+    }
+
+    /// Returns true if each document stands beside its metadata, in `_source`.
+    pub(crate) fn has_metadata(self) -> bool {
+        matches!(self, Self::Bulk | Self::Elasticdump)
+    }
+
+    /// The name in options: `parquet`, `csv`, `ndjson`, `json`, `bulk`, `elasticdump`, `ipc` or `ipc_stream`.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Parquet => "parquet",
             Self::Csv => "csv",
             Self::Ndjson => "ndjson",
+            Self::Json => "json",
+            Self::Bulk => "bulk",
+            Self::Elasticdump => "elasticdump",
             Self::Ipc => "ipc",
             Self::IpcStream => "ipc_stream",
         }
@@ -92,6 +112,9 @@ impl FileFormat {
             Self::Parquet => "Parquet",
             Self::Csv => "CSV",
             Self::Ndjson => "NDJSON",
+            Self::Json => "JSON",
+            Self::Bulk => "bulk",
+            Self::Elasticdump => "elasticdump",
             Self::Ipc => "Arrow IPC",
             Self::IpcStream => "Arrow IPC stream",
         }
@@ -124,6 +147,7 @@ fn by_extension(path: &Path) -> Option<FileFormat> {
         "parquet" | "pq" => Some(FileFormat::Parquet),
         "csv" => Some(FileFormat::Csv),
         "ndjson" | "jsonl" => Some(FileFormat::Ndjson),
+        "json" | "geojson" => Some(FileFormat::Json),
         "arrow" | "ipc" | "feather" => Some(FileFormat::Ipc),
         "arrows" => Some(FileFormat::IpcStream),
         _ => None,
@@ -166,6 +190,9 @@ mod tests {
             ("a.b.CSV.ZST", F::Csv, C::Zstd),
             ("a.ndjson.zstd", F::Ndjson, C::Zstd),
             ("a.jsonl.gzip", F::Ndjson, C::Gzip),
+            ("a.JSON", F::Json, C::None),
+            ("a.json.gz", F::Json, C::Gzip),
+            ("a.geojson", F::Json, C::None),
             ("x.arrow", F::Ipc, C::None),
             ("x.feather", F::Ipc, C::None),
             ("x.arrows", F::IpcStream, C::None),

@@ -35,7 +35,7 @@ pub(crate) fn count(text: &[u8]) -> u64 {
 }
 
 /// The line without the white space of JSON around it, and the length of the white space before it.
-fn trimmed(line: &[u8]) -> (usize, &[u8]) {
+pub(crate) fn trimmed(line: &[u8]) -> (usize, &[u8]) {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r');
     let start = line.iter().position(|byte| !is_space(byte)).unwrap_or(line.len());
     let end = line.iter().rposition(|byte| !is_space(byte)).map_or(start, |at| at + 1);

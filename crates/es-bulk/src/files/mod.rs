@@ -8,8 +8,9 @@
 //!   ([`TimeDivision`]); and what files hold, without loading them ([`FileScan`]).
 //!
 //! Tables (Parquet, CSV and Arrow IPC) are read by [`FileReader`] a piece at a time, all with the
-//! schema of the whole file. NDJSON has no columns: [`RawLines`] reads its lines as documents, byte for
-//! byte. CSV, NDJSON and Arrow IPC streams may be compressed and come from standard input. [`expand`]
+//! schema of the whole file. JSON has no columns: [`RawLines`] reads its documents byte for byte, be they
+//! lines, elements of an array, hits of elasticdump or those of a bulk body. CSV, JSON and Arrow IPC streams
+//! may be compressed and come from standard input. [`expand`]
 //! finds the files that patterns and folders stand for, and a [`FileIdentity`] shows that a file is
 //! still the one that was read.
 //!
@@ -18,6 +19,7 @@
 
 mod block;
 mod bridge;
+mod bulk_lines;
 mod byte_source;
 mod csv;
 mod csv_records;
@@ -34,17 +36,23 @@ mod ipc;
 mod ipc_schema;
 mod ipc_stream;
 mod json_fields;
+mod json_lines;
+mod json_pointer;
 mod lines;
+mod names;
 mod options;
 mod parquet;
 mod pass;
 mod piece;
 mod place;
+mod raw_chunk;
 mod raw_lines;
 mod read_error;
 mod reader;
+mod recognize;
 mod records;
 mod refused;
+mod roles;
 mod scan;
 mod schema;
 mod source;
@@ -60,6 +68,7 @@ pub use documents::{ColumnError, ColumnRole, DocumentOptions, MappingBasis, Unde
 pub use expand::expand;
 pub use format::{Compression, FileFormat};
 pub use identity::FileIdentity;
+pub use json_pointer::JsonPointer;
 pub use options::{DEFAULT_PIECE_BYTES, DEFAULT_PIECE_ROWS, LONGEST_RECORD, ReadOptions};
 pub use piece::Piece;
 pub use place::FilePlace;

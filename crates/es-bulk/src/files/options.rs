@@ -1,6 +1,7 @@
 //! The options of reading a file, and their default limits.
 
 use super::format::{Compression, FileFormat};
+use super::json_pointer::JsonPointer;
 
 /// The default of [`ReadOptions::piece_rows`].
 pub const DEFAULT_PIECE_ROWS: usize = 50_000;
@@ -33,6 +34,9 @@ pub struct ReadOptions {
     /// The columns of tables that are left out as if the file lacked them: the way out for a column of a
     /// type that cannot be read, which is an error otherwise.
     pub leave_out: Vec<String>,
+    /// The array of documents inside a JSON file; without it, the file is the array, or its values are
+    /// the documents. Goes with [`FileFormat::Json`] alone.
+    pub records: Option<JsonPointer>,
 }
 
 impl Default for ReadOptions {
@@ -44,6 +48,7 @@ impl Default for ReadOptions {
             piece_bytes: DEFAULT_PIECE_BYTES,
             columns: None,
             leave_out: Vec::new(),
+            records: None,
         }
     }
 }

@@ -108,7 +108,7 @@ impl<'a> Pass<'a> {
         let (mut reader, first) = self.reader.source.take_once()?;
         let options = self.reader.load_options();
         if let Reader::Lines(lines) = &mut reader {
-            lines.find(&options.id, options.routing.as_deref(), &options.fields);
+            lines.find(&options);
         }
         let label = label(reader.path());
         let wanted = vec![Some(Wanted { from: FilePlace::default(), settled: 0, last: None }); self.outputs.len()];

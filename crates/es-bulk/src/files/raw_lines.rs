@@ -1,50 +1,57 @@
-//! NDJSON as it is: every line that is a JSON object is a document, byte for byte. No frame is made,
-//! so that no digit is lost and no field needs a column.
+//! JSON as it is: every line or value that is a JSON object is a document, byte for byte. No frame is
+//! made, so that no digit is lost and no field needs a column.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use es_frame::IdText;
+use es_frame::{IdText, Operation};
 use serde_json::Value;
 
 use super::byte_source::{ByteSource, open};
 use super::format::FileFormat;
 use super::json_fields::fields_of;
-use super::lines::{count, lines};
+use super::lines::lines;
 use super::options::ReadOptions;
 use super::place::FilePlace;
+use super::raw_chunk::{RawChunk, RawText};
 use super::read_error::{ReadError, damaged, not_of_format};
-use super::records::{Chunk, Quoting};
+use super::recognize::{check_beginning, first_with_lines};
 use super::refused::RefusedLine;
-use super::text::{Text, no_such_place};
+use super::roles::{Roles, Values};
+use super::text::no_such_place;
 use crate::error::Error;
 #[cfg(doc)]
 use crate::error::ErrorKind;
 
-/// The options of reading NDJSON.
+/// The options of reading JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RawOptions {
     /// The fields whose values make up the id of a document, as those of a frame's columns do. Names
-    /// may be dotted paths into objects. Without any, documents have no ids.
+    /// may be dotted paths into objects. Without any, documents have no ids, but those of
+    /// [`FileFormat::Bulk`] and [`FileFormat::Elasticdump`] their own.
+    ///
+    /// A field at the top that is called `_id`, `_routing` or `_version` is left out of the document, as
+    /// Elasticsearch takes none of these names; an id of `_id` alone is that id, without a change.
     pub id: Vec<String>,
     /// The field whose value is the routing. A document without it has none.
     pub routing: Option<String>,
+    /// The field whose value is the version, see [`es_frame::WriterOptions::version`].
+    pub version: Option<String>,
     /// Further fields whose values are wanted, see [`RawLine::field`].
     pub fields: Vec<String>,
-    /// The options of reading the file. Its format and columns are ignored.
+    /// The options of reading the file. Its columns are ignored.
     pub read: ReadOptions,
 }
 
-/// A file of NDJSON that is read a piece at a time, without making frames of it.
+/// A file of JSON documents that is read a piece at a time, without making frames of it: of the format
+/// that the options name, or else NDJSON.
 pub struct RawLines {
     path: PathBuf,
-    text: Text,
-    /// The fields that are searched for: those of the id, the routing, the others.
-    names: Vec<String>,
-    id: usize,
-    routing: usize,
+    format: FileFormat,
+    text: RawText,
+    roles: Roles,
     next: FilePlace,
-    first: Option<Chunk>,
+    first: Option<RawChunk>,
 }
 
 /// Some lines of a file.
@@ -66,15 +73,19 @@ pub struct RawPiece {
 /// A line that is a document.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RawLine<'a> {
-    /// The number of the line in its file, counted from 1.
+    /// The number of the line in its file, counted from 1; in [`FileFormat::Json`] that of the document.
     pub row: u64,
     /// The beginning of the line in its file.
     pub place: FilePlace,
-    /// The id, if id fields were named.
+    /// The id, if id fields were named or the format has ids.
     pub id: Option<&'a str>,
     /// The routing, if the line has one.
     pub routing: Option<&'a str>,
-    /// The document, without white space around it.
+    /// The version, if a field of it was named.
+    pub version: Option<u64>,
+    /// The operation, where the format has one for each document.
+    pub operation: Option<Operation>,
+    /// The document, without white space around it; of a removal it may be empty.
     pub source: &'a [u8],
     fields: &'a [Span],
     text: &'a [u8],
@@ -88,6 +99,8 @@ struct Found {
     source: (u32, u32),
     id: Span,
     routing: Span,
+    version: Option<u64>,
+    operation: Option<Operation>,
 }
 
 /// A range of bytes, if there is a value.
@@ -98,7 +111,7 @@ impl RawLines {
     ///
     /// # Errors
     /// [`ErrorKind::File`] when it cannot be opened, [`ErrorKind::Format`] when no line of its beginning
-    /// is a JSON object.
+    /// is a JSON object, or when its lines are those of another format.
     pub fn open(path: &Path, options: &RawOptions) -> Result<Self, Error> {
         let source = ByteSource::of(open(path)?, path, options.read.compression);
         Self::new(path.to_owned(), source, options)
@@ -122,38 +135,36 @@ impl RawLines {
     }
 
     fn new(path: PathBuf, source: ByteSource, options: &RawOptions) -> Result<Self, Error> {
-        let opened = Text::open(source, Quoting::None, &options.read).and_then(|mut text| {
+        let format = options.read.format.unwrap_or(FileFormat::Ndjson);
+        let opened = RawText::open(source, &options.read).and_then(|mut text| {
             let first = first_with_lines(&mut text)?;
-            check_beginning(&first.text)?;
             Ok((text, first))
         });
-        let (text, first) = opened.map_err(|error| not_of_format(&path, FileFormat::Ndjson, error))?;
-        let mut reader = Self {
-            path,
-            text,
-            names: Vec::new(),
-            id: 0,
-            routing: 0,
-            next: FilePlace { rows: 0, bytes: Some(0) },
-            first: Some(first),
-        };
-        reader.find(&options.id, options.routing.as_deref(), &options.fields);
-        Ok(reader)
+        let (text, first) = opened.map_err(|error| not_of_format(&path, format, error))?;
+        check_beginning(&path, format, &first)?;
+        let next = FilePlace { rows: 0, bytes: first.offset.map(|_| 0) };
+        let roles = Roles::new(options, format);
+        Ok(Self { path, format, text, roles, next, first: Some(first) })
     }
 
     /// Sets the fields that are searched for in the lines from now on.
-    pub(crate) fn find(&mut self, id: &[String], routing: Option<&str>, fields: &[String]) {
-        (self.id, self.routing) = (id.len(), usize::from(routing.is_some()));
-        let routing = routing.map(str::to_owned);
-        self.names = id.iter().cloned().chain(routing).chain(fields.iter().cloned()).collect();
+    pub(crate) fn find(&mut self, options: &RawOptions) {
+        self.roles = Roles::new(options, self.format);
     }
 
     /// The documents of the first piece, from which a mapping can be inferred. None once the first
     /// piece was read.
     pub fn sample(&self) -> Vec<Value> {
-        let text = self.first.as_ref().map_or(&[][..], |first| &first.text);
-        let values = lines(text).filter_map(|line| serde_json::from_slice(line.text).ok());
-        values.filter(Value::is_object).collect()
+        let Some(first) = self.first.clone() else { return Vec::new() };
+        let piece = self.piece(first, FilePlace::default());
+        piece.lines().filter_map(|line| serde_json::from_slice(line.source).ok()).collect()
+    }
+
+    /// The first line that is not a document where none of the first piece is.
+    pub(crate) fn refusal(&self) -> Option<RefusedLine> {
+        let mut piece = self.piece(self.first.clone()?, FilePlace::default());
+        let is_refused = piece.lines.is_empty() && !piece.refused.is_empty();
+        is_refused.then(|| piece.refused.swap_remove(0))
     }
 
     /// The file's path.
@@ -166,7 +177,8 @@ impl RawLines {
         self.next
     }
 
-    /// Continues reading at a place, as [`FileReader::seek`](super::FileReader::seek) does.
+    /// Continues reading at a place, as [`FileReader::seek`](super::FileReader::seek) does. Bulk bodies and
+    /// [`FileFormat::Json`] are read from their start.
     ///
     /// # Errors
     /// [`ErrorKind::File`] when the file has no such place, and for a place before the
@@ -181,7 +193,20 @@ impl RawLines {
             (self.next, self.first) = (place, None);
             return Ok(());
         }
-        while self.next.rows < place.rows && self.next_chunk()?.is_some() {}
+        if place.rows < self.next.rows && self.text.restart()? {
+            (self.next, self.first) = (FilePlace::default(), None);
+        }
+        while self.next.rows < place.rows
+            && let Some((chunk, at)) = self.next_chunk()?
+        {
+            let rows = chunk.rows();
+            if at.rows + rows > place.rows {
+                let after = place.rows - at.rows;
+                let chunk = chunk.after(at.rows + 1, after);
+                self.next = FilePlace { rows: place.rows, bytes: chunk.offset };
+                self.first = Some(chunk);
+            }
+        }
         if self.next.rows == place.rows { Ok(()) } else { Err(no_such_place(place)) }
     }
 
@@ -208,7 +233,7 @@ impl RawLines {
         }
     }
 
-    fn next_chunk(&mut self) -> Result<Option<(Chunk, FilePlace)>, ReadError> {
+    fn next_chunk(&mut self) -> Result<Option<(RawChunk, FilePlace)>, ReadError> {
         let chunk = match self.first.take() {
             Some(first) => first,
             None => match self.text.next()? {
@@ -216,77 +241,103 @@ impl RawLines {
                 None => return Ok(None),
             },
         };
-        let place = FilePlace { rows: self.next.rows, bytes: Some(chunk.offset) };
-        let rows = place.rows + count(&chunk.text);
-        self.next = FilePlace { rows, bytes: Some(chunk.offset + chunk.text.len() as u64) };
+        let place = FilePlace { rows: self.next.rows, bytes: chunk.offset };
+        let rows = place.rows + chunk.rows();
+        self.next = FilePlace { rows, bytes: chunk.offset.map(|offset| offset + chunk.text.len() as u64) };
         Ok(Some((chunk, place)))
     }
 
-    fn piece(&self, chunk: Chunk, place: FilePlace) -> RawPiece {
-        let width = self.names.len() - self.id - self.routing;
+    fn piece(&self, chunk: RawChunk, place: FilePlace) -> RawPiece {
         let mut piece = RawPiece {
             place,
-            refused: Vec::new(),
+            refused: chunk.refused,
             text: Vec::new(),
             values: String::new(),
             lines: Vec::new(),
             fields: Vec::new(),
-            width,
+            width: self.roles.fields(),
         };
-        let mut id = IdText::default();
+        let others = !piece.refused.is_empty();
+        let mut rest = Rest { base: chunk.text.len(), text: Vec::new(), id: IdText::default() };
         for line in lines(&chunk.text) {
             let row = place.rows + line.number + 1;
             let before = piece.fields.len();
-            let start = short(line.text_start);
-            match self.values(line.text, start, &mut id, &mut piece) {
-                Ok((id, routing)) => {
-                    let source = (start, start + short(line.text.len()));
-                    piece.lines.push(Found { row, start: short(line.start), source, id, routing });
-                }
+            match self.found(line.text, short(line.text_start), &mut rest, &mut piece) {
+                Ok(found) => piece.lines.push(Found { row, start: short(line.start), ..found }),
                 Err(reason) => {
                     piece.fields.truncate(before);
-                    let offset = chunk.offset + line.start as u64;
+                    let offset = chunk.offset.map(|offset| offset + line.start as u64);
                     piece.refused.push(RefusedLine::new(row, offset, line.text, reason));
                 }
             }
         }
+        if others {
+            piece.refused.sort_by_key(|line| line.row);
+        }
         piece.text = chunk.text;
+        piece.text.extend_from_slice(&rest.text);
         piece
     }
 
-    /// Finds the values of a line that begins at `start`, and returns the positions of its id and its
-    /// routing in the values of the piece.
-    fn values(&self, line: &[u8], start: u32, id: &mut IdText, piece: &mut RawPiece) -> Result<(Span, Span), String> {
-        let found = fields_of(line, &self.names)?;
-        let (id_values, others) = found.split_at(self.id);
-        let (routing, others) = others.split_at(self.routing);
+    /// Finds the document and the values of a line that begins at `start`, and puts the values into the
+    /// piece.
+    fn found(&self, line: &[u8], start: u32, rest: &mut Rest, piece: &mut RawPiece) -> Result<Found, String> {
+        let found = fields_of(line, self.roles.names())?;
+        let text = std::str::from_utf8(line).unwrap_or_default();
+        // The value is a part of the line.
+        let place = |value: &str| start + short((value.as_ptr() as usize).saturating_sub(line.as_ptr() as usize));
+        let Values { id, routing, version, operation } = self.roles.values(&found, &mut rest.id)?;
+        let source = match self.roles.document(text, &found, operation)? {
+            None => (start, start),
+            Some((document, taken)) if taken.is_empty() => {
+                let from = place(document);
+                (from, from + short(document.len()))
+            }
+            Some((document, taken)) => rest.without(document, &taken),
+        };
         let values = &mut piece.values;
-        let mut put = |text: &str| {
+        let mut put = |text: Option<String>| {
+            let text = text?;
             let start = short(values.len());
-            values.push_str(text);
+            values.push_str(&text);
             Some((start, short(values.len())))
         };
-        let id_span = if id_values.is_empty() {
-            None
-        } else {
-            let joined = join(&self.names, id_values, id);
-            // The beginning of a failed id is not to be part of the next one.
-            let text = id.finish();
-            joined?;
-            put(&text)
-        };
-        let routing = match (routing.first().copied().flatten(), self.names.get(self.id)) {
-            (Some(value), Some(name)) => scalar(name, value)?.map(Scalar::into_text),
-            _ => None,
-        };
-        let routing = routing.and_then(|text| put(&text));
-        piece.fields.extend(others.iter().map(|value| {
-            // The value is a part of the line.
+        let (id, routing) = (put(id), put(routing));
+        piece.fields.extend(self.roles.others(&found).iter().map(|value| {
             let value = (*value)?;
-            let from = start + short((value.as_ptr() as usize).saturating_sub(line.as_ptr() as usize));
-            Some((from, from + short(value.len())))
+            Some((place(value), place(value) + short(value.len())))
         }));
-        Ok((id_span, routing))
+        Ok(Found { row: 0, start, source, id, routing, version, operation })
+    }
+}
+
+/// Documents that are not as they stand in the text of a piece, after which they are put.
+struct Rest {
+    base: usize,
+    text: Vec<u8>,
+    id: IdText,
+}
+
+impl Rest {
+    /// Puts a document without some members, and returns its position.
+    fn without(&mut self, document: &str, taken: &[std::ops::Range<usize>]) -> (u32, u32) {
+        let start = self.base + self.text.len();
+        let mut at = 0;
+        let mut kept = String::with_capacity(document.len());
+        for range in taken {
+            kept.push_str(&document[at..range.start]);
+            // One of the commas around the member goes with it.
+            let after = document[range.end..].trim_ascii_start();
+            at = range.end;
+            if after.starts_with(',') {
+                at = document.len() - after.len() + 1;
+            } else if let Some(before) = kept.trim_ascii_end().strip_suffix(',') {
+                kept.truncate(before.len());
+            }
+        }
+        kept.push_str(&document[at..]);
+        self.text.extend_from_slice(kept.as_bytes());
+        (short(start), short(self.base + self.text.len()))
     }
 }
 
@@ -311,6 +362,8 @@ impl RawPiece {
             },
             id: value(found.id),
             routing: value(found.routing),
+            version: found.version,
+            operation: found.operation,
             source: &self.text[found.source.0 as usize..found.source.1 as usize],
             fields: &self.fields[number * self.width..(number + 1) * self.width],
             text: &self.text,
@@ -324,81 +377,6 @@ impl<'a> RawLine<'a> {
     pub fn field(&self, number: usize) -> Option<&'a str> {
         let (start, end) = self.fields.get(number).copied().flatten()?;
         std::str::from_utf8(&self.text[start as usize..end as usize]).ok()
-    }
-}
-
-/// The beginning of a text, with a line that is not blank in it.
-fn first_with_lines(text: &mut Text) -> Result<Chunk, ReadError> {
-    let mut first = Chunk::default();
-    while let Some(chunk) = text.next()? {
-        if first.text.is_empty() {
-            first = chunk;
-        } else {
-            first.text.extend_from_slice(&chunk.text);
-        }
-        if lines(&first.text).next().is_some() {
-            return Ok(first);
-        }
-    }
-    Err(ReadError::content("the file has no line"))
-}
-
-/// Checks that any line of a text is a JSON object: if none is, the file is something else.
-fn check_beginning(text: &[u8]) -> Result<(), ReadError> {
-    let mut reason = None;
-    for line in lines(text) {
-        match fields_of(line.text, &[]) {
-            Ok(_) => return Ok(()),
-            Err(why) => reason = reason.or(Some(why)),
-        }
-    }
-    let reason = reason.unwrap_or_default();
-    Err(ReadError::content(format!("none of its first lines is a JSON object ({reason})")))
-}
-
-/// A value that can be part of an id.
-enum Scalar<'a> {
-    Text(std::borrow::Cow<'a, str>),
-    Plain(&'a str),
-}
-
-impl Scalar<'_> {
-    fn into_text(self) -> String {
-        match self {
-            Self::Text(text) => text.into_owned(),
-            Self::Plain(text) => text.to_owned(),
-        }
-    }
-}
-
-fn join(names: &[String], values: &[Option<&str>], id: &mut IdText) -> Result<(), String> {
-    for (name, value) in names.iter().zip(values) {
-        let value = match value {
-            Some(value) => scalar(name, value)?,
-            None => None,
-        };
-        match value {
-            Some(Scalar::Text(text)) => id.push_text(&text),
-            Some(Scalar::Plain(text)) => id.push_plain(text),
-            None => return Err(format!("field {name} is part of the document id and has no value")),
-        }
-    }
-    Ok(())
-}
-
-/// A JSON value as text: a string unescaped, a number or boolean as it is written, a null
-/// as nothing.
-fn scalar<'a>(name: &str, value: &'a str) -> Result<Option<Scalar<'a>>, String> {
-    match value.as_bytes() {
-        [b'"', inner @ ..] if !inner.contains(&b'\\') => Ok(Some(Scalar::Text(value[1..value.len() - 1].into()))),
-        [b'"', ..] => match serde_json::from_str::<String>(value) {
-            Ok(text) => Ok(Some(Scalar::Text(text.into()))),
-            Err(_) => Err(format!("field {name} has an escape that is no character")),
-        },
-        [b'{', ..] => Err(format!("field {name} is an object, which cannot be part of an id or routing")),
-        [b'[', ..] => Err(format!("field {name} is an array, which cannot be part of an id or routing")),
-        b"null" => Ok(None),
-        _ => Ok(Some(Scalar::Plain(value))),
     }
 }
 

@@ -118,8 +118,8 @@ pub(crate) fn not_of_format(path: &Path, format: FileFormat, error: ReadError) -
 /// The title of a format with its article, such as `an Arrow IPC`.
 pub(crate) fn with_article(format: FileFormat) -> String {
     let article = match format {
-        FileFormat::Ipc | FileFormat::IpcStream | FileFormat::Ndjson => "an",
-        FileFormat::Parquet | FileFormat::Csv => "a",
+        FileFormat::Ipc | FileFormat::IpcStream | FileFormat::Ndjson | FileFormat::Elasticdump => "an",
+        FileFormat::Parquet | FileFormat::Csv | FileFormat::Json | FileFormat::Bulk => "a",
     };
     format!("{article} {}", format.title())
 }

@@ -23,8 +23,8 @@ use crate::error::{Error, ErrorKind};
 /// The first bytes of a message of an Arrow IPC stream.
 const CONTINUATION: [u8; 4] = [0xff; 4];
 
-/// A file of rows and columns that is read a piece at a time: Parquet, CSV or Arrow IPC. The lines of
-/// NDJSON are documents without columns; [`RawLines`](super::RawLines) reads them.
+/// A file of rows and columns that is read a piece at a time: Parquet, CSV or Arrow IPC. JSON holds
+/// documents without columns; [`RawLines`](super::RawLines) reads them.
 pub struct FileReader {
     path: PathBuf,
     inner: Box<dyn TableFormat>,
@@ -38,22 +38,20 @@ impl FileReader {
     ///
     /// # Errors
     /// [`ErrorKind::File`] when it cannot be opened, [`ErrorKind::Format`] when it does not follow its
-    /// format, or is NDJSON, and when a column that is not left out has a type that cannot be read.
+    /// format, or is JSON, and when a column that is not left out has a type that cannot be read.
     pub fn open(path: &Path, options: &ReadOptions) -> Result<Self, Error> {
         let format = match options.format {
             Some(format) => format,
             None => FileFormat::required(path)?,
         };
-        refuse_ndjson(path, format)?;
+        refuse_documents(path, format)?;
         let mut file = open(path)?;
         let format = which_ipc(&mut file, format).map_err(|error| not_of_format(path, format, error))?;
         check_compression(path, format, options.compression.unwrap_or(Compression::of_path(path)))?;
         let opened = unless_it_panics(path, || match format {
             FileFormat::Parquet => parquet::Reader::open(file, options).map(boxed),
             FileFormat::Ipc => ipc::Reader::open(file, options).map(boxed),
-            FileFormat::Csv | FileFormat::Ndjson | FileFormat::IpcStream => {
-                open_stream(ByteSource::of(file, path, options.compression), format, options)
-            }
+            _ => open_stream(ByteSource::of(file, path, options.compression), format, options),
         })?;
         let inner = opened.map_err(|error| not_of_format(path, format, error))?;
         Self::new(path.to_owned(), inner, options)
@@ -90,7 +88,7 @@ impl FileReader {
     /// it.
     ///
     /// # Errors
-    /// [`ErrorKind::Format`] for a format that is not read from start to end, for NDJSON, and when the
+    /// [`ErrorKind::Format`] for a format that is not read from start to end, for JSON, and when the
     /// input does not follow the format.
     pub fn stdin(format: FileFormat, options: &ReadOptions) -> Result<Self, Error> {
         Self::from_reader("standard input", std::io::stdin(), format, options)
@@ -107,7 +105,7 @@ impl FileReader {
         options: &ReadOptions,
     ) -> Result<Self, Error> {
         let path = PathBuf::from(name);
-        refuse_ndjson(&path, format)?;
+        refuse_documents(&path, format)?;
         if !format.is_stream() {
             let message = format!("{name} cannot be {} file: that is read from its end", with_article(format));
             return Err(Error::of_file(ErrorKind::Format, &path, message)
@@ -210,18 +208,16 @@ fn open_stream(
     match format {
         FileFormat::Csv => csv::Reader::open(source, options).map(boxed),
         FileFormat::IpcStream => ipc_stream::Reader::open(source, options).map(boxed),
-        FileFormat::Ndjson | FileFormat::Parquet | FileFormat::Ipc => {
-            Err(ReadError::content("it cannot be read as a stream of rows"))
-        }
+        _ => Err(ReadError::content("it cannot be read as a stream of rows")),
     }
 }
 
-/// Refuses lines of JSON, whose columns would have to be guessed from some of them.
-fn refuse_ndjson(path: &Path, format: FileFormat) -> Result<(), Error> {
-    if format != FileFormat::Ndjson {
+/// Refuses JSON documents, whose columns would have to be guessed from some of them.
+fn refuse_documents(path: &Path, format: FileFormat) -> Result<(), Error> {
+    if !format.has_documents() {
         return Ok(());
     }
-    let message = format!("{} is NDJSON, whose lines are documents without columns", path.display());
+    let message = format!("{} is {}, which holds documents without columns", path.display(), format.title());
     Err(Error::of_file(ErrorKind::Format, path, message)
         .with_help("load it with `files::batches` or `load_files`, or read it with `RawLines`"))
 }

@@ -18,14 +18,14 @@ pub struct RefusedLine {
 }
 
 impl RefusedLine {
-    pub(crate) fn new(row: u64, offset: u64, line: &[u8], reason: impl Into<String>) -> Self {
+    pub(crate) fn new(row: u64, offset: Option<u64>, line: &[u8], reason: impl Into<String>) -> Self {
         let kept = &line[..line.len().min(LONGEST_REFUSED_TEXT)];
         // A character that is cut in two is left out, not replaced.
         let kept = match std::str::from_utf8(kept) {
             Err(error) if error.error_len().is_none() && kept.len() < line.len() => &kept[..error.valid_up_to()],
             _ => kept,
         };
-        Self { row, offset: Some(offset), text: String::from_utf8_lossy(kept).into_owned(), reason: reason.into() }
+        Self { row, offset, text: String::from_utf8_lossy(kept).into_owned(), reason: reason.into() }
     }
 }
 
@@ -43,7 +43,7 @@ mod tests {
             (b"", ""),
         ];
         for (line, expected) in table {
-            assert_eq!(RefusedLine::new(1, 0, line, "").text, expected);
+            assert_eq!(RefusedLine::new(1, Some(0), line, "").text, expected);
         }
     }
 }

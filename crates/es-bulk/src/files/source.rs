@@ -5,21 +5,29 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use es_frame::JsonSample;
 use polars::prelude::{DataFrame, SchemaRef};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use super::block::Reader;
 use super::expand::expand;
 use super::format::FileFormat;
 use super::identity::FileIdentity;
+use super::json_pointer::JsonPointer;
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::raw_lines::{RawLines, RawOptions};
 use super::reader::FileReader;
+use super::refused::RefusedLine;
 use super::schema::same_schema;
 use crate::error::{Error, ErrorKind};
+
+/// The text of each of many files that is enough to know its documents: 256 KiB.
+const SHORT_SAMPLE: usize = 256 << 10;
+
+/// Files, of each the first line that is not a document, where none of the first lines is.
+pub(crate) type Refusals = Vec<(PathBuf, RefusedLine)>;
 
 /// Files to read, as options name them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -30,6 +38,10 @@ pub struct FileSource {
     pub path: String,
     /// The format; without it, the one that the file's name ends in.
     pub format: Option<FileFormat>,
+    /// The array of documents inside a JSON file, as a JSON pointer such as `/features`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("format" = "text"))]
+    pub records: Option<JsonPointer>,
 }
 
 /// The origin of rows: files, or standard input.
@@ -110,7 +122,7 @@ impl Source {
             FileInput::StandardInput => {
                 let format = read.format.ok_or_else(|| {
                     Error::new(ErrorKind::Format, "the format of standard input is not known")
-                        .with_help("set it to csv, ndjson or ipc_stream")
+                        .with_help("set it to csv, ndjson, json or ipc_stream")
                 })?;
                 Self::from_reader("standard input", std::io::stdin(), format, read)
             }
@@ -129,8 +141,9 @@ impl Source {
         format: FileFormat,
         read: &ReadOptions,
     ) -> Result<Self, Error> {
+        check_records(format, read)?;
         let read = ReadOptions { format: Some(format), ..read.clone() };
-        let (schema, sample, once) = if format == FileFormat::Ndjson {
+        let (schema, sample, once) = if format.has_documents() {
             refuse_leaving_out(&read)?;
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             (None, None, (Reader::Lines(Box::new(RawLines::from_reader(name, bytes, &options)?)), None))
@@ -147,13 +160,16 @@ impl Source {
 
     fn files(paths: Vec<PathBuf>, read: &ReadOptions) -> Result<Self, Error> {
         let format = one_format(&paths, read.format)?;
+        check_records(format, read)?;
         let read = ReadOptions { format: Some(format), ..read.clone() };
         let identities = paths.iter().map(|path| FileIdentity::of(path, path.to_string_lossy()));
         let identities = identities.collect::<Result<_, _>>()?;
         let (mut schema, mut rows) = (None, None);
-        if format == FileFormat::Ndjson {
+        if format.has_documents() {
             refuse_leaving_out(&read)?;
-            let options = RawOptions { read: read.clone(), ..RawOptions::default() };
+            // The beginning of each file is checked, which need not be long.
+            let piece_bytes = read.piece_bytes.min(SHORT_SAMPLE);
+            let options = RawOptions { read: ReadOptions { piece_bytes, ..read.clone() }, ..RawOptions::default() };
             for path in &paths {
                 RawLines::open(path, &options)?;
             }
@@ -184,7 +200,7 @@ impl Source {
         self.format
     }
 
-    /// The columns and their types; `None` for NDJSON, which has none.
+    /// The columns and their types; `None` for JSON, which has none.
     pub fn schema(&self) -> Option<&SchemaRef> {
         self.schema.as_ref()
     }
@@ -208,9 +224,9 @@ impl Source {
         self
     }
 
-    /// The first rows, with all columns; `None` for NDJSON, and where there are none. Blocks.
+    /// The first rows, with all columns; `None` for JSON, and where there are none. Blocks.
     pub(crate) fn sample_rows(&self) -> Result<Option<DataFrame>, Error> {
-        if self.format == FileFormat::Ndjson || self.sample.is_some() {
+        if self.format.has_documents() || self.sample.is_some() {
             return Ok(self.sample.clone());
         }
         for path in self.paths() {
@@ -222,21 +238,32 @@ impl Source {
         Ok(None)
     }
 
-    /// The documents of the first lines; none for tables. Blocks.
-    pub(crate) fn sample_documents(&self) -> Result<Vec<Value>, Error> {
-        if self.format != FileFormat::Ndjson {
-            return Ok(Vec::new());
+    /// Adds the first documents of every file to a sample, and those whose lines are refused to
+    /// `refused`, with their file; none for tables. Blocks.
+    pub(crate) fn sample_documents(&self, options: &RawOptions, sample: &mut JsonSample) -> Result<Refusals, Error> {
+        let mut refusals = Vec::new();
+        if !self.format.has_documents() {
+            return Ok(refusals);
         }
-        if let Some((Reader::Lines(lines), _)) = &*self.once.lock().unwrap_or_else(PoisonError::into_inner) {
-            return Ok(lines.sample());
+        let mut add = |lines: &RawLines| {
+            // What cannot be parsed as a whole is left to the server.
+            lines.sample().iter().for_each(|document| drop(sample.add(document)));
+            refusals.extend(lines.refusal().map(|refused| (lines.path().to_owned(), refused)));
+        };
+        if let Some((Reader::Lines(lines), _)) = &mut *self.once.lock().unwrap_or_else(PoisonError::into_inner) {
+            lines.find(options);
+            add(lines);
+            return Ok(refusals);
         }
-        match self.paths().first() {
-            Some(path) => {
-                let options = RawOptions { read: self.read.clone(), ..RawOptions::default() };
-                Ok(RawLines::open(path, &options)?.sample())
-            }
-            None => Ok(Vec::new()),
+        // All files have a say, in a time that does not grow with their number.
+        let share = self.read.piece_bytes / self.paths().len().max(1);
+        let piece_bytes = share.max(SHORT_SAMPLE).min(self.read.piece_bytes);
+        let read = ReadOptions { piece_bytes, ..self.read.clone() };
+        let options = RawOptions { read, ..options.clone() };
+        for path in self.paths() {
+            add(&RawLines::open(path, &options)?);
         }
+        Ok(refusals)
     }
 
     /// The files; none for standard input.
@@ -260,12 +287,23 @@ impl Source {
     }
 }
 
-/// Lines of NDJSON have no columns that could be left out.
+/// Documents in JSON have no columns that could be left out.
 fn refuse_leaving_out(read: &ReadOptions) -> Result<(), Error> {
     match read.leave_out.first() {
         None => Ok(()),
-        Some(name) => Err(Error::new(ErrorKind::Request, format!("{name} cannot be left out of lines of NDJSON"))
-            .with_help("lines are sent as they are; remove the field by an ingest pipeline of Elasticsearch")),
+        Some(name) => Err(Error::new(ErrorKind::Request, format!("{name} cannot be left out of documents in JSON"))
+            .with_help("documents are sent as they are; remove the field by an ingest pipeline of Elasticsearch")),
+    }
+}
+
+/// Refuses a place of documents in a format that has none.
+fn check_records(format: FileFormat, read: &ReadOptions) -> Result<(), Error> {
+    match &read.records {
+        Some(records) if format != FileFormat::Json => {
+            let message = format!("{} has no array of documents inside at {records}", format.title());
+            Err(Error::new(ErrorKind::Request, message).with_help("leave the records out, or set the format to json"))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -66,6 +66,7 @@ impl IngestRequest {
             "id": writer.id, "operation": writer.operation.as_str(), "routing": writer.routing,
             "version": writer.version, "names": writer.dotted_names, "non_finite": writer.non_finite,
             "undeclared": documents.undeclared, "format": self.read.format, "mapping": mapping,
+            "records": self.read.records,
             "pipeline": self.pipeline,
         });
         if !self.read.leave_out.is_empty() {
@@ -84,6 +85,8 @@ pub struct DryRun {
     pub files: Vec<String>,
     /// The number of rows, where the format has it.
     pub rows: Option<u64>,
+    /// What a person should know of the values, see [`DocumentOptions::inferred`].
+    pub notes: Vec<String>,
 }
 
 /// The outcome of a load.

@@ -54,12 +54,14 @@ pub struct Ingest {
 }
 
 /// The facts about a load when its first document is about to be sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IngestStart {
     /// The number of rows, where the format has it.
     pub rows: Option<u64>,
     /// The number of rows that an earlier process settled.
     pub resumed_after: u64,
+    /// What a person should know of the values, see [`DocumentOptions::inferred`](crate::files::DocumentOptions::inferred).
+    pub notes: Vec<String>,
 }
 
 /// The state of a load before its first document.
@@ -67,6 +69,7 @@ struct Prepared {
     target: Target,
     source: Source,
     body: NewIndex,
+    notes: Vec<String>,
 }
 
 impl Ingest {
@@ -141,9 +144,9 @@ impl Ingest {
     /// # Errors
     /// As [`Self::run`], before its first document.
     pub async fn dry_run(self) -> Result<Option<DryRun>, Error> {
-        let Some(Prepared { target, source, body }) = self.prepare().await? else { return Ok(None) };
+        let Some(Prepared { target, source, body, notes }) = self.prepare().await? else { return Ok(None) };
         let new_index = (!target.exists()).then_some(body);
-        Ok(Some(DryRun { new_index, files: source.input().names(), rows: source.rows() }))
+        Ok(Some(DryRun { new_index, files: source.input().names(), rows: source.rows(), notes }))
     }
 
     /// Loads. A load that was cancelled ends with [`Summary::interrupted`](crate::Summary::interrupted).
@@ -154,7 +157,7 @@ impl Ingest {
     /// [`ErrorKind::Elasticsearch`]. An error after it is in the [`IngestOutcome`].
     pub async fn run(mut self) -> Result<IngestOutcome, Error> {
         self.request.documents.writer.vectors = VectorForm::best_for(self.client.info().version);
-        let Some(Prepared { mut target, source, body }) = self.prepare().await? else {
+        let Some(Prepared { mut target, source, body, notes }) = self.prepare().await? else {
             return Ok(interrupted());
         };
         target.check(self.request.documents.writer.operation)?;
@@ -202,7 +205,7 @@ impl Ingest {
 
         let before = checkpoints.before();
         if let Some(observer) = self.start_observer.take() {
-            observer(IngestStart { rows, resumed_after: before.summary.read });
+            observer(IngestStart { rows, resumed_after: before.summary.read, notes });
         }
         let loader = self.loader();
         let batches = reader.stream(PartRequest { from: before.start(), ..PartRequest::default() });
@@ -232,10 +235,10 @@ impl Ingest {
         let request = self.request.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let source = Source::open(request.input, &request.read)?;
-            let mapping = request.documents.mapping(&source)?;
+            let (mapping, notes) = request.documents.inferred(&source)?;
             // Columns that do not fit are an error before anything is changed.
             source.schema().map(|schema| request.documents.columns(schema)).transpose()?;
-            Ok((source, NewIndex { mapping, settings: request.settings }))
+            Ok((source, NewIndex { mapping, settings: request.settings }, notes))
         });
         // The beginning of standard input may never come.
         let opened = tokio::select! {
@@ -243,7 +246,7 @@ impl Ingest {
             () = self.cancel.cancelled() => return Ok(None),
         };
         let opened = opened.map_err(opening_failed)?;
-        opened.map(|(source, body)| Some(Prepared { target, source, body }))
+        opened.map(|(source, body, notes)| Some(Prepared { target, source, body, notes }))
     }
 
     /// Puts the settings of the index back, and makes its documents searchable.

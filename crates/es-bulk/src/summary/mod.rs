@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::batch::Batch;
 
-/// The account of a load: `read = created + updated + unchanged + deleted + rejected + unknown`.
+/// The account of a load: `read = created + updated + unchanged + deleted + dropped + rejected + unknown`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Summary {
@@ -25,6 +25,8 @@ pub struct Summary {
     pub unchanged: u64,
     /// Acknowledged as removed.
     pub deleted: u64,
+    /// Acknowledged and not written, as an ingest pipeline of the server dropped them.
+    pub dropped: u64,
     /// Rejected, by type of the exception.
     pub rejected: BTreeMap<String, u64>,
     /// Neither acknowledged nor rejected: these may have been written or not.
@@ -101,7 +103,7 @@ impl Summary {
 
     /// Tells whether every document that was read is accounted for.
     pub fn adds_up(&self) -> bool {
-        self.read == self.acknowledged() + self.rejections() + self.unknown
+        self.read == self.acknowledged() + self.dropped + self.rejections() + self.unknown
     }
 
     /// The documents acknowledged per second.
@@ -131,6 +133,7 @@ impl Summary {
         self.updated += other.updated;
         self.unchanged += other.unchanged;
         self.deleted += other.deleted;
+        self.dropped += other.dropped;
         for (error_type, count) in &other.rejected {
             match self.rejected.get_mut(error_type) {
                 Some(sum) => *sum += count,
@@ -171,14 +174,11 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} read = {} acknowledged + {} rejected + {} unknown",
-            self.read,
-            self.acknowledged(),
-            self.rejections(),
-            self.unknown
-        )
+        write!(f, "{} read = {} acknowledged + ", self.read, self.acknowledged())?;
+        if self.dropped > 0 {
+            write!(f, "{} dropped + ", self.dropped)?;
+        }
+        write!(f, "{} rejected + {} unknown", self.rejections(), self.unknown)
     }
 }
 
@@ -190,11 +190,12 @@ mod tests {
 
     fn some() -> Summary {
         Summary {
-            read: 21,
+            read: 23,
             created: 1,
             updated: 2,
             unchanged: 3,
             deleted: 4,
+            dropped: 2,
             rejected: BTreeMap::from([("a".to_owned(), 5)]),
             unknown: 6,
             unknown_rows: vec![RowRange { file: Some("f".to_owned()), from: 3, to: 9, documents: 6 }],
@@ -224,7 +225,7 @@ mod tests {
         };
         sum.merge(&rest);
         assert!(sum.adds_up());
-        assert_eq!((sum.read, sum.acknowledged(), sum.rejections(), sum.unknown), (42, 20, 10, 12));
+        assert_eq!((sum.read, sum.acknowledged(), sum.rejections(), sum.unknown), (46, 20, 10, 12));
         assert_eq!(sum.rejected, BTreeMap::from([("a".to_owned(), 6), ("b".to_owned(), 4)]));
         assert_eq!((sum.sent_again, sum.bytes_sent_again, sum.requests, sum.bytes), (14, 16, 18, 20));
         assert_eq!((sum.refused_requests, sum.refused_items), (22, 24));
@@ -232,7 +233,7 @@ mod tests {
         assert_eq!((sum.took, sum.rate(), sum.byte_rate()), (Duration::from_secs(1), 20.0, 20.0));
         assert_eq!(sum.unknown_rows.len(), 2);
         assert_eq!(sum.unknown_rows[0].to_string(), "6 of f, rows 3 to 9");
-        assert_eq!(sum.to_string(), "42 read = 20 acknowledged + 10 rejected + 12 unknown");
+        assert_eq!(sum.to_string(), "46 read = 20 acknowledged + 4 dropped + 10 rejected + 12 unknown");
         sum.read += 1;
         assert!(!sum.adds_up());
     }

@@ -14,6 +14,7 @@ impl Summary {
             ("created", self.created),
             ("updated", self.updated),
             ("unchanged", self.unchanged),
+            ("dropped", self.dropped),
             ("deleted", self.deleted),
             ("rejected", self.rejections()),
             ("unknown", self.unknown),

@@ -13,9 +13,17 @@ fn touch(path: &Path) {
 #[test]
 fn patterns_and_folders_stand_for_files() {
     let folder = tempfile::tempdir().unwrap();
-    for name in
-        ["b.csv", "a.csv", "c.ndjson.gz", "notes.txt", ".hidden.csv", "sub/d.parquet", "sub.csv/e.csv", "x[1].csv"]
-    {
+    for name in [
+        "b.csv",
+        "a.csv",
+        "c.ndjson.gz",
+        "m.json",
+        "notes.txt",
+        ".hidden.csv",
+        "sub/d.parquet",
+        "sub.csv/e.csv",
+        "x[1].csv",
+    ] {
         touch(&folder.path().join(name));
     }
     let table: [(&[&str], &[&str]); 8] = [
@@ -53,7 +61,7 @@ fn names_without_a_match_are_errors_with_a_near_name() {
         (
             "empty",
             "P/empty has no file of a known format",
-            "name the files, for instance as *.json, and set their format",
+            "name the files, for instance as *.log, and set their format",
         ),
         (
             "a***",

@@ -11,6 +11,7 @@ fn options(id: &[&str], routing: Option<&str>, piece_bytes: usize) -> RawOptions
     RawOptions {
         id: id.iter().copied().map(String::from).collect(),
         routing: routing.map(str::to_owned),
+        version: None,
         fields: Vec::new(),
         read: ReadOptions { piece_bytes, ..ReadOptions::default() },
     }

@@ -144,7 +144,7 @@ async fn a_load_that_was_cut_off_is_resumed() {
     });
     let resumed = second.run().await.unwrap();
     assert!(resumed.error.is_none() && !resumed.here.interrupted);
-    let expected = IngestStart { rows: None, resumed_after: outcome.whole.read };
+    let expected = IngestStart { rows: None, resumed_after: outcome.whole.read, notes: Vec::new() };
     assert_eq!(*start.lock().unwrap(), Some(expected));
     assert_eq!((resumed.whole.read, resumed.here.read), (1_000, 1_000 - outcome.whole.read));
     assert_eq!(client.indices().count(&index).await.unwrap(), 1_000);

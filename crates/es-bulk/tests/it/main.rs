@@ -9,6 +9,7 @@ mod faults;
 mod files;
 mod files_documents;
 mod files_expand;
+mod files_json;
 mod files_raw;
 mod files_tables;
 mod files_text;

@@ -48,7 +48,7 @@ impl<'a> Actions<'a> {
             Ok(Some((name.clone(), Cells::new(column, style)?)))
         };
         let actions = Self {
-            id: IdColumns { columns: id },
+            id: IdColumns { is_plain: options.id == ["_id"], columns: id },
             operation: options.operation,
             operations: named(&options.operation_column, "operation", is_text, "text")?,
             routing: named(&options.routing, "routing", is_scalar, "text or numbers")?,

@@ -70,8 +70,7 @@ impl<'a> DocumentWriter<'a> {
     /// several chunks.
     pub fn with_options(frame: &'a DataFrame, options: &WriterOptions) -> Result<Self, Error> {
         let style = Style { non_finite: options.non_finite, vectors: options.vectors };
-        let metadata = [&options.operation_column, &options.pipeline];
-        let is_field = |column: &&Column| metadata.iter().all(|name| name.as_deref() != Some(column.name().as_str()));
+        let is_field = |column: &&Column| !options.is_metadata(column.name());
         let columns = frame
             .columns()
             .iter()

@@ -34,7 +34,8 @@ use crate::named::named_option;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WriterOptions {
-    /// The columns whose values make up a document's id. Without them Elasticsearch generates ids.
+    /// The columns whose values make up a document's id. Without them Elasticsearch generates ids. The
+    /// column `_id` alone is the id as it stands.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "FieldNames")]
     pub id: Vec<String>,
@@ -66,6 +67,24 @@ pub struct WriterOptions {
     pub non_finite: NonFinite,
     /// The form of vectors.
     pub vectors: VectorForm,
+}
+
+impl WriterOptions {
+    /// True if the options name the column as a part of the id, the routing or the version.
+    pub fn names(&self, column: &str) -> bool {
+        let others = [&self.routing, &self.version];
+        self.id.iter().chain(others.into_iter().flatten()).any(|name| name == column)
+    }
+
+    /// True if the column is metadata and not part of the document: the operation, the pipeline, and
+    /// `_id`, `_routing` or `_version` where the options name them, as Elasticsearch takes no field of
+    /// these names.
+    pub fn is_metadata(&self, column: &str) -> bool {
+        let is_named = |name: &Option<String>| name.as_deref() == Some(column);
+        is_named(&self.operation_column)
+            || is_named(&self.pipeline)
+            || (matches!(column, "_id" | "_routing" | "_version") && self.names(column))
+    }
 }
 
 /// The operation of a bulk request on a document.

@@ -11,6 +11,8 @@ use es_core::id::{SEPARATOR, is_special, shortened};
 
 /// The columns that a document's id is made of, with their names.
 pub(crate) struct IdColumns<'a> {
+    /// The value of the one column is the id, without a change.
+    pub(crate) is_plain: bool,
     pub(crate) columns: Vec<(String, Cells<'a>)>,
 }
 
@@ -32,7 +34,7 @@ impl IdColumns<'_> {
                 .with_row(row)
                 .with_help("choose id columns that are never null, or filter such rows out"));
             }
-            if cells.is_text() {
+            if cells.is_text() && !self.is_plain {
                 escape_separators(part, line);
             }
         }

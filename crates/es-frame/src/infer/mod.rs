@@ -1,5 +1,5 @@
 //! Mappings from schemas, frames and JSON documents. `sample` collects the facts that only values
-//! show, and `json` reduces documents to a schema and such facts.
+//! show, and `json` reduces documents to a schema, such facts, and the fields of several types.
 
 mod json;
 mod sample;
@@ -18,6 +18,8 @@ use crate::error::{Error, ErrorKind};
 use crate::precision::single_precision;
 use es_values::suggestion;
 use sample::Sample;
+
+pub use json::{InferredMapping, JsonSample, MixedField, Mixture};
 
 /// The maximum number of dimensions of a `dense_vector`.
 const MOST_DIMENSIONS: usize = 4096;
@@ -134,17 +136,21 @@ pub fn infer_mapping_of(sample: &DataFrame, options: &MappingOptions) -> Result<
 ///
 /// | JSON | Elasticsearch |
 /// |---|---|
-/// | whole numbers | `long`; `unsigned_long` if some are above its range and none is negative; else `double` |
-/// | other numbers | `double` |
+/// | whole numbers | `long`; `unsigned_long` if some are above its range and none is negative |
+/// | other numbers, beside whole numbers or not | `double` |
+/// | whole numbers that none of these holds exactly together | `keyword` |
 /// | booleans | `boolean` |
 /// | strings | `keyword`, `text` or `date`, as [`infer_mapping`] maps a `String` |
 /// | values of several of these types | `keyword` |
 /// | arrays | as their elements |
-/// | objects | `object`, or `nested` on request |
+/// | geometries of GeoJSON | `geo_shape` |
+/// | other objects | `object`, or `nested` on request |
+/// | objects and values in one field | that which is more frequent; the server refuses the other |
 /// | only nulls and empty arrays | none |
 ///
 /// Unlike the dynamic mapping of Elasticsearch, it maps a number with a fraction to `double`,
-/// which loses no digits, and decides after all documents, not after the first one.
+/// which loses no digits, and decides after all documents, not after the first one. Dots in names
+/// stand for objects. A [`JsonSample`] tells which fields have values of several types.
 ///
 /// ```
 /// use es_frame::{MappingOptions, infer_mapping_of_json};
@@ -159,12 +165,13 @@ pub fn infer_mapping_of(sample: &DataFrame, options: &MappingOptions) -> Result<
 /// ```
 ///
 /// # Errors
-/// As [`infer_mapping_of`], [`ErrorKind::Row`] for a document that is not an object, and
-/// [`ErrorKind::UnsupportedType`] for a field that is an object in one document and a value in
-/// another.
+/// As [`infer_mapping_of`], and [`ErrorKind::Row`] for a document that is not an object.
 pub fn infer_mapping_of_json(sample: &[Value], options: &MappingOptions) -> Result<Mapping, Error> {
-    let (schema, sample) = json::schema_of(sample, options)?;
-    Inference { options, sample }.mapping(&schema)
+    let mut documents = JsonSample::new(options.clone());
+    for document in sample {
+        documents.add(document)?;
+    }
+    Ok(documents.finish()?.mapping)
 }
 
 struct Inference<'a> {
@@ -244,6 +251,7 @@ impl Inference<'_> {
             DataType::List(inner) | DataType::Array(inner, _) => {
                 return self.definition(Place { in_list: true, ..place }, inner);
             }
+            DataType::Struct(_) if self.sample.has_shapes(path) => "geo_shape",
             DataType::Struct(fields) => return self.object(place, fields, named(&self.options.nested)).map(Some),
             other => {
                 return Err(Error::new(

@@ -15,6 +15,8 @@ pub(super) struct Sample {
     long_texts: HashSet<String>,
     dates: HashSet<String>,
     early_instants: HashSet<String>,
+    /// Objects that all are geometries.
+    shapes: HashSet<String>,
     dimensions: HashMap<String, Result<usize, (usize, usize)>>,
 }
 
@@ -74,6 +76,10 @@ impl Sample {
         self.dates.insert(path);
     }
 
+    pub(super) fn add_shapes(&mut self, path: String) {
+        self.shapes.insert(path);
+    }
+
     pub(super) fn add_lengths(&mut self, path: &str, lengths: impl IntoIterator<Item = usize>) {
         for length in lengths {
             let known = self.dimensions.entry(path.to_owned()).or_insert(Ok(length));
@@ -95,6 +101,10 @@ impl Sample {
 
     pub(super) fn has_early_instant(&self, path: &str) -> bool {
         self.early_instants.contains(path)
+    }
+
+    pub(super) fn has_shapes(&self, path: &str) -> bool {
+        self.shapes.contains(path)
     }
 
     /// The number of values in each list of a column.

@@ -44,7 +44,10 @@ mod tests {
             names.iter().map(|name| name.get_name().to_owned()).collect()
         };
         assert_eq!(found(names::<es_frame::Operation>()), ["index", "create", "update", "upsert", "delete"]);
-        assert_eq!(found(names::<es_bulk::files::FileFormat>()), ["parquet", "csv", "ndjson", "ipc", "ipc-stream"]);
+        assert_eq!(
+            found(names::<es_bulk::files::FileFormat>()),
+            ["parquet", "csv", "ndjson", "json", "bulk", "elasticdump", "ipc", "ipc-stream"]
+        );
         assert!(names::<es_frame::NonFinite>().iter().all(|name| name.get_help().is_some()));
     }
 }

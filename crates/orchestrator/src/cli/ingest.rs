@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use es_bulk::MaxRejected;
-use es_bulk::files::{FileFormat, Undeclared};
+use es_bulk::files::{FileFormat, JsonPointer, Undeclared};
 use es_frame::{DottedNames, NonFinite, Operation};
 
 use super::choice::choice;
@@ -12,7 +12,7 @@ use super::choice::choice;
 /// The files, the index, and how rows become documents.
 #[derive(Clone, Debug, Args)]
 pub struct IngestArgs {
-    /// Files, folders or patterns; `-` for standard input. CSV and NDJSON may be compressed
+    /// Files, folders or patterns; `-` for standard input. CSV and JSON may be compressed
     /// with gzip or zstd.
     #[arg(value_name = "FILE", required_unless_present = "replay")]
     pub files: Vec<String>,
@@ -22,8 +22,8 @@ pub struct IngestArgs {
     pub to: String,
 
     /// Columns that make up a document's id, so that the same row is the same document;
-    /// several with commas. Without them the server gives ids, and a load that was cut off
-    /// cannot be resumed.
+    /// several with commas. `_id` alone is the id as it stands, as exports have it. Without them the
+    /// server gives ids, and a load that was cut off cannot be resumed.
     #[arg(long, value_name = "COLUMNS", value_delimiter = ',')]
     pub id: Vec<String>,
 
@@ -60,6 +60,10 @@ pub struct IngestArgs {
     #[arg(long, value_name = "FORMAT", value_parser = choice::<FileFormat>())]
     pub format: Option<FileFormat>,
 
+    /// Array of documents inside a JSON file, as a JSON pointer such as `/features`.
+    #[arg(long, value_name = "POINTER", value_parser = |text: &str| text.parse::<JsonPointer>())]
+    pub records: Option<JsonPointer>,
+
     /// Fields that columns with dots in their names become.
     #[arg(long, value_name = "CHOICE", value_parser = choice::<DottedNames>(), default_value_t)]
     pub dotted_names: DottedNames,
@@ -94,7 +98,7 @@ pub struct IngestArgs {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["files", "id", "op", "routing", "version", "mapping", "format", "restart", "dry_run"]
+        conflicts_with_all = ["files", "id", "op", "routing", "version", "mapping", "format", "records", "restart", "dry_run"]
     )]
     pub replay: Option<PathBuf>,
 }

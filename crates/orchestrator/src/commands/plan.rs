@@ -1,5 +1,6 @@
 //! `plan`: what a run would do, and why.
 
+use std::io::IsTerminal as _;
 use std::sync::Arc;
 
 use es_assets::{Action, Step};
@@ -14,6 +15,8 @@ use crate::engine::{Planned, Scope};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::project::Project;
+use crate::terminal::diagnostics::render;
+use crate::terminal::logging::colour;
 use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
 use crate::terminal::table::{Align, Table, count, counted};
@@ -37,7 +40,12 @@ pub(super) async fn plan(
         });
     }
     reporter.result(&text(&planned, &project));
-    Ok(Exit::Done)
+    let failures = planned.failures();
+    let Some(((_, last), others)) = failures.split_last() else { return Ok(Exit::Done) };
+    for (_, error) in others.iter().filter(|_| !reporter.is_json()) {
+        eprint!("{}", render(error, colour(std::io::stderr().is_terminal()), true));
+    }
+    Err(last.again())
 }
 
 /// The mapping that an index would be made with, of files.

@@ -1,6 +1,8 @@
 //! From a pipeline to a plan: observes what is published and inspects what assets are made of, and
 //! changes nothing.
 
+use std::sync::Arc;
+
 use es_assets::{
     Action, AssetState, Fingerprint, Inputs, PartitionFilter, PartitionKey, PerPartition, Plan, PlanRequest, Reason,
     Selection, Step, plan,
@@ -51,6 +53,21 @@ pub struct Planned {
     pub now: Timestamp,
 }
 
+impl Planned {
+    /// The assets that cannot be inspected and will fail, in the order of their names, with the reasons.
+    pub fn failures(&self) -> Vec<(&str, &Error)> {
+        let failure = |(name, prepared)| Some((String::as_str(name), Prepared::failure(prepared)?));
+        let mut failures: Vec<(&str, &Error)> = self.prepared.iter().filter_map(failure).collect();
+        failures.sort_by_key(|(name, _)| *name);
+        failures
+    }
+}
+
+/// Returns whether a failure to inspect an asset leaves the others as they are.
+fn concerns_one_asset(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Config | ErrorKind::Failed) && !error.is_retryable()
+}
+
 impl Engine {
     pub(super) fn observer(&self, now: Timestamp) -> Observer<'_> {
         Observer { client: &self.inner.client, project: &self.inner.project, now }
@@ -99,8 +116,32 @@ impl Engine {
         } else {
             unconditional.clone()
         };
-        let plan = plan(&request(&selected, &scope.partitions, scope.full_refresh))?;
-        Ok(Planned { plan, observed, prepared, now })
+        let mut plan = plan(&request(&selected, &scope.partitions, scope.full_refresh))?;
+        self.note_failures(&mut plan, &prepared);
+        let planned = Planned { plan, observed, prepared, now };
+        // Where nothing else is planned, there is no plan.
+        match planned.failures().as_slice() {
+            failures @ [(_, first), ..] if failures.len() == planned.prepared.len() => Err(first.again()),
+            _ => Ok(planned),
+        }
+    }
+
+    /// Makes the steps of assets that cannot be inspected ones that will fail.
+    fn note_failures(&self, plan: &mut Plan, prepared: &PreparedAssets) {
+        for step in &mut plan.steps {
+            let failure = prepared.get(&step.asset).and_then(|prepared| prepared.failure.as_ref());
+            let Some(error) = failure.map(ToString::to_string) else { continue };
+            let reasons = vec![Reason::CannotBeInspected { error }];
+            let asset = self.inner.project.pipeline.asset(&step.asset);
+            let is_evaluated = asset.is_some_and(|asset| asset.definition().is_evaluated());
+            step.action = match step.action {
+                Action::Build { .. } | Action::Evaluate { .. } | Action::Unchanged if is_evaluated => {
+                    Action::Evaluate { reasons }
+                }
+                Action::Build { .. } | Action::Evaluate { .. } | Action::Unchanged => Action::Build { reasons },
+                _ => continue,
+            };
+        }
     }
 
     /// Lets the kinds inspect what the selected assets are made of, several at once.
@@ -114,7 +155,12 @@ impl Engine {
         let names: Vec<String> = selected.iter().map(|name| (*name).to_owned()).collect();
         futures::stream::iter(names)
             .map(|name| async move {
-                let prepared = self.prepare_one(&name, observed, now, cancel).await?;
+                let prepared = match self.prepare_one(&name, observed, now, cancel).await {
+                    Err(error) if concerns_one_asset(&error) => {
+                        Prepared { failure: Some(Arc::new(error)), ..Prepared::default() }
+                    }
+                    prepared => prepared?,
+                };
                 Ok((name, prepared))
             })
             .buffer_unordered(PREPARED_AT_ONCE)

@@ -297,6 +297,9 @@ impl<'a> Subject<'a> {
     ) -> Result<Built> {
         match &self.step.action {
             Action::Build { .. } | Action::Evaluate { .. } => {
+                if let Some(failure) = prepared.failure() {
+                    return Err(failure.again());
+                }
                 let work = Work {
                     client: self.context.engine.client(),
                     project: self.context.engine.project(),

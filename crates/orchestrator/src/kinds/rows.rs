@@ -137,6 +137,13 @@ pub async fn load<D: Sync>(
             Some(ColumnRole::Id(number)) => format!("id[{number}]"),
             _ => "time".to_owned(),
         };
+        if error.is_metadata {
+            let help = match error.column.as_str() {
+                "_id" => "with `id: [_id]` it is the id of the document, and no field",
+                _ => "rename it in the result, or leave it out",
+            };
+            return asset.error_at("id", &error.message, Some(help));
+        }
         let message = format!("the result has no column `{}`", error.column);
         asset.error_at(&key, &message, Some(&error.help))
     })?;

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::known::Known;
 use crate::engine::progress::Progress;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::store::generation::Generation;
 use crate::store::history::StepRecord;
@@ -77,11 +77,18 @@ pub struct Prepared {
     pub mapping: Option<Mapping>,
     /// Notes of a plan about the asset.
     pub notes: Vec<String>,
+    /// The reason for which the asset cannot be built. It fails alone.
+    pub failure: Option<Arc<Error>>,
     /// Whatever the build of the same kind needs of it.
     pub state: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Prepared {
+    /// The reason for which the asset cannot be built.
+    pub fn failure(&self) -> Option<&Error> {
+        self.failure.as_deref()
+    }
+
     /// The number of rows that a part will have, if it is known.
     pub fn rows_of(&self, partition: Option<&PartitionKey>) -> Option<u64> {
         let rows = self.rows.as_ref()?;

@@ -17,6 +17,7 @@ mod export;
 mod flights;
 mod ingest;
 mod interruptions;
+mod json;
 mod kills;
 mod leases;
 mod pipeline_file;

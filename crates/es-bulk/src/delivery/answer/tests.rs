@@ -21,6 +21,9 @@ fn items_are_told_apart() {
             json!({"index": {"status": 201, "result": "created"}}),
             json!({"index": {"status": 200, "result": "updated"}}),
             json!({"update": {"status": 200, "result": "noop"}}),
+            // A `drop` processor of an ingest pipeline.
+            json!({"index": {"status": 200, "result": "noop"}}),
+            json!({"create": {"status": 200, "result": "noop"}}),
             json!({"delete": {"status": 200, "result": "deleted"}}),
             json!({"delete": {"status": 404, "result": "not_found"}}),
             json!({"index": {"status": 200, "result": "something new", "and": [1]}}),
@@ -30,13 +33,13 @@ fn items_are_told_apart() {
             json!({"create": {"status": 400, "error": {"type": "document_parsing_exception", "reason": "bad",
                 "caused_by": {"type": "number_format_exception", "reason": "For input string"}}}}),
         ]),
-        10,
+        12,
     )
     .unwrap();
     assert_eq!(counts(&found), [1, 2, 2, 2, 3]);
-    assert_eq!(found.acknowledged(), 7);
+    assert_eq!((found.dropped, found.acknowledged()), (2, 9));
     let last = &found.failures[2];
-    assert_eq!((last.position, last.action, last.status), (9, ActionKind::Create, 400));
+    assert_eq!((last.position, last.action, last.status), (11, ActionKind::Create, 400));
     assert_eq!(last.error.summary(), "bad: For input string");
     assert_eq!(found.failures[0].error, ServerError::default());
 }

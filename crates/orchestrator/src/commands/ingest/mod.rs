@@ -1,6 +1,7 @@
 //! `ingest`: the command line of a one-off load, and what is shown of it.
 
 mod mapping_file;
+mod remedies;
 mod replay;
 
 use std::path::Path;
@@ -25,6 +26,7 @@ use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
 use crate::terminal::table::{count, counted, size, took};
 use mapping_file::MappingFile;
+use remedies::explained;
 use replay::replay;
 
 pub(super) async fn ingest(
@@ -41,7 +43,7 @@ pub(super) async fn ingest(
     let step = StepName { asset: args.to.clone(), partition: None, kind: "ingest" };
     let outcome = match (request, &args.replay) {
         (Some(request), _) if args.dry_run => {
-            let dry_run = Ingest::new(&client, request).with_cancellation(cancel).dry_run().await?;
+            let dry_run = Ingest::new(&client, request).with_cancellation(cancel).dry_run().await.map_err(explained)?;
             show_dry_run(&args.to, &dry_run.ok_or_else(Error::interrupted_early)?, reporter);
             return Ok(Exit::Done);
         }
@@ -52,7 +54,7 @@ pub(super) async fn ingest(
                 return Err(Error::config(message).with_help(Some("wait for its end, or stop it")));
             };
             with_progress(reporter, step, async |progress| {
-                let rows = progress.clone();
+                let (rows, notes) = (progress.clone(), reporter.clone());
                 Ingest::new(&client, request)
                     .with_run(uuid::Uuid::now_v7().to_string())
                     .with_checkpoints(checkpoints)
@@ -62,11 +64,13 @@ pub(super) async fn ingest(
                             rows.set_total(total);
                         }
                         rows.resume_after(start.resumed_after);
+                        start.notes.iter().for_each(|note| notes.note(&format!("warning: {note}")));
                     })
                     .with_observer(move |step| progress.advance(step.settled()))
                     .with_cancellation(cancel)
                     .run()
                     .await
+                    .map_err(explained)
             })
             .await?
         }
@@ -104,11 +108,12 @@ fn request(args: &IngestArgs, work: &Workplace) -> Result<Option<IngestRequest>>
     let input = FileInput::expand(&args.files)?;
     if matches!(input, FileInput::StandardInput) && args.format.is_none() {
         return Err(Error::config("the format of standard input is not known")
-            .with_help(Some("give it with --format: csv, ndjson or ipc-stream")));
+            .with_help(Some("give it with --format: csv, ndjson, json, bulk, elasticdump or ipc-stream")));
     }
     let mut request = IngestRequest::new(args.to.clone(), input);
     request.read.format = args.format;
     request.read.leave_out.clone_from(&args.leave_out);
+    request.read.records = args.records.clone();
     request.documents = DocumentOptions {
         writer: WriterOptions {
             id: args.id.clone(),
@@ -146,6 +151,7 @@ fn show_dry_run(index: &str, dry_run: &DryRun, reporter: &Reporter) {
         [one] => one.clone(),
         files => format!("{}, {} to {}", counted(files.len() as u64, "file"), files[0], files[files.len() - 1]),
     };
+    dry_run.notes.iter().for_each(|note| reporter.note(&format!("warning: {note}")));
     reporter.result(&format!("would load {files}{rows}\n"));
     match dry_run.new_index {
         None => reporter.result(&format!("into {index}, which exists\n")),
@@ -214,6 +220,7 @@ fn text(index: &str, whole: &Summary, here: &Summary, letter: Option<&str>) -> S
         ("updated", whole.updated),
         ("unchanged", whole.unchanged),
         ("deleted", whole.deleted),
+        ("dropped by an ingest pipeline", whole.dropped),
     ];
     let mut kinds: Vec<String> = kinds
         .iter()

@@ -22,7 +22,8 @@ pub struct Ingest {
     /// fails, as sending the rows again could double them.
     #[schemars(with = "Option<FieldNames>")]
     pub id: Option<Vec<String>>,
-    /// The column whose value routes a document to its shard.
+    /// The column whose value routes a document to its shard. `_routing` is no field beside that, as `_id`
+    /// is none where `id` names it.
     #[schemars(extend("format" = "text"))]
     pub routing: Option<String>,
     /// The column that holds a row's time.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use es_assets::{Inputs, Outside, Partition, PartitionKey};
+use es_bulk::Remedy;
 use es_bulk::files::{
     ColumnError, ColumnRole, DocumentOptions, DocumentReader, FileIdentity, FileInput, FileScan, ReadOptions, ScanMode,
     Source, Spans, TimeDivision,
@@ -22,6 +23,7 @@ use crate::terminal::table::counted;
 pub(super) struct Files {
     reader: DocumentReader,
     mapping: Mapping,
+    notes: Vec<String>,
     partitions: Option<Vec<Partition>>,
 }
 
@@ -39,8 +41,10 @@ impl Files {
         let paths = find(asset)?;
         let mut options = asset.definition.documents()?;
         options.writer.vectors = VectorForm::best_for(around.client.info().version);
+        let from = &asset.definition.from;
         let read = ReadOptions {
-            format: asset.definition.from.format,
+            format: from.format,
+            records: from.records.clone(),
             leave_out: asset.definition.leave_out.clone(),
             ..ReadOptions::default()
         };
@@ -54,21 +58,20 @@ impl Files {
                 if let Some(Err(error)) = columns {
                     return Ok(Err(error));
                 }
-                let mapping = options.mapping(&source)?;
-                Ok::<_, es_bulk::Error>(Ok((source, mapping)))
+                let (mapping, notes) = options.inferred(&source)?;
+                Ok::<_, es_bulk::Error>(Ok((source, mapping, notes)))
             }
         });
         let opened =
             task.await.map_err(|error| Error::defect(&format!("opening the files of {}", asset.name), &error))?;
-        let (source, mapping) = opened
-            .map_err(|error| Error::from(error).within(asset.name))?
-            .map_err(|error| misfit(asset, &first, error))?;
+        let (source, mapping, notes) =
+            opened.map_err(|error| explained(asset, error))?.map_err(|error| misfit(asset, &first, error))?;
         let partitions = match &asset.definition.partitions {
             Some(partitions) => Some(partitions.declared(around.now)?),
             None => None,
         };
         let reader = reader(source, &options, asset.definition.time.as_deref(), partitions.as_deref())?;
-        Ok(Self { reader, mapping, partitions })
+        Ok(Self { reader, mapping, notes, partitions })
     }
 
     /// Reads the files, unless they look as they did when they were loaded.
@@ -114,6 +117,10 @@ impl Files {
 impl Inspected {
     pub(super) fn mapping(&self) -> &Mapping {
         &self.files.mapping
+    }
+
+    pub(super) fn notes(&self) -> &[String] {
+        &self.files.notes
     }
 
     pub(super) fn identities(&self) -> &[FileIdentity] {
@@ -198,6 +205,24 @@ fn nearest_file(path: &Path) -> Option<String> {
     es_values::nearest(name, names.iter().map(String::as_str)).map(str::to_owned)
 }
 
+/// Files that do not fit the definition, with the key that would make them fit.
+fn explained(asset: &Subject<'_, Ingest>, error: es_bulk::Error) -> Error {
+    let (key, help) = match error.remedy() {
+        Some(Remedy::Format(format)) => ("from", format!("add `format: {format}` to `from`")),
+        Some(Remedy::Metadata(field)) => ("id", metadata_help(field)),
+        _ => return Error::from(error).within(asset.name),
+    };
+    asset.error_at(key, &error.to_string(), Some(&help))
+}
+
+fn metadata_help(field: &str) -> String {
+    match field {
+        "_id" => "with `id: [_id]` it is the id of the document, and no field".to_owned(),
+        "_routing" => "with `routing: _routing` it is the routing of the document, and no field".to_owned(),
+        _ => "rename it, or leave it out of the files".to_owned(),
+    }
+}
+
 /// Columns that do not fit the definition, at the key that names them.
 fn misfit(asset: &Subject<'_, Ingest>, file: &Path, error: ColumnError) -> Error {
     let file = file.strip_prefix(&asset.project.folder).unwrap_or(file).display();
@@ -211,6 +236,10 @@ fn misfit(asset: &Subject<'_, Ingest>, file: &Path, error: ColumnError) -> Error
         Some(_) => {
             let message = format!("{file} has no column `{}`", error.column);
             asset.error_at(&key, &message, Some(&error.help))
+        }
+        None if error.is_metadata => {
+            let key = if error.column == "_routing" { "routing" } else { "id" };
+            asset.error_at(key, &error.message, Some(&metadata_help(&error.column)))
         }
         None => {
             let message = format!("column `{}` is in the files and not in the mappings", error.column);

@@ -42,7 +42,7 @@ impl Definition for Ingest {
             report.invalid(
                 &path.key("from").key("path"),
                 format!("the format of `{}` is not known by its name", self.from.path),
-                "add `format: parquet`, `csv`, `ndjson`, `ipc` or `ipc_stream`",
+                "add `format: parquet`, `csv`, `ndjson`, `json`, `bulk`, `elasticdump`, `ipc` or `ipc_stream`",
             );
         }
         if let Some(partitions) = &self.partitions {
@@ -98,7 +98,8 @@ impl Kind for IngestKind {
             inputs: inspected.versions(INPUT),
             rows: inspected.rows(),
             mapping: Some(inspected.mapping().clone()),
-            notes: Vec::new(),
+            notes: inspected.notes().to_vec(),
+            failure: None,
             state: Some(Arc::new(inspected)),
         })
     }
@@ -126,6 +127,7 @@ impl Kind for IngestKind {
         let (part, spans) = inspected.part(work.partition);
         let batches = |from: &ResumePoint| inspected.reader().stream(PartRequest { part, spans, from: from.start() });
         let mut built = index::write(work, new, batches).await?;
+        built.warnings.extend(inspected.notes().iter().cloned());
         // The content that was loaded is the version of the files, whatever the plan found.
         built.external = built.summary["content"].as_str().map(|content| version_of(INPUT, content));
         Ok(built)

@@ -224,7 +224,7 @@ mod tests {
         let mut table = Table::new(&[("asset", Align::Name), ("rows", Align::Right), ("why", Align::Text)]);
         table.row(["departures_of_new_york_2013", "336,776", "changed `index.mappings`; `weather` will change"]);
         assert_eq!(
-            table.fit(&Screen::wide(61)),
+            table.fit(&Screen::wide(62)),
             "asset                           rows  why\n\
              departures_of_new_york_2013  336,776  changed\n\
              \x20                                     `index.mappings`;\n\

@@ -33,6 +33,9 @@ const INDICES: [(&str, &str); 4] = [
     ("route_delays", "rows of features, one a route and day"),
 ];
 
+/// The folder of the export, from the pipeline's.
+const TRAINING_SET: &str = "out/training_set";
+
 /// The program's exit code for a failed check or monitor.
 const CHECK_FAILED: i32 = 3;
 
@@ -56,7 +59,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     heading("what came out");
     print!("{}", demo.summary(verdict, started.elapsed())?);
     heading("what the data say");
-    println!("{}", demo.picture()?);
+    print!("{}", demo.picture()?);
     heading("what to try next");
     print!("{}", next_steps(&demo.program));
     Ok(ExitCode::SUCCESS)
@@ -118,9 +121,8 @@ impl Demo {
             let documents = documents(scope.client(), &self.alias(asset))?;
             line(asset, format!("{:>9} {what}", with_commas(documents)));
         }
-        let folder = format!("{PIPELINE}/out/training_set");
-        let (files, bytes) = size_of(&workspace::root().join(&folder))?;
-        line("training_set", format!("{files:>9} files, {}, in {folder}", human_bytes(bytes)));
+        let (files, bytes) = size_of(&workspace::root().join(PIPELINE).join(TRAINING_SET))?;
+        line("training_set", format!("{files:>9} files, {}, in {TRAINING_SET}", human_bytes(bytes)));
         line("checks, monitors", format!("          {verdict}"));
         line("in all", format!("          {} s", took.as_secs()));
         Ok(text)
@@ -170,12 +172,18 @@ fn next_steps(program: &Path) -> String {
     let program = program.strip_prefix(workspace::root()).unwrap_or(program).display();
     format!(
         "\
-eval \"$(cargo xtask es env)\"                    # this shell talks to the same Elasticsearch
-{program} -C {PIPELINE} status     # what is published, and what the monitor says
-{program} -C {PIPELINE} run        # a second run: nothing to do, and it says so
-{program} -C {PIPELINE} graph      # what depends on what
-{program} -C {PIPELINE} plan       # after an edit of {PIPELINE}/pipeline.yaml
-cargo xtask es down                              # stop the Elasticsearch; its data stays
+# this shell talks to the same Elasticsearch
+eval \"$(cargo xtask es env)\"
+# what is published, and what the monitor says
+{program} -C {PIPELINE} status
+# a second run: nothing to do, and it says so
+{program} -C {PIPELINE} run
+# what depends on what
+{program} -C {PIPELINE} graph
+# what a run would do after an edit of {PIPELINE}/pipeline.yaml
+{program} -C {PIPELINE} plan
+# stop the Elasticsearch; its data stays
+cargo xtask es down
 "
     )
 }

@@ -43,16 +43,18 @@ pub(super) async fn status(
         ("last made", Align::Left),
     ]);
     let (mut reasons, mut monitors, mut reports) = (String::new(), Vec::new(), Vec::new());
+    let mut shows_times = false;
     for name in names {
         let status = status_of(&project, &planned, name);
         let made = status.last_made.map(|moment| clock.minute(moment));
+        shows_times |= made.is_some();
         table.row([
             name.into(),
             status.kind.into(),
             format!("{}/{}", status.published, status.declared).into(),
             status.rows.map(count).unwrap_or_default().into(),
             Cell::toned(status.state, tone(status.state)),
-            made.clone().unwrap_or_default().into(),
+            made.unwrap_or_default().into(),
         ]);
         if let Some(why) = status.reasons.first() {
             reasons.push_str(&paragraph(&format!("{name}: {why}"), 2, &screen));
@@ -76,7 +78,7 @@ pub(super) async fn status(
         });
     }
     let mut blocks = vec![table.fit(&screen), reasons];
-    if monitors.is_empty() {
+    if monitors.is_empty() && shows_times {
         blocks[0].push_str(&zone_line(&clock, &screen));
     }
     blocks.push(text(&monitors, &clock, &screen));

@@ -82,7 +82,20 @@ pub fn human_bytes(bytes: u64) -> String {
 
 /// Prints a heading on standard output.
 pub fn heading(title: &str) {
-    println!("\n── {title} ──");
+    let line = if is_unicode() { "──" } else { "--" };
+    println!("\n{line} {title} {line}");
+}
+
+/// Returns whether the locale has characters beyond ASCII.
+#[must_use]
+pub fn is_unicode() -> bool {
+    supports_unicode::supports_unicode()
+}
+
+/// The columns of standard output: those of the terminal up to 120, or 80 where there is none.
+#[must_use]
+pub fn columns() -> usize {
+    terminal_size::terminal_size_of(std::io::stdout()).map_or(80, |(width, _)| usize::from(width.0).clamp(40, 120))
 }
 
 #[cfg(test)]

@@ -46,7 +46,6 @@ pub mod settings;
 pub mod store;
 pub mod terminal;
 
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use cli::Cli;
@@ -54,6 +53,7 @@ use error::Error;
 use exit::Exit;
 use terminal::reporter::{Reporter, Style};
 use terminal::results::CommandResult;
+use terminal::screen::Screen;
 use terminal::{diagnostics, logging};
 
 /// Runs the program on the command line of the process.
@@ -69,7 +69,7 @@ pub fn start() -> ExitCode {
         (false, true) => Style::Quiet,
         (false, false) => Style::Human,
     };
-    let reporter = Reporter::new(style);
+    let reporter = Reporter::new(style, cli.verbose > 0);
     match commands::dispatch(cli, &reporter) {
         Ok(exit) => ExitCode::from(exit.code()),
         Err(error) => {
@@ -120,7 +120,7 @@ fn report(error: &Error, reporter: &Reporter) {
         diagnostics: places.unwrap_or_default(),
     });
     if !reporter.is_json() {
-        let colour = logging::colour(std::io::stderr().is_terminal());
-        eprint!("{}", diagnostics::render(error, colour, true));
+        let screen = Screen::stderr();
+        eprint!("{}", diagnostics::render(error, screen.colour, screen.unicode));
     }
 }

@@ -42,7 +42,7 @@ pub struct Cli {
     #[arg(long, global = true)]
     pub json: bool,
 
-    /// Log more: what is done (-v), details (-vv), everything (-vvv).
+    /// Tell more: every part, and what is done (-v), details (-vv), everything (-vvv).
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub verbose: u8,
 
@@ -116,7 +116,7 @@ pub enum Command {
     Runs {
         /// The run.
         id: Option<String>,
-        /// Most records to show.
+        /// Most runs to list, or steps with `--json`.
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: usize,
     },

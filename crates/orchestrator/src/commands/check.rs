@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::run::{connect, show};
-use crate::engine::{RunOptions, Scope};
+use super::run::{connect, execute};
+use crate::engine::Scope;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::project::Project;
@@ -23,6 +23,5 @@ pub(super) async fn check(
         reporter.result("nothing to check: no monitor, and no published asset with checks, is selected\n");
         return Ok(Exit::Done);
     }
-    let end = engine.run(planned, RunOptions { cancel, sinks: reporter.sinks() }).await?;
-    Ok(show(&engine, &end, 0, reporter))
+    execute(&engine, planned, 0, reporter, cancel).await
 }

@@ -108,7 +108,7 @@ fn block_on(command: impl Future<Output = Result<Exit>>) -> Result<Exit> {
 
 /// Runs some work outside of a run, and shows its progress as that of one step.
 async fn with_progress<T>(reporter: &Reporter, step: StepName, work: impl AsyncFnOnce(Progress) -> T) -> T {
-    let (bus, draining) = Bus::to(reporter.sinks());
+    let (bus, draining) = Bus::to(reporter.sinks(&[]));
     let outcome = work(Progress::new(bus, step, None)).await;
     draining.finish().await;
     outcome

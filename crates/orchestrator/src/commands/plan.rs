@@ -17,9 +17,12 @@ use crate::exit::Exit;
 use crate::project::Project;
 use crate::terminal::diagnostics::render;
 use crate::terminal::logging::colour;
+use crate::terminal::plan::{StepLine, in_words, table};
 use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
-use crate::terminal::table::{Align, Table, count, counted};
+use crate::terminal::screen::Screen;
+use crate::terminal::table::counted;
+use crate::terminal::text::paragraph;
 
 pub(super) async fn plan(
     project: Arc<Project>,
@@ -39,7 +42,9 @@ pub(super) async fn plan(
             mapping: new_mapping(&planned, step).map(|mapping| json!(mapping)),
         });
     }
-    reporter.result(&text(&planned, &project));
+    if !reporter.is_json() {
+        reporter.result(&text(&planned, &project, reporter.is_verbose(), &Screen::stdout()));
+    }
     let failures = planned.failures();
     let Some(((_, last), others)) = failures.split_last() else { return Ok(Exit::Done) };
     for (_, error) in others.iter().filter(|_| !reporter.is_json()) {
@@ -77,32 +82,34 @@ fn explained(planned: &Planned, step: &Step) -> Vec<String> {
     reasons
 }
 
-fn text(planned: &Planned, project: &Project) -> String {
+fn text(planned: &Planned, project: &Project, is_verbose: bool, screen: &Screen) -> String {
     let mut text = String::new();
     let pending: Vec<&Step> = planned.plan.pending().collect();
     let unchanged = planned.plan.steps.len() - pending.len();
     for name in &planned.plan.removed {
-        text.push_str(&format!("note: `{name}` is published, and the pipeline no longer has it; it is left alone\n"));
+        let note = format!("note: `{name}` is published, and the pipeline no longer has it; it is left alone");
+        text.push_str(&paragraph(&note, 2, screen));
     }
     if pending.is_empty() {
         text.push_str(&format!("everything is up to date: {} unchanged\n", counted(unchanged as u64, "part")));
         return text;
     }
-    let mut table =
-        Table::new(&[("part", Align::Left), ("action", Align::Left), ("rows", Align::Right), ("why", Align::Left)]);
-    for step in &pending {
-        let rows = rows_of(planned, step);
-        table.row([
-            step_name(project, step).label(),
-            action_name(&step.action).replace('_', " "),
-            rows.map(count).unwrap_or_default(),
-            explained(planned, step).join("; "),
-        ]);
-    }
-    text.push_str(&table.to_string());
-    for (name, prepared) in &planned.prepared {
-        for note in &prepared.notes {
-            text.push_str(&format!("note: {name}: {note}\n"));
+    let line = |step: &&Step| {
+        let name = step_name(project, step);
+        StepLine {
+            asset: name.asset,
+            partition: name.partition,
+            action: action_name(&step.action),
+            rows: rows_of(planned, step),
+            why: in_words(&explained(planned, step)),
+        }
+    };
+    let lines: Vec<StepLine> = pending.iter().map(line).collect();
+    let all = |name: &str| planned.plan.steps.iter().filter(|step| step.asset == name).count();
+    text.push_str(&table(&lines, all, is_verbose, screen));
+    for name in planned.plan.changed_assets() {
+        for note in planned.prepared.get(name).into_iter().flat_map(|prepared| &prepared.notes) {
+            text.push_str(&paragraph(&format!("note: {name}: {note}"), 2, screen));
         }
     }
     let mut shown: Vec<&str> = Vec::new();
@@ -110,9 +117,11 @@ fn text(planned: &Planned, project: &Project) -> String {
         let Some(mapping) = new_mapping(planned, step).filter(|_| !shown.contains(&step.asset.as_str())) else {
             continue;
         };
+        let before = if shown.is_empty() { "\n" } else { "" };
         shown.push(&step.asset);
-        text.push_str(&format!("\nfields of {}: {}\n", step.asset, fields(mapping)));
+        text.push_str(before);
+        text.push_str(&paragraph(&format!("fields of {}: {}", step.asset, fields(mapping)), 2, screen));
     }
-    text.push_str(&format!("\n{} to do, {unchanged} unchanged\n", pending.len()));
+    text.push_str(&format!("\n{} to do, {unchanged} unchanged\n", counted(pending.len() as u64, "part")));
     text
 }

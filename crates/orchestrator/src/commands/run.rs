@@ -3,19 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use es_assets::Action;
+use es_assets::{Action, Step};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::plan::refuse_unmet;
-use crate::engine::{Engine, Finished, RunEnd, RunOptions, Scope, StepEnd};
+use crate::engine::{Engine, Finished, Planned, RunEnd, RunOptions, Scope, StepEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit::Exit;
 use crate::project::Project;
-use crate::terminal::diagnostics::render;
-use crate::terminal::logging::colour;
+use crate::terminal::diagnostics::in_step;
+use crate::terminal::live::PlannedAsset;
+use crate::terminal::moments::Clock;
+use crate::terminal::monitors::MonitorLine;
+use crate::terminal::report::{RunReport, Totals, accounting, assets, failure, is_verdict};
 use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
-use crate::terminal::table::{Align, Table, count, counted, took};
+use crate::terminal::screen::Screen;
+use crate::terminal::sinks::Spans;
+use crate::terminal::table::counted;
 
 pub(super) async fn run(
     project: Arc<Project>,
@@ -42,8 +47,34 @@ pub(super) async fn run(
         reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
         return Ok(Exit::Done);
     }
-    let end = engine.run(planned, RunOptions { cancel, sinks: reporter.sinks() }).await?;
-    Ok(show(&engine, &end, unchanged, reporter))
+    execute(&engine, planned, unchanged, reporter, cancel).await
+}
+
+/// Does what a plan says, and shows the result.
+pub(super) async fn execute(
+    engine: &Engine,
+    planned: Planned,
+    unchanged: usize,
+    reporter: &Reporter,
+    cancel: CancellationToken,
+) -> Result<Exit> {
+    let spans = Spans::default();
+    let mut sinks = reporter.sinks(&planned_assets(&planned));
+    sinks.push(spans.sink());
+    let end = engine.run(planned, RunOptions { cancel, sinks }).await?;
+    Ok(show(engine, &end, unchanged, &spans, reporter))
+}
+
+/// The assets that a plan does something with.
+fn planned_assets(planned: &Planned) -> Vec<PlannedAsset> {
+    let pending: Vec<&Step> = planned.plan.pending().collect();
+    let part = |step: &&Step| {
+        let prepared = planned.prepared.get(&step.asset);
+        let rows = prepared.and_then(|prepared| prepared.rows_of(step.partition.as_ref()));
+        (step.partition.as_ref().map(ToString::to_string), rows)
+    };
+    let assets = pending.chunk_by(|one, next| one.asset == next.asset);
+    assets.map(|steps| PlannedAsset { name: steps[0].asset.clone(), parts: steps.iter().map(part).collect() }).collect()
 }
 
 /// Connects, unless it is interrupted before.
@@ -66,83 +97,65 @@ fn exit_of(end: &RunEnd) -> Exit {
 }
 
 /// Shows the result of a run, and returns its exit code.
-pub(super) fn show(engine: &Engine, end: &RunEnd, unchanged: usize, reporter: &Reporter) -> Exit {
+fn show(engine: &Engine, end: &RunEnd, unchanged: usize, spans: &Spans, reporter: &Reporter) -> Exit {
     let exit = exit_of(end);
-    let number = |wanted: fn(&StepEnd) -> bool| end.steps.iter().filter(|step| wanted(&step.end)).count();
-    let succeeded = number(|end| matches!(end, StepEnd::Succeeded(_)));
-    let unchanged = unchanged + number(|end| matches!(end, StepEnd::Unchanged));
-    let failed = number(|end| matches!(end, StepEnd::Failed(_) | StepEnd::Skipped(_)));
+    let totals = Totals::of(&end.steps, unchanged, end.took);
     reporter.json(&CommandResult::RunFinished {
         run: end.run.clone(),
         exit_code: exit.code(),
-        succeeded,
-        unchanged,
-        failed,
+        succeeded: totals.made,
+        unchanged: totals.unchanged,
+        failed: totals.not_made(),
         took_ms: u64::try_from(end.took.as_millis()).unwrap_or(u64::MAX),
     });
-    let mut table = Table::new(&[
-        ("part", Align::Left),
-        ("result", Align::Left),
-        ("rows", Align::Right),
-        ("took", Align::Right),
-        ("", Align::Left),
-    ]);
-    for step in &end.steps {
-        table.row(row(step));
+    if reporter.is_json() {
+        return exit;
     }
-    reporter.result(&table.to_string());
-    for step in &end.steps {
+    if !reporter.tells_events() {
+        tell_failures(&end.steps);
+    }
+    let project = engine.project();
+    let clock = Clock::of(&project.pipeline);
+    let mut report = RunReport { assets: assets(&end.steps, |name| spans.of(name)), totals, ..RunReport::default() };
+    for step in end.steps.iter().filter(|step| is_verdict(step)) {
         let StepEnd::Succeeded(built) = &step.end else { continue };
-        if let Some(report) = &built.report
-            && let Some(text) = report_text(engine.project(), &step.name.asset, report)
-        {
-            reporter.result(&format!("\n{}: {text}", step.name.label()));
+        let Some(found) = &built.report else { continue };
+        let name = step.name.label();
+        match MonitorLine::of(&name, found, &clock, reporter.is_verbose()) {
+            Some(line) => report.monitors.push(line),
+            None => report.reports.extend(own_words(project, &step.name.asset, &name, found)),
         }
     }
-    if !reporter.is_json() {
-        for step in &end.steps {
-            if let StepEnd::Failed(error) = &step.end {
-                let text = render(error, colour(std::io::IsTerminal::is_terminal(&std::io::stderr())), true);
-                eprint!("{}", text.replacen("error", &format!("error in {}", step.name.label()), 1));
-            }
-        }
-    }
-    let ending = match exit {
-        Exit::Interrupted => "interrupted; what was published stays, and the next run resumes",
-        _ if failed > 0 => "failed; readers of what failed see what they saw before",
-        Exit::CheckFailed => "done; a monitor found drift",
-        Exit::NotMeasured => "done; a monitor could not be measured",
-        _ => "done",
-    };
-    reporter.result(&format!(
-        "\nrun {}: {succeeded} done, {unchanged} unchanged, {failed} not done, in {}: {ending}\n",
-        end.run,
-        took(end.took)
-    ));
+    let screen = Screen::stdout();
+    // On a terminal the result follows what was told on the way.
+    let gap = if screen.shortens && reporter.tells_events() { "\n" } else { "" };
+    reporter.result(&format!("{gap}{}", report.text(exit, &clock, &screen)));
     exit
 }
 
-fn row(step: &Finished) -> [String; 5] {
-    let (result, rows, detail) = match &step.end {
-        StepEnd::Succeeded(built) => {
-            let result = if built.warnings.is_empty() { step.action } else { "warned" };
-            let detail = match built.warnings.first() {
-                Some(warning) => warning.clone(),
-                None => built.detail.clone(),
-            };
-            (result.replace('_', " "), built.rows, detail)
+/// Tells of failures and warnings after a run that did not tell of them as they came.
+fn tell_failures(steps: &[Finished]) {
+    let screen = Screen::stderr();
+    for step in steps {
+        let label = step.name.label();
+        match &step.end {
+            StepEnd::Failed(error) if error.kind() == ErrorKind::Interrupted => {}
+            StepEnd::Failed(error) => match error.diagnostics() {
+                Some(diagnostics) => eprint!("{}", in_step(&label, diagnostics, &screen)),
+                None => eprint!("{}", failure(&label, &error.to_string(), error.help(), &screen)),
+            },
+            StepEnd::Succeeded(built) => {
+                for warning in built.warnings.iter().cloned().chain(accounting(&built.summary)) {
+                    eprintln!("warning: {label}: {warning}");
+                }
+            }
+            StepEnd::Unchanged | StepEnd::Skipped(_) => {}
         }
-        StepEnd::Unchanged => ("unchanged".to_owned(), None, "what it is made of turned out the same".to_owned()),
-        StepEnd::Failed(error) if error.kind() == ErrorKind::Interrupted => {
-            ("interrupted".to_owned(), None, error.to_string())
-        }
-        StepEnd::Failed(_) => ("failed".to_owned(), None, "see below".to_owned()),
-        StepEnd::Skipped(why) => ("skipped".to_owned(), None, why.clone()),
-    };
-    [step.name.label(), result, rows.map(count).unwrap_or_default(), took(step.took), detail]
+    }
 }
 
 /// The report of an evaluation, as the kind of the asset shows it.
-pub(super) fn report_text(project: &Project, asset: &str, report: &serde_json::Value) -> Option<String> {
-    project.kinds.of(project.pipeline.asset(asset)?).ok()?.report(report)
+pub(super) fn own_words(project: &Project, asset: &str, name: &str, report: &serde_json::Value) -> Option<String> {
+    let text = project.kinds.of(project.pipeline.asset(asset)?).ok()?.report(report)?;
+    Some(format!("{name}: {text}"))
 }

@@ -3,19 +3,24 @@
 use std::sync::Arc;
 
 use es_assets::Action;
+use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::run::{connect, report_text};
+use super::run::{connect, own_words};
 use crate::engine::plan::reasons;
 use crate::engine::{Planned, Scope};
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::project::Project;
 use crate::store::history::StepRecord;
+use crate::terminal::moments::{Clock, zone_line};
+use crate::terminal::monitors::{MonitorLine, text};
 use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
-use crate::terminal::table::{Align, Table, count};
+use crate::terminal::screen::Screen;
+use crate::terminal::table::{Align, Cell, Table, count};
+use crate::terminal::text::{Tone, paragraph};
 
 pub(super) async fn status(
     project: Arc<Project>,
@@ -27,29 +32,38 @@ pub(super) async fn status(
     let planned = engine.plan(&Scope::of(select), &cancel).await?;
     let mut names: Vec<&str> = planned.plan.steps.iter().map(|step| step.asset.as_str()).collect();
     names.dedup();
+    let clock = Clock::of(&project.pipeline);
+    let screen = Screen::stdout();
     let mut table = Table::new(&[
-        ("asset", Align::Left),
+        ("asset", Align::Name),
         ("kind", Align::Left),
         ("parts", Align::Right),
         ("rows", Align::Right),
         ("state", Align::Left),
         ("last made", Align::Left),
-        ("why", Align::Left),
     ]);
-    let mut reports = String::new();
+    let (mut reasons, mut monitors, mut reports) = (String::new(), Vec::new(), Vec::new());
+    let mut shows_times = false;
     for name in names {
         let status = status_of(&project, &planned, name);
+        let made = status.last_made.map(|moment| clock.minute(moment));
+        shows_times |= made.is_some();
         table.row([
-            name.to_owned(),
-            status.kind.to_owned(),
-            format!("{}/{}", status.published, status.declared),
-            status.rows.map(count).unwrap_or_default(),
-            status.state.to_owned(),
-            status.last_made.clone().unwrap_or_default(),
-            status.reasons.first().cloned().unwrap_or_default(),
+            name.into(),
+            status.kind.into(),
+            format!("{}/{}", status.published, status.declared).into(),
+            status.rows.map(count).unwrap_or_default().into(),
+            Cell::toned(status.state, tone(status.state)),
+            made.unwrap_or_default().into(),
         ]);
-        if let Some(text) = status.report.as_ref().and_then(|report| report_text(&project, name, report)) {
-            reports.push_str(&format!("\n{name}: {text}"));
+        if let Some(why) = status.reasons.first() {
+            reasons.push_str(&paragraph(&format!("{name}: {why}"), 2, &screen));
+        }
+        if let Some(report) = &status.report {
+            match MonitorLine::of(name, report, &clock, reporter.is_verbose()) {
+                Some(line) => monitors.push(line),
+                None => reports.extend(own_words(&project, name, name, report)),
+            }
         }
         reporter.json(&CommandResult::AssetStatus {
             asset: name.to_owned(),
@@ -59,13 +73,27 @@ pub(super) async fn status(
             rows: status.rows,
             state: status.state,
             reasons: status.reasons,
-            last_made: status.last_made,
+            last_made: status.last_made.map(|moment| moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
             report: status.report,
         });
     }
-    reporter.result(&table.to_string());
-    reporter.result(&reports);
+    let mut blocks = vec![table.fit(&screen), reasons];
+    if monitors.is_empty() && shows_times {
+        blocks[0].push_str(&zone_line(&clock, &screen));
+    }
+    blocks.push(text(&monitors, &clock, &screen));
+    blocks.extend(reports);
+    blocks.retain(|block| !block.is_empty());
+    reporter.result(&blocks.join("\n"));
     Ok(Exit::Done)
+}
+
+fn tone(state: &str) -> Tone {
+    match state {
+        "failed" => Tone::Bad,
+        "up to date" => Tone::Good,
+        _ => Tone::Warning,
+    }
 }
 
 struct Status {
@@ -75,7 +103,7 @@ struct Status {
     rows: Option<u64>,
     state: &'static str,
     reasons: Vec<String>,
-    last_made: Option<String>,
+    last_made: Option<Timestamp>,
     report: Option<Value>,
 }
 
@@ -103,8 +131,7 @@ fn status_of(project: &Project, planned: &Planned, name: &str) -> Status {
             _ => "stale",
         },
         reasons,
-        last_made: newest
-            .map(|record| record.finished.unwrap_or(record.started).strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        last_made: newest.map(|record| record.finished.unwrap_or(record.started)),
         report: newest.and_then(|record| record.report.clone()),
     }
 }

@@ -3,6 +3,7 @@
 //! Every event has `event`, which names it; with `--json` also `time`, in UTC. Keys may be added in
 //! later versions; those that are here keep their meaning.
 
+use es_assets::Diagnostics;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -128,5 +129,8 @@ pub enum RunEvent {
         /// The next step for a person.
         #[serde(skip_serializing_if = "Option::is_none")]
         help: Option<String>,
+        /// The places in the pipeline file, where the reason is a mistake in it.
+        #[serde(skip)]
+        diagnostics: Option<Box<Diagnostics>>,
     },
 }

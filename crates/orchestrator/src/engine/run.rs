@@ -337,7 +337,13 @@ async fn one(context: &RunContext, step: &Step) -> Finished {
 
 fn skipped(context: &RunContext, step: &Step, why: &str) -> Finished {
     let name = step_name(context.engine.project(), step);
-    context.bus.send(RunEvent::StepFailed { step: name.clone(), status: "skipped", error: why.to_owned(), help: None });
+    context.bus.send(RunEvent::StepFailed {
+        step: name.clone(),
+        status: "skipped",
+        error: why.to_owned(),
+        help: None,
+        diagnostics: None,
+    });
     let end = StepEnd::Skipped(why.to_owned());
     Finished { name, action: action_name(&step.action), took: Duration::ZERO, end }
 }

@@ -66,6 +66,7 @@ pub(super) async fn perform(
             status: if is_interruption(error) { "interrupted" } else { "failed" },
             error: error.to_string(),
             help: error.help().map(str::to_owned),
+            diagnostics: error.diagnostics().cloned().map(Box::new),
         });
     }
     Finished { name, action, took: started.elapsed(), end }

@@ -6,6 +6,8 @@ use std::fmt;
 use es_assets::{Diagnostic, Diagnostics};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource, Severity, SourceCode};
 
+use super::screen::Screen;
+use super::text::Tone;
 use crate::error::Error;
 
 /// An error as text for standard error.
@@ -19,6 +21,12 @@ pub fn render(error: &Error, colour: bool, unicode: bool) -> String {
         text.push_str(&format!("  {cyan}help{off}: {help}\n"));
     }
     text
+}
+
+/// Mistakes in the pipeline file that a step of a run found.
+pub fn in_step(step: &str, diagnostics: &Diagnostics, screen: &Screen) -> String {
+    let head = Tone::Bad.paint("error", screen.colour);
+    format!("{head} in {step}:\n{}", render_diagnostics(diagnostics, screen.colour, screen.unicode))
 }
 
 fn render_diagnostics(diagnostics: &Diagnostics, colour: bool, unicode: bool) -> String {

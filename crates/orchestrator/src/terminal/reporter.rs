@@ -7,13 +7,16 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::json;
 
+use super::live::PlannedAsset;
+use super::screen::Screen;
 use super::sinks::{JsonSink, TerminalSink};
+use super::text::{Tone, paragraph};
 use crate::engine::Sink;
 
 /// The form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
-    /// Bars on a terminal, plain lines elsewhere.
+    /// Bars on a terminal, plain lines elsewhere and beside a log.
     Human,
     /// Nothing but results and failures.
     Quiet,
@@ -25,20 +28,32 @@ pub enum Style {
 #[derive(Clone)]
 pub struct Reporter {
     style: Style,
+    is_verbose: bool,
     bars: Option<MultiProgress>,
 }
 
 impl Reporter {
-    /// A reporter of the given style.
-    pub fn new(style: Style) -> Self {
-        let bars = (style == Style::Human && std::io::stderr().is_terminal())
-            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8)));
-        Self { style, bars }
+    /// A reporter of the given style, which tells more if it is verbose.
+    pub fn new(style: Style, is_verbose: bool) -> Self {
+        // Lines of the log would tear bars apart.
+        let bars = (style == Style::Human && !is_verbose && std::io::stderr().is_terminal())
+            .then(|| MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(10)));
+        Self { style, is_verbose, bars }
     }
 
     /// Returns whether results are JSON.
     pub fn is_json(&self) -> bool {
         self.style == Style::Json
+    }
+
+    /// Returns whether a person wants to know more than usual.
+    pub fn is_verbose(&self) -> bool {
+        self.is_verbose
+    }
+
+    /// Returns whether failures and warnings of steps are told as they come.
+    pub fn tells_events(&self) -> bool {
+        self.style != Style::Quiet
     }
 
     /// Writes a line of JSON with the time, with `--json`.
@@ -67,12 +82,19 @@ impl Reporter {
         }
     }
 
-    /// The sink of the events of a run.
-    pub fn sinks(&self) -> Vec<Box<dyn Sink>> {
+    /// Writes a warning to standard error, above the bars.
+    pub fn warn(&self, text: &str) {
+        let screen = Screen::stderr();
+        let text = format!("{}: {text}", Tone::Warning.paint("warning", screen.colour));
+        self.note(if screen.shortens { paragraph(&text, 2, &screen) } else { text }.trim_end());
+    }
+
+    /// The sink of the events of a run, which will work on these assets.
+    pub fn sinks(&self, planned: &[PlannedAsset]) -> Vec<Box<dyn Sink>> {
         match self.style {
             Style::Json => vec![Box::new(JsonSink::default())],
             Style::Quiet => Vec::new(),
-            Style::Human => vec![Box::new(TerminalSink::new(self.clone(), self.bars.clone()))],
+            Style::Human => vec![Box::new(TerminalSink::new(self.clone(), self.bars.clone(), planned))],
         }
     }
 }

@@ -1,17 +1,25 @@
 //! The sinks of run events: bars on a terminal, plain lines elsewhere, and JSON.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressState, ProgressStyle};
 
+use super::diagnostics::in_step;
+use super::live::{Board, Counts, End, PlannedAsset};
+use super::report::{accounting, failure};
 use super::reporter::{Reporter, print_json};
-use super::table;
+use super::screen::Screen;
+use super::table::{counted, took};
 use crate::engine::{RunEvent, Sink, StepName};
 
-/// Plain lines and JSON tell of the progress of a step no more often than this.
+/// Plain lines and JSON tell of the progress of an asset or a step no more often than this.
 const JSON_EVERY: Duration = Duration::from_secs(1);
-const LINE_EVERY: Duration = Duration::from_secs(10);
+const LINE_EVERY: Duration = Duration::from_secs(30);
+
+/// Lines of the terminal that bars leave free.
+const FREE_LINES: usize = 3;
 
 /// Events as lines of JSON on standard output.
 #[derive(Default)]
@@ -52,155 +60,215 @@ fn is_due(written: &mut HashMap<String, Instant>, step: &str, every: Duration) -
 /// Events as bars and lines for a person, on standard error.
 pub struct TerminalSink {
     reporter: Reporter,
-    bars: Option<MultiProgress>,
-    steps: HashMap<String, Shown>,
+    board: Arc<Mutex<Board>>,
+    bars: Option<Bars>,
     written: HashMap<String, Instant>,
-}
-
-/// A step that is under way.
-struct Shown {
-    bar: Option<ProgressBar>,
-    started: Instant,
-    phase: Option<&'static str>,
-    total: Option<u64>,
+    /// The last advice, which is not repeated.
+    help: Option<String>,
 }
 
 impl TerminalSink {
     /// A sink that writes through a reporter, with bars if there are any.
-    pub fn new(reporter: Reporter, bars: Option<MultiProgress>) -> Self {
-        Self { reporter, bars, steps: HashMap::new(), written: HashMap::new() }
+    pub fn new(reporter: Reporter, bars: Option<MultiProgress>, planned: &[PlannedAsset]) -> Self {
+        let board = Arc::new(Mutex::new(Board::new(planned)));
+        let bars = bars.map(|bars| Bars::new(bars, board.clone(), planned));
+        Self { reporter, board, bars, written: HashMap::new(), help: None }
     }
 
-    fn shown(&mut self, step: &StepName) -> &mut Shown {
-        let bars = self.bars.as_ref();
-        self.steps.entry(step.label()).or_insert_with(|| {
-            let bar = bars.map(|bars| {
-                let bar = bars.add(ProgressBar::new(0));
-                bar.set_style(style(false));
-                bar.set_prefix(step.label());
-                bar.enable_steady_tick(Duration::from_millis(125));
-                bar
-            });
-            Shown { bar, started: Instant::now(), phase: None, total: None }
-        })
+    fn board(&self) -> MutexGuard<'_, Board> {
+        self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn end(&mut self, step: &StepName) {
-        self.written.remove(&step.label());
-        if let Some(Shown { bar: Some(bar), .. }) = self.steps.remove(&step.label()) {
-            bar.finish_and_clear();
+    /// Shows the present state of an asset.
+    fn show(&mut self, asset: &str) {
+        let now = Instant::now();
+        if let Some(bars) = &mut self.bars {
+            bars.show(asset);
+        } else if self.board().of(asset).is_some_and(|line| line.is_active())
+            && is_due(&mut self.written, asset, LINE_EVERY)
+        {
+            let line = self.board().note(asset, now);
+            if let Some(line) = line {
+                self.reporter.note(&line);
+            }
         }
     }
 
-    fn progress(&mut self, progress: &Counted<'_>) {
-        let Counted { step, done, total, bytes, resumed, phase } = *progress;
-        let shown = self.shown(step);
-        let has_new_phase = shown.phase != phase;
-        if has_new_phase {
-            (shown.phase, shown.started) = (phase, Instant::now());
-        }
-        if let Some(bar) = &shown.bar {
-            if shown.total != total {
-                bar.set_length(total.unwrap_or(0));
-                bar.set_style(style(total.is_some()));
-            }
-            if let Some(phase) = phase.filter(|_| has_new_phase) {
-                bar.set_prefix(format!("{}, {phase}", step.label()));
-                bar.reset();
-            }
-            bar.set_position(done);
-            if resumed > 0 && done == resumed {
-                bar.reset_eta();
-            }
-            if let Some(bytes) = bytes {
-                bar.set_message(table::size(bytes));
-            }
-            shown.total = total;
-            return;
-        }
-        let started = shown.started;
-        if let Some(phase) = phase.filter(|_| has_new_phase) {
-            self.reporter.note(&format!("  {}: {phase}", step.label()));
-        }
-        if is_due(&mut self.written, &step.label(), LINE_EVERY) {
-            let rate = done.saturating_sub(resumed) as f64 / started.elapsed().as_secs_f64().max(1e-9);
-            self.reporter.note(&line(step, done, total, bytes, rate));
-        }
+    fn end(&mut self, step: &StepName, end: End) {
+        let now = Instant::now();
+        self.board().asset(&step.asset, now).end(&step.partition, end, now);
+        self.show(&step.asset);
     }
-}
-
-/// The counts of a progress event.
-#[derive(Clone, Copy)]
-struct Counted<'a> {
-    step: &'a StepName,
-    done: u64,
-    total: Option<u64>,
-    bytes: Option<u64>,
-    resumed: u64,
-    phase: Option<&'static str>,
 }
 
 impl Sink for TerminalSink {
     fn take(&mut self, event: &RunEvent) {
+        let now = Instant::now();
         match event {
-            RunEvent::RunStarted { .. } => {}
-            RunEvent::RunWarning { warning } => self.reporter.note(&format!("warning: {warning}")),
+            RunEvent::RunStarted { run, steps, .. } => {
+                let assets = self.board().names().count() as u64;
+                let (parts, assets) = (counted(*steps as u64, "part"), counted(assets, "asset"));
+                self.reporter.note(&format!("run {run}: {parts} of {assets}"));
+            }
+            RunEvent::RunWarning { warning } => self.reporter.warn(warning),
             RunEvent::StepStarted { step, .. } => {
-                self.shown(step);
+                self.board().asset(&step.asset, now).start(&step.partition, now);
+                self.show(&step.asset);
             }
             RunEvent::StepWaiting { step, holder } => {
                 self.reporter.note(&format!("{}: waiting for {holder}, which works on it", step.label()));
             }
             RunEvent::StepNote { step, note } => self.reporter.note(&format!("{}: {note}", step.label())),
-            RunEvent::StepProgress { step, done, total, bytes, resumed, phase } => {
-                let (done, total, bytes, resumed, phase) = (*done, *total, *bytes, *resumed, *phase);
-                self.progress(&Counted { step, done, total, bytes, resumed, phase });
+            RunEvent::StepProgress { step, done, total, resumed, phase, .. } => {
+                let counts = Counts { done: *done, total: *total, resumed: *resumed, phase: *phase };
+                self.board().asset(&step.asset, now).advance(&step.partition, &counts, now);
+                self.show(&step.asset);
             }
-            RunEvent::StepFinished { step, action, warnings, detail, took_ms, .. } => {
-                self.end(step);
+            RunEvent::StepFinished { step, action, rows, warnings, detail, took_ms, summary, .. } => {
+                self.end(step, End::Done(*rows));
                 for warning in warnings {
-                    self.reporter.note(&format!("warning: {}: {warning}", step.label()));
+                    self.reporter.warn(&format!("{}: {warning}", step.label()));
                 }
-                if *action != "unchanged" {
-                    let took = table::took(Duration::from_millis(*took_ms));
+                if self.reporter.is_verbose() && *action != "unchanged" {
+                    let took = took(Duration::from_millis(*took_ms));
                     self.reporter.note(&format!("{}: {detail}, {took}", step.label()));
+                } else if let Some(account) = accounting(summary) {
+                    self.reporter.warn(&format!("{}: {account}", step.label()));
                 }
             }
-            RunEvent::StepFailed { step, .. } => self.end(step),
+            RunEvent::StepFailed { step, status, error, help, diagnostics } => {
+                self.end(step, if *status == "skipped" { End::Skipped } else { End::Failed });
+                if let Some(diagnostics) = diagnostics {
+                    self.reporter.note(in_step(&step.label(), diagnostics, &Screen::stderr()).trim_end());
+                } else if *status == "failed" {
+                    let news = help.as_ref().filter(|help| self.help.as_ref() != Some(help));
+                    let text = failure(&step.label(), error, news.map(String::as_str), &Screen::stderr());
+                    self.reporter.note(text.trim_end());
+                    self.help.clone_from(help);
+                }
+            }
         }
     }
 }
 
-fn style(knows_total: bool) -> ProgressStyle {
-    let template = if knows_total {
-        "{prefix:<28} {bar:24} {human_pos:>9}/{human_len} {rate:>10} {eta:>4} left {msg}"
-    } else {
-        "{prefix:<28} {spinner} {human_pos:>9} rows {rate:>10} {elapsed:>4} {msg}"
-    };
-    let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
-    style.with_key("rate", |state: &ProgressState, out: &mut dyn std::fmt::Write| {
-        let rate = table::count(state.per_sec() as u64);
-        // A bar that cannot be drawn is not a failure of the run.
-        let _ = write!(out, "{rate}/s");
-    })
-}
+/// The time that each asset of a run took: partitions side by side count once.
+#[derive(Clone, Debug, Default)]
+pub struct Spans(Arc<Mutex<HashMap<String, (Instant, Instant)>>>);
 
-fn line(step: &StepName, done: u64, total: Option<u64>, bytes: Option<u64>, rate: f64) -> String {
-    let bytes = bytes.map(|bytes| format!(", {}", table::size(bytes))).unwrap_or_default();
-    match total {
-        Some(total) => {
-            let left = Duration::from_secs_f64(total.saturating_sub(done) as f64 / rate.max(1e-9));
-            let (done, total) = (table::count(done), table::counted(total, "row"));
-            format!("  {}: {done} of {total}{bytes}, {rate:.0}/s, {} left", step.label(), table::took(left))
-        }
-        None => format!("  {}: {}{bytes}, {rate:.0}/s", step.label(), table::counted(done, "row")),
+impl Spans {
+    /// A sink that takes the times.
+    pub fn sink(&self) -> Box<dyn Sink> {
+        let spans = self.clone();
+        Box::new(move |event: &RunEvent| {
+            let now = Instant::now();
+            match event {
+                RunEvent::StepStarted { step, .. } => {
+                    spans.lock().entry(step.asset.clone()).or_insert((now, now));
+                }
+                RunEvent::StepFinished { step, .. } | RunEvent::StepFailed { step, .. } => {
+                    if let Some((_, end)) = spans.lock().get_mut(&step.asset) {
+                        *end = now;
+                    }
+                }
+                _ => {}
+            }
+        })
+    }
+
+    /// The time from the start of an asset's first part to the end of its last, if one started.
+    pub fn of(&self, asset: &str) -> Option<Duration> {
+        self.lock().get(asset).map(|(start, end)| end.saturating_duration_since(*start))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, (Instant, Instant)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for TerminalSink {
+/// The lines of the board at the bottom of a terminal.
+struct Bars {
+    all: MultiProgress,
+    board: Arc<Mutex<Board>>,
+    assets: HashMap<String, ProgressBar>,
+    /// The line of the total, of more than one asset.
+    total: Option<ProgressBar>,
+    /// There is room for the lines of assets that are not under way.
+    shows_all: bool,
+}
+
+impl Bars {
+    fn new(all: MultiProgress, board: Arc<Mutex<Board>>, planned: &[PlannedAsset]) -> Self {
+        let room = Screen::stderr().height.unwrap_or(usize::MAX).saturating_sub(FREE_LINES);
+        let mut bars = Self { all, board, assets: HashMap::new(), total: None, shows_all: planned.len() < room };
+        if planned.len() > 1 {
+            let total = bars.all.add(ProgressBar::new_spinner());
+            let board = bars.board.clone();
+            total.set_style(style(move |screen| lock(&board).total_line(Instant::now(), screen)));
+            total.enable_steady_tick(Duration::from_millis(250));
+            bars.total = Some(total);
+        }
+        if bars.shows_all {
+            for asset in planned {
+                bars.show(&asset.name);
+            }
+        }
+        bars
+    }
+
+    fn show(&mut self, asset: &str) {
+        let (is_active, has_ended) = match lock(&self.board).of(asset) {
+            Some(line) => (line.is_active(), line.has_ended()),
+            None => return,
+        };
+        if has_ended && !self.shows_all {
+            if let Some(bar) = self.assets.remove(asset) {
+                bar.finish_and_clear();
+            }
+            return;
+        }
+        let bar = match self.assets.get(asset) {
+            Some(bar) => bar.clone(),
+            None => {
+                let bar = ProgressBar::new_spinner();
+                let bar = match &self.total {
+                    Some(total) => self.all.insert_before(total, bar),
+                    None => self.all.add(bar),
+                };
+                let (board, name) = (self.board.clone(), asset.to_owned());
+                bar.set_style(style(move |screen| lock(&board).line(&name, Instant::now(), screen)));
+                self.assets.insert(asset.to_owned(), bar.clone());
+                bar
+            }
+        };
+        if is_active {
+            bar.enable_steady_tick(Duration::from_millis(250));
+        } else {
+            bar.disable_steady_tick();
+        }
+        bar.tick();
+        if let Some(total) = &self.total {
+            total.tick();
+        }
+    }
+}
+
+impl Drop for Bars {
     fn drop(&mut self) {
-        for bar in self.steps.values().filter_map(|shown| shown.bar.as_ref()) {
+        for bar in self.assets.values().chain(&self.total) {
             bar.finish_and_clear();
         }
     }
+}
+
+fn lock(board: &Mutex<Board>) -> MutexGuard<'_, Board> {
+    board.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The style of a bar that is one line of text.
+fn style(line: impl Fn(&Screen) -> String + Clone + Send + Sync + 'static) -> ProgressStyle {
+    let style = ProgressStyle::with_template("{line}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    style.with_key("line", move |_: &ProgressState, out: &mut dyn std::fmt::Write| {
+        // A bar that cannot be drawn is not a failure of the run.
+        let _ = out.write_str(&line(&Screen::stderr()));
+    })
 }

@@ -35,6 +35,8 @@ impl Bench {
         // One asset at a time: what is printed comes in one order.
         bench
             .with("NO_COLOR", "1")
+            .with("TZ", "UTC")
+            .with("LC_ALL", "C.UTF-8")
             .with("ORCHESTRATOR_RUN__CONCURRENCY", "1")
             .with("ELASTICSEARCH_URL", "http://127.0.0.1:1")
     }
@@ -75,7 +77,10 @@ impl Bench {
         let mut command = Command::new(env!("CARGO_BIN_EXE_orchestrator"));
         for (name, _) in std::env::vars_os() {
             let name = name.to_string_lossy().into_owned();
-            if name.starts_with("ELASTIC") || name.starts_with("ORCHESTRATOR_") || name == "RUST_LOG" {
+            if name.starts_with("ELASTIC")
+                || name.starts_with("ORCHESTRATOR_")
+                || ["RUST_LOG", "COLUMNS"].contains(&&*name)
+            {
                 command.env_remove(name);
             }
         }
@@ -133,14 +138,14 @@ impl Bench {
         text = text.replace(&self.folder.path().display().to_string(), "[folder]");
         let patterns = [
             // Progress that is only told when a machine is slow.
-            (r"(?m)^  \S[^\n]*: [\d,]+( of [\d,]+)? rows, [^\n]*/s[^\n]*\n", ""),
+            (r"(?m)^  \w+: [^\n]*( left|for \d[^\n]*)\n", ""),
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b", "[run]"),
-            (r"\b\d+ m \d\d s\b", "[took]"),
+            (r"\b\d+ (min \d\d s|h \d\d min)\b", "[took]"),
             (r"\b\d+(\.\d+)? (ms|s)\b", "[took]"),
             (r"\b[\d,]+/s\b", "[rate]/s"),
             (r"\b[\d.]+ [kMG]?B\b", "[size]"),
             // The data of the tests ends in 2024.
-            (r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
+            (r"\b20(2[6-9]|[3-9]\d)-\d\d-\d\d(T\d\d:\d\d:\d\d(\.\d+)?Z| \d\d:\d\d)", "[time]"),
         ];
         for (pattern, to) in patterns {
             text = Regex::new(pattern).unwrap().replace_all(&text, to).into_owned();

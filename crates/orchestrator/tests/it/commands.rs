@@ -119,10 +119,16 @@ fn a_run_and_what_is_told_of_it_afterwards() {
     let id = runs.stdout.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
     live.golden("runs_of_one_run", &["runs", &id]);
     live.golden("runs_of_an_unknown_run", &["runs", "01890000-0000-7000-8000-000000000000"]);
-    assert_eq!(live.expect(0, &["runs", "--limit", "2"]).stdout.lines().count(), 3);
+    live.expect(0, &["run", "--full-refresh", "readings"]);
+    let limited = live.expect(0, &["runs", "--limit", "1"]);
+    assert_eq!(limited.stdout.lines().count(), 3, "a head, a run and the time zone: {}", limited.stdout);
+    assert_eq!(live.events(0, &["runs", "--limit", "2"]).len(), 2);
+    let verbose = live.expect(0, &["-v", "run", "--full-refresh", "--partition", "2024-01", "readings"]);
+    assert!(verbose.stderr.contains("124 read = 124 acknowledged + 0 rejected + 0 unknown"), "{}", verbose.stderr);
+    assert_eq!(live.expect(0, &["-v", "plan", "--full-refresh", "readings"]).stdout.matches("2024-0").count(), 3);
     let quiet = live.expect(0, &["-q", "run", "--full-refresh", "readings"]);
     assert_eq!(quiet.stderr, "");
-    assert!(quiet.stdout.contains("readings 2024-01"), "{}", quiet.stdout);
+    assert!(quiet.stdout.contains("readings    3/3"), "{}", quiet.stdout);
 }
 
 /// The keys of an event in order, with the values that are names.

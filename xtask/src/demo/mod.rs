@@ -1,20 +1,40 @@
 //! `cargo xtask demo`: from nothing to a monitored dataset, on real data.
 //!
-//! Starts an Elasticsearch, builds the program, runs the flights pipeline, and shows the results
-//! and the next steps.
+//! Starts an Elasticsearch, builds the program, runs the flights pipeline, and shows what came out:
+//! a short summary, a picture of the data, and the next steps.
+
+mod chart;
+mod findings;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::example::FLIGHTS as PIPELINE;
-use crate::terminal::{heading, human_bytes};
+use crate::scope::IndexScope;
+use crate::terminal::{columns, heading, human_bytes, is_unicode};
 use crate::{compile, es, workspace};
+use findings::{delays, documents, with_commas};
 
 /// The fastest profile from a fresh clone to the end of the demo: an optimised build alone takes
 /// longer than a development build and the run together.
 const PROFILE: &str = "dev";
+
+/// The prefix of the pipeline's indices, unless the environment names another.
+const PREFIX: &str = "flights-";
+
+/// The indices of the pipeline, and what their documents are.
+const INDICES: [(&str, &str); 4] = [
+    ("departures", "departures of 2013, a document each"),
+    ("weather", "hours of weather at three airports"),
+    ("departures_weather", "departures joined with their weather"),
+    ("route_delays", "rows of features, one a route and day"),
+];
+
+/// The folder of the export, from the pipeline's.
+const TRAINING_SET: &str = "out/training_set";
 
 /// The program's exit code for a failed check or monitor.
 const CHECK_FAILED: i32 = 3;
@@ -23,6 +43,7 @@ const CHECK_FAILED: i32 = 3;
 const NOT_MEASURED: i32 = 4;
 
 pub(crate) fn run() -> Result<ExitCode> {
+    let started = Instant::now();
     let variables = es::elasticsearch()?;
     let program = compile::orchestrator(PROFILE)?;
     let demo = Demo { program, variables };
@@ -30,16 +51,15 @@ pub(crate) fn run() -> Result<ExitCode> {
     demo.show("is the pipeline well formed?", &["validate"])?.must_succeed()?;
     demo.show("what would a run do?", &["plan"])?.must_succeed()?;
     let run = demo.show("the run", &["run"])?;
-    if run.code() != Some(CHECK_FAILED) {
+    let Some(verdict) = verdict(run.code()) else {
         run.must_succeed()?;
-    }
-    demo.show("the assets now", &["status"])?.must_succeed()?;
-    let check = demo.show("what the monitor says", &["check"])?;
-    let verdict = verdict(check.code()).context("the check ended in an unexpected way")?;
+        bail!("`{}` ended in an unexpected way", run.command);
+    };
 
     heading("what came out");
-    println!("monitor: {verdict}");
-    show_files(&workspace::root().join(PIPELINE).join("out"))?;
+    print!("{}", demo.summary(verdict, started.elapsed())?);
+    heading("what the data say");
+    print!("{}", demo.picture()?);
     heading("what to try next");
     print!("{}", next_steps(&demo.program));
     Ok(ExitCode::SUCCESS)
@@ -85,27 +105,51 @@ impl Demo {
             .with_context(|| format!("cannot start {}", self.program.display()))?;
         Ok(Ended { command, status })
     }
+
+    /// The alias of an asset.
+    fn alias(&self, asset: &str) -> String {
+        let prefix = std::env::var("ELASTICSEARCH_INDEX_PREFIX").unwrap_or_else(|_| PREFIX.to_owned());
+        format!("{prefix}{asset}")
+    }
+
+    /// What there is now, in a few lines.
+    fn summary(&self, verdict: &str, took: Duration) -> Result<String> {
+        let scope = IndexScope::connect(&self.variables, "demo")?;
+        let mut text = String::new();
+        let mut line = |name: &str, found: String| text.push_str(&format!("{name:<20}{found}\n"));
+        for (asset, what) in INDICES {
+            let documents = documents(scope.client(), &self.alias(asset))?;
+            line(asset, format!("{:>9} {what}", with_commas(documents)));
+        }
+        let (files, bytes) = size_of(&workspace::root().join(PIPELINE).join(TRAINING_SET))?;
+        line("training_set", format!("{files:>9} files, {}, in {TRAINING_SET}", human_bytes(bytes)));
+        line("checks, monitors", format!("          {verdict}"));
+        line("in all", format!("          {} s", took.as_secs()));
+        Ok(text)
+    }
+
+    /// The delays of the year as a picture.
+    fn picture(&self) -> Result<String> {
+        let scope = IndexScope::connect(&self.variables, "demo")?;
+        Ok(delays(scope.client(), &self.alias("departures"))?.picture(columns(), is_unicode()))
+    }
 }
 
-/// The verdict on the monitor by the exit code of `check`.
+/// The verdict on checks and monitors by the exit code of a run.
 fn verdict(code: Option<i32>) -> Option<&'static str> {
     match code {
-        Some(0) => Some("every check and monitor passed"),
+        Some(0) => Some("passed, or told above as a warning"),
         Some(CHECK_FAILED) => Some("a check or monitor failed: the lines above say which, and by how much"),
         Some(NOT_MEASURED) => Some("a monitor could not be measured: the lines above say why"),
         _ => None,
     }
 }
 
-fn show_files(folder: &Path) -> Result<()> {
+/// The number of files in a folder, and their bytes.
+fn size_of(folder: &Path) -> Result<(usize, u64)> {
     let mut files = Vec::new();
     collect(folder, &mut files)?;
-    files.sort();
-    for (path, size) in files {
-        let name = path.strip_prefix(workspace::root()).unwrap_or(&path);
-        println!("{:>10}  {}", human_bytes(size), name.display());
-    }
-    Ok(())
+    Ok((files.len(), files.iter().map(|(_, bytes)| bytes).sum()))
 }
 
 fn collect(folder: &Path, files: &mut Vec<(PathBuf, u64)>) -> Result<()> {
@@ -128,11 +172,18 @@ fn next_steps(program: &Path) -> String {
     let program = program.strip_prefix(workspace::root()).unwrap_or(program).display();
     format!(
         "\
-eval \"$(cargo xtask es env)\"                    # this shell talks to the same Elasticsearch
-{program} -C {PIPELINE} run        # a second run: nothing to do, and it says so
-{program} -C {PIPELINE} graph      # what depends on what
-{program} -C {PIPELINE} plan       # after an edit of {PIPELINE}/pipeline.yaml
-cargo xtask es down                              # stop the Elasticsearch; its data stays
+# this shell talks to the same Elasticsearch
+eval \"$(cargo xtask es env)\"
+# what is published, and what the monitor says
+{program} -C {PIPELINE} status
+# a second run: nothing to do, and it says so
+{program} -C {PIPELINE} run
+# what depends on what
+{program} -C {PIPELINE} graph
+# what a run would do after an edit of {PIPELINE}/pipeline.yaml
+{program} -C {PIPELINE} plan
+# stop the Elasticsearch; its data stays
+cargo xtask es down
 "
     )
 }

@@ -150,6 +150,9 @@ impl Bench {
         for (pattern, to) in patterns {
             text = Regex::new(pattern).unwrap().replace_all(&text, to).into_owned();
         }
+        // A long line of totals breaks where its time ends.
+        text =
+            Regex::new(r"(?m)^((?:failed|interrupted): .*)\n  (\w)").unwrap().replace_all(&text, "$1 $2").into_owned();
         // The columns of a table are as wide as what differs.
         if text.contains("[took]") || text.contains("[run]") {
             text = Regex::new(" {2,}").unwrap().replace_all(&text, "  ").into_owned();

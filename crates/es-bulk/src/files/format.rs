@@ -42,7 +42,7 @@ impl FileFormat {
     pub const ALL: [Self; 5] = [Self::Parquet, Self::Csv, Self::Ndjson, Self::Ipc, Self::IpcStream];
 
     /// The format of a file by its extension, in upper or lower case: `parquet`, `pq`, `csv`,
-    /// `ndjson`, `jsonl`, `ipc`, `arrow`, `feather` or `arrows`. CSV, NDJSON and IPC streams may have
+    /// `tsv`, `ndjson`, `jsonl`, `ipc`, `arrow`, `feather` or `arrows`. CSV, NDJSON and IPC streams may have
     /// `.gz`, `.gzip`, `.zst` or `.zstd` after it. `None` for any other name.
     ///
     /// ```
@@ -122,7 +122,7 @@ fn by_extension(path: &Path) -> Option<FileFormat> {
     let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|suffix| name.strip_suffix(suffix));
     match Path::new(plain.unwrap_or(&name)).extension()?.to_str()? {
         "parquet" | "pq" => Some(FileFormat::Parquet),
-        "csv" => Some(FileFormat::Csv),
+        "csv" | "tsv" => Some(FileFormat::Csv),
         "ndjson" | "jsonl" => Some(FileFormat::Ndjson),
         "arrow" | "ipc" | "feather" => Some(FileFormat::Ipc),
         "arrows" => Some(FileFormat::IpcStream),

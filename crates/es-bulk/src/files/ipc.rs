@@ -94,7 +94,7 @@ impl TableFormat for Reader {
             now
         };
         self.next += now.height() as u64;
-        Ok(Some(Piece { frame: now, place }))
+        Ok(Some(Piece { frame: now, place, refused: Vec::new() }))
     }
 }
 

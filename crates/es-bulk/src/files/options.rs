@@ -1,5 +1,10 @@
 //! The options of reading a file, and their default limits.
 
+use std::collections::BTreeMap;
+
+use es_core::Mapping;
+
+use super::csv_options::{ColumnType, CsvOptions, types_of};
 use super::format::{Compression, FileFormat};
 
 /// The default of [`ReadOptions::piece_rows`].
@@ -30,6 +35,31 @@ pub struct ReadOptions {
     /// The columns that are read; without it, all. Names that the file lacks are ignored. In Parquet the
     /// others stay unread.
     pub columns: Option<Vec<String>>,
+    /// The options of CSV.
+    pub csv: CsvOptions,
+    /// The types of columns of CSV that a mapping declares. Those of [`CsvOptions::types`] precede them.
+    pub declared: BTreeMap<String, ColumnType>,
+    /// The types of the other columns of CSV, from a sample of all files that are read together; without
+    /// them, those that the first values of each file fit. [`Source`](super::Source) fills them in.
+    pub sampled: BTreeMap<String, ColumnType>,
+}
+
+impl ReadOptions {
+    /// Reads the columns of CSV as a mapping declares them, and a column of times as such.
+    #[must_use]
+    pub fn with_mapping(mut self, mapping: &Mapping, time: Option<&str>) -> Self {
+        let types = types_of(mapping);
+        if let Some(time) = time.filter(|time| !types.contains_key(*time)) {
+            self.declared.entry(time.to_owned()).or_insert(ColumnType::Date);
+        }
+        self.declared.extend(types);
+        self
+    }
+
+    /// The type that is declared for a column of CSV.
+    pub(crate) fn declared_type(&self, name: &str) -> Option<ColumnType> {
+        self.csv.types.get(name).or_else(|| self.declared.get(name)).copied()
+    }
 }
 
 impl Default for ReadOptions {
@@ -40,6 +70,9 @@ impl Default for ReadOptions {
             piece_rows: DEFAULT_PIECE_ROWS,
             piece_bytes: DEFAULT_PIECE_BYTES,
             columns: None,
+            csv: CsvOptions::default(),
+            declared: BTreeMap::new(),
+            sampled: BTreeMap::new(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Files or standard input, opened and checked before anything is read of them: their format,
 //! columns, rows and identities.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::block::Reader;
+use super::csv_kinds::Kinds;
+use super::csv_options::{ColumnType, CsvOptions};
 use super::expand::expand;
 use super::format::FileFormat;
 use super::identity::FileIdentity;
@@ -30,6 +33,9 @@ pub struct FileSource {
     pub path: String,
     /// The format; without it, the one that the file's name ends in.
     pub format: Option<FileFormat>,
+    /// The options of CSV.
+    #[serde(default, skip_serializing_if = "CsvOptions::is_default")]
+    pub csv: CsvOptions,
 }
 
 /// The origin of rows: files, or standard input.
@@ -94,6 +100,7 @@ pub struct Source {
     rows: Option<u64>,
     identities: Vec<FileIdentity>,
     sample: Option<DataFrame>,
+    notes: Vec<String>,
     /// An input that cannot be opened again, until it is read.
     once: Mutex<Option<(Reader, Option<Piece>)>>,
 }
@@ -130,32 +137,37 @@ impl Source {
         read: &ReadOptions,
     ) -> Result<Self, Error> {
         let read = ReadOptions { format: Some(format), ..read.clone() };
+        let mut notes = Vec::new();
         let (schema, sample, once) = if format == FileFormat::Ndjson {
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             (None, None, (Reader::Lines(Box::new(RawLines::from_reader(name, bytes, &options)?)), None))
         } else {
             let mut reader = FileReader::from_reader(name, bytes, format, &read)?;
+            notes = notes_of(&reader, &read);
             let first = reader.next_piece()?;
             let sample = first.as_ref().map(|piece| piece.frame.clone());
             (Some(reader.schema().clone()), sample, (Reader::Rows(Box::new(reader)), first))
         };
         let input = FileInput::StandardInput;
         let once = Mutex::new(Some(once));
-        Ok(Self { input, format, read, schema, rows: None, identities: Vec::new(), sample, once })
+        Ok(Self { input, format, read, schema, rows: None, identities: Vec::new(), sample, notes, once })
     }
 
     fn files(paths: Vec<PathBuf>, read: &ReadOptions) -> Result<Self, Error> {
         let format = one_format(&paths, read.format)?;
-        let read = ReadOptions { format: Some(format), ..read.clone() };
+        let mut read = ReadOptions { format: Some(format), ..read.clone() };
         let identities = paths.iter().map(|path| FileIdentity::of(path, path.to_string_lossy()));
         let identities = identities.collect::<Result<_, _>>()?;
-        let (mut schema, mut rows) = (None, None);
+        let (mut schema, mut rows, mut notes) = (None, None, Vec::new());
         if format == FileFormat::Ndjson {
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             for path in &paths {
                 RawLines::open(path, &options)?;
             }
         } else {
+            if format == FileFormat::Csv {
+                (read.sampled, notes) = sampled(&paths, &read)?;
+            }
             let mut first: Option<FileReader> = None;
             rows = Some(0);
             for path in &paths {
@@ -169,7 +181,7 @@ impl Source {
             schema = first.map(|first| first.schema().clone());
         }
         let (input, once) = (FileInput::Files(paths), Mutex::default());
-        Ok(Self { input, format, read, schema, rows, identities, sample: None, once })
+        Ok(Self { input, format, read, schema, rows, identities, sample: None, notes, once })
     }
 
     /// The files, or standard input.
@@ -195,6 +207,11 @@ impl Source {
     /// The identities of the files under their paths; none for standard input.
     pub fn identities(&self) -> &[FileIdentity] {
         &self.identities
+    }
+
+    /// The findings about the files that a person should know of.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Names the files in [`Self::identities`] otherwise, such as by their paths within a folder.
@@ -256,6 +273,33 @@ impl Source {
                 .with_help("write it to a file, and load that")
         })
     }
+}
+
+/// The types of the columns of CSV that the beginnings of all files fit, and the notes on them.
+fn sampled(paths: &[PathBuf], read: &ReadOptions) -> Result<(BTreeMap<String, ColumnType>, Vec<String>), Error> {
+    let mut kinds: BTreeMap<String, Kinds> = BTreeMap::new();
+    let mut notes: Vec<String> = Vec::new();
+    for path in paths {
+        let reader = FileReader::open(path, read)?;
+        for (name, kind) in reader.kinds().into_iter().flatten() {
+            let known = kinds.entry(name.to_string()).or_default();
+            *known = known.with(*kind);
+        }
+        notes.extend(notes_of(&reader, read));
+    }
+    let types = kinds.into_iter().map(|(name, kinds)| {
+        let column = read.declared_type(&name).map_or(kinds.column_type(), |declared| kinds.as_declared(declared));
+        (name, column)
+    });
+    Ok((types.collect(), notes))
+}
+
+/// The notes on a file, and on columns that the options name and it lacks.
+fn notes_of(reader: &FileReader, read: &ReadOptions) -> Vec<String> {
+    let path = reader.path().display();
+    let missing = read.csv.types.keys().filter(|name| !reader.schema().contains(name));
+    let missing = missing.map(|name| format!("{path}: there is no column {name}, whose type is set"));
+    reader.notes().iter().map(|note| format!("{path}: {note}")).chain(missing).collect()
 }
 
 /// The format of all files.

@@ -62,12 +62,16 @@ impl IngestRequest {
     pub fn definition(&self) -> String {
         let (documents, writer) = (&self.documents, &self.documents.writer);
         let mapping = (documents.mapping != Mapping::default()).then_some(&documents.mapping);
-        let text = json!({
+        let csv = (!self.read.csv.is_default()).then_some(&self.read.csv);
+        let mut text = json!({
             "id": writer.id, "operation": writer.operation.as_str(), "routing": writer.routing,
             "version": writer.version, "names": writer.dotted_names, "non_finite": writer.non_finite,
             "undeclared": documents.undeclared, "format": self.read.format, "mapping": mapping,
             "pipeline": self.pipeline,
         });
+        if let Some(csv) = csv {
+            text["csv"] = json!(csv);
+        }
         format!("{:016x}", xxh3_64(text.to_string().as_bytes()))
     }
 }
@@ -81,6 +85,8 @@ pub struct DryRun {
     pub files: Vec<String>,
     /// The number of rows, where the format has it.
     pub rows: Option<u64>,
+    /// The findings about the files that a person should know of.
+    pub notes: Vec<String>,
 }
 
 /// The outcome of a load.
@@ -93,6 +99,8 @@ pub struct IngestOutcome {
     /// The file with the rejected documents, or with the reasons where no document could be made; `None`
     /// where nothing was rejected.
     pub dead_letter: Option<PathBuf>,
+    /// The findings about the files that a person should know of.
+    pub notes: Vec<String>,
     /// The error that ended the load. An interrupted load has none, see [`Summary::interrupted`].
     pub error: Option<Error>,
 }
@@ -191,7 +199,8 @@ mod tests {
         let request = || IngestRequest::new("i", PathBuf::from("a.csv"));
         let plain = request().definition();
         assert_eq!(plain, request().definition());
-        let changes: [fn(&mut IngestRequest); 8] = [
+        let changes: [fn(&mut IngestRequest); 9] = [
+            |request| request.read.csv.header = false,
             |request| request.documents.writer.id = vec!["id".into()],
             |request| request.documents.writer.operation = es_frame::Operation::Create,
             |request| request.documents.writer.routing = Some("r".into()),

@@ -143,7 +143,8 @@ impl Ingest {
     pub async fn dry_run(self) -> Result<Option<DryRun>, Error> {
         let Some(Prepared { target, source, body }) = self.prepare().await? else { return Ok(None) };
         let new_index = (!target.exists()).then_some(body);
-        Ok(Some(DryRun { new_index, files: source.input().names(), rows: source.rows() }))
+        let notes = source.notes().to_vec();
+        Ok(Some(DryRun { new_index, files: source.input().names(), rows: source.rows(), notes }))
     }
 
     /// Loads. A load that was cancelled ends with [`Summary::interrupted`](crate::Summary::interrupted).
@@ -192,6 +193,7 @@ impl Ingest {
             reached: earlier.map(|earlier| earlier.reached).unwrap_or_default(),
         };
         let dead_letter = self.dead_letters.as_ref().map(|folder| folder.join(format!("{index}-{}", load.run)));
+        let notes = source.notes().to_vec();
         let (rows, reader) = (source.rows(), DocumentReader::new(source, &self.request.documents)?);
         let reader = reader.with_limits(self.request.bulk.batch_limits());
         let checkpoints = Arc::new(CheckpointWriter::start(file, load, false)?);
@@ -221,15 +223,20 @@ impl Ingest {
         }
         let mut whole = before.summary;
         whole.merge(&here);
-        Ok(IngestOutcome { whole, here, dead_letter: dead_letter.as_deref().and_then(written_dead_letter), error })
+        let dead_letter = dead_letter.as_deref().and_then(written_dead_letter);
+        Ok(IngestOutcome { whole, here, dead_letter, notes, error })
     }
 
     /// Opens the files and finds out what the index would be made of; `None` when it was cancelled.
     async fn prepare(&self) -> Result<Option<Prepared>, Error> {
         let target = Target::inspect(&self.client, &self.request.index).await?;
         let request = self.request.clone();
+        let time = request.documents.time.clone();
+        // Fields that exist decide how columns of text are read, and the declared mapping before them.
+        let mappings = target.mappings().chain([&request.documents.mapping]);
+        let read = mappings.fold(request.read, |read, mapping| read.with_mapping(mapping, time.as_deref()));
         let opened = tokio::task::spawn_blocking(move || {
-            let source = Source::open(request.input, &request.read)?;
+            let source = Source::open(request.input, &read)?;
             let mapping = request.documents.mapping(&source)?;
             // Columns that do not fit are an error before anything is changed.
             source.schema().map(|schema| request.documents.columns(schema)).transpose()?;
@@ -280,5 +287,5 @@ impl Ingest {
 
 fn interrupted() -> IngestOutcome {
     let summary = crate::Summary { interrupted: true, ..crate::Summary::default() };
-    IngestOutcome { whole: summary.clone(), here: summary, dead_letter: None, error: None }
+    IngestOutcome { whole: summary.clone(), here: summary, dead_letter: None, notes: Vec::new(), error: None }
 }

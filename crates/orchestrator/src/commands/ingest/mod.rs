@@ -6,7 +6,7 @@ mod replay;
 use std::path::Path;
 
 use es_bulk::Summary;
-use es_bulk::files::{DocumentOptions, FileInput};
+use es_bulk::files::{CsvOptions, DocumentOptions, FileInput};
 use es_bulk::ingest::{DryRun, Ingest, IngestOutcome, IngestRequest};
 use es_core::{Client, NewIndex};
 use es_frame::WriterOptions;
@@ -108,6 +108,15 @@ fn request(args: &IngestArgs, work: &Workplace) -> Result<Option<IngestRequest>>
     }
     let mut request = IngestRequest::new(args.to.clone(), input);
     request.read.format = args.format;
+    request.read.csv = CsvOptions {
+        delimiter: args.delimiter,
+        quote: args.quote,
+        encoding: args.encoding,
+        null_values: args.null_values.clone(),
+        header: !args.no_header,
+        decimal_comma: args.decimal_comma,
+        types: args.types.iter().cloned().collect(),
+    };
     request.documents = DocumentOptions {
         writer: WriterOptions {
             id: args.id.clone(),
@@ -140,6 +149,7 @@ fn show_dry_run(index: &str, dry_run: &DryRun, reporter: &Reporter) {
         rows: dry_run.rows,
         body: body.clone(),
     });
+    dry_run.notes.iter().for_each(|note| reporter.note(note));
     let rows = dry_run.rows.map(|rows| format!(", {}", counted(rows, "row"))).unwrap_or_default();
     let files = match dry_run.files.as_slice() {
         [one] => one.clone(),
@@ -163,7 +173,8 @@ fn body_json(body: &NewIndex) -> Value {
 
 /// Shows the result of a load, and returns the exit code of the program.
 fn finish(args: &IngestArgs, outcome: IngestOutcome, reporter: &Reporter) -> Result<Exit> {
-    let IngestOutcome { whole, here, dead_letter, error } = outcome;
+    let IngestOutcome { whole, here, dead_letter, notes, error } = outcome;
+    notes.iter().for_each(|note| reporter.note(note));
     let error = match error {
         Some(error) => Some(Error::from(error)),
         None if here.interrupted => Some(Error::new(ErrorKind::Interrupted, format!("interrupted after {here}"))),

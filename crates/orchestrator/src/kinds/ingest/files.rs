@@ -39,7 +39,9 @@ impl Files {
         let paths = find(asset)?;
         let mut options = asset.definition.documents()?;
         options.writer.vectors = VectorForm::best_for(around.client.info().version);
-        let read = ReadOptions { format: asset.definition.from.format, ..ReadOptions::default() };
+        let from = &asset.definition.from;
+        let read = ReadOptions { format: from.format, csv: from.csv.clone(), ..ReadOptions::default() }
+            .with_mapping(&options.mapping, options.time.as_deref());
         let (first, folder) = (paths[0].clone(), asset.project.folder.clone());
         let task = tokio::task::spawn_blocking({
             let options = options.clone();
@@ -110,6 +112,10 @@ impl Files {
 impl Inspected {
     pub(super) fn mapping(&self) -> &Mapping {
         &self.files.mapping
+    }
+
+    pub(super) fn notes(&self) -> &[String] {
+        self.files.reader.source().notes()
     }
 
     pub(super) fn identities(&self) -> &[FileIdentity] {

@@ -95,7 +95,7 @@ impl Kind for IngestKind {
             inputs: inspected.versions(INPUT),
             rows: inspected.rows(),
             mapping: Some(inspected.mapping().clone()),
-            notes: Vec::new(),
+            notes: inspected.notes().to_vec(),
             state: Some(Arc::new(inspected)),
         })
     }

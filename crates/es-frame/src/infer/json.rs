@@ -183,11 +183,11 @@ mod tests {
         assert_eq!(
             inferred(documents, &MappingOptions::default()),
             json!({
-                "i": {"type": "long"}, "f": {"type": "double"}, "u": {"type": "unsigned_long"},
+                "i": {"type": "long", "coerce": false}, "f": {"type": "double"}, "u": {"type": "unsigned_long"},
                 "w": {"type": "double"}, "b": {"type": "boolean"}, "s": keyword, "m": keyword,
                 "l": {"type": "double"},
-                "o": {"properties": {"x": {"type": "long"}, "y": keyword, "z": {"properties": {}}}},
-                "a.b": {"type": "long"}, "c": keyword,
+                "o": {"properties": {"x": {"type": "long", "coerce": false}, "y": keyword, "z": {"properties": {}}}},
+                "a.b": {"type": "long", "coerce": false}, "c": keyword,
             })
         );
         assert_eq!(inferred(json!([]), &MappingOptions::default()), json!({}));
@@ -212,8 +212,8 @@ mod tests {
         assert_eq!(found["mixed"]["type"], "keyword", "a number is not a date in text");
         assert_eq!(found["long"]["type"], "text");
         assert_eq!(found["v"], json!({"type": "dense_vector", "dims": 2}));
-        assert_eq!(found["a"], json!({"properties": {"b": {"type": "long"}}}));
-        assert_eq!(found["legs"], json!({"type": "nested", "properties": {"n": {"type": "long"}}}));
+        assert_eq!(found["a"], json!({"properties": {"b": {"type": "long", "coerce": false}}}));
+        assert_eq!(found["legs"], json!({"type": "nested", "properties": {"n": {"type": "long", "coerce": false}}}));
     }
 
     #[test]

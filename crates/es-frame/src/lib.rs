@@ -18,7 +18,7 @@
 //! let options = MappingOptions { dates_in_text: true, ..MappingOptions::default() };
 //! let mapping = infer_mapping_of(&sample, &options)?;
 //! assert_eq!(mapping.properties["day"], json!({"type": "date"}));
-//! assert_eq!(mapping.properties["distance"], json!({"type": "integer"}));
+//! assert_eq!(mapping.properties["distance"], json!({"type": "integer", "coerce": false}));
 //! # Ok(())
 //! # }
 //! ```

@@ -73,14 +73,14 @@ impl Block {
     /// The number of the last row or line, from 1; that before the block if it has none.
     pub(crate) fn last(&self) -> u64 {
         match self {
-            Self::Rows(piece) => piece.place.rows + piece.frame.height() as u64,
+            Self::Rows(piece) => piece.last(),
             Self::Lines(piece) => piece.lines().last().map_or(piece.place.rows, |line| line.row),
         }
     }
 
     pub(crate) fn refused(&self) -> &[RefusedLine] {
         match self {
-            Self::Rows(_) => &[],
+            Self::Rows(piece) => &piece.refused,
             Self::Lines(piece) => &piece.refused,
         }
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::encoding::Encoding;
 use super::format::Compression;
 use super::input::{Input, Pipe};
 use super::read_error::ReadError;
@@ -13,6 +14,25 @@ use crate::error::{Error, ErrorKind};
 
 /// Bytes that are read from start to end.
 pub(crate) type Bytes = Box<dyn Read + Send>;
+
+/// The encoding of a text.
+#[derive(Clone, Copy)]
+pub(crate) enum TextEncoding {
+    /// UTF-8, unless a byte order mark of UTF-16 begins it.
+    Detected,
+    Utf8,
+    Other(Encoding),
+}
+
+impl From<Option<Encoding>> for TextEncoding {
+    fn from(encoding: Option<Encoding>) -> Self {
+        match encoding {
+            None => Self::Detected,
+            Some(encoding) if encoding.is_utf8() => Self::Utf8,
+            Some(encoding) => Self::Other(encoding),
+        }
+    }
+}
 
 /// The origin of bytes.
 pub(crate) enum ByteSource {
@@ -37,34 +57,42 @@ impl ByteSource {
         matches!(self, Self::File { .. })
     }
 
-    /// The uncompressed bytes from an offset on.
-    pub(crate) fn open_at(&mut self, offset: u64) -> Result<Input, ReadError> {
-        let (bytes, compression) = match self {
-            Self::File { path, compression } => {
-                let mut file = File::open(&*path)?;
-                let mut start = [0; 4];
-                let read = read_start(&mut file, &mut start)?;
-                let named = if read == 0 { Compression::None } else { Compression::of_path(path) };
-                let compression = compression.or(Compression::of_magic(&start[..read])).unwrap_or(named);
-                if compression == Compression::None {
-                    if file.metadata()?.len() < offset {
-                        return Err(too_short(offset));
-                    }
-                    file.seek(SeekFrom::Start(offset))?;
-                    return Ok(Input::File(Box::new(file)));
-                }
-                (with_start(start, read, Box::new(file)), compression)
-            }
+    /// The text from an offset on, in UTF-8. An encoding that is detected is known from then on.
+    pub(crate) fn open_text_at(&mut self, offset: u64, encoding: &mut TextEncoding) -> Result<Input, ReadError> {
+        if matches!(encoding, TextEncoding::Utf8) {
+            return self.open_at(offset);
+        }
+        let mut bytes = self.decompressed()?;
+        if matches!(encoding, TextEncoding::Detected) {
+            let mut start = [0; 4];
+            let read = read_start(&mut bytes, &mut start)?;
+            *encoding = Encoding::of_mark(&start[..read]).map_or(TextEncoding::Utf8, TextEncoding::Other);
+            bytes = with_start(start, read, bytes);
+        }
+        if let TextEncoding::Other(encoding) = encoding {
+            bytes = encoding.decode(bytes);
+        }
+        self.input(bytes, offset)
+    }
+
+    /// The uncompressed bytes from their start on.
+    fn decompressed(&mut self) -> Result<Bytes, ReadError> {
+        let (mut bytes, compression, path): (Bytes, _, _) = match self {
+            Self::File { path, compression } => (Box::new(File::open(&*path)?), compression, Some(path)),
             Self::Once(bytes, compression) => {
-                let mut bytes =
-                    bytes.take().ok_or_else(|| ReadError::Position("the input cannot be read again".into()))?;
-                let mut start = [0; 4];
-                let read = read_start(&mut bytes, &mut start)?;
-                let compression = compression.or(Compression::of_magic(&start[..read])).unwrap_or(Compression::None);
-                (with_start(start, read, bytes), compression)
+                let bytes = bytes.take();
+                (bytes.ok_or_else(|| ReadError::Position("the input cannot be read again".into()))?, compression, None)
             }
         };
-        let mut bytes = decompressed(bytes, compression)?;
+        let mut start = [0; 4];
+        let read = read_start(&mut bytes, &mut start)?;
+        let named = path.filter(|_| read > 0).map_or(Compression::None, |path| Compression::of_path(path));
+        let compression = compression.or(Compression::of_magic(&start[..read])).unwrap_or(named);
+        decompressed(with_start(start, read, bytes), compression)
+    }
+
+    /// Bytes of this source, from an offset on.
+    fn input(&self, mut bytes: Bytes, offset: u64) -> Result<Input, ReadError> {
         let passed = io::copy(&mut bytes.by_ref().take(offset), &mut io::sink())?;
         if passed < offset {
             return Err(too_short(offset));
@@ -73,6 +101,25 @@ impl ByteSource {
             Self::File { .. } => Input::File(bytes),
             Self::Once(..) => Input::Pipe(Pipe::start(bytes)?),
         })
+    }
+
+    /// The uncompressed bytes from an offset on.
+    pub(crate) fn open_at(&mut self, offset: u64) -> Result<Input, ReadError> {
+        if let Self::File { path, compression } = self {
+            let mut file = File::open(&*path)?;
+            let mut start = [0; 4];
+            let read = read_start(&mut file, &mut start)?;
+            let named = if read == 0 { Compression::None } else { Compression::of_path(path) };
+            if compression.or(Compression::of_magic(&start[..read])).unwrap_or(named) == Compression::None {
+                if file.metadata()?.len() < offset {
+                    return Err(too_short(offset));
+                }
+                file.seek(SeekFrom::Start(offset))?;
+                return Ok(Input::File(Box::new(file)));
+            }
+        }
+        let bytes = self.decompressed()?;
+        self.input(bytes, offset)
     }
 }
 

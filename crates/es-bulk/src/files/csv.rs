@@ -1,25 +1,41 @@
-//! CSV files in pieces. The first piece settles the types of the columns. A later value of another type
-//! is an error, never a null, and so is a record with too few or too many values.
+//! CSV files in pieces. The first piece settles the types of the columns that neither the options nor a
+//! sample of all files do. A record with too many values, and a later value that its column cannot hold, is
+//! refused with its reason, never a null and never another value; a short record ends with nulls.
 
+use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::Arc;
 
-use polars::io::prelude::{CsvReadOptions, SerReader as _};
-use polars::prelude::{DataFrame, PlSmallStr, PolarsResult, SchemaRef};
+use polars::prelude::{
+    BooleanChunked, Column, CsvParseOptions, CsvReadOptions, DataFrame, DataType, PlSmallStr, PolarsResult, Schema,
+    SchemaRef, SerReader as _,
+};
 
 use super::byte_source::ByteSource;
-use super::csv_records::{CsvRecord, header_end, header_width, records, without_blanks, wrong_width};
+use super::csv_cells::cells;
+use super::csv_head::{found_delimiter, names_of, not_utf8, numbered_names};
+use super::csv_kinds::{Care, Kinds};
+use super::csv_options::{ColumnType, CsvOptions, Delimiter};
+use super::csv_records::{CsvRecord, Dialect, Look};
 use super::options::ReadOptions;
 use super::piece::Piece;
 use super::place::FilePlace;
 use super::read_error::ReadError;
 use super::records::{Chunk, Quoting};
+use super::refused::RefusedLine;
 use super::table_format::TableFormat;
 use super::text::{Text, no_such_place};
 
 pub(crate) struct Reader {
     text: Text,
+    dialect: Dialect,
+    options: CsvOptions,
     schema: SchemaRef,
+    /// The types of all columns, and whether they are declared.
+    types: Vec<(ColumnType, bool)>,
+    care: Vec<Care>,
+    kinds: Vec<(PlSmallStr, Kinds)>,
+    notes: Vec<String>,
     columns: Option<Arc<[PlSmallStr]>>,
     next: FilePlace,
     /// The number of lines of the file before the next piece, while it is known.
@@ -27,84 +43,250 @@ pub(crate) struct Reader {
     /// The place of the first row, and the number of lines before it.
     start: (FilePlace, u64),
     /// The first piece, which was read for the types. It may have no row.
-    first: Option<(DataFrame, FilePlace)>,
+    first: Option<Chunk>,
 }
 
 impl Reader {
-    pub(crate) fn open(source: ByteSource, options: &ReadOptions) -> Result<Self, ReadError> {
-        let mut text = Text::open(source, Quoting::DoubleQuotes, options)?;
+    /// Opens a file. `usual` is the delimiter that its name stands for.
+    pub(crate) fn open(source: ByteSource, options: &ReadOptions, usual: Option<Delimiter>) -> Result<Self, ReadError> {
+        let csv = &options.csv;
+        let quote = csv.quote.byte();
+        let quoting = Quoting::Quoted { quote, line_end: None };
+        let mut text = Text::open_as(source, csv.encoding.into(), quoting, options)?;
         let Some(mut first) = text.next_with_text()? else {
             return Err(ReadError::content("the file has no header line"));
         };
+        let mut dialect = Dialect { delimiter: b',', quote, line_end: text.line_end() };
+        let header = |text: &[u8]| dialect.first_record(text).map(|record| record.end);
         // A piece may be so small that it ends with the header.
-        if header_end(&first.text).is_none_or(|end| first.text[end..].trim_ascii().is_empty())
+        if header(&first.text).is_none_or(|end| first.text[end..].trim_ascii().is_empty())
             && let Some(more) = text.next_with_text()?
         {
             first.text.extend_from_slice(&more.text);
         }
-        let Some(end) = header_end(&first.text) else {
+        if header(&first.text).is_none() {
             return Err(ReadError::content("the file has no header line"));
-        };
-        let (header, rows) = first.text.split_at(end);
-        // Polars would replace invalid bytes.
-        if std::str::from_utf8(header).is_err() {
-            return Err(ReadError::content("the header is not UTF-8"));
         }
-        let header_lines = line_breaks(header);
-        if let Some(wrong) = wrong_width(rows, header_width(header)) {
-            return Err(wrong.error(0, Some(header_lines)));
-        }
-        let place = FilePlace { rows: 0, bytes: Some(first.offset + end as u64) };
-        let next_offset = first.offset + first.text.len() as u64;
-        let lines = Some(line_breaks(&first.text));
-        let frame = match infer(header, &without_blanks(rows)) {
-            Ok(frame) => frame,
-            Err(error) => {
-                let failure = first_failure(rows, 0, Some(header_lines), |part| infer(header, part));
-                return Err(failure.unwrap_or_else(|| error.into()));
+        let mut notes = Vec::new();
+        let delimiter = csv.delimiter.or(usual).unwrap_or_else(|| {
+            let found = found_delimiter(&first.text, quote, dialect.line_end);
+            if found != Delimiter::COMMA {
+                notes.push(format!("its values are divided by {found}, as its first lines show"));
             }
-        };
-        let schema = frame.schema().clone();
-        let columns = options.columns.as_deref().map(|names| {
-            let wanted = schema.iter_names().filter(|name| names.iter().any(|wanted| wanted == name.as_str()));
-            let wanted: Arc<[PlSmallStr]> = wanted.cloned().collect();
-            // Rows can only be counted with a column.
-            if wanted.is_empty() { schema.iter_names().take(1).cloned().collect() } else { wanted }
+            found
         });
-        let mut frame = selected(frame, columns.as_deref())?;
-        frame.rechunk_mut();
-        let next = FilePlace { rows: frame.height() as u64, bytes: Some(next_offset) };
-        let start = (place, header_lines);
-        Ok(Self { text, schema, columns, next, lines, start, first: Some((frame, place)) })
+        dialect.delimiter = delimiter.byte();
+        let first_record = dialect.first_record(&first.text);
+        let Some(record) = first_record else { return Err(ReadError::content("the file has no header line")) };
+        let (end, names) = if csv.header {
+            let (names, more) = names_of(&first.text[..record.end], dialect)?;
+            notes.extend(more);
+            (record.end, names)
+        } else {
+            (0, numbered_names(record.values))
+        };
+        let rest = first.text.split_off(end);
+        let header_lines = line_breaks(&first.text, dialect.line_end);
+        let place = FilePlace { rows: 0, bytes: Some(first.offset + end as u64) };
+        let first = Chunk { offset: first.offset + end as u64, text: rest };
+
+        let mut kinds = vec![Kinds::default(); names.len()];
+        // The types of a sample of all files are those of this one.
+        if !names.iter().all(|name| options.sampled.contains_key(name.as_str())) {
+            dialect.visit(
+                &first.text,
+                |column, value| {
+                    if let Some(kind) = kinds.get_mut(column) {
+                        *kind = kind.with(Kinds::of(value, dialect, &csv.null_values, csv.decimal_comma));
+                    }
+                },
+                |_| true,
+            );
+        }
+        let types = names.iter().zip(&kinds).map(|(name, kinds)| {
+            let declared = options.declared_type(name);
+            let sampled = options.sampled.get(name.as_str()).copied();
+            let column =
+                sampled.unwrap_or_else(|| declared.map_or(kinds.column_type(), |declared| kinds.as_declared(declared)));
+            (column, declared.is_some())
+        });
+        let types: Vec<(ColumnType, bool)> = types.collect();
+        let care = types.iter().map(|(column, declared)| Care::of(*column, *declared)).collect();
+        let fields = names.iter().cloned().zip(types.iter().map(|(column, _)| column.data_type()));
+        let schema: SchemaRef = Arc::new(fields.collect::<Schema>());
+        let columns = options.columns.as_deref().map(|wanted| {
+            let wanted: Arc<[PlSmallStr]> =
+                names.iter().filter(|name| wanted.iter().any(|wanted| wanted == name.as_str())).cloned().collect();
+            // Rows can only be counted with a column.
+            if wanted.is_empty() { names.iter().take(1).cloned().collect() } else { wanted }
+        });
+        Ok(Self {
+            text,
+            dialect,
+            options: csv.clone(),
+            schema,
+            types,
+            care,
+            kinds: names.into_iter().zip(kinds).collect(),
+            notes,
+            columns,
+            next: place,
+            lines: Some(header_lines),
+            start: (place, header_lines),
+            first: Some(first),
+        })
     }
 
-    fn piece(&self, chunk: Chunk) -> Result<Piece, ReadError> {
+    fn piece(&self, chunk: &Chunk) -> Result<Piece, ReadError> {
         let place = FilePlace { rows: self.next.rows, bytes: Some(chunk.offset) };
-        if let Some(wrong) = wrong_width(&chunk.text, self.schema.len()) {
-            return Err(wrong.error(place.rows, self.lines));
-        }
-        let mut frame = match self.parse(&without_blanks(&chunk.text)) {
-            Ok(frame) => frame,
-            Err(error) => {
-                let failure = first_failure(&chunk.text, place.rows, self.lines, |part| self.parse(part));
-                return Err(failure.unwrap_or_else(|| error.into()));
+        let look = Look::at(&chunk.text, self.dialect, &self.care);
+        let mut refused: Vec<RefusedLine> =
+            look.long.iter().map(|(row, record)| self.too_long(chunk, *row, *record)).collect();
+        let text = look.kept(&chunk.text);
+        let plain = if look.needs_care || self.is_special() { None } else { self.plain(&text)? };
+        let mut frame = match plain {
+            Some(frame) => frame,
+            None => {
+                let (frame, reasons) = self.careful(&text).map_err(|error| self.failure(chunk, error))?;
+                refused.extend(self.with_reasons(chunk, reasons));
+                refused.sort_by_key(|line| line.row);
+                frame
             }
         };
         frame.rechunk_mut();
-        Ok(Piece { frame, place })
+        Ok(Piece { frame, place, refused })
     }
 
-    /// A frame of the columns, without rows.
-    fn empty(&self) -> PolarsResult<DataFrame> {
-        selected(DataFrame::empty_with_schema(&self.schema), self.columns.as_deref())
+    /// True if values are written in forms that Polars does not read.
+    fn is_special(&self) -> bool {
+        !self.options.null_values.is_empty() || self.options.decimal_comma
     }
 
-    fn parse(&self, text: &[u8]) -> PolarsResult<DataFrame> {
-        parse_options(false)
-            .with_schema(Some(self.schema.clone()))
+    /// The rows, if Polars reads all of them as they are meant.
+    fn plain(&self, text: &[u8]) -> Result<Option<DataFrame>, ReadError> {
+        let Ok(mut frame) = self.parse(text, self.schema.clone()) else { return Ok(None) };
+        for (column, (name, dtype)) in self.schema.iter().enumerate() {
+            let Ok(values) = frame.column(name) else { continue };
+            // Such as 1e999; infinity itself is rare enough to be read carefully.
+            if *dtype == DataType::Float64 && values.f64()?.iter().flatten().any(f64::is_infinite) {
+                return Ok(None);
+            }
+            if self.types[column].0 == ColumnType::Date {
+                let (times, _) = cells(values, ColumnType::Date, true, &self.options)?;
+                frame.with_column(times)?;
+            }
+        }
+        Ok(Some(frame))
+    }
+
+    /// The rows whose values the columns can hold, and the reasons why others cannot be, by their numbers.
+    fn careful(&self, text: &[u8]) -> PolarsResult<(DataFrame, Vec<(usize, String)>)> {
+        let names = self.schema.iter_names().cloned();
+        let texts = self.parse(text, Arc::new(names.map(|name| (name, DataType::String)).collect::<Schema>()))?;
+        let mut columns: Vec<Column> = Vec::new();
+        let mut reasons: Vec<(usize, String)> = Vec::new();
+        for ((name, _), (column, declared)) in self.schema.iter().zip(&self.types) {
+            let Ok(text) = texts.column(name) else { continue };
+            let (column, refused) = cells(text, *column, *declared, &self.options)?;
+            columns.push(column);
+            reasons.extend(refused);
+        }
+        let mut frame = DataFrame::new(texts.height(), columns)?;
+        if !reasons.is_empty() {
+            reasons.sort_by_key(|(row, _)| *row);
+            reasons.dedup_by_key(|(row, _)| *row);
+            let mut refused = reasons.iter().map(|(row, _)| *row).peekable();
+            let kept: BooleanChunked =
+                (0..frame.height()).map(|row| Some(refused.next_if_eq(&row).is_none())).collect();
+            frame = frame.filter(&kept)?;
+        }
+        Ok((frame, reasons))
+    }
+
+    fn parse(&self, text: &[u8], schema: SchemaRef) -> PolarsResult<DataFrame> {
+        if text.is_empty() {
+            return selected(DataFrame::empty_with_schema(&schema), self.columns.as_deref());
+        }
+        let form = CsvParseOptions::default()
+            .with_separator(self.dialect.delimiter)
+            .with_quote_char(self.dialect.quote)
+            .with_eol_char(self.dialect.line_end);
+        CsvReadOptions::default()
+            .with_has_header(false)
+            .with_ignore_errors(false)
+            .with_parse_options(form)
+            .with_schema(Some(schema))
             .with_columns(self.columns.clone())
             .into_reader_with_file_handle(Cursor::new(text))
             .finish()
+    }
+
+    fn refused(&self, chunk: &Chunk, row: u64, record: CsvRecord, reason: &str) -> RefusedLine {
+        let text = &chunk.text[record.start..record.end];
+        let line = self.lines.map(|lines| format!("line {}: ", lines + record.line + 1)).unwrap_or_default();
+        let offset = chunk.offset + record.start as u64;
+        let text = text.strip_suffix(&[self.dialect.line_end]).unwrap_or(text);
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        RefusedLine::new(self.next.rows + row + 1, offset, text, format!("{line}{reason}"))
+    }
+
+    fn too_long(&self, chunk: &Chunk, row: u64, record: CsvRecord) -> RefusedLine {
+        let reason =
+            format!("{}, and the file has {}", counted(record.values, "value"), counted(self.types.len(), "column"));
+        self.refused(chunk, row, record, &reason)
+    }
+
+    /// The refused lines of rows of the frame, by their numbers among those that are not too long.
+    fn with_reasons(&self, chunk: &Chunk, reasons: Vec<(usize, String)>) -> Vec<RefusedLine> {
+        let mut reasons = reasons.into_iter().peekable();
+        let (mut row, mut kept) = (0, 0);
+        let mut refused = Vec::new();
+        self.dialect.visit(
+            &chunk.text,
+            |_, _| {},
+            |record| {
+                if record.is_blank {
+                    return true;
+                }
+                if record.values <= self.types.len() {
+                    if let Some((_, reason)) = reasons.next_if(|(number, _)| *number == kept) {
+                        refused.push(self.refused(chunk, row, record, &reason));
+                    }
+                    kept += 1;
+                }
+                row += 1;
+                reasons.peek().is_some()
+            },
+        );
+        refused
+    }
+
+    /// The failure of text that is not CSV at all: in practice it is not UTF-8.
+    fn failure(&self, chunk: &Chunk, error: polars::prelude::PolarsError) -> ReadError {
+        let mut at = None;
+        let mut row = 0;
+        self.dialect.visit(
+            &chunk.text,
+            |_, _| {},
+            |record| {
+                row += u64::from(!record.is_blank);
+                if std::str::from_utf8(&chunk.text[record.start..record.end]).is_err() {
+                    at = Some(position(self.next.rows + row, self.lines.map(|lines| lines + record.line + 1)));
+                }
+                at.is_none()
+            },
+        );
+        match at {
+            Some(at) => not_utf8(&format!("{at} is not UTF-8")),
+            None => error.into(),
+        }
+    }
+
+    fn take_next(&mut self) -> Result<Option<Chunk>, ReadError> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.text.next(),
+        }
     }
 }
 
@@ -113,8 +295,16 @@ impl TableFormat for Reader {
         &self.schema
     }
 
+    fn kinds(&self) -> Option<&[(PlSmallStr, Kinds)]> {
+        Some(&self.kinds)
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
     fn place(&self) -> FilePlace {
-        self.first.as_ref().map_or(self.next, |(_, place)| *place)
+        self.next
     }
 
     fn seek(&mut self, place: FilePlace) -> Result<(), ReadError> {
@@ -136,22 +326,17 @@ impl TableFormat for Reader {
     }
 
     fn next_piece(&mut self) -> Result<Option<Piece>, ReadError> {
-        if let Some((frame, place)) = self.first.take() {
-            return Ok(Some(Piece { frame, place }));
-        }
         loop {
-            let Some(chunk) = self.text.next()? else { return Ok(None) };
-            if chunk.text.is_empty() {
-                return Ok(Some(Piece { frame: self.empty()?, place: self.next }));
-            }
+            let is_first = self.first.is_some();
+            let Some(chunk) = self.take_next()? else { return Ok(None) };
             let bytes = Some(chunk.offset + chunk.text.len() as u64);
-            let lines = self.lines.map(|lines| lines + line_breaks(&chunk.text));
-            if chunk.text.trim_ascii().is_empty() {
+            let lines = self.lines.map(|lines| lines + line_breaks(&chunk.text, self.dialect.line_end));
+            if !is_first && !chunk.text.is_empty() && chunk.text.iter().all(|byte| matches!(byte, b'\n' | b'\r')) {
                 (self.next.bytes, self.lines) = (bytes, lines);
                 continue;
             }
-            let piece = self.piece(chunk)?;
-            self.next = FilePlace { rows: self.next.rows + piece.frame.height() as u64, bytes };
+            let piece = self.piece(&chunk)?;
+            self.next = FilePlace { rows: piece.last(), bytes };
             self.lines = lines;
             return Ok(Some(piece));
         }
@@ -166,49 +351,18 @@ fn selected(frame: DataFrame, columns: Option<&[PlSmallStr]>) -> PolarsResult<Da
     }
 }
 
-/// The first piece, with the types of its values.
-fn infer(header: &[u8], rows: &[u8]) -> PolarsResult<DataFrame> {
-    let text = [header, rows].concat();
-    parse_options(true).with_infer_schema_length(None).into_reader_with_file_handle(Cursor::new(text)).finish()
-}
-
-/// The failure of the first record that cannot be parsed, after this many rows and lines. Polars does
-/// not report which record it is.
-fn first_failure(
-    text: &[u8],
-    rows: u64,
-    lines: Option<u64>,
-    parse: impl Fn(&[u8]) -> PolarsResult<DataFrame>,
-) -> Option<ReadError> {
-    let all: Vec<CsvRecord> = records(text).filter(|record| !record.is_blank).collect();
-    let parse = |from: usize, to: usize| parse(&without_blanks(&text[all[from].start..all[to - 1].end]));
-    let (mut from, mut to) = (0, all.len());
-    while to.checked_sub(from)? > 1 {
-        let middle = from + (to - from) / 2;
-        if parse(from, middle).is_err() {
-            to = middle;
-        } else {
-            from = middle;
-        }
-    }
-    let record = all.get(from)?;
-    let error = ReadError::from(parse(from, to).err()?);
-    let at = position(rows + from as u64 + 1, lines.map(|lines| lines + record.line + 1));
-    Some(ReadError::content(format!("{at}: {error}")))
-}
-
-fn parse_options(header: bool) -> CsvReadOptions {
-    CsvReadOptions::default().with_has_header(header).with_ignore_errors(false)
-}
-
-fn line_breaks(text: &[u8]) -> u64 {
-    memchr::memchr_iter(b'\n', text).count() as u64
+fn line_breaks(text: &[u8], line_end: u8) -> u64 {
+    memchr::memchr_iter(line_end, text).count() as u64
 }
 
 /// The position of a row in messages.
-pub(crate) fn position(row: u64, line: Option<u64>) -> String {
+fn position(row: u64, line: Option<u64>) -> Cow<'static, str> {
     match line {
-        Some(line) => format!("row {row} (line {line})"),
-        None => format!("row {row}"),
+        Some(line) => format!("row {row} (line {line})").into(),
+        None => format!("row {row}").into(),
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

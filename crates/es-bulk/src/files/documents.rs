@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tracing::warn;
 
+use super::csv_options::ColumnType;
 use super::format::FileFormat;
 use super::names::{METADATA, refused_metadata, reserved};
 use super::options::ReadOptions;
@@ -220,6 +221,17 @@ impl DocumentOptions {
         } else {
             (self.of_table(source, &options, by_values)?, Vec::new())
         };
+        let csv = &source.read_options().csv.types;
+        for (name, column) in csv {
+            let Some(definition) = mapping.properties.get_mut(name) else { continue };
+            match column {
+                ColumnType::Date => *definition = json!({"type": "date"}),
+                ColumnType::Text if definition["type"] == "date" => {
+                    *definition = json!({"type": "keyword", "ignore_above": options.ignore_above});
+                }
+                _ => {}
+            }
+        }
         if let Some(time) = &self.time {
             map_as_date(&mut mapping.properties, time);
         }

@@ -49,8 +49,8 @@ impl FileFormat {
         [Self::Parquet, Self::Csv, Self::Ndjson, Self::Json, Self::Bulk, Self::Elasticdump, Self::Ipc, Self::IpcStream];
 
     /// The format of a file by its extension, in upper or lower case: `parquet`, `pq`, `csv`,
-    /// `ndjson`, `jsonl`, `json`, `geojson`, `ipc`, `arrow`, `feather` or `arrows`. CSV, JSON and IPC streams
-    /// may have `.gz`, `.gzip`, `.zst` or `.zstd` after it. `None` for any other name.
+    /// `tsv`, `ndjson`, `jsonl`, `json`, `geojson`, `ipc`, `arrow`, `feather` or `arrows`. CSV, JSON and IPC
+    /// streams may have `.gz`, `.gzip`, `.zst` or `.zstd` after it. `None` for any other name.
     ///
     /// ```
     /// use es_bulk::files::FileFormat;
@@ -145,7 +145,7 @@ fn by_extension(path: &Path) -> Option<FileFormat> {
     let plain = [".gz", ".gzip", ".zst", ".zstd"].iter().find_map(|suffix| name.strip_suffix(suffix));
     match Path::new(plain.unwrap_or(&name)).extension()?.to_str()? {
         "parquet" | "pq" => Some(FileFormat::Parquet),
-        "csv" => Some(FileFormat::Csv),
+        "csv" | "tsv" => Some(FileFormat::Csv),
         "ndjson" | "jsonl" => Some(FileFormat::Ndjson),
         "json" | "geojson" => Some(FileFormat::Json),
         "arrow" | "ipc" | "feather" => Some(FileFormat::Ipc),

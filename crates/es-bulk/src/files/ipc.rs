@@ -107,7 +107,7 @@ impl TableFormat for Reader {
         };
         let place = self.place();
         self.next += batch.num_rows() as u64;
-        Ok(Some(Piece { frame: self.bridge.frame(&batch)?, place }))
+        Ok(Some(Piece { frame: self.bridge.frame(&batch)?, place, refused: Vec::new() }))
     }
 }
 

@@ -87,12 +87,12 @@ impl TableFormat for Reader {
     fn next_piece(&mut self) -> Result<Option<Piece>, ReadError> {
         let place = self.place();
         if self.is_silent() {
-            return Ok(Some(Piece { frame: DataFrame::empty_with_schema(&self.schema), place }));
+            return Ok(Some(Piece { frame: DataFrame::empty_with_schema(&self.schema), place, refused: Vec::new() }));
         }
         self.fill()?;
         let Some(batch) = self.parts.next() else { return Ok(None) };
         self.next += batch.num_rows() as u64;
-        Ok(Some(Piece { frame: self.bridge.frame(&batch)?, place }))
+        Ok(Some(Piece { frame: self.bridge.frame(&batch)?, place, refused: Vec::new() }))
     }
 }
 

@@ -1,5 +1,10 @@
 //! The options of reading a file, and their default limits.
 
+use std::collections::BTreeMap;
+
+use es_core::Mapping;
+
+use super::csv_options::{ColumnType, CsvOptions, types_of};
 use super::format::{Compression, FileFormat};
 use super::json_pointer::JsonPointer;
 
@@ -37,6 +42,31 @@ pub struct ReadOptions {
     /// The array of documents inside a JSON file; without it, the file is the array, or its values are
     /// the documents. Goes with [`FileFormat::Json`] alone.
     pub records: Option<JsonPointer>,
+    /// The options of CSV.
+    pub csv: CsvOptions,
+    /// The types of columns of CSV that a mapping declares. Those of [`CsvOptions::types`] precede them.
+    pub declared: BTreeMap<String, ColumnType>,
+    /// The types of the other columns of CSV, from a sample of all files that are read together; without
+    /// them, those that the first values of each file fit. [`Source`](super::Source) fills them in.
+    pub sampled: BTreeMap<String, ColumnType>,
+}
+
+impl ReadOptions {
+    /// Reads the columns of CSV as a mapping declares them, and a column of times as such.
+    #[must_use]
+    pub fn with_mapping(mut self, mapping: &Mapping, time: Option<&str>) -> Self {
+        let types = types_of(mapping);
+        if let Some(time) = time.filter(|time| !types.contains_key(*time)) {
+            self.declared.entry(time.to_owned()).or_insert(ColumnType::Date);
+        }
+        self.declared.extend(types);
+        self
+    }
+
+    /// The type that is declared for a column of CSV.
+    pub(crate) fn declared_type(&self, name: &str) -> Option<ColumnType> {
+        self.csv.types.get(name).or_else(|| self.declared.get(name)).copied()
+    }
 }
 
 impl Default for ReadOptions {
@@ -49,6 +79,9 @@ impl Default for ReadOptions {
             columns: None,
             leave_out: Vec::new(),
             records: None,
+            csv: CsvOptions::default(),
+            declared: BTreeMap::new(),
+            sampled: BTreeMap::new(),
         }
     }
 }

@@ -6,9 +6,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use polars::prelude::SchemaRef;
+use polars::prelude::{PlSmallStr, SchemaRef};
 
 use super::byte_source::{ByteSource, open};
+use super::csv_kinds::Kinds;
+use super::csv_options::Delimiter;
 use super::format::{Compression, FileFormat};
 use super::options::ReadOptions;
 use super::piece::Piece;
@@ -51,7 +53,10 @@ impl FileReader {
         let opened = unless_it_panics(path, || match format {
             FileFormat::Parquet => parquet::Reader::open(file, options).map(boxed),
             FileFormat::Ipc => ipc::Reader::open(file, options).map(boxed),
-            _ => open_stream(ByteSource::of(file, path, options.compression), format, options),
+            _ => {
+                let usual = usual_delimiter(path);
+                open_stream(ByteSource::of(file, path, options.compression), format, options, usual)
+            }
         })?;
         let inner = opened.map_err(|error| not_of_format(path, format, error))?;
         Self::new(path.to_owned(), inner, options)
@@ -112,7 +117,7 @@ impl FileReader {
                 .with_help("write it to a file, or send CSV, NDJSON or an Arrow IPC stream"));
         }
         let source = ByteSource::Once(Some(Box::new(bytes)), options.compression);
-        let opened = unless_it_panics(&path, || open_stream(source, format, options))?;
+        let opened = unless_it_panics(&path, || open_stream(source, format, options, None))?;
         let inner = opened.map_err(|error| not_of_format(&path, format, error))?;
         Self::new(path, inner, options)
     }
@@ -131,6 +136,17 @@ impl FileReader {
     /// The number of rows, where the format has it without reading all.
     pub fn rows(&self) -> Option<u64> {
         self.inner.rows()
+    }
+
+    /// The kinds of values at the beginning of a text.
+    pub(crate) fn kinds(&self) -> Option<&[(PlSmallStr, Kinds)]> {
+        self.inner.kinds()
+    }
+
+    /// The findings about the file that a person should know of, such as the name that a column without one
+    /// was given.
+    pub fn notes(&self) -> &[String] {
+        self.inner.notes()
     }
 
     /// The beginning of the next piece.
@@ -196,6 +212,12 @@ fn which_ipc(file: &mut File, format: FileFormat) -> Result<FileFormat, ReadErro
     Ok(if start == CONTINUATION { FileFormat::IpcStream } else { FileFormat::Ipc })
 }
 
+/// The delimiter that a name stands for: tab for `.tsv`, compressed or not.
+fn usual_delimiter(path: &Path) -> Option<Delimiter> {
+    let name = path.file_name()?.to_str()?.to_ascii_lowercase();
+    name.split('.').skip(1).any(|part| part == "tsv").then_some(Delimiter::TAB)
+}
+
 fn boxed(format: impl TableFormat + 'static) -> Box<dyn TableFormat> {
     Box::new(format)
 }
@@ -204,9 +226,10 @@ fn open_stream(
     source: ByteSource,
     format: FileFormat,
     options: &ReadOptions,
+    usual: Option<Delimiter>,
 ) -> Result<Box<dyn TableFormat>, ReadError> {
     match format {
-        FileFormat::Csv => csv::Reader::open(source, options).map(boxed),
+        FileFormat::Csv => csv::Reader::open(source, options, usual).map(boxed),
         FileFormat::IpcStream => ipc_stream::Reader::open(source, options).map(boxed),
         _ => Err(ReadError::content("it cannot be read as a stream of rows")),
     }

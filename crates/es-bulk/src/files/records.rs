@@ -24,8 +24,9 @@ const PATIENCE_FOR_BEGINNING: Duration = Duration::from_secs(3);
 pub(crate) enum Quoting {
     /// Every line break.
     None,
-    /// Line breaks outside double quotes.
-    DoubleQuotes,
+    /// Line breaks outside quotes. Without `line_end`, it is a carriage return where the beginning of the
+    /// text has no line feed, and a line feed elsewhere.
+    Quoted { quote: Option<u8>, line_end: Option<u8> },
 }
 
 /// Some whole records; none while a pipe is silent.
@@ -128,7 +129,23 @@ impl Records {
             self.rest.drain(..BYTE_ORDER_MARK.len());
             self.offset = BYTE_ORDER_MARK.len() as u64;
         }
+        if let Quoting::Quoted { quote, line_end: None } = self.quoting {
+            let Some(line_end) = line_end_of(&self.rest, quote, self.ended) else { return };
+            self.quoting = Quoting::Quoted { quote, line_end: Some(line_end) };
+        }
         self.scan.continue_to(&self.rest, self.quoting);
+    }
+
+    pub(crate) fn quoting(&self) -> Quoting {
+        self.quoting
+    }
+
+    /// The byte that ends a line: a line feed until another one is known.
+    pub(crate) fn line_end(&self) -> u8 {
+        match self.quoting {
+            Quoting::Quoted { line_end: Some(line_end), .. } => line_end,
+            Quoting::Quoted { line_end: None, .. } | Quoting::None => b'\n',
+        }
     }
 
     fn take(&mut self, end: usize) -> Chunk {
@@ -159,12 +176,13 @@ impl Scan {
                     self.end = self.searched + at + 1;
                 }
             }
-            Quoting::DoubleQuotes => {
+            Quoting::Quoted { quote, line_end } => {
+                let line_end = line_end.unwrap_or(b'\n');
                 // A doubled quote inside a quoted value leaves it and enters it again, so counting
                 // quotes is enough.
-                for at in memchr::memchr2_iter(b'"', b'\n', new) {
+                for at in memchr::memchr2_iter(quote.unwrap_or(line_end), line_end, new) {
                     match new[at] {
-                        b'"' => self.quoted = !self.quoted,
+                        byte if byte != line_end => self.quoted = !self.quoted,
                         _ if !self.quoted => self.end = self.searched + at + 1,
                         _ => {}
                     }
@@ -172,6 +190,24 @@ impl Scan {
             }
         }
         self.searched = text.len();
+    }
+}
+
+/// The byte that ends the lines of a text with this beginning; `None` if more of it is needed.
+fn line_end_of(text: &[u8], quote: Option<u8>, is_whole: bool) -> Option<u8> {
+    let (mut quoted, mut carriage_return) = (false, None);
+    for at in memchr::memchr3_iter(quote.unwrap_or(b'\n'), b'\r', b'\n', text) {
+        match text[at] {
+            b'\n' if !quoted => return Some(b'\n'),
+            b'\r' if !quoted => carriage_return = carriage_return.or(Some(at)),
+            byte if Some(byte) == quote => quoted = !quoted,
+            _ => {}
+        }
+    }
+    match carriage_return {
+        // A line feed may follow the last byte.
+        Some(at) if is_whole || at + 2 < text.len() => Some(b'\r'),
+        _ => is_whole.then_some(b'\n'),
     }
 }
 
@@ -183,12 +219,13 @@ mod tests {
 
     #[test]
     fn records_end_at_line_breaks_outside_quotes() {
+        const QUOTED: Quoting = Quoting::Quoted { quote: Some(b'"'), line_end: Some(b'\n') };
         let table: [(&[u8], Quoting, usize); 5] = [
             (b"a\nb", Quoting::None, 2),
             (b"ab", Quoting::None, 0),
-            (b"1,\"x\ny\"\n2,\"z\n", Quoting::DoubleQuotes, 8),
-            (b"1,\"a\"\"\n\"\n", Quoting::DoubleQuotes, 9),
-            (b"\"\n", Quoting::DoubleQuotes, 0),
+            (b"1,\"x\ny\"\n2,\"z\n", QUOTED, 8),
+            (b"1,\"a\"\"\n\"\n", QUOTED, 9),
+            (b"\"\n", QUOTED, 0),
         ];
         for (text, quoting, expected) in table {
             for step in 1..=text.len() {
@@ -198,6 +235,22 @@ mod tests {
                 }
                 assert_eq!(scan.end, expected, "{} by {step}", String::from_utf8_lossy(text));
             }
+        }
+    }
+
+    #[test]
+    fn carriage_returns_end_lines_where_there_are_no_line_feeds() {
+        let table: [(&[u8], bool, Option<u8>); 7] = [
+            (b"a,b\r\n1", false, Some(b'\n')),
+            (b"a,b\r", false, None),
+            (b"a,b\r1,2", false, Some(b'\r')),
+            (b"a,b\r", true, Some(b'\r')),
+            (b"a\r\r\n1", false, Some(b'\n')),
+            (b"\"a\rb\"\n", false, Some(b'\n')),
+            (b"abc", true, Some(b'\n')),
+        ];
+        for (text, is_whole, expected) in table {
+            assert_eq!(line_end_of(text, Some(b'"'), is_whole), expected, "{}", String::from_utf8_lossy(text));
         }
     }
 

@@ -1,6 +1,7 @@
 //! Files or standard input, opened and checked before anything is read of them: their format,
 //! columns, rows and identities.
 
+use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -11,6 +12,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::Reader;
+use super::csv_kinds::Kinds;
+use super::csv_options::{ColumnType, CsvOptions};
 use super::expand::expand;
 use super::format::FileFormat;
 use super::identity::FileIdentity;
@@ -42,6 +45,9 @@ pub struct FileSource {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(extend("format" = "text"))]
     pub records: Option<JsonPointer>,
+    /// The options of CSV.
+    #[serde(default, skip_serializing_if = "CsvOptions::is_default")]
+    pub csv: CsvOptions,
 }
 
 /// The origin of rows: files, or standard input.
@@ -106,6 +112,7 @@ pub struct Source {
     rows: Option<u64>,
     identities: Vec<FileIdentity>,
     sample: Option<DataFrame>,
+    notes: Vec<String>,
     /// An input that cannot be opened again, until it is read.
     once: Mutex<Option<(Reader, Option<Piece>)>>,
 }
@@ -143,28 +150,30 @@ impl Source {
     ) -> Result<Self, Error> {
         check_records(format, read)?;
         let read = ReadOptions { format: Some(format), ..read.clone() };
+        let mut notes = Vec::new();
         let (schema, sample, once) = if format.has_documents() {
             refuse_leaving_out(&read)?;
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             (None, None, (Reader::Lines(Box::new(RawLines::from_reader(name, bytes, &options)?)), None))
         } else {
             let mut reader = FileReader::from_reader(name, bytes, format, &read)?;
+            notes = notes_of(&reader, &read);
             let first = reader.next_piece()?;
             let sample = first.as_ref().map(|piece| piece.frame.clone());
             (Some(reader.schema().clone()), sample, (Reader::Rows(Box::new(reader)), first))
         };
         let input = FileInput::StandardInput;
         let once = Mutex::new(Some(once));
-        Ok(Self { input, format, read, schema, rows: None, identities: Vec::new(), sample, once })
+        Ok(Self { input, format, read, schema, rows: None, identities: Vec::new(), sample, notes, once })
     }
 
     fn files(paths: Vec<PathBuf>, read: &ReadOptions) -> Result<Self, Error> {
         let format = one_format(&paths, read.format)?;
         check_records(format, read)?;
-        let read = ReadOptions { format: Some(format), ..read.clone() };
+        let mut read = ReadOptions { format: Some(format), ..read.clone() };
         let identities = paths.iter().map(|path| FileIdentity::of(path, path.to_string_lossy()));
         let identities = identities.collect::<Result<_, _>>()?;
-        let (mut schema, mut rows) = (None, None);
+        let (mut schema, mut rows, mut notes) = (None, None, Vec::new());
         if format.has_documents() {
             refuse_leaving_out(&read)?;
             // The beginning of each file is checked, which need not be long.
@@ -174,6 +183,9 @@ impl Source {
                 RawLines::open(path, &options)?;
             }
         } else {
+            if format == FileFormat::Csv {
+                (read.sampled, notes) = sampled(&paths, &read)?;
+            }
             let mut first: Option<FileReader> = None;
             rows = Some(0);
             for path in &paths {
@@ -187,7 +199,7 @@ impl Source {
             schema = first.map(|first| first.schema().clone());
         }
         let (input, once) = (FileInput::Files(paths), Mutex::default());
-        Ok(Self { input, format, read, schema, rows, identities, sample: None, once })
+        Ok(Self { input, format, read, schema, rows, identities, sample: None, notes, once })
     }
 
     /// The files, or standard input.
@@ -213,6 +225,11 @@ impl Source {
     /// The identities of the files under their paths; none for standard input.
     pub fn identities(&self) -> &[FileIdentity] {
         &self.identities
+    }
+
+    /// The findings about the files that a person should know of.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Names the files in [`Self::identities`] otherwise, such as by their paths within a folder.
@@ -305,6 +322,33 @@ fn check_records(format: FileFormat, read: &ReadOptions) -> Result<(), Error> {
         }
         _ => Ok(()),
     }
+}
+
+/// The types of the columns of CSV that the beginnings of all files fit, and the notes on them.
+fn sampled(paths: &[PathBuf], read: &ReadOptions) -> Result<(BTreeMap<String, ColumnType>, Vec<String>), Error> {
+    let mut kinds: BTreeMap<String, Kinds> = BTreeMap::new();
+    let mut notes: Vec<String> = Vec::new();
+    for path in paths {
+        let reader = FileReader::open(path, read)?;
+        for (name, kind) in reader.kinds().into_iter().flatten() {
+            let known = kinds.entry(name.to_string()).or_default();
+            *known = known.with(*kind);
+        }
+        notes.extend(notes_of(&reader, read));
+    }
+    let types = kinds.into_iter().map(|(name, kinds)| {
+        let column = read.declared_type(&name).map_or(kinds.column_type(), |declared| kinds.as_declared(declared));
+        (name, column)
+    });
+    Ok((types.collect(), notes))
+}
+
+/// The notes on a file, and on columns that the options name and it lacks.
+fn notes_of(reader: &FileReader, read: &ReadOptions) -> Vec<String> {
+    let path = reader.path().display();
+    let missing = read.csv.types.keys().filter(|name| !reader.schema().contains(name));
+    let missing = missing.map(|name| format!("{path}: there is no column {name}, whose type is set"));
+    reader.notes().iter().map(|note| format!("{path}: {note}")).chain(missing).collect()
 }
 
 /// The format of all files.

@@ -1,6 +1,6 @@
 //! Text in chunks of whole records, with a way back to an earlier chunk.
 
-use super::byte_source::ByteSource;
+use super::byte_source::{ByteSource, TextEncoding};
 use super::options::ReadOptions;
 use super::place::FilePlace;
 use super::read_error::ReadError;
@@ -9,16 +9,31 @@ use super::records::{Chunk, Quoting, Records};
 /// A text that is read in chunks.
 pub(crate) struct Text {
     source: ByteSource,
+    encoding: TextEncoding,
     records: Records,
-    quoting: Quoting,
     piece_bytes: usize,
 }
 
 impl Text {
-    pub(crate) fn open(mut source: ByteSource, quoting: Quoting, options: &ReadOptions) -> Result<Self, ReadError> {
-        let bytes = source.open_at(0)?;
+    pub(crate) fn open(source: ByteSource, quoting: Quoting, options: &ReadOptions) -> Result<Self, ReadError> {
+        Self::open_as(source, TextEncoding::Utf8, quoting, options)
+    }
+
+    /// Opens a text of some encoding, and returns it in UTF-8.
+    pub(crate) fn open_as(
+        mut source: ByteSource,
+        mut encoding: TextEncoding,
+        quoting: Quoting,
+        options: &ReadOptions,
+    ) -> Result<Self, ReadError> {
+        let bytes = source.open_text_at(0, &mut encoding)?;
         let records = Records::new(bytes, 0, quoting, options.piece_bytes);
-        Ok(Self { source, records, quoting, piece_bytes: options.piece_bytes })
+        Ok(Self { source, encoding, records, piece_bytes: options.piece_bytes })
+    }
+
+    /// The byte that ends a line.
+    pub(crate) fn line_end(&self) -> u8 {
+        self.records.line_end()
     }
 
     /// The next whole records, or `None` at the end. An empty chunk while a pipe is silent.
@@ -40,7 +55,8 @@ impl Text {
     /// from its start.
     pub(crate) fn jump(&mut self, place: FilePlace) -> Result<bool, ReadError> {
         let Some(offset) = place.bytes.filter(|_| self.source.can_return()) else { return Ok(false) };
-        self.records = Records::new(self.source.open_at(offset)?, offset, self.quoting, self.piece_bytes);
+        let bytes = self.source.open_text_at(offset, &mut self.encoding)?;
+        self.records = Records::new(bytes, offset, self.records.quoting(), self.piece_bytes);
         Ok(true)
     }
 }

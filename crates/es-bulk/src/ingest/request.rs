@@ -62,6 +62,7 @@ impl IngestRequest {
     pub fn definition(&self) -> String {
         let (documents, writer) = (&self.documents, &self.documents.writer);
         let mapping = (documents.mapping != Mapping::default()).then_some(&documents.mapping);
+        let csv = (!self.read.csv.is_default()).then_some(&self.read.csv);
         let mut text = json!({
             "id": writer.id, "operation": writer.operation.as_str(), "routing": writer.routing,
             "version": writer.version, "names": writer.dotted_names, "non_finite": writer.non_finite,
@@ -71,6 +72,9 @@ impl IngestRequest {
         });
         if !self.read.leave_out.is_empty() {
             text["leave_out"] = json!(self.read.leave_out);
+        }
+        if let Some(csv) = csv {
+            text["csv"] = json!(csv);
         }
         format!("{:016x}", xxh3_64(text.to_string().as_bytes()))
     }
@@ -85,7 +89,7 @@ pub struct DryRun {
     pub files: Vec<String>,
     /// The number of rows, where the format has it.
     pub rows: Option<u64>,
-    /// What a person should know of the values, see [`DocumentOptions::inferred`].
+    /// The findings about the files and their values that a person should know of.
     pub notes: Vec<String>,
 }
 
@@ -205,7 +209,8 @@ mod tests {
         let request = || IngestRequest::new("i", PathBuf::from("a.csv"));
         let plain = request().definition();
         assert_eq!(plain, request().definition());
-        let changes: [fn(&mut IngestRequest); 8] = [
+        let changes: [fn(&mut IngestRequest); 9] = [
+            |request| request.read.csv.header = false,
             |request| request.documents.writer.id = vec!["id".into()],
             |request| request.documents.writer.operation = es_frame::Operation::Create,
             |request| request.documents.writer.routing = Some("r".into()),

@@ -226,16 +226,22 @@ impl Ingest {
         } else {
             checkpoints.keep_after(&whole);
         }
-        Ok(IngestOutcome { whole, here, dead_letter: dead_letter.as_deref().and_then(written_dead_letter), error })
+        let dead_letter = dead_letter.as_deref().and_then(written_dead_letter);
+        Ok(IngestOutcome { whole, here, dead_letter, error })
     }
 
     /// Opens the files and finds out what the index would be made of; `None` when it was cancelled.
     async fn prepare(&self) -> Result<Option<Prepared>, Error> {
         let target = Target::inspect(&self.client, &self.request.index).await?;
         let request = self.request.clone();
+        let time = request.documents.time.clone();
+        // Fields that exist decide how columns of text are read, and the declared mapping before them.
+        let mappings = target.mappings().chain([&request.documents.mapping]);
+        let read = mappings.fold(request.read, |read, mapping| read.with_mapping(mapping, time.as_deref()));
         let opened = tokio::task::spawn_blocking(move || {
-            let source = Source::open(request.input, &request.read)?;
-            let (mapping, notes) = request.documents.inferred(&source)?;
+            let source = Source::open(request.input, &read)?;
+            let (mapping, inferred) = request.documents.inferred(&source)?;
+            let notes = [source.notes(), &inferred].concat();
             // Columns that do not fit are an error before anything is changed.
             source.schema().map(|schema| request.documents.columns(schema)).transpose()?;
             Ok((source, NewIndex { mapping, settings: request.settings }, notes))

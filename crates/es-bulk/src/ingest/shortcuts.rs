@@ -113,10 +113,14 @@ pub async fn load_files<T: AsRef<str>>(
     patterns: &[T],
     options: LoadOptions,
 ) -> Result<Summary, Error> {
+    let target = Target::inspect(client, index).await?;
     let patterns: Vec<String> = patterns.iter().map(|name| name.as_ref().to_owned()).collect();
     let mut documents = options.documents.clone();
     documents.writer.vectors = VectorForm::best_for(client.info().version);
-    let (read, limits) = (options.read.clone(), options.bulk.batch_limits());
+    let mappings = target.mappings().chain([&documents.mapping]);
+    let read =
+        mappings.fold(options.read.clone(), |read, mapping| read.with_mapping(mapping, documents.time.as_deref()));
+    let limits = options.bulk.batch_limits();
     let opened = tokio::task::spawn_blocking(move || {
         let source = Source::open(FileInput::expand(&patterns)?, &read)?;
         let mapping = documents.mapping(&source)?;

@@ -36,6 +36,11 @@ impl Target {
         &self.name
     }
 
+    /// The mappings of the indices.
+    pub(crate) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
+        self.indices.iter().map(|index| &index.mapping)
+    }
+
     /// Returns whether anything has the name.
     pub fn exists(&self) -> bool {
         !self.indices.is_empty()

@@ -3,9 +3,15 @@
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use es_bulk::files::{Compression, FileFormat, FilePlace, FileReader, Piece, RawLines, RawOptions, ReadOptions};
+use es_bulk::BatchLimits;
+use es_bulk::files::{
+    ColumnType, Compression, CsvOptions, FileFormat, FileInput, FilePlace, FileReader, Piece, RawLines, RawOptions,
+    ReadOptions, Source, batches,
+};
 use es_bulk::{Error, ErrorKind};
+use es_frame::WriterOptions;
 use flate2::write::GzEncoder;
+use futures::StreamExt as _;
 use polars::prelude::DataFrame;
 
 fn small(piece_bytes: usize) -> ReadOptions {
@@ -270,29 +276,30 @@ fn a_broken_line_is_refused_alone_wherever_it_is() {
 }
 
 #[test]
-fn a_bad_record_of_csv_is_named_by_row_and_line() {
+fn a_bad_record_of_csv_is_refused_alone_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let table = [
-        ("1,x,3", "row 61 (line 123) has 3 values, and the header 2"),
-        ("1", "row 61 (line 123) has 1 value, and the header 2"),
-        ("many,x", "row 61 (line 123): could not parse `many` as dtype `i64` at column 'n' (column number 1)"),
-        ("99999999999999999999,x", "row 61 (line 123): could not parse `99999999999999999999` as dtype `i64`"),
+        ("1,x,3", "line 123: 3 values, and the file has 2 columns"),
+        ("many,x", "line 123: `many` in column n is no number"),
+        ("007,x", "line 123: `007` in column n is no number as it is written, among numbers"),
+        ("1.75,x", "line 123: `1.75` in column n has a fraction, and the column whole numbers"),
+        ("99999999999999999999,x", "line 123: `99999999999999999999` in column n is no whole number"),
     ];
     for (record, expected) in table {
         let rows = |from: u64, to: u64| (from..to).map(|n| format!("{n},\"a\nb\"\n")).collect::<String>();
         let text = format!("n,s\n\n{}{record}\n{}", rows(0, 60), rows(60, 80));
         let path = written(folder.path(), "a.csv", text.as_bytes());
         for piece_bytes in [50, 300] {
-            let mut reader = Reader::open(&path, &small(piece_bytes));
-            let (found, _, error) = read(&mut reader);
-            let message = error.unwrap().to_string();
-            assert!(message.starts_with(&format!("{} is damaged: {expected}", path.display())), "{message}");
-            assert!(found.len() <= 60 && found.len() > 30, "{}", found.len());
-        }
-        // In the first piece it depends on the values of all lines what the types are.
-        if !record.starts_with("many") {
-            let message = FileReader::open(&path, &ReadOptions::default()).err().unwrap().to_string();
-            assert!(message.starts_with(&format!("{} is not a CSV file: {expected}", path.display())), "{message}");
+            let mut reader = FileReader::open(&path, &small(piece_bytes)).unwrap();
+            let (mut rows, mut refused) = (Vec::new(), Vec::new());
+            while let Some(piece) = reader.next_piece().unwrap() {
+                rows.extend((0..piece.frame.height()).map(|row| piece.number(row)));
+                refused.extend(piece.refused);
+            }
+            assert_eq!(rows, (1..=60).chain(62..=81).collect::<Vec<u64>>(), "{record}");
+            let [line] = refused.as_slice() else { panic!("{refused:?}") };
+            assert_eq!((line.row, line.text.as_str()), (61, record));
+            assert!(line.reason.starts_with(expected), "{}", line.reason);
         }
     }
     let path = written(folder.path(), "a.csv", b"n,s\n1,a\n2,\"never closed\n3,b\n");
@@ -301,18 +308,116 @@ fn a_bad_record_of_csv_is_named_by_row_and_line() {
     assert!(error.unwrap().to_string().contains("it ends inside a quoted value, after 1 rows"));
 }
 
+/// The values of all rows of files that are read together, as text.
+fn table(files: &[(&str, &[u8])], options: ReadOptions) -> (Vec<String>, Vec<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths: Vec<_> = files.iter().map(|(name, text)| written(folder.path(), name, text)).collect();
+    let source = Source::open(FileInput::Files(paths.clone()), &options).unwrap();
+    let schema = source.schema().unwrap().iter().map(|(name, dtype)| format!("{name} {dtype}")).collect();
+    let mut rows = Vec::new();
+    let mut stream = batches(paths, options, WriterOptions::default(), BatchLimits::default());
+    while let Some(batch) = futures::executor::block_on(stream.next()) {
+        let body = batch.unwrap().body().clone();
+        let text = String::from_utf8(body.to_vec()).unwrap();
+        rows.extend(text.lines().skip(1).step_by(2).map(str::to_owned));
+    }
+    (schema, rows)
+}
+
+#[test]
+fn csv_is_read_as_people_have_it() {
+    let plain = ReadOptions::default;
+    let with = |change: fn(&mut CsvOptions)| {
+        let mut options = ReadOptions::default();
+        change(&mut options.csv);
+        options
+    };
+    let utf16: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain("a;b\n1;ö\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    type Case<'a> = (&'a str, &'a [u8], ReadOptions, &'a [&'a str]);
+    let cases: Vec<Case<'_>> = vec![
+        (
+            "zeros.csv",
+            b"code,v\n007,a\n7,b\n07,c\n",
+            plain(),
+            &[r#"{"code":"007","v":"a"}"#, r#"{"code":"7","v":"b"}"#, r#"{"code":"07","v":"c"}"#],
+        ),
+        ("quoted.csv", b"code\n\"7\"\n", plain(), &[r#"{"code":"7"}"#]),
+        ("plus.csv", b"tel\n+49\n", plain(), &[r#"{"tel":"+49"}"#]),
+        ("numbers.csv", b"v\n1.50\n1e-05\n2\n", plain(), &[r#"{"v":1.5}"#, r#"{"v":0.00001}"#, r#"{"v":2.0}"#]),
+        (
+            "large.csv",
+            b"u,h\n18446744073709551615,18446744073709551616\n",
+            plain(),
+            &[r#"{"u":18446744073709551615,"h":"18446744073709551616"}"#],
+        ),
+        ("semicolon.csv", b"a;b\n1;x\n", plain(), &[r#"{"a":1,"b":"x"}"#]),
+        ("tabs.tsv", b"a\tb\n1\tx,y\n", plain(), &[r#"{"a":1,"b":"x,y"}"#]),
+        ("carriage.csv", b"a,b\r1,x\r2,y\r", plain(), &[r#"{"a":1,"b":"x"}"#, r#"{"a":2,"b":"y"}"#]),
+        ("utf16.csv", &utf16, plain(), &[r#"{"a":1,"b":"ö"}"#]),
+        (
+            "latin.csv",
+            b"a\nr\xf6t\n",
+            with(|csv| csv.encoding = Some("windows-1252".parse().unwrap())),
+            &[r#"{"a":"röt"}"#],
+        ),
+        (
+            "nulls.csv",
+            b"a,b\n1,NA\n-,2\n",
+            with(|csv| csv.null_values = vec!["NA".into(), "-".into()]),
+            &[r#"{"a":1}"#, r#"{"b":2}"#],
+        ),
+        ("bare.csv", b"1,x\n", with(|csv| csv.header = false), &[r#"{"column_1":1,"column_2":"x"}"#]),
+        ("comma.csv", b"a;b\n1,5;x\n", with(|csv| csv.decimal_comma = true), &[r#"{"a":1.5,"b":"x"}"#]),
+        ("single.csv", b"a,b\n'x,y',1\n", with(|csv| csv.quote = "'".parse().unwrap()), &[r#"{"a":"x,y","b":1}"#]),
+        ("nameless.csv", b",b\n1,x\n", plain(), &[r#"{"column_1":1,"b":"x"}"#]),
+        ("short.csv", b"a,b\n1\n2,x\n", plain(), &[r#"{"a":1}"#, r#"{"a":2,"b":"x"}"#]),
+        (
+            "declared.csv",
+            b"a,b\n007,1\n",
+            with(|csv| csv.types = [("a".to_owned(), ColumnType::Long), ("b".to_owned(), ColumnType::Double)].into()),
+            &[r#"{"a":7,"b":1.0}"#],
+        ),
+        (
+            "times.csv",
+            b"t\n2024-01-02 03:04:05\n2024/01/02\n",
+            with(|csv| csv.types = [("t".to_owned(), ColumnType::Date)].into()),
+            &[r#"{"t":"2024-01-02T03:04:05"}"#, r#"{"t":"2024-01-02"}"#],
+        ),
+    ];
+    for (name, text, options, expected) in cases {
+        assert_eq!(table(&[(name, text)], options).1, expected, "{name}");
+    }
+}
+
+#[test]
+fn files_have_the_type_that_all_of_them_fit() {
+    let files: [(&str, &[u8]); 3] =
+        [("a.csv", b"v,w,c\n1,,7\n"), ("b.csv", b"v,w,c\n1.75,2,007\n"), ("c.csv", b"c,w,v\n1,,\n")];
+    let (schema, rows) = table(&files, ReadOptions::default());
+    assert_eq!(schema, ["v f64", "w i64", "c str"]);
+    assert_eq!(rows[..2], [r#"{"v":1.0,"c":"7"}"#, r#"{"v":1.75,"w":2,"c":"007"}"#]);
+    assert!(rows[2].contains(r#""c":"1""#));
+}
+
 #[test]
 fn text_of_another_encoding_is_not_csv() {
     let folder = tempfile::tempdir().unwrap();
-    let table: [(&[u8], &str); 3] = [
-        (b"a,b\n1,x\n2,\xff\n3,y\n", "row 2 (line 3): invalid utf-8 sequence"),
-        (b"a\xe9,b\n1,2\n", "the header is not UTF-8"),
-        (b"\xff\xfea\0,\0b\0\n\0", "the header is not UTF-8"),
+    let table: [(&[u8], &str); 2] = [
+        (
+            b"a,b\n1,x\n2,\xff\n3,y\n",
+            "row 2 (line 3) is not UTF-8; if it is in another encoding, set it, for instance to windows-1252",
+        ),
+        (
+            b"a\xe9,b\n1,2\n",
+            "the header is not UTF-8; if it is in another encoding, set it, for instance to windows-1252",
+        ),
     ];
     for (content, expected) in table {
         let path = written(folder.path(), "a.csv", content);
-        let error = FileReader::open(&path, &ReadOptions::default()).err().unwrap();
-        assert_eq!(error.to_string(), format!("{} is not a CSV file: {expected}", path.display()));
+        let opened = FileReader::open(&path, &ReadOptions::default()).and_then(|mut reader| reader.next_piece());
+        let error = opened.err().unwrap().to_string();
+        assert!(error.contains(expected), "{error}");
     }
 }
 

@@ -96,6 +96,9 @@ impl Default for MappingOptions {
 /// | `Null` | none: the column has no values |
 /// | `List(Null)`: lists that are all empty | `keyword` |
 ///
+/// Fields of whole numbers have `coerce: false`: the server refuses a fraction, which it would otherwise cut
+/// off where the field is searched.
+///
 /// A decimal is a `double`: `_source` keeps its digits as written, as long as it is requested whole
 /// (Elasticsearch reformats a filtered one). It is not a `scaled_float`, which rounds the value that
 /// searches see and overflows a `long` with as few as nineteen digits.
@@ -223,10 +226,10 @@ impl Inference<'_> {
         let field_type = match dtype {
             DataType::Null => return Ok(None),
             DataType::Boolean => "boolean",
-            DataType::Int8 => "byte",
-            DataType::Int16 | DataType::UInt8 => "short",
-            DataType::Int32 | DataType::UInt16 => "integer",
-            DataType::Int64 | DataType::UInt32 | DataType::Duration(_) => "long",
+            DataType::Int8 => return Ok(Some(whole("byte"))),
+            DataType::Int16 | DataType::UInt8 => return Ok(Some(whole("short"))),
+            DataType::Int32 | DataType::UInt16 => return Ok(Some(whole("integer"))),
+            DataType::Int64 | DataType::UInt32 | DataType::Duration(_) => return Ok(Some(whole("long"))),
             DataType::UInt64 => "unsigned_long",
             DataType::Float32 => return Ok(Some(single_precision())),
             DataType::Float64 | DataType::Decimal(..) | DataType::Int128 | DataType::UInt128 => "double",
@@ -301,6 +304,11 @@ impl Inference<'_> {
         }
         Ok(dense_vector(dims))
     }
+}
+
+/// A field of whole numbers, which refuses a fraction instead of cutting it off.
+fn whole(field_type: &str) -> Value {
+    json!({"type": field_type, "coerce": false})
 }
 
 fn dense_vector(dims: usize) -> Value {

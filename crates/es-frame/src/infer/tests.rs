@@ -39,8 +39,8 @@ fn each_type_has_its_counterpart() {
     let vector = array(DataType::Float32, 3);
     let nested = object(&[("x", DataType::UInt64), ("n", DataType::Null), ("v", vector.clone())]);
     let table = [
-        (DataType::Int16, json!({"type": "short"})),
-        (DataType::UInt32, json!({"type": "long"})),
+        (DataType::Int16, json!({"type": "short", "coerce": false})),
+        (DataType::UInt32, json!({"type": "long", "coerce": false})),
         (DataType::UInt64, json!({"type": "unsigned_long"})),
         (DataType::Float32, single.clone()),
         (DataType::Decimal(38, 4), json!({"type": "double"})),
@@ -49,7 +49,7 @@ fn each_type_has_its_counterpart() {
         (DataType::Time, json!({"type": "keyword"})),
         (DataType::Datetime(TimeUnit::Milliseconds, None), json!({"type": "date"})),
         (DataType::Datetime(TimeUnit::Nanoseconds, None), json!({"type": "date_nanos"})),
-        (list(DataType::Int8), json!({"type": "byte"})),
+        (list(DataType::Int8), json!({"type": "byte", "coerce": false})),
         (list(DataType::Null), keyword.clone()),
         (list(list(DataType::Null)), keyword.clone()),
         (list(list(DataType::String)), keyword),
@@ -86,7 +86,7 @@ fn what_is_nested_and_what_is_a_vector_can_be_said() {
     assert_eq!(
         inferred(list(object(&[("legs", legs), ("v", inside)])), &options),
         json!({"type": "nested", "properties": {
-            "legs": {"type": "nested", "properties": {"n": {"type": "integer"}}},
+            "legs": {"type": "nested", "properties": {"n": {"type": "integer", "coerce": false}}},
             "v": {"type": "dense_vector", "dims": 2},
         }})
     );
@@ -114,7 +114,7 @@ fn dotted_names_are_objects_on_request() {
     assert_eq!(
         Value::Object(infer_mapping_with(&columns, &options).unwrap().properties),
         json!({
-            "a": {"properties": {"b": {"type": "byte"}, "d": {"properties": {"e": {"type": "short"}}}}},
+            "a": {"properties": {"b": {"type": "byte", "coerce": false}, "d": {"properties": {"e": {"type": "short", "coerce": false}}}}},
             "c": {"type": "boolean"},
         })
     );

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use es_bulk::MaxRejected;
-use es_bulk::files::{FileFormat, JsonPointer, Undeclared};
+use es_bulk::files::{ColumnType, Delimiter, Encoding, FileFormat, JsonPointer, Quote, Undeclared};
 use es_frame::{DottedNames, NonFinite, Operation};
 
 use super::choice::choice;
@@ -64,6 +64,38 @@ pub struct IngestArgs {
     #[arg(long, value_name = "POINTER", value_parser = |text: &str| text.parse::<JsonPointer>())]
     pub records: Option<JsonPointer>,
 
+    /// Type of a column of CSV, several with commas: `code=text,v=double`. The types are text,
+    /// long, unsigned-long, double, boolean and date. A column without one has the type of its field
+    /// in the index or the mapping file, or else the one that the first values of all files fit.
+    #[arg(long, value_name = "COLUMN=TYPE", value_delimiter = ',', value_parser = column_type)]
+    pub types: Vec<(String, ColumnType)>,
+
+    /// Character between the values of CSV; `tab` for a tab. Without it, the one of comma, semicolon,
+    /// tab and pipe that divides the first lines best.
+    #[arg(long, value_name = "CHARACTER")]
+    pub delimiter: Option<Delimiter>,
+
+    /// Character around values of CSV, or `none`.
+    #[arg(long, value_name = "CHARACTER", default_value_t)]
+    pub quote: Quote,
+
+    /// Encoding of CSV, such as windows-1252 or utf-16le. Without it, UTF-8, or UTF-16 with a byte
+    /// order mark.
+    #[arg(long, value_name = "NAME")]
+    pub encoding: Option<Encoding>,
+
+    /// Texts in CSV that stand for no value; several with commas: `NA,nan,-`.
+    #[arg(long, value_name = "TEXTS", value_delimiter = ',', allow_hyphen_values = true)]
+    pub null_values: Vec<String>,
+
+    /// Read CSV without a header: its columns are called column_1, column_2 and so on.
+    #[arg(long)]
+    pub no_header: bool,
+
+    /// Read numbers in CSV with a decimal comma.
+    #[arg(long)]
+    pub decimal_comma: bool,
+
     /// Fields that columns with dots in their names become.
     #[arg(long, value_name = "CHOICE", value_parser = choice::<DottedNames>(), default_value_t)]
     pub dotted_names: DottedNames,
@@ -101,4 +133,15 @@ pub struct IngestArgs {
         conflicts_with_all = ["files", "id", "op", "routing", "version", "mapping", "format", "records", "restart", "dry_run"]
     )]
     pub replay: Option<PathBuf>,
+}
+
+/// Reads the type of a column.
+fn column_type(text: &str) -> Result<(String, ColumnType), String> {
+    let Some((name, column)) = text.rsplit_once('=') else {
+        return Err(format!("`{text}` is not of the form COLUMN=TYPE, such as code=text"));
+    };
+    match column.parse::<ColumnType>() {
+        Ok(column) => Ok((name.to_owned(), column)),
+        Err(error) => Err(error.help.as_ref().map_or(error.to_string(), |help| format!("{error}: {help}"))),
+    }
 }

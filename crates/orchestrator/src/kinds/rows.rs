@@ -121,7 +121,8 @@ pub async fn load<D: Sync>(
     options.writer.vectors = VectorForm::best_for(work.client.info().version);
     let limits = work.project.settings.bulk.batch_limits();
     let opening = tokio::task::spawn_blocking(move || {
-        let read = ReadOptions { format: Some(format), ..ReadOptions::default() };
+        let read = ReadOptions { format: Some(format), ..ReadOptions::default() }
+            .with_mapping(&options.mapping, options.time.as_deref());
         let source = Source::open(file, &read)?.with_names(|_: &Path| "the result".to_owned());
         if let Some(Err(error)) = source.schema().map(|schema| options.columns(schema)) {
             return Ok(Err(error));

@@ -47,7 +47,7 @@ fn a_field_of_several_types_leaves_the_others_exact() {
     let index = format!("{}a", live.prefix());
     let shown = live.expect(0, &["ingest", "m", "--to", &index, "--id", "n"]);
     assert!(
-        shown.stderr.contains("warning: title holds numbers and texts, and is mapped as keyword"),
+        shown.stderr.contains("note: title holds numbers and texts, and is mapped as keyword"),
         "{}",
         shown.stderr
     );

@@ -21,11 +21,11 @@ fn each_json_type_has_a_field_type() {
     assert_eq!(
         inferred(documents, &MappingOptions::default()),
         json!({
-            "i": {"type": "long"}, "f": {"type": "double"}, "u": {"type": "unsigned_long"},
+            "i": {"type": "long", "coerce": false}, "f": {"type": "double"}, "u": {"type": "unsigned_long"},
             "w": keyword, "b": {"type": "boolean"}, "s": keyword, "m": keyword,
             "l": {"type": "double"},
-            "o": {"properties": {"x": {"type": "long"}, "y": keyword, "z": {"properties": {}}}},
-            "a": {"properties": {"b": {"type": "long"}}}, "c": keyword,
+            "o": {"properties": {"x": {"type": "long", "coerce": false}, "y": keyword, "z": {"properties": {}}}},
+            "a": {"properties": {"b": {"type": "long", "coerce": false}}}, "c": keyword,
         })
     );
     assert_eq!(inferred(json!([]), &MappingOptions::default()), json!({}));
@@ -50,8 +50,8 @@ fn options_apply_as_to_frames() {
     assert_eq!(found["mixed"]["type"], "keyword", "a number is not a date in text");
     assert_eq!(found["long"]["type"], "text");
     assert_eq!(found["v"], json!({"type": "dense_vector", "dims": 2}));
-    assert_eq!(found["a"], json!({"properties": {"b": {"type": "long"}}}));
-    assert_eq!(found["legs"], json!({"type": "nested", "properties": {"n": {"type": "long"}}}));
+    assert_eq!(found["a"], json!({"properties": {"b": {"type": "long", "coerce": false}}}));
+    assert_eq!(found["legs"], json!({"type": "nested", "properties": {"n": {"type": "long", "coerce": false}}}));
 }
 
 fn mixed(documents: &[Value]) -> (Value, Vec<String>) {
@@ -111,12 +111,12 @@ fn of_objects_and_values_the_more_frequent_are_mapped() {
           in which it is an object are rejected"]
     );
     let (mapping, warnings) = mixed(&[other, one.clone(), one]);
-    assert_eq!(mapping, json!({"a": {"b": {"type": "long"}}, "n": "double"}));
+    assert_eq!(mapping, json!({"a": {"b": {"type": "long", "coerce": false}}, "n": "double"}));
     assert_eq!(warnings.len(), 1);
     // The same in lists, and where a name has a dot.
     for documents in [vec![json!({"a": [2, {"b": 1}]})], vec![json!({"a": 2}), json!({"a.b": 1})]] {
         let (mapping, warnings) = mixed(&documents);
-        assert_eq!(mapping, json!({"a": {"b": {"type": "long"}}}));
+        assert_eq!(mapping, json!({"a": {"b": {"type": "long", "coerce": false}}}));
         assert_eq!(warnings.len(), 1, "{documents:?}");
     }
     // Inside of objects, fields have their paths.
@@ -141,7 +141,7 @@ fn geometries_are_shapes_where_every_object_is_one() {
 #[test]
 fn names_that_no_field_can_have_are_left_out() {
     let (mapping, _) = mixed(&[json!({"": 1, ".x": 2, " ": 3, "ok": 4, "o": {"": 5, "y": 6}})]);
-    assert_eq!(mapping, json!({"ok": "long", "o": {"y": {"type": "long"}}}));
+    assert_eq!(mapping, json!({"ok": "long", "o": {"y": {"type": "long", "coerce": false}}}));
 }
 
 #[test]

@@ -7,7 +7,7 @@ mod replay;
 use std::path::Path;
 
 use es_bulk::Summary;
-use es_bulk::files::{DocumentOptions, FileInput};
+use es_bulk::files::{CsvOptions, DocumentOptions, FileInput};
 use es_bulk::ingest::{DryRun, Ingest, IngestOutcome, IngestRequest};
 use es_core::{Client, NewIndex};
 use es_frame::WriterOptions;
@@ -64,7 +64,7 @@ pub(super) async fn ingest(
                             rows.set_total(total);
                         }
                         rows.resume_after(start.resumed_after);
-                        start.notes.iter().for_each(|note| notes.note(&format!("warning: {note}")));
+                        start.notes.iter().for_each(|note| notes.note(&format!("note: {note}")));
                     })
                     .with_observer(move |step| progress.advance(step.settled()))
                     .with_cancellation(cancel)
@@ -114,6 +114,15 @@ fn request(args: &IngestArgs, work: &Workplace) -> Result<Option<IngestRequest>>
     request.read.format = args.format;
     request.read.leave_out.clone_from(&args.leave_out);
     request.read.records = args.records.clone();
+    request.read.csv = CsvOptions {
+        delimiter: args.delimiter,
+        quote: args.quote,
+        encoding: args.encoding,
+        null_values: args.null_values.clone(),
+        header: !args.no_header,
+        decimal_comma: args.decimal_comma,
+        types: args.types.iter().cloned().collect(),
+    };
     request.documents = DocumentOptions {
         writer: WriterOptions {
             id: args.id.clone(),
@@ -151,7 +160,7 @@ fn show_dry_run(index: &str, dry_run: &DryRun, reporter: &Reporter) {
         [one] => one.clone(),
         files => format!("{}, {} to {}", counted(files.len() as u64, "file"), files[0], files[files.len() - 1]),
     };
-    dry_run.notes.iter().for_each(|note| reporter.note(&format!("warning: {note}")));
+    dry_run.notes.iter().for_each(|note| reporter.note(&format!("note: {note}")));
     reporter.result(&format!("would load {files}{rows}\n"));
     match dry_run.new_index {
         None => reporter.result(&format!("into {index}, which exists\n")),

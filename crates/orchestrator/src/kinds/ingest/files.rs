@@ -44,10 +44,12 @@ impl Files {
         let from = &asset.definition.from;
         let read = ReadOptions {
             format: from.format,
+            csv: from.csv.clone(),
             records: from.records.clone(),
             leave_out: asset.definition.leave_out.clone(),
             ..ReadOptions::default()
-        };
+        }
+        .with_mapping(&options.mapping, options.time.as_deref());
         let (first, folder) = (paths[0].clone(), asset.project.folder.clone());
         let task = tokio::task::spawn_blocking({
             let options = options.clone();
@@ -58,7 +60,8 @@ impl Files {
                 if let Some(Err(error)) = columns {
                     return Ok(Err(error));
                 }
-                let (mapping, notes) = options.inferred(&source)?;
+                let (mapping, inferred) = options.inferred(&source)?;
+                let notes = [source.notes(), &inferred].concat();
                 Ok::<_, es_bulk::Error>(Ok((source, mapping, notes)))
             }
         });

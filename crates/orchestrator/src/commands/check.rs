@@ -24,5 +24,5 @@ pub(super) async fn check(
         return Ok(Exit::Done);
     }
     let end = engine.run(planned, RunOptions { cancel, sinks: reporter.sinks() }).await?;
-    Ok(show(&engine, &end, 0, reporter))
+    Ok(show(&engine, &end, 0, &[], reporter))
 }

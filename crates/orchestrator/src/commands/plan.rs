@@ -8,7 +8,7 @@ use serde_json::json;
 
 use tokio_util::sync::CancellationToken;
 
-use super::run::connect;
+use super::run::{connect, standing_lines};
 use crate::engine::plan::{action_name, mapping_changes, reasons, refuse_unmet, step_name};
 use crate::engine::{Planned, Scope};
 use crate::error::Result;
@@ -37,6 +37,7 @@ pub(super) async fn plan(
         });
     }
     reporter.result(&text(&planned, &project));
+    standing_lines(&planned.standing(), None, reporter);
     Ok(Exit::Done)
 }
 

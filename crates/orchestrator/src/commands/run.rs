@@ -7,6 +7,7 @@ use es_assets::Action;
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::plan::refuse_unmet;
+use crate::engine::standing::Standing;
 use crate::engine::{Engine, Finished, RunEnd, RunOptions, Scope, StepEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit::Exit;
@@ -28,11 +29,13 @@ pub(super) async fn run(
     let planned = engine.plan(&scope, &cancel).await?;
     refuse_unmet(&planned.plan)?;
     let unchanged = planned.plan.steps.iter().filter(|step| step.action == Action::Unchanged).count();
+    let standing = planned.standing();
     if planned.plan.is_empty() {
         engine.clean_up(&planned).await?;
+        let exit = exit_of_standing(&standing);
         reporter.json(&CommandResult::RunFinished {
             run: String::new(),
-            exit_code: 0,
+            exit_code: exit.code(),
             succeeded: 0,
             unchanged,
             failed: 0,
@@ -40,10 +43,33 @@ pub(super) async fn run(
         });
         let parts = counted(unchanged as u64, "part");
         reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
-        return Ok(Exit::Done);
+        standing_lines(&standing, None, reporter);
+        return Ok(exit);
     }
     let end = engine.run(planned, RunOptions { cancel, sinks: reporter.sinks() }).await?;
-    Ok(show(&engine, &end, unchanged, reporter))
+    let standing = end.still_standing(standing);
+    Ok(show(&engine, &end, unchanged, &standing, reporter))
+}
+
+/// Shows verdicts that stand, or that were just acknowledged by somebody.
+pub(super) fn standing_lines(standing: &[Standing], acknowledged_by: Option<&str>, reporter: &Reporter) {
+    for one in standing {
+        reporter.json(&CommandResult::VerdictStands {
+            part: one.part.clone(),
+            verdict: one.verdict,
+            run: one.run.clone(),
+            since: one.since.to_string(),
+            acknowledged_by: acknowledged_by.map(str::to_owned),
+        });
+        match acknowledged_by {
+            Some(by) => reporter.result(&format!("{one}; acknowledged by {by}\n")),
+            None => reporter.result(&format!("{one}; `orchestrator ack` takes note of it\n")),
+        }
+    }
+}
+
+fn exit_of_standing(standing: &[Standing]) -> Exit {
+    standing.iter().map(|one| Exit::from(one.verdict)).fold(Exit::Done, Exit::and)
 }
 
 /// Connects, unless it is interrupted before.
@@ -66,8 +92,14 @@ fn exit_of(end: &RunEnd) -> Exit {
 }
 
 /// Shows the result of a run, and returns its exit code.
-pub(super) fn show(engine: &Engine, end: &RunEnd, unchanged: usize, reporter: &Reporter) -> Exit {
-    let exit = exit_of(end);
+pub(super) fn show(
+    engine: &Engine,
+    end: &RunEnd,
+    unchanged: usize,
+    standing: &[Standing],
+    reporter: &Reporter,
+) -> Exit {
+    let exit = exit_of(end).and(exit_of_standing(standing));
     let number = |wanted: fn(&StepEnd) -> bool| end.steps.iter().filter(|step| wanted(&step.end)).count();
     let succeeded = number(|end| matches!(end, StepEnd::Succeeded(_)));
     let unchanged = unchanged + number(|end| matches!(end, StepEnd::Unchanged));
@@ -107,6 +139,7 @@ pub(super) fn show(engine: &Engine, end: &RunEnd, unchanged: usize, reporter: &R
             }
         }
     }
+    standing_lines(standing, None, reporter);
     let ending = match exit {
         Exit::Interrupted => "interrupted; what was published stays, and the next run resumes",
         _ if failed > 0 => "failed; readers of what failed see what they saw before",

@@ -6,7 +6,7 @@ use es_assets::Action;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::run::{connect, report_text};
+use super::run::{connect, report_text, standing_lines};
 use crate::engine::plan::reasons;
 use crate::engine::{Planned, Scope};
 use crate::error::Result;
@@ -65,6 +65,7 @@ pub(super) async fn status(
     }
     reporter.result(&table.to_string());
     reporter.result(&reports);
+    standing_lines(&planned.standing(), None, reporter);
     Ok(Exit::Done)
 }
 

@@ -10,6 +10,7 @@ pub mod known;
 pub mod plan;
 pub mod progress;
 mod run;
+pub mod standing;
 mod step;
 
 use std::collections::HashMap;

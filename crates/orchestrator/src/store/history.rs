@@ -12,6 +12,7 @@ use tracing::{debug, info};
 
 use super::create_hidden;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::Verdict;
 
 /// The state of a run or a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +125,21 @@ pub struct StepRecord {
     /// The report of an evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Value>,
+    /// The verdict of an evaluation.
+    #[serde(default, skip_serializing_if = "Verdict::is_passed")]
+    pub verdict: Verdict,
+    /// Who has taken note of a verdict that did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// The note that somebody knows of a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Who it was, as they say.
+    pub by: String,
+    /// When, in UTC.
+    pub at: Timestamp,
 }
 
 impl StepRecord {

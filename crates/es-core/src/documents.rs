@@ -47,6 +47,7 @@ pub enum Precondition {
 pub struct Documents<'a> {
     client: &'a Client,
     index: &'a str,
+    refresh: bool,
 }
 
 #[derive(Deserialize)]
@@ -61,7 +62,14 @@ struct Hits<T> {
 
 impl<'a> Documents<'a> {
     pub(crate) fn new(client: &'a Client, index: &'a str) -> Self {
-        Self { client, index }
+        Self { client, index, refresh: true }
+    }
+
+    /// The same documents, whose writes are seen by reads by id at once and by searches only with the next
+    /// refresh of the index, which costs the server less.
+    #[must_use]
+    pub fn without_refresh(self) -> Self {
+        Self { refresh: false, ..self }
     }
 
     /// Reads a document; `None` when it or its index does not exist.
@@ -77,13 +85,15 @@ impl<'a> Documents<'a> {
         }
     }
 
-    /// Writes a document under an id, visible to searches when this returns.
+    /// Writes a document under an id, visible to searches when this returns, except
+    /// [without a refresh](Documents::without_refresh).
     ///
     /// # Errors
     /// [`ErrorKind::Conflict`] when the precondition does not hold; else as [`Client::send`].
     pub async fn put(&self, id: &str, source: &impl Serialize, precondition: Precondition) -> Result<(), Error> {
-        let request =
-            Request::new(Method::Put, IndexParts::IndexId(self.index, id).url()).query("refresh", true).json(source);
+        let request = Request::new(Method::Put, IndexParts::IndexId(self.index, id).url())
+            .query("refresh", self.refresh)
+            .json(source);
         let request = match precondition {
             // Writing the same content twice under one id leaves the same document.
             Precondition::None => request.repeatable(),
@@ -101,7 +111,7 @@ impl<'a> Documents<'a> {
     /// As [`Client::send`].
     pub async fn delete(&self, id: &str) -> Result<(), Error> {
         let request = Request::new(Method::Delete, DeleteParts::IndexId(self.index, id).url())
-            .query("refresh", true)
+            .query("refresh", self.refresh)
             .repeatable();
         self.client.exists(&request).await.map(|_| ())
     }

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::distribution::{Bin, Categorical, Content, Numeric, Summary};
 use crate::error::{Error, ErrorKind};
-use crate::request::Layout;
+use crate::request::{Categories, Layout};
 
 /// The answer to one search.
 #[derive(Debug, Deserialize)]
@@ -86,6 +86,11 @@ struct Missing {
 }
 
 #[derive(Deserialize)]
+struct Top {
+    top: Buckets<Term>,
+}
+
+#[derive(Deserialize)]
 struct ValueCount {
     value: u64,
 }
@@ -99,6 +104,18 @@ pub(crate) struct Counted {
     /// The documents with a value.
     pub(crate) documents: u64,
     pub(crate) distribution: Distribution,
+    /// Of categories, the most frequent values of the reference and those of the current window, as
+    /// they are met in this one.
+    pub(crate) frequent: [Frequent; 2],
+}
+
+/// The most frequent values of a window, as they are met in a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Frequent {
+    /// The number of different values.
+    pub(crate) values: u64,
+    /// The documents with one of them.
+    pub(crate) documents: u64,
 }
 
 /// The distribution of a field in one window.
@@ -137,10 +154,14 @@ impl Answer {
         Ok(found.values.into_iter().filter_map(|percentile| percentile.value).collect())
     }
 
-    /// The most frequent categories.
-    pub(crate) fn categories(&self, name: &str) -> Result<Vec<String>, Error> {
-        let found: Buckets<Term> = self.aggregation(name)?;
-        Ok(found.buckets.iter().map(category).collect())
+    /// The most frequent categories, of both windows together and of each.
+    pub(crate) fn categories(&self, name: &str) -> Result<Categories, Error> {
+        let names = |found: Buckets<Term>| found.buckets.iter().map(category).collect();
+        Ok(Categories {
+            groups: names(self.aggregation(name)?),
+            of_reference: names(self.aggregation::<Top>(&format!("{name}_reference"))?.top),
+            of_current: names(self.aggregation::<Top>(&format!("{name}_current"))?.top),
+        })
     }
 
     /// The counts of a field, in the layout that they were requested in.
@@ -148,6 +169,7 @@ impl Answer {
         let all = self.documents()?;
         let missing = self.aggregation::<Missing>(&format!("{name}_missing"))?.doc_count;
         let documents = all.saturating_sub(missing);
+        let mut frequent = [Frequent::default(); 2];
         let (values, distribution) = match layout {
             Layout::Bins(edges) => {
                 let stats: ExtendedStats = self.aggregation(&format!("{name}_all"))?;
@@ -159,15 +181,25 @@ impl Answer {
             Layout::Categories(_) | Layout::Boolean => {
                 let values = self.aggregation::<ValueCount>(&format!("{name}_all"))?.value;
                 let terms = match layout {
-                    Layout::Categories(categories) if categories.is_empty() => {
+                    Layout::Categories(categories) if categories.groups.is_empty() => {
                         Buckets { buckets: Vec::new(), doc_count_error_upper_bound: 0 }
                     }
                     _ => self.aggregation(name)?,
                 };
+                if let Layout::Categories(Categories { groups, of_reference, of_current }) = layout
+                    && !groups.is_empty()
+                {
+                    let met = |window: &str, listed: &[String]| -> Result<Frequent, Error> {
+                        // The answer to a filter has the form of one to `missing`.
+                        let documents = self.aggregation::<Missing>(&format!("{name}_{window}"))?.doc_count;
+                        Ok(Frequent { values: listed.len() as u64, documents })
+                    };
+                    frequent = [met("reference", of_reference)?, met("current", of_current)?];
+                }
                 (values, Distribution::Categorical(categorical(layout, &terms, documents, missing)))
             }
         };
-        Ok(Counted { values, documents, distribution })
+        Ok(Counted { values, documents, distribution, frequent })
     }
 
     fn aggregation<T: DeserializeOwned>(&self, name: &str) -> Result<T, Error> {
@@ -232,7 +264,7 @@ fn deviation_from(server: f64, mean: f64, bins: &[Bin]) -> f64 {
 
 fn categorical(layout: &Layout, terms: &Buckets<Term>, documents: u64, missing: u64) -> Categorical {
     let names = match layout {
-        Layout::Categories(categories) => categories.clone(),
+        Layout::Categories(categories) => categories.groups.clone(),
         _ => vec!["false".to_owned(), "true".to_owned()],
     };
     let found: HashMap<String, u64> = terms.buckets.iter().map(|term| (category(term), term.doc_count)).collect();
@@ -305,9 +337,14 @@ mod tests {
 
     #[test]
     fn unnamed_categories_count_as_other() {
-        let layout = Layout::Categories(vec!["UA".to_owned(), "B6".to_owned()]);
+        let layout = Layout::Categories(Categories {
+            groups: vec!["UA".to_owned(), "B6".to_owned()],
+            of_reference: vec!["UA".to_owned()],
+            of_current: vec!["B6".to_owned(), "9E".to_owned()],
+        });
         let found = answer(json!({
             "f0_missing": {"doc_count": 1}, "f0_all": {"value": 9},
+            "f0_reference": {"doc_count": 0}, "f0_current": {"doc_count": 8},
             "f0": {"doc_count_error_upper_bound": 0, "sum_other_doc_count": 0,
                 "buckets": [{"key": "B6", "doc_count": 6}]},
         }))
@@ -320,6 +357,8 @@ mod tests {
             count_error: 0,
         };
         assert_eq!(found.distribution, Distribution::Categorical(expected));
+        let frequent = [Frequent { values: 1, documents: 0 }, Frequent { values: 2, documents: 8 }];
+        assert_eq!(found.frequent, frequent);
 
         let found = answer(json!({
             "f0_missing": {"doc_count": 2}, "f0_all": {"value": 8},

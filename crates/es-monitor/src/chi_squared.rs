@@ -6,7 +6,8 @@
 //!
 //! The chi-squared distribution is a good approximation where at least five documents are
 //! expected in every cell (Cochran 1954). Categories with fewer are counted together first,
-//! so a category that only one window has counts as evidence and never divides by zero.
+//! so a category that only one window has counts as evidence and never divides by zero. The categories
+//! must not be chosen by the counts of one window alone: those are high there by chance.
 
 use statrs::distribution::{ChiSquared as Distribution, ContinuousCDF as _};
 

@@ -13,7 +13,7 @@ use crate::method::Method;
 pub(crate) enum FieldKind {
     /// By bins.
     Numeric(Resolution),
-    /// By value, the most frequent ones of the reference.
+    /// By value, the most frequent ones of both windows together.
     Categorical,
     /// By value, of which there are two.
     Boolean,

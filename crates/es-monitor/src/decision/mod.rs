@@ -1,6 +1,9 @@
 //! From the counts of two windows to the verdict on a field. Pure: the same counts always have the
 //! same verdict.
 
+mod chance;
+#[cfg(test)]
+mod false_alarms;
 #[cfg(test)]
 mod tests;
 
@@ -44,7 +47,7 @@ pub(crate) fn decide(
         Some(reason) => Finding::none(reason),
         None => match (&reference.distribution, &current.distribution) {
             (Distribution::Numeric(r), Distribution::Numeric(c)) => numeric(monitor.method(), r, c),
-            (r, c) => categorical(monitor.method(), r, c),
+            (r, c) => categorical(monitor.method(), r, c, chance::are_disjoint(reference, current)),
         },
     };
     let (verdict, reason) = match finding.verdict {
@@ -101,12 +104,21 @@ fn numeric(method: Method, reference: &Numeric, current: &Numeric) -> Finding {
     }
 }
 
-fn categorical(method: Method, reference: &Distribution, current: &Distribution) -> Finding {
+/// Windows that have no value in common are compared as two groups, whatever the share of each value:
+/// of thousands of new values none has a share that a distance would see.
+fn categorical(method: Method, reference: &Distribution, current: &Distribution, are_disjoint: bool) -> Finding {
     let counts = |distribution: &Distribution| match distribution {
         Distribution::Numeric(numeric) => numeric.counts(),
         Distribution::Categorical(categorical) => categorical.counts(),
     };
-    shares(method, &counts(reference), &counts(current), "categories")
+    let (reference, current) = (counts(reference), counts(current));
+    let found = shares(method, &reference, &current, "categories");
+    if are_disjoint && found.verdict != Ok(Verdict::Drift) {
+        let all = |counts: &[u64]| counts.iter().sum::<u64>();
+        let of = "groups: the values of the reference and those of the current window, which has none of them";
+        return shares(method, &[all(&reference), 0], &[0, all(&current)], of);
+    }
+    found
 }
 
 /// The methods that compare counts without regard to the values in the bins.
@@ -131,8 +143,10 @@ fn shares(method: Method, reference: &[u64], current: &[u64], of: &str) -> Findi
     };
     match found {
         Some((max, measurement)) => {
-            let verdict = if measurement.value > max { Verdict::Drift } else { Verdict::NoDrift };
-            Finding { measurement: Some(measurement), verdict: Ok(verdict) }
+            let p_value = chance::p_value(method, reference, current);
+            let is_drift = measurement.value > max && p_value.is_some_and(|p_value| p_value <= chance::LEVEL);
+            let verdict = if is_drift { Verdict::Drift } else { Verdict::NoDrift };
+            Finding { measurement: Some(Measurement { p_value, ..measurement }), verdict: Ok(verdict) }
         }
         None => Finding::none(Reason::TooFewGroups),
     }
@@ -152,6 +166,11 @@ fn measured(value: f64, definition: String, no_drift_expectation: Option<f64>) -
 
 fn chi_squared_test(level: f64, reference: &[u64], current: &[u64], of: &str) -> Finding {
     let Some(found) = chi_squared::test(reference, current) else {
+        if chance::is_constant(reference, current) {
+            let definition = format!("chi-squared statistic of homogeneity over 1 group of {of}: a constant");
+            let measurement = Measurement { p_value: Some(1.0), ..measured(0.0, definition, None) };
+            return Finding { measurement: Some(measurement), verdict: Ok(Verdict::NoDrift) };
+        }
         return Finding::none(Reason::TooFewGroups);
     };
     let groups = found.degrees_of_freedom + 1;

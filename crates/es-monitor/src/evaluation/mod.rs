@@ -167,7 +167,7 @@ impl<'a> Evaluation<'a> {
         let query = |window: &Interval| window.query(&monitor.time, monitor.filter.as_ref());
         let queries = Queries { reference: query(&reference), current: query(&current) };
 
-        let layouts = reader.layouts(&queries.reference, fields).await?;
+        let layouts = reader.layouts(&queries.reference, &queries.current, fields).await?;
         let asked: Vec<(&Field, &Layout)> = fields.iter().map(|(field, _)| field).zip(&layouts).collect();
         let reference_counts = reader.count(&queries.reference, &asked).await?;
         let current_counts = reader.count(&queries.current, &asked).await?;

@@ -13,7 +13,7 @@ use crate::distribution::BinEdges;
 use crate::error::Error;
 use crate::field::{Field, FieldKind};
 use crate::options::{FieldMonitor, Monitor};
-use crate::request::{self, Layout, LayoutRequest, MAX_BUCKETS};
+use crate::request::{self, Layout, MAX_BUCKETS};
 
 /// Reads in one point in time and counts its searches.
 pub(super) struct Reader<'a> {
@@ -51,35 +51,39 @@ impl<'a> Reader<'a> {
         Ok(answer.latest()?.and_then(|millis| Timestamp::from_millisecond(millis).ok()))
     }
 
-    /// Bins and categories of all fields, from the reference.
+    /// Bins of the fields, from the reference, and categories, from both windows.
     pub(super) async fn layouts(
         &mut self,
         reference: &Value,
+        current: &Value,
         fields: &[(Field, FieldMonitor)],
     ) -> Result<Vec<Layout>, Error> {
         let mut layouts = vec![Layout::Boolean; fields.len()];
-        let requests: Vec<(usize, LayoutRequest)> = fields
-            .iter()
-            .enumerate()
-            .filter_map(|(index, (field, monitor))| {
-                Some((index, layout_request(field.kind, monitor, self.high_accuracy)?))
-            })
-            .collect();
-        let buckets: Vec<usize> = requests.iter().map(|(_, request)| request.buckets()).collect();
-        let body = |group: Range<usize>| {
-            let asked = requests[group].iter();
-            let asked = asked.map(|(index, request)| (fields[*index].0.name.as_str(), name(*index), *request));
-            request::layouts(reference, asked)
+        let of_kind = |is_wanted: fn(FieldKind) -> bool, numeric: bool| -> Vec<(usize, u32)> {
+            let all = fields.iter().enumerate().filter(|(_, (field, _))| is_wanted(field.kind));
+            all.map(|(index, (_, monitor))| (index, monitor.bins_for(numeric))).collect()
         };
+        let asked = |(index, count): &(usize, u32)| (fields[*index].0.name.as_str(), name(*index), *count);
+
+        let high_accuracy = self.high_accuracy;
+        let numbers = of_kind(|kind| matches!(kind, FieldKind::Numeric(_)), true);
+        let buckets: Vec<usize> = numbers.iter().map(|(_, bins)| *bins as usize).collect();
+        let body = |group: Range<usize>| request::quantiles(reference, numbers[group].iter().map(asked), high_accuracy);
         for (group, answer) in self.search_groups(&buckets, body).await? {
-            for (index, _) in &requests[group] {
-                layouts[*index] = match fields[*index].0.kind {
-                    FieldKind::Numeric(resolution) => {
-                        Layout::Bins(BinEdges::from_quantiles(&answer.quantiles(&name(*index))?, resolution))
-                    }
-                    FieldKind::Categorical => Layout::Categories(answer.categories(&name(*index))?),
-                    FieldKind::Boolean => Layout::Boolean,
-                };
+            for (index, _) in &numbers[group] {
+                let FieldKind::Numeric(resolution) = fields[*index].0.kind else { continue };
+                let edges = BinEdges::from_quantiles(&answer.quantiles(&name(*index))?, resolution);
+                layouts[*index] = Layout::Bins(edges);
+            }
+        }
+
+        let words = of_kind(|kind| kind == FieldKind::Categorical, false);
+        // The categories of both windows together, and those of each.
+        let buckets: Vec<usize> = words.iter().map(|(_, count)| 3 * *count as usize).collect();
+        let body = |group: Range<usize>| request::categories(reference, current, words[group].iter().map(asked));
+        for (group, answer) in self.search_groups(&buckets, body).await? {
+            for (index, _) in &words[group] {
+                layouts[*index] = Layout::Categories(answer.categories(&name(*index))?);
             }
         }
         Ok(layouts)
@@ -144,12 +148,4 @@ impl<'a> Reader<'a> {
 /// The name of the aggregations of a field.
 fn name(index: usize) -> String {
     format!("f{index}")
-}
-
-fn layout_request(kind: FieldKind, monitor: &FieldMonitor, high_accuracy: bool) -> Option<LayoutRequest> {
-    match kind {
-        FieldKind::Numeric(_) => Some(LayoutRequest::Quantiles { bins: monitor.bins_for(true), high_accuracy }),
-        FieldKind::Categorical => Some(LayoutRequest::TopCategories { count: monitor.bins_for(false) }),
-        FieldKind::Boolean => None,
-    }
 }

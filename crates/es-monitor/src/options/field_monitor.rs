@@ -12,10 +12,12 @@ pub const MAX_BINS: u32 = 1000;
 /// The comparison of a field.
 ///
 /// Distances drift above `max`, tests at or below the level `p`. The tests see ever smaller
-/// differences as windows grow; the distances do not.
+/// differences as windows grow; the distances do not. A distance over shares (`psi`, `js`, `linf`)
+/// drifts only when chance does not explain it either, as in small windows of many categories.
 ///
-/// `bins` is the number of quantile bins of the reference for a number, and the number of its most
-/// frequent categories for other fields; by default [`FieldMonitor::bins_for`].
+/// `bins` is the number of quantile bins of the reference for a number, and for other fields the
+/// number of the most frequent categories of both windows together, beside which all others are
+/// one; by default [`FieldMonitor::bins_for`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "method", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FieldMonitor {
@@ -76,6 +78,10 @@ pub enum FieldMonitor {
         /// The largest p-value that is drift.
         #[schemars(extend("exclusiveMinimum" = 0, "exclusiveMaximum" = 1))]
         p: f64,
+        /// The number of bins; by default, the method's own choice.
+        #[schemars(range(min = 2, max = 1000))]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bins: Option<u32>,
         /// The rule for missing values.
         #[serde(default)]
         missing: MissingRule,
@@ -85,6 +91,10 @@ pub enum FieldMonitor {
         /// The largest difference that is not drift.
         #[schemars(range(min = 0.0, max = 1.0))]
         max: f64,
+        /// The number of bins; by default, the method's own choice.
+        #[schemars(range(min = 2, max = 1000))]
+        #[serde(skip_serializing_if = "Option::is_none")]
+        bins: Option<u32>,
         /// The rule for missing values.
         #[serde(default)]
         missing: MissingRule,
@@ -148,23 +158,24 @@ impl FieldMonitor {
 
     /// The chi-squared test of a category, drift up to the p-value `p`.
     pub fn chi_squared(p: f64) -> Self {
-        Self::Chi2 { p, missing: MissingRule::default() }
+        Self::Chi2 { p, bins: None, missing: MissingRule::default() }
     }
 
     /// The largest difference of the share of a category, drift above `max`.
     pub fn l_infinity(max: f64) -> Self {
-        Self::Linf { max, missing: MissingRule::default() }
+        Self::Linf { max, bins: None, missing: MissingRule::default() }
     }
 
-    /// Sets the number of bins. [`FieldMonitor::Chi2`] and [`FieldMonitor::Linf`] have no such
-    /// option and stay as they are.
+    /// Sets the number of bins.
     #[must_use]
     pub fn with_bins(mut self, count: u32) -> Self {
         match &mut self {
-            Self::Wasserstein { bins, .. } | Self::Js { bins, .. } | Self::Ks { bins, .. } | Self::Psi { bins, .. } => {
-                *bins = Some(count)
-            }
-            Self::Chi2 { .. } | Self::Linf { .. } => {}
+            Self::Wasserstein { bins, .. }
+            | Self::Js { bins, .. }
+            | Self::Ks { bins, .. }
+            | Self::Psi { bins, .. }
+            | Self::Chi2 { bins, .. }
+            | Self::Linf { bins, .. } => *bins = Some(count),
         }
         self
     }
@@ -198,10 +209,12 @@ impl FieldMonitor {
     /// The number of bins, where it is given.
     pub fn bins(&self) -> Option<u32> {
         match *self {
-            Self::Wasserstein { bins, .. } | Self::Js { bins, .. } | Self::Ks { bins, .. } | Self::Psi { bins, .. } => {
-                bins
-            }
-            Self::Chi2 { .. } | Self::Linf { .. } => None,
+            Self::Wasserstein { bins, .. }
+            | Self::Js { bins, .. }
+            | Self::Ks { bins, .. }
+            | Self::Psi { bins, .. }
+            | Self::Chi2 { bins, .. }
+            | Self::Linf { bins, .. } => bins,
         }
     }
 
@@ -242,7 +255,7 @@ mod tests {
             (FieldMonitor::jensen_shannon(0.1), json!({"method": "js", "max": 0.1})),
             (FieldMonitor::kolmogorov_smirnov(0.01), json!({"method": "ks", "p": 0.01})),
             (FieldMonitor::psi(0.2).with_bins(20), json!({"method": "psi", "max": 0.2, "bins": 20})),
-            (FieldMonitor::chi_squared(0.01).with_bins(20), json!({"method": "chi2", "p": 0.01})),
+            (FieldMonitor::chi_squared(0.01).with_bins(20), json!({"method": "chi2", "p": 0.01, "bins": 20})),
             (
                 FieldMonitor::l_infinity(0.1).with_missing(MissingRule::Ignore),
                 json!({"method": "linf", "max": 0.1, "missing": "ignore"}),
@@ -258,7 +271,7 @@ mod tests {
         let rule = read(json!({"method": "js", "max": 0.1, "missing": {"test": {"min_change": 0.05}}})).unwrap();
         assert_eq!(rule.missing(), MissingRule::Test(MissingTest { p: 0.01, min_change: 0.05 }));
         assert!(read(json!({"method": "js", "max": 0.1, "p": 0.01})).is_err());
-        assert!(read(json!({"method": "linf", "max": 0.1, "bins": 10})).is_err());
+        assert_eq!(read(json!({"method": "linf", "max": 0.1, "bins": 10})).unwrap().bins(), Some(10));
     }
 
     #[test]

@@ -107,6 +107,17 @@ pub enum Command {
         /// Assets, such as `departures`, `+training_set`, `kind:monitor`.
         select: Option<String>,
     },
+    /// Take note of the verdicts that stand, so that they no longer decide the exit code of `run`.
+    ///
+    /// A monitor that found drift or could not be measured keeps the exit code of `run` until it is
+    /// measured again or acknowledged. The history says who did it, and when.
+    Ack {
+        /// Assets, such as `drift`, `kind:monitor`. All without it.
+        select: Option<String>,
+        /// Who takes note; by default the user and the host.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
     /// Show the state of each asset.
     Status {
         /// Assets, such as `departures`, `+training_set`, `kind:monitor`.

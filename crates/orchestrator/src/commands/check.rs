@@ -23,5 +23,5 @@ pub(super) async fn check(
         reporter.result("nothing to check: no monitor, and no published asset with checks, is selected\n");
         return Ok(Exit::Done);
     }
-    execute(&engine, planned, 0, reporter, cancel).await
+    execute(&engine, planned, 0, Vec::new(), reporter, cancel).await
 }

@@ -1,5 +1,6 @@
 //! The commands: each reads its input, calls what does the work, and shows the result.
 
+mod ack;
 mod check;
 mod doctor;
 mod export;
@@ -64,6 +65,11 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
         Command::Check { select } => {
             let project = load()?;
             block_on(interruptible(reporter, |cancel| check::check(project, select.clone(), reporter, cancel)))
+        }
+        Command::Ack { select, by } => {
+            let project = load()?;
+            let (select, by) = (select.clone(), by.clone());
+            block_on(interruptible(reporter, |cancel| ack::ack(project, select, by, reporter, cancel)))
         }
         Command::Status { select } => {
             let project = load()?;

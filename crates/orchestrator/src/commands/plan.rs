@@ -9,7 +9,7 @@ use serde_json::json;
 
 use tokio_util::sync::CancellationToken;
 
-use super::run::connect;
+use super::run::{connect, standing_lines};
 use crate::engine::plan::{action_name, mapping_changes, reasons, refuse_unmet, step_name};
 use crate::engine::{Planned, Scope};
 use crate::error::Result;
@@ -45,6 +45,7 @@ pub(super) async fn plan(
     if !reporter.is_json() {
         reporter.result(&text(&planned, &project, reporter.is_verbose(), &Screen::stdout()));
     }
+    standing_lines(&planned.standing(), None, reporter);
     let failures = planned.failures();
     let Some(((_, last), others)) = failures.split_last() else { return Ok(Exit::Done) };
     for (_, error) in others.iter().filter(|_| !reporter.is_json()) {

@@ -7,6 +7,7 @@ use es_assets::{Action, Step};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::plan::refuse_unmet;
+use crate::engine::standing::Standing;
 use crate::engine::{Engine, Finished, Planned, RunEnd, RunOptions, Scope, StepEnd};
 use crate::error::{Error, ErrorKind, Result};
 use crate::exit::Exit;
@@ -33,28 +34,37 @@ pub(super) async fn run(
     let planned = engine.plan(&scope, &cancel).await?;
     refuse_unmet(&planned.plan)?;
     let unchanged = planned.plan.steps.iter().filter(|step| step.action == Action::Unchanged).count();
+    let standing = planned.standing();
     if planned.plan.is_empty() {
         engine.clean_up(&planned).await?;
+        let exit = exit_of_standing(&standing);
+        if reporter.is_json() {
+            standing_lines(&standing, None, reporter);
+        }
         reporter.json(&CommandResult::RunFinished {
             run: String::new(),
-            exit_code: 0,
+            exit_code: exit.code(),
             succeeded: 0,
             unchanged,
             failed: 0,
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
         let parts = counted(unchanged as u64, "part");
-        reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
-        return Ok(Exit::Done);
+        if !reporter.is_json() {
+            reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
+            standing_lines(&standing, None, reporter);
+        }
+        return Ok(exit);
     }
-    execute(&engine, planned, unchanged, reporter, cancel).await
+    execute(&engine, planned, unchanged, standing, reporter, cancel).await
 }
 
-/// Does what a plan says, and shows the result.
+/// Does what a plan says, and shows the result, with the verdicts that stood before where they still do.
 pub(super) async fn execute(
     engine: &Engine,
     planned: Planned,
     unchanged: usize,
+    standing: Vec<Standing>,
     reporter: &Reporter,
     cancel: CancellationToken,
 ) -> Result<Exit> {
@@ -62,7 +72,8 @@ pub(super) async fn execute(
     let mut sinks = reporter.sinks(&planned_assets(&planned));
     sinks.push(spans.sink());
     let end = engine.run(planned, RunOptions { cancel, sinks }).await?;
-    Ok(show(engine, &end, unchanged, &spans, reporter))
+    let standing = end.still_standing(standing);
+    Ok(show(engine, &end, unchanged, &standing, &spans, reporter))
 }
 
 /// The assets that a plan does something with.
@@ -75,6 +86,27 @@ fn planned_assets(planned: &Planned) -> Vec<PlannedAsset> {
     };
     let assets = pending.chunk_by(|one, next| one.asset == next.asset);
     assets.map(|steps| PlannedAsset { name: steps[0].asset.clone(), parts: steps.iter().map(part).collect() }).collect()
+}
+
+/// Shows verdicts that stand, or that were just acknowledged by somebody.
+pub(super) fn standing_lines(standing: &[Standing], acknowledged_by: Option<&str>, reporter: &Reporter) {
+    for one in standing {
+        reporter.json(&CommandResult::VerdictStands {
+            part: one.part.clone(),
+            verdict: one.verdict,
+            run: one.run.clone(),
+            since: one.since.to_string(),
+            acknowledged_by: acknowledged_by.map(str::to_owned),
+        });
+        match acknowledged_by {
+            Some(by) => reporter.result(&format!("{one}; acknowledged by {by}\n")),
+            None => reporter.result(&format!("{one}; `orchestrator ack` takes note of it\n")),
+        }
+    }
+}
+
+fn exit_of_standing(standing: &[Standing]) -> Exit {
+    standing.iter().map(|one| Exit::from(one.verdict)).fold(Exit::Done, Exit::and)
 }
 
 /// Connects, unless it is interrupted before.
@@ -97,9 +129,19 @@ fn exit_of(end: &RunEnd) -> Exit {
 }
 
 /// Shows the result of a run, and returns its exit code.
-fn show(engine: &Engine, end: &RunEnd, unchanged: usize, spans: &Spans, reporter: &Reporter) -> Exit {
-    let exit = exit_of(end);
+fn show(
+    engine: &Engine,
+    end: &RunEnd,
+    unchanged: usize,
+    standing: &[Standing],
+    spans: &Spans,
+    reporter: &Reporter,
+) -> Exit {
+    let exit = exit_of(end).and(exit_of_standing(standing));
     let totals = Totals::of(&end.steps, unchanged, end.took);
+    if reporter.is_json() {
+        standing_lines(standing, None, reporter);
+    }
     reporter.json(&CommandResult::RunFinished {
         run: end.run.clone(),
         exit_code: exit.code(),
@@ -130,6 +172,7 @@ fn show(engine: &Engine, end: &RunEnd, unchanged: usize, spans: &Spans, reporter
     // On a terminal the result follows what was told on the way.
     let gap = if screen.shortens && reporter.tells_events() { "\n" } else { "" };
     reporter.result(&format!("{gap}{}", report.text(exit, &clock, &screen)));
+    standing_lines(standing, None, reporter);
     exit
 }
 

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::run::{connect, own_words};
+use super::run::{connect, own_words, standing_lines};
 use crate::engine::plan::reasons;
 use crate::engine::{Planned, Scope};
 use crate::error::Result;
@@ -85,6 +85,7 @@ pub(super) async fn status(
     blocks.extend(reports);
     blocks.retain(|block| !block.is_empty());
     reporter.result(&blocks.join("\n"));
+    standing_lines(&planned.standing(), None, reporter);
     Ok(Exit::Done)
 }
 

@@ -11,6 +11,7 @@ pub mod known;
 pub mod plan;
 pub mod progress;
 mod run;
+pub mod standing;
 mod step;
 
 use std::collections::HashMap;

@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::run::{Finished, RunContext, StepEnd, is_interruption};
 use crate::error::{Error, Result};
 use crate::kinds::work::{NewGeneration, ReadyResult};
-use crate::kinds::{AnyKind, Built, Outcome, Prepared, Work};
+use crate::kinds::{AnyKind, Built, Outcome, Prepared, Verdict, Work};
 use crate::settings::retry_policy;
 use crate::store::generation::{self, Completion, Generation, GenerationMeta};
 use crate::store::history::{RecordType, RunStatus, StepRecord, part_name};
@@ -147,6 +147,7 @@ impl<'a> Subject<'a> {
                 record.status = RunStatus::Succeeded;
                 record.summary = built.summary.clone();
                 record.report = built.report.clone();
+                record.verdict = built.verdict;
                 if matches!(built.outcome, Outcome::Evaluated) && self.asset.definition().is_evaluated() {
                     self.note_published(Some(record.published()));
                 }
@@ -246,6 +247,8 @@ impl<'a> Subject<'a> {
             fingerprint: self.fingerprint.clone(),
             inputs: Default::default(),
             report: None,
+            verdict: Verdict::default(),
+            acknowledged: None,
         }
     }
 

@@ -62,6 +62,16 @@ impl Definition for Features {
     }
 }
 
+/// The documents that the features would count if each of them had every field of the entity.
+fn without_entity(set: &FeatureSet) -> Value {
+    let lacks = |field: &String| json!({"bool": {"must_not": [{"exists": {"field": field}}]}});
+    let lacking: Vec<Value> = set.entity.iter().map(lacks).collect();
+    let lacks_one = json!({"bool": {"should": lacking, "minimum_should_match": 1}});
+    let mut filter = vec![lacks_one, json!({"exists": {"field": set.time}})];
+    filter.extend(set.filter.as_ref().map(es_values::Query::to_value));
+    json!({"bool": {"filter": filter}})
+}
+
 #[async_trait]
 impl Kind for FeaturesKind {
     type Definition = Features;
@@ -95,6 +105,12 @@ impl Kind for FeaturesKind {
         let mut built = index::write(work, new, |_| batches.boxed()).await?;
         built.detail = format!("{}, {}", counted(instants as u64, "grid time"), built.detail);
         built.summary["grid_instants"] = json!(instants);
+        let without = work.client.indices().count_matching(&source, &without_entity(set)).await?;
+        if without > 0 {
+            built.summary["without_entity"] = json!(without);
+            let (documents, fields) = (counted(without, "document"), set.entity.join(" or "));
+            built.warnings.push(format!("{documents} of `{from}` without {fields}: they are in no feature"));
+        }
         Ok(built)
     }
 

@@ -257,7 +257,8 @@ impl std::fmt::Debug for ReadyResult {
 }
 
 /// The verdict of an evaluation.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing is wrong, or what is wrong is of severity `warn`.
     #[default]
@@ -266,4 +267,11 @@ pub enum Verdict {
     Failed,
     /// Something of severity `error` could not be measured.
     NotMeasured,
+}
+
+impl Verdict {
+    /// Returns whether nothing of severity `error` is wrong.
+    pub fn is_passed(&self) -> bool {
+        *self == Self::Passed
+    }
 }

@@ -12,6 +12,7 @@ use tracing::{debug, info};
 
 use super::create_hidden;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::Verdict;
 
 /// The state of a run or a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -124,6 +125,21 @@ pub struct StepRecord {
     /// The report of an evaluation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub report: Option<Value>,
+    /// The verdict of an evaluation.
+    #[serde(default, skip_serializing_if = "Verdict::is_passed")]
+    pub verdict: Verdict,
+    /// Who has taken note of a verdict that did not pass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged: Option<Acknowledgement>,
+}
+
+/// The note that somebody knows of a verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledgement {
+    /// Who it was, as they say.
+    pub by: String,
+    /// When, in UTC.
+    pub at: Timestamp,
 }
 
 impl StepRecord {
@@ -194,7 +210,10 @@ impl History {
     /// When Elasticsearch cannot be asked.
     pub async fn write_step(&self, record: &StepRecord) -> Result<()> {
         let id = format!("{}|{}", record.run, record.part);
-        Ok(self.client.documents(&self.index).put(&id, record, Precondition::None).await?)
+        let documents = self.client.documents(&self.index);
+        // Nobody searches for steps that are not settled.
+        let documents = if record.status == RunStatus::Running { documents.without_refresh() } else { documents };
+        Ok(documents.put(&id, record, Precondition::None).await?)
     }
 
     /// Writes the record of a run, over an earlier one of the same run.

@@ -140,7 +140,7 @@ impl Leases {
     /// When Elasticsearch cannot be asked.
     pub async fn try_take(&self, part: &str, run: &str) -> Result<Attempt> {
         let key = self.id_of(part);
-        let documents = self.client.documents(&self.index);
+        let documents = self.client.documents(&self.index).without_refresh();
         let found: Option<Document<LeaseRecord>> = documents.get(&key).await?;
         let (fence, precondition) = match &found {
             None => (1, Precondition::Absent),
@@ -303,7 +303,7 @@ impl HeldState {
         let before = &held.document;
         let record = LeaseRecord { holder, renewal: before.source.renewal + 1, ..before.source.clone() };
         let precondition = Precondition::Unchanged { seq_no: before.seq_no, primary_term: before.primary_term };
-        let documents = self.leases.client.documents(&self.leases.index);
+        let documents = self.leases.client.documents(&self.leases.index).without_refresh();
         let asked = Instant::now();
         let written = documents.put(&self.key, &record, precondition).await;
         if let Err(error) = &written

@@ -7,7 +7,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::engine::StepName;
+use crate::engine::{StepName, Verdict};
 use crate::store::history::RunStatus;
 
 /// A column of an export.
@@ -55,6 +55,20 @@ pub enum CommandResult {
         failed: usize,
         /// The duration in milliseconds.
         took_ms: u64,
+    },
+    /// The verdict of an earlier evaluation that did not pass, and that was not measured again.
+    VerdictStands {
+        /// The asset, and its partition where it has partitions.
+        part: String,
+        /// The verdict: `failed` or `not_measured`.
+        verdict: Verdict,
+        /// The run that made it.
+        run: String,
+        /// When it was made, in UTC.
+        since: String,
+        /// Who has acknowledged it just now.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        acknowledged_by: Option<String>,
     },
     /// The plan of `ingest --dry-run`.
     IngestPlanned {

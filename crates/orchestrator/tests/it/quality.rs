@@ -73,6 +73,11 @@ fn a_monitor_decides_the_exit_code_with_severity_error() {
     live.expect(0, &["run", "readings"]);
     live.golden("drift_of_severity_error", &["run", "drift"]);
     live.golden("status_of_a_drifted_monitor", &["status", "drift"]);
+    // The alarm stays on, for a scheduler that tries again, until somebody takes note of it.
+    live.expect(3, &["run", "drift"]);
+    live.expect(3, &["run"]);
+    live.expect(0, &["ack", "drift", "--by", "ann"]);
+    live.expect(0, &["run", "drift"]);
     live.write("pipeline.yaml", whole.replace("    fields:\n", "    severity: warn\n    fields:\n"));
     live.golden("drift_of_severity_warn", &["run", "drift"]);
 
@@ -80,6 +85,7 @@ fn a_monitor_decides_the_exit_code_with_severity_error() {
     let empty = whole.replace("from: 2024-02-01, to: 2024-03-01", "from: 2025-02-01, to: 2025-03-01");
     live.write("pipeline.yaml", &empty);
     live.golden("not_measured_of_severity_error", &["run", "drift"]);
+    live.expect(4, &["run", "drift"]);
     live.write("pipeline.yaml", empty.replace("    fields:\n", "    severity: warn\n    fields:\n"));
     live.golden("not_measured_of_severity_warn", &["run", "drift"]);
 }

@@ -227,7 +227,7 @@ impl Reader {
         let offset = chunk.offset + record.start as u64;
         let text = text.strip_suffix(&[self.dialect.line_end]).unwrap_or(text);
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        RefusedLine::new(self.next.rows + row + 1, offset, text, format!("{line}{reason}"))
+        RefusedLine::new(self.next.rows + row + 1, Some(offset), text, format!("{line}{reason}"))
     }
 
     fn too_long(&self, chunk: &Chunk, row: u64, record: CsvRecord) -> RefusedLine {

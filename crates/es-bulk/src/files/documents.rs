@@ -217,7 +217,7 @@ impl DocumentOptions {
             if !by_values {
                 options.longest_keyword = usize::MAX;
             }
-            self.of_documents(source, options)?
+            self.of_documents(source, options.clone())?
         } else {
             (self.of_table(source, &options, by_values)?, Vec::new())
         };

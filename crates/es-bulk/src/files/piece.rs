@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn refused_rows_count() {
-        let refused = |row| RefusedLine::new(row, 0, b"", "");
+        let refused = |row| RefusedLine::new(row, Some(0), b"", "");
         let piece = |refused: Vec<RefusedLine>| Piece {
             frame: DataFrame::empty(),
             place: FilePlace { rows: 10, bytes: None },

@@ -46,11 +46,7 @@ fn a_field_of_several_types_leaves_the_others_exact() {
     );
     let index = format!("{}a", live.prefix());
     let shown = live.expect(0, &["ingest", "m", "--to", &index, "--id", "n"]);
-    assert!(
-        shown.stderr.contains("note: title holds numbers and texts, and is mapped as keyword"),
-        "{}",
-        shown.stderr
-    );
+    assert!(shown.stderr.contains("note: title holds numbers and texts, and is mapped as keyword"), "{}", shown.stderr);
     assert_eq!(values(&live, "a", "price"), [json!([1_234_567.89]), json!([16_777_217.25]), Value::Null]);
     assert_eq!(values(&live, "a", "v"), [json!([1.0]), json!([1.75]), Value::Null]);
     assert_eq!(values(&live, "a", "title"), [json!(["Slam"]), json!(["300"]), json!(["1", "a"])]);

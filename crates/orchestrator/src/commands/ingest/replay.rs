@@ -46,5 +46,5 @@ pub(super) async fn replay(
         Ok(summary) => (summary, refreshed.err().map(es_bulk::Error::from)),
         Err(error) => (error.summary().cloned().unwrap_or_default(), Some(error)),
     };
-    Ok(IngestOutcome { whole: here.clone(), here, dead_letter: written_dead_letter(&letter), notes: Vec::new(), error })
+    Ok(IngestOutcome { whole: here.clone(), here, dead_letter: written_dead_letter(&letter), error })
 }

@@ -1,4 +1,4 @@
-//! What the loaded data say: the numbers that the demo ends with, asked of Elasticsearch.
+//! Findings in the loaded data: the numbers that the demo ends with, asked of Elasticsearch.
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};

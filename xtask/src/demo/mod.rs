@@ -112,7 +112,7 @@ impl Demo {
         format!("{prefix}{asset}")
     }
 
-    /// What there is now, in a few lines.
+    /// The present indices, in a few lines.
     fn summary(&self, verdict: &str, took: Duration) -> Result<String> {
         let scope = IndexScope::connect(&self.variables, "demo")?;
         let mut text = String::new();

@@ -30,7 +30,7 @@ pub enum Reason {
         /// The error of that run.
         error: String,
     },
-    /// What it is made of cannot be inspected, so that the step will fail.
+    /// Its inputs cannot be inspected, so that the step will fail.
     CannotBeInspected {
         /// The reason.
         error: String,

@@ -113,12 +113,14 @@ impl TableFormat for Reader {
 
 /// The number of rows of each record batch, from their headers.
 fn sizes(file: &mut BufReader<File>) -> Result<Vec<u64>, ReadError> {
+    let bytes = file.seek(SeekFrom::End(0))?;
+    let too_short = || ReadError::content("it is too short");
     let mut end = [0; END];
-    file.seek(SeekFrom::End(-(END as i64)))?;
+    file.seek(SeekFrom::Start(bytes.checked_sub(END as u64).ok_or_else(too_short)?))?;
     file.read_exact(&mut end)?;
     let length = read_footer_length(end)?;
-    let from = i64::try_from(length + END).unwrap_or(i64::MAX);
-    file.seek(SeekFrom::End(-from))?;
+    let from = bytes.checked_sub((length + END) as u64).ok_or_else(too_short)?;
+    file.seek(SeekFrom::Start(from))?;
     let footer = read(file, length)?;
     let footer =
         root_as_footer(&footer).map_err(|error| ReadError::content(format!("its footer is broken: {error}")))?;

@@ -368,7 +368,7 @@ mod tests {
                 "{\"a\":{\"b\":1}}",
                 Some("/a"),
                 0,
-                "the records are an object, and must be an array of documents at line 1, column 6",
+                "the records are an object, and must be an array of documents at line 1, column 7",
             ),
             (
                 "{\"a\":1}",

@@ -217,7 +217,7 @@ mod tests {
     fn names_of_fields_are_taken_and_others_refused_with_their_column() {
         let good = [
             "{}",
-            r#"{"a":1,"b":{"a":[{"a":"x\"a\":"},{"a":2}]},"a.b":null,"c d":1," e":"\\"}"#,
+            r#"{"a":1,"b":{"a":[{"a":"x\"a\":"},{"a":2}]},"d.b":null,"c d":1," e":"\\"}"#,
             r#"{"a":{"c":1},"a.b":2,"n":null,"n.m":1,"l":[{"x":1}],"l.y":2}"#,
             r#"{"o":{"_id":1},"_type":"x","_foo":1,"_idx":1}"#,
             r#"{"a":"b.","c":["d."],"e" : "f"}"#,
@@ -237,6 +237,7 @@ mod tests {
             (r#"{"a":1,"a":1}"#, "the field a stands twice in one object"),
             (r#"{"a":1,"\u0061":1}"#, "the field a stands twice in one object"),
             (r#"{"o":[1,{"p":{"a":1,"b":2,"a":{}}}]}"#, "the field a stands twice in one object"),
+            (r#"{"a":1,"a.b":null}"#, "the field a is a value, and by a.b an object as well"),
             (r#"{"a":1,"a.b":1}"#, "the field a is a value, and by a.b an object as well"),
             (r#"{"a.b.c":1,"a.b":"x"}"#, "the field a.b is a value, and by a.b.c an object as well"),
             (r#"{"_id":1}"#, "field _id is metadata, which is kept outside of documents"),

@@ -18,7 +18,7 @@ pub(crate) struct RawChunk {
     pub(crate) text: Vec<u8>,
     /// The number of bytes before it, where the lines are those of the file.
     pub(crate) offset: Option<u64>,
-    /// What stands between the lines and cannot become one.
+    /// The text between the lines that cannot become one.
     pub(crate) refused: Vec<RefusedLine>,
 }
 

@@ -44,6 +44,9 @@ pub(crate) struct Values {
     pub(crate) operation: Option<Operation>,
 }
 
+/// The text of a document, and the ranges of its members that are not fields.
+type Taken<'a> = (&'a str, Vec<Range<usize>>);
+
 impl Roles {
     pub(crate) fn new(options: &RawOptions, format: FileFormat) -> Self {
         let has_metadata = format.has_metadata();
@@ -163,7 +166,7 @@ impl Roles {
         line: &'a str,
         found: &[Option<&'a str>],
         operation: Option<Operation>,
-    ) -> Result<Option<(&'a str, Vec<Range<usize>>)>, String> {
+    ) -> Result<Option<Taken<'a>>, String> {
         if self.source == 0 {
             return Ok(Some((line, check_names(line, &self.taken)?)));
         }

@@ -60,7 +60,7 @@ pub struct IngestStart {
     pub rows: Option<u64>,
     /// The number of rows that an earlier process settled.
     pub resumed_after: u64,
-    /// What a person should know of the values, see [`DocumentOptions::inferred`](crate::files::DocumentOptions::inferred).
+    /// Findings about the values, see [`DocumentOptions::inferred`](crate::files::DocumentOptions::inferred).
     pub notes: Vec<String>,
 }
 

@@ -249,7 +249,7 @@ impl BulkLoader {
             let message =
                 format!("{rejected} of {read} documents were rejected by {index} before the load was interrupted");
             return Error::new(ErrorKind::TooManyRejected, message)
-                .with_help("fix the cause and restart the load, or raise `max_rejected`");
+                .with_help("raise `max_rejected` and resume the load; what was written stays");
         };
         let source: String = first.content.text().trim_end().chars().take(200).collect();
         let help = match self.letter().as_ref().and_then(DeadLetter::documents) {

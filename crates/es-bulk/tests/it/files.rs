@@ -162,13 +162,19 @@ fn a_large_csv_is_cut_between_records() {
 }
 
 #[test]
-fn a_late_value_of_another_type_is_an_error_and_not_a_null() {
+fn a_late_value_of_another_type_is_refused_alone_and_not_a_null() {
     let folder = folder();
     let (path, _) = large_csv(&folder, "many,x\n");
-    let error = frames(&path, None, 10).unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Format);
-    let message = error.to_string();
-    assert!(message.starts_with(&format!("{} is damaged: ", path.display())) && message.contains("many"), "{message}");
+    let mut reader = FileReader::open(&path, &options(None, 1_000)).unwrap();
+    let (mut rows, mut nulls, mut refused) = (0, 0, Vec::new());
+    while let Some(piece) = reader.next_piece().unwrap() {
+        rows += piece.frame.height();
+        nulls += piece.frame.column("n").unwrap().null_count();
+        refused.extend(piece.refused);
+    }
+    assert_eq!((nulls, refused.len()), (0, 1));
+    assert_eq!(refused[0].row, rows as u64 + 1, "it is the last");
+    assert!(refused[0].text == "many,x" && refused[0].reason.contains("many"), "{:?}", refused[0]);
 }
 
 #[test]
@@ -178,7 +184,7 @@ fn lines_of_json_are_not_a_table() {
     for format in [None, Some(FileFormat::Ndjson)] {
         let error = FileReader::open(&path, &options(format, 10)).err().unwrap();
         assert_eq!(error.kind(), ErrorKind::Format);
-        let expected = format!("{} is NDJSON, whose lines are documents without columns", path.display());
+        let expected = format!("{} is NDJSON, which holds documents without columns", path.display());
         assert_eq!(error.to_string(), expected);
         assert_eq!(error.help(), Some("load it with `files::batches` or `load_files`, or read it with `RawLines`"));
     }
@@ -249,7 +255,10 @@ fn the_format_comes_from_the_extension_unless_it_is_set() {
     let error = FileReader::open(&path, &ReadOptions::default()).err().unwrap();
     assert_eq!(error.kind(), ErrorKind::Format);
     assert_eq!(error.to_string(), format!("the name of {} has no extension of a known file format", path.display()));
-    assert_eq!(error.help(), Some("rename the file, or set the format to parquet, csv, ndjson, ipc or ipc_stream"));
+    assert_eq!(
+        error.help(),
+        Some("rename the file, or set the format to parquet, csv, ndjson, json, ipc or ipc_stream")
+    );
     let found = together(frames(&path, Some(FileFormat::Csv), 10).unwrap());
     assert!(found.equals(&df!("n" => [1_i64]).unwrap()));
     for (name, format) in [("A.PARQUET", FileFormat::Parquet), ("b.Csv", FileFormat::Csv), ("c.ipc", FileFormat::Ipc)] {

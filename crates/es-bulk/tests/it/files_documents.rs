@@ -323,7 +323,7 @@ async fn an_input_that_comes_once_is_read_once() {
     for (format, text) in [(FileFormat::Ndjson, "{\"n\":1}\n{\"n\":2}\n"), (FileFormat::Csv, "n\n1\n2\n")] {
         let source = Source::from_reader("input", Cursor::new(text), format, &ReadOptions::default()).unwrap();
         let mapping = documents(&["n"]).mapping(&source).unwrap();
-        assert_eq!(mapping.properties["n"], json!({"type": "long"}));
+        assert_eq!(mapping.properties["n"], json!({"type": "long", "coerce": false}));
         let reader = DocumentReader::new(source, &documents(&["n"])).unwrap();
         assert_eq!(read(reader.stream(PartRequest::default())).await.0, [1, 2], "{format}");
         let error = reader.stream(PartRequest::default()).next().await.unwrap().unwrap_err();
@@ -356,7 +356,8 @@ fn declared(properties: Value) -> Mapping {
 #[test]
 fn mappings_are_inferred_and_overridden() {
     let folder = tempfile::tempdir().unwrap();
-    let lines = "{\"k\":\"a\",\"n\":1,\"at\":\"2013-01-31T06:00:00Z\",\"o\":{\"x\":true}}\n{\"n\":2.5,\"v\":[1]}\n";
+    let lines =
+        "{\"k\":\"a\",\"n\":1,\"at\":\"2013-01-31T06:00:00Z\",\"o\":{\"x\":true}}\n{\"k\":\"b\",\"n\":2.5,\"v\":[1]}\n";
     let table = "k,n,at,v\na,1.0,2013-01-31T06:00:00Z,1\nb,2.5,2013-01-31T07:00:00Z,2\n";
     let (lines, table) = (written(&folder, "a.ndjson", lines), written(&folder, "a.csv", table));
     let keyword = json!({"type": "keyword", "ignore_above": 8191});

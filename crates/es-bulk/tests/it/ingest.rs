@@ -98,7 +98,7 @@ async fn a_dry_run_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let input = csv(&folder, 10);
     let dry = Ingest::new(&client, request(&index, input.clone())).dry_run().await.unwrap().unwrap();
-    assert_eq!(dry.new_index.unwrap().mapping.properties["n"], json!({"type": "long"}));
+    assert_eq!(dry.new_index.unwrap().mapping.properties["n"], json!({"type": "long", "coerce": false}));
     assert_eq!((dry.files, dry.rows), (input.names(), None));
     assert!(client.indices().describe(&index).await.unwrap().is_empty());
     let mut wrong = request(&index, input);

@@ -30,7 +30,7 @@ async fn mock_node(
         json!({"name": "m", "cluster_name": "m", "cluster_uuid": "vSxLkM3uQ0mJ", "version": {"number": "9.4.3"}});
     Mock::given(method("GET")).and(path("/")).respond_with(answer(200, &hello)).mount(&server).await;
     let described = json!({INDEX: {
-        "aliases": {}, "mappings": {"properties": {"n": {"type": "long"}}},
+        "aliases": {}, "mappings": {"properties": {"n": {"type": "long", "coerce": false}}},
         "settings": {"index": {"number_of_shards": "1"}},
     }});
     Mock::given(path(format!("/{INDEX}"))).respond_with(answer(200, &described)).mount(&server).await;

@@ -100,7 +100,12 @@ impl Cells<'_> {
                     Time::Text => line.put(b'"'),
                     Time::Epoch(instant) => {
                         line.rewind(before);
+                        // Elasticsearch 9.4 takes the number after a fraction in a date for that fraction, where
+                        // its field has `coerce: false`; text it reads as it stands.
+                        let quote: &[u8] = if instant.has_fraction() { b"\"" } else { b"" };
+                        line.put_bytes(quote);
                         instant.write(line);
+                        line.put_bytes(quote);
                     }
                     Time::None => {
                         line.rewind(before);
@@ -282,6 +287,10 @@ pub(crate) struct Epoch {
 }
 
 impl Epoch {
+    fn has_fraction(self) -> bool {
+        self.per_second > 1_000 && self.value % (self.per_second / 1_000) != 0
+    }
+
     #[cold]
     pub(crate) fn write(self, line: &mut Line<'_>) {
         // A unit is a second, or a thousandth, a millionth or a thousand-millionth of one.

@@ -90,7 +90,7 @@ pub enum Command {
     /// Creates the index if there is none, with a mapping of what the files hold. Every document
     /// ends as acknowledged, rejected with its reason in a dead letter, or unknown. A load that
     /// was cut off resumes where it was when the same command is given again.
-    Ingest(IngestArgs),
+    Ingest(Box<IngestArgs>),
     /// Read an index into files, or to standard output, without a pipeline.
     ///
     /// Reads one state of the index, whatever is written meanwhile, and has as many rows as

@@ -15,7 +15,7 @@ pub struct MonitorLine {
     pub name: String,
     /// The verdict.
     pub verdict: String,
-    /// What the verdict means to a person.
+    /// The meaning of the verdict.
     pub tone: Tone,
     /// The columns that it is about, and the windows.
     pub about: String,

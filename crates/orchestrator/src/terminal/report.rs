@@ -41,7 +41,7 @@ pub struct AssetResult {
     pub took: Option<Duration>,
     /// The result in a word or two.
     pub state: String,
-    /// What the result means to a person.
+    /// The meaning of the result.
     pub tone: Tone,
     /// The partitions that were not made: name, result, time.
     pub failed: Vec<(String, &'static str, Duration)>,

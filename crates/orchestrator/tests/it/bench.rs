@@ -286,6 +286,8 @@ impl Live {
     /// made, its documents' sequence numbers, operations and refreshes, and the versions of
     /// its mapping, settings and aliases.
     pub(crate) fn footprint(&self) -> Value {
+        // Leases are written without a refresh, and documents count once they are refreshed.
+        self.send(Method::POST, "/PREFIX-*/_refresh?expand_wildcards=all", &Value::Null);
         let state = self.get(
             "/_cluster/state/metadata/PREFIX-*?expand_wildcards=all&filter_path=metadata.indices.*.mapping_version,\
              metadata.indices.*.settings_version,metadata.indices.*.aliases_version,metadata.indices.*.settings.index.creation_date",

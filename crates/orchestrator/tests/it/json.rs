@@ -219,11 +219,7 @@ fn a_file_that_cannot_be_understood_fails_its_asset_alone() {
     live.write("pipeline.yaml", format!("version: 1\nname: one\nbulk: {{ max_rejected: 1 }}\nassets:\n{assets}"));
     let shown = live.run(&["plan"]);
     assert_eq!(shown.code, Some(1), "{}", shown.stderr);
-    assert!(
-        shown.stdout.contains("fields of good: n long") && shown.stdout.contains("note: mixed: o is an object 1 times"),
-        "{}",
-        shown.stdout
-    );
+    assert!(shown.stdout.contains("note: mixed: o is an object 1 times"), "{}", shown.stdout);
     assert!(shown.stderr.contains("bad.ndjson is not an NDJSON file"), "{}", shown.stderr);
     let shown = live.run(&["run"]);
     assert_eq!(shown.code, Some(1), "{}", shown.stderr);

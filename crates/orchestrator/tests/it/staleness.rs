@@ -131,7 +131,7 @@ fn a_changed_definition_makes_the_asset_and_what_needs_it_stale() {
     change(&live, "value_mean: { avg: { field: value } }", "value_mean: { max: { field: value } }");
     assert_eq!(done(&live, &["run"]), ["daily build"]);
     // What readers of the values see changes with the mapping, though the documents do not.
-    change(&live, "sensor: { type: keyword }", "sensor: { type: keyword }\n          value: { type: integer }");
+    change(&live, "sensor: { type: keyword }", "sensor: { type: keyword }\n          value: { type: float }");
     assert_eq!(sorted(done(&live, &["run"])), all());
     assert_eq!(pending(&live), [""; 0]);
 }

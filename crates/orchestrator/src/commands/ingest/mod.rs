@@ -208,7 +208,7 @@ fn finish(args: &IngestArgs, outcome: IngestOutcome, reporter: &Reporter) -> Res
                 args.replay.is_none() && args.files != ["-"] && (!args.id.is_empty() || whole.unknown == 0);
             let help = match (&letter, exit) {
                 (_, Exit::Interrupted) if can_be_resumed => Some("the same command resumes it".to_owned()),
-                (Some(letter), _) if is_rejection => Some(format!(
+                (Some(letter), _) if is_rejection && !letter.ends_with(".errors.ndjson") => Some(format!(
                     "{}; correct them there and send them with `orchestrator ingest --replay {letter} --to {}`; the \
                      same command with a higher `--max-rejected` goes on with the rest",
                     error.help().unwrap_or_default(),

@@ -48,7 +48,7 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
         }
         Command::Ingest(args) => {
             let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
-            block_on(interruptible(reporter, |cancel| ingest::ingest(work, (*args).clone(), reporter, cancel)))
+            block_on(interruptible(reporter, |cancel| ingest::ingest(work, (**args).clone(), reporter, cancel)))
         }
         Command::Export(args) => {
             let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;

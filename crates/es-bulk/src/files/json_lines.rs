@@ -374,7 +374,7 @@ mod tests {
                 "{\"a\":1}",
                 Some("/a"),
                 0,
-                "invalid type: integer `1`, expected an array of documents at line 1, column 6",
+                "invalid type: integer `1`, expected an array of documents at line 1, column 7",
             ),
             ("{\"a\":[{}]} x", Some("/a"), 1, "trailing characters at line 1, column 12"),
         ];

@@ -39,6 +39,7 @@
 //! ```
 
 mod byte_size;
+mod counted;
 mod format;
 mod problem;
 mod query;
@@ -50,6 +51,7 @@ mod time_zone;
 mod words;
 
 pub use byte_size::ByteSize;
+pub use counted::counted;
 pub use format::{Format, check_name};
 pub use problem::{PathSegment, Problem, ProblemKind};
 pub use query::Query;

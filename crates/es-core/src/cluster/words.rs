@@ -2,12 +2,6 @@
 
 use std::time::Duration;
 
-/// A number with its noun: 1 node, 2 nodes.
-pub(super) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
-}
-
 /// A duration: 850 ms, 12.3 s, 4 m 05 s.
 pub(super) fn time(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use es_values::counted;
+
 use super::{FieldReport, MissingReport, Report, ValuesReport};
 use crate::method::Method;
 use crate::verdict::Verdict;
@@ -29,12 +31,6 @@ impl fmt::Display for Report {
             reference.interval
         )
     }
-}
-
-/// A number with its noun: 1 field, 2 fields.
-fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
 }
 
 impl fmt::Display for FieldReport {

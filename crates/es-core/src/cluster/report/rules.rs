@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use es_values::counted;
 use serde_json::json;
 
 use super::{HealthCheck, HealthFinding, HealthReport, Verdict};
-use crate::cluster::words::{counted, size, time};
+use crate::cluster::words::{size, time};
 use crate::cluster::{AllocationExplanation, ClusterSettings, Health, HealthStatus, NodeStatistics, Stage};
 
 /// The largest difference of clocks that passes. Synchronized machines agree within milliseconds,

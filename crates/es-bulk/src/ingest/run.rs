@@ -234,10 +234,7 @@ impl Ingest {
     async fn prepare(&self) -> Result<Option<Prepared>, Error> {
         let target = Target::inspect(&self.client, &self.request.index).await?;
         let request = self.request.clone();
-        let time = request.documents.time.clone();
-        // Fields that exist decide how columns of text are read, and the declared mapping before them.
-        let mappings = target.mappings().chain([&request.documents.mapping]);
-        let read = mappings.fold(request.read, |read, mapping| read.with_mapping(mapping, time.as_deref()));
+        let read = target.typed(request.read, &request.documents);
         let opened = tokio::task::spawn_blocking(move || {
             let source = Source::open(request.input, &read)?;
             let (mapping, inferred) = request.documents.inferred(&source)?;

@@ -117,9 +117,7 @@ pub async fn load_files<T: AsRef<str>>(
     let patterns: Vec<String> = patterns.iter().map(|name| name.as_ref().to_owned()).collect();
     let mut documents = options.documents.clone();
     documents.writer.vectors = VectorForm::best_for(client.info().version);
-    let mappings = target.mappings().chain([&documents.mapping]);
-    let read =
-        mappings.fold(options.read.clone(), |read, mapping| read.with_mapping(mapping, documents.time.as_deref()));
+    let read = target.typed(options.read.clone(), &documents);
     let limits = options.bulk.batch_limits();
     let opened = tokio::task::spawn_blocking(move || {
         let source = Source::open(FileInput::expand(&patterns)?, &read)?;
@@ -131,7 +129,6 @@ pub async fn load_files<T: AsRef<str>>(
         () = options.cancel.cancelled() => return Ok(Summary { interrupted: true, ..Summary::default() }),
     };
     let (mapping, reader) = opened.map_err(opening_failed)??;
-    let target = Target::inspect(client, index).await?;
     target.check(options.documents.writer.operation)?;
     if target.exists() {
         target.extend(client, &options.documents.mapping).await?;

@@ -6,6 +6,7 @@ use serde_json::Value;
 use tracing::info;
 
 use crate::error::{Error, ErrorKind};
+use crate::files::{DocumentOptions, ReadOptions};
 
 /// An index, an alias or a data stream, with the indices behind it.
 #[derive(Clone, Debug)]
@@ -36,9 +37,11 @@ impl Target {
         &self.name
     }
 
-    /// The mappings of the indices.
-    pub(crate) fn mappings(&self) -> impl Iterator<Item = &Mapping> {
-        self.indices.iter().map(|index| &index.mapping)
+    /// Options of reading files whose columns of text have the types of the fields that they become:
+    /// those that exist decide, and the declared mapping before them.
+    pub(super) fn typed(&self, read: ReadOptions, documents: &DocumentOptions) -> ReadOptions {
+        let mappings = self.indices.iter().map(|index| &index.mapping).chain([&documents.mapping]);
+        mappings.fold(read, |read, mapping| read.with_mapping(mapping, documents.time.as_deref()))
     }
 
     /// Returns whether anything has the name.

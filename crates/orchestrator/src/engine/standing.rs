@@ -48,8 +48,9 @@ impl RunEnd {
     /// Those of the verdicts that stood before the run which it did not measure again.
     pub fn still_standing(&self, before: Vec<Standing>) -> Vec<Standing> {
         let is_measured = |end: &StepEnd| matches!(end, StepEnd::Succeeded(_));
-        let measured = self.steps.iter().filter(|step| is_measured(&step.end)).map(|step| step.name.label());
-        let measured: HashSet<String> = measured.collect();
+        let measured = self.steps.iter().filter(|step| is_measured(&step.end));
+        let measured: HashSet<String> =
+            measured.map(|step| part_name(&step.name.asset, step.name.partition.as_ref())).collect();
         before.into_iter().filter(|standing| !measured.contains(&standing.part)).collect()
     }
 }

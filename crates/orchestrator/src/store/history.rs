@@ -2,6 +2,7 @@
 //! is one part of an asset in one run.
 
 use std::collections::BTreeSet;
+use std::fmt::Display;
 
 use es_assets::{Fingerprint, Inputs, PartitionKey, Published};
 use es_core::{Client, Mapping, Method, Precondition, Request, paths};
@@ -156,7 +157,7 @@ impl StepRecord {
 }
 
 /// The name of a part: `departures/2013-01`.
-pub fn part_name(asset: &str, partition: Option<&PartitionKey>) -> String {
+pub fn part_name(asset: &str, partition: Option<&impl Display>) -> String {
     match partition {
         Some(partition) => format!("{asset}/{partition}"),
         None => asset.to_owned(),

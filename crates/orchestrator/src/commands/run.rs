@@ -38,9 +38,9 @@ pub(super) async fn run(
     if planned.plan.is_empty() {
         engine.clean_up(&planned).await?;
         let exit = exit_of_standing(&standing);
-        if reporter.is_json() {
-            standing_lines(&standing, None, reporter);
-        }
+        let parts = counted(unchanged as u64, "part");
+        reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
+        standing_lines(&standing, None, reporter);
         reporter.json(&CommandResult::RunFinished {
             run: String::new(),
             exit_code: exit.code(),
@@ -49,11 +49,6 @@ pub(super) async fn run(
             failed: 0,
             took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         });
-        let parts = counted(unchanged as u64, "part");
-        if !reporter.is_json() {
-            reporter.result(&format!("nothing to do: everything is up to date ({parts})\n"));
-            standing_lines(&standing, None, reporter);
-        }
         return Ok(exit);
     }
     execute(&engine, planned, unchanged, standing, reporter, cancel).await
@@ -139,9 +134,10 @@ fn show(
 ) -> Exit {
     let exit = exit_of(end).and(exit_of_standing(standing));
     let totals = Totals::of(&end.steps, unchanged, end.took);
-    if reporter.is_json() {
-        standing_lines(standing, None, reporter);
+    if !reporter.is_json() {
+        show_report(engine.project(), end, totals, exit, spans, reporter);
     }
+    standing_lines(standing, None, reporter);
     reporter.json(&CommandResult::RunFinished {
         run: end.run.clone(),
         exit_code: exit.code(),
@@ -150,13 +146,14 @@ fn show(
         failed: totals.not_made(),
         took_ms: u64::try_from(end.took.as_millis()).unwrap_or(u64::MAX),
     });
-    if reporter.is_json() {
-        return exit;
-    }
+    exit
+}
+
+/// Shows the result of a run to a person.
+fn show_report(project: &Project, end: &RunEnd, totals: Totals, exit: Exit, spans: &Spans, reporter: &Reporter) {
     if !reporter.tells_events() {
-        tell_failures(&end.steps);
+        print_failures(&end.steps);
     }
-    let project = engine.project();
     let clock = Clock::of(&project.pipeline);
     let mut report = RunReport { assets: assets(&end.steps, |name| spans.of(name)), totals, ..RunReport::default() };
     for step in end.steps.iter().filter(|step| is_verdict(step)) {
@@ -169,15 +166,13 @@ fn show(
         }
     }
     let screen = Screen::stdout();
-    // On a terminal the result follows what was told on the way.
+    // On a terminal the result follows the lines that were printed during the run.
     let gap = if screen.shortens && reporter.tells_events() { "\n" } else { "" };
     reporter.result(&format!("{gap}{}", report.text(exit, &clock, &screen)));
-    standing_lines(standing, None, reporter);
-    exit
 }
 
-/// Tells of failures and warnings after a run that did not tell of them as they came.
-fn tell_failures(steps: &[Finished]) {
+/// Prints failures and warnings after a run that did not print them as they came.
+fn print_failures(steps: &[Finished]) {
     let screen = Screen::stderr();
     for step in steps {
         let label = step.name.label();

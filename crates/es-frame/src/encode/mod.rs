@@ -36,8 +36,8 @@ pub use options::{DottedNames, NonFinite, Operation, VectorForm, WriterOptions};
 /// alike; in a list it is kept, because positions count. Numbers are written with all their
 /// digits, decimals with all of their scale. Instants are written in UTC; a `Datetime`
 /// without a time zone is taken as UTC, and one whose year does not have four digits is written
-/// as epoch milliseconds, with a fraction for what is finer. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its number of units,
-/// binary data Base64.
+/// as epoch milliseconds, as text where it has a finer fraction. A `Time` is `HH:MM:SS.fffffffff`, a `Duration` its
+/// number of units, binary data Base64.
 pub struct DocumentWriter<'a> {
     members: Members<'a>,
     actions: Actions<'a>,
@@ -134,7 +134,7 @@ impl<'a> DocumentWriter<'a> {
     ///
     /// # Errors
     /// [`ErrorKind::Row`] names the column that holds a number that is not finite, with
-    /// [`NonFinite::Reject`], or a time of day outside of the day. `out` may then end in a part of a document.
+    /// [`NonFinite::Reject`]. `out` may then end in a part of a document.
     pub fn write_document(&self, row: usize, out: &mut Vec<u8>) -> Result<(), Error> {
         self.write_members(row, &mut Line::new(out, self.typical_size))
     }
@@ -163,9 +163,12 @@ impl<'a> DocumentWriter<'a> {
 
 #[cold]
 fn refused(refusal: &Refusal, row: usize) -> Error {
-    Error::new(ErrorKind::Row, format!("column {} holds {}", refusal.column(), refusal.why()))
+    let (column, value) = (refusal.column(), refusal.value());
+    Error::new(ErrorKind::Row, format!("column {column} holds {value}, which JSON has no number for"))
         .with_row(row)
-        .with_help(refusal.help())
+        .with_help(
+            "write such values as nulls or strings (`NonFinite::Null`, `NonFinite::String`), or filter the rows out",
+        )
 }
 
 /// A column that the options name.

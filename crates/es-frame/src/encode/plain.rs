@@ -103,14 +103,12 @@ impl Cells<'_> {
             return false;
         }
         match &self.values {
-            Values::Date(_) | Values::Instant { .. } | Values::Clock(_) => match self.write_time(row, line) {
-                Time::Text => true,
-                Time::Epoch(instant) => {
+            Values::Date(_) | Values::Instant { .. } | Values::Clock(_) => {
+                if let Time::Epoch(instant) = self.write_time(row, line) {
                     instant.write(line);
-                    true
                 }
-                Time::None => false,
-            },
+                true
+            }
             Values::Binary(values) => {
                 write_base64(values.value(row), line);
                 true

@@ -22,20 +22,13 @@ pub(crate) struct Refusal {
 #[derive(Debug)]
 struct RefusedValue {
     path: Vec<String>,
-    why: &'static str,
-    help: &'static str,
+    value: &'static str,
 }
-
-/// A time of day outside of one.
-const NO_TIME_OF_DAY: (&str, &str) = (
-    "a time of day that is negative or beyond 24 hours",
-    "correct the value, cast the column to a `Duration` or an integer, or filter the rows out",
-);
 
 impl Refusal {
     #[cold]
-    fn new(why: &'static str, help: &'static str) -> Self {
-        Self { inner: Box::new(RefusedValue { path: Vec::new(), why, help }) }
+    fn new(value: &'static str) -> Self {
+        Self { inner: Box::new(RefusedValue { path: Vec::new(), value }) }
     }
 
     /// The same, in a member of this name.
@@ -45,13 +38,8 @@ impl Refusal {
         self
     }
 
-    /// The value, and why it has no form.
-    pub(crate) fn why(&self) -> &'static str {
-        self.inner.why
-    }
-
-    pub(crate) fn help(&self) -> &'static str {
-        self.inner.help
+    pub(crate) fn value(&self) -> &'static str {
+        self.inner.value
     }
 
     /// The column's name, with the names of the members inside it.
@@ -106,10 +94,6 @@ impl Cells<'_> {
                         line.put_bytes(quote);
                         instant.write(line);
                         line.put_bytes(quote);
-                    }
-                    Time::None => {
-                        line.rewind(before);
-                        return Err(Refusal::new(NO_TIME_OF_DAY.0, NO_TIME_OF_DAY.1));
                     }
                 }
             }
@@ -234,11 +218,8 @@ impl Cells<'_> {
                 line.put_prefix(&text, length);
             }
             Values::Clock(values) => {
-                let nanosecond = values[row];
-                if !(0..86_400_000_000_000).contains(&nanosecond) {
-                    return Time::None;
-                }
-                let text = clock_text(nanosecond);
+                // Polars makes nulls of times outside of a day.
+                let text = clock_text(values[row].rem_euclid(86_400_000_000_000));
                 line.put_prefix(&text, text.len());
             }
             _ => {}
@@ -248,19 +229,16 @@ impl Cells<'_> {
 
     #[cold]
     fn write_non_finite(&self, value: f64, line: &mut Line<'_>) -> Result<bool, Refusal> {
-        let (name, why) = if value.is_nan() {
-            ("NaN", "NaN, which JSON has no number for")
+        let name = if value.is_nan() {
+            "NaN"
         } else if value > 0.0 {
-            ("Infinity", "Infinity, which JSON has no number for")
+            "Infinity"
         } else {
-            ("-Infinity", "-Infinity, which JSON has no number for")
+            "-Infinity"
         };
         match self.non_finite {
             NonFinite::Null => Ok(false),
-            NonFinite::Reject => Err(Refusal::new(
-                why,
-                "write such values as nulls or strings (`NonFinite::Null`, `NonFinite::String`), or filter the rows out",
-            )),
+            NonFinite::Reject => Err(Refusal::new(name)),
             NonFinite::String => {
                 write_string(name.as_bytes(), line);
                 Ok(true)
@@ -274,8 +252,6 @@ pub(crate) enum Time {
     Text,
     /// Not yet: its year has not four digits. Every `date` field takes epoch milliseconds.
     Epoch(Epoch),
-    /// It has none, and nothing was appended.
-    None,
 }
 
 /// An instant that is written as epoch milliseconds, with a fraction where it has one.

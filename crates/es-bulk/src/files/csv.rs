@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::Arc;
 
+use es_values::counted;
 use polars::prelude::{
     BooleanChunked, Column, CsvParseOptions, CsvReadOptions, DataFrame, DataType, PlSmallStr, PolarsResult, Schema,
     SchemaRef, SerReader as _,
@@ -231,8 +232,8 @@ impl Reader {
     }
 
     fn too_long(&self, chunk: &Chunk, row: u64, record: CsvRecord) -> RefusedLine {
-        let reason =
-            format!("{}, and the file has {}", counted(record.values, "value"), counted(self.types.len(), "column"));
+        let values = counted(record.values as u64, "value");
+        let reason = format!("{values}, and the file has {}", counted(self.types.len() as u64, "column"));
         self.refused(chunk, row, record, &reason)
     }
 
@@ -361,8 +362,4 @@ fn position(row: u64, line: Option<u64>) -> Cow<'static, str> {
         Some(line) => format!("row {row} (line {line})").into(),
         None => format!("row {row}").into(),
     }
-}
-
-fn counted(number: usize, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

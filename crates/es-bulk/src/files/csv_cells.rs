@@ -45,7 +45,7 @@ fn reason(column: &str, value: &str, why: &str) -> String {
     format!("`{shown}` in column {column} {why}")
 }
 
-const NOT_PLAIN: &str = "is no number as it is written, among numbers; if the column is text, set its type";
+const NOT_PLAIN: &str = "is not a plain number, in a column of numbers; if the column is text, set its type";
 
 #[derive(Clone, Copy)]
 struct Rules {
@@ -73,7 +73,7 @@ impl Rules {
         match number(&format!("{sign}{bare}"), self.decimal_comma).filter(|_| one_sign) {
             Some(text) if self.is_declared => Ok(text),
             Some(_) => Err(NOT_PLAIN),
-            None => Err("is no number"),
+            None => Err("is not a number"),
         }
     }
 
@@ -85,12 +85,12 @@ impl Rules {
             Some(_) => return Err("has a fraction, and the column whole numbers; set its type to double"),
             None => &text,
         };
-        whole.parse().map_err(|_| "is no whole number that the type of the column holds")
+        whole.parse().map_err(|_| "is not a whole number that the type of the column holds")
     }
 
     fn double(self, value: &str) -> Result<f64, &'static str> {
         let text = self.number(value)?;
-        let double: f64 = text.parse().map_err(|_| "is no number")?;
+        let double: f64 = text.parse().map_err(|_| "is not a number")?;
         let is_whole = text.trim_start_matches('-').bytes().all(|byte| byte.is_ascii_digit());
         if !self.is_declared && is_whole && text.len() >= 16 && text.parse::<i128>() != Ok(double as i128) {
             return Err("has more digits than a double holds; if that will do, set the column's type to double");
@@ -144,14 +144,14 @@ mod tests {
         use ColumnType as T;
         let table = [
             ("1.75", T::Long, true, "has a fraction"),
-            ("9223372036854775808", T::Long, true, "is no whole number"),
-            ("-1", T::UnsignedLong, true, "is no whole number"),
-            ("x", T::Double, true, "is no number"),
-            ("++5", T::Long, true, "is no number"),
+            ("9223372036854775808", T::Long, true, "is not a whole number"),
+            ("-1", T::UnsignedLong, true, "is not a whole number"),
+            ("x", T::Double, true, "is not a number"),
+            ("++5", T::Long, true, "is not a number"),
             ("1e999", T::Double, true, "is beyond the range"),
             ("yes", T::Boolean, true, "is neither true nor false"),
-            ("007", T::Long, false, "is no number as it is written"),
-            ("+49", T::Double, false, "is no number as it is written"),
+            ("007", T::Long, false, "is not a plain number"),
+            ("+49", T::Double, false, "is not a plain number"),
             ("9007199254740993", T::Double, false, "has more digits"),
         ];
         for (value, column, declared, why) in table {

@@ -8,6 +8,7 @@ use es_core::Mapping;
 use es_values::InvalidValue;
 use polars::prelude::DataType;
 use schemars::JsonSchema;
+use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::{Deserialize, Serialize};
 
 use super::encoding::Encoding;
@@ -139,14 +140,9 @@ impl FromStr for ColumnType {
     type Err = InvalidValue;
 
     fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        // The same names as in a pipeline file, the other ones of a type among them.
         let name = text.replace('-', "_");
-        let alias = match name.as_str() {
-            "keyword" => Some(Self::Text),
-            "integer" => Some(Self::Long),
-            "float" => Some(Self::Double),
-            _ => None,
-        };
-        alias.or_else(|| Self::ALL.into_iter().find(|known| known.as_str() == name)).ok_or_else(|| {
+        Self::deserialize(StrDeserializer::<ValueError>::new(&name)).map_err(|_| {
             let help = es_values::suggestion(text, "types", Self::ALL.map(Self::as_str));
             InvalidValue::new(format!("`{text}` is not a type of a column"), help)
         })

@@ -27,6 +27,7 @@ mod csv_head;
 mod csv_kinds;
 mod csv_options;
 mod csv_records;
+mod csv_sample;
 mod csv_times;
 mod division;
 mod document_reader;

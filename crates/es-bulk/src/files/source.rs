@@ -1,7 +1,6 @@
 //! Files or standard input, opened and checked before anything is read of them: their format,
 //! columns, rows and identities.
 
-use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -12,8 +11,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::block::Reader;
-use super::csv_kinds::Kinds;
-use super::csv_options::{ColumnType, CsvOptions};
+use super::csv_options::CsvOptions;
+use super::csv_sample::{CsvSample, notes_of};
 use super::expand::expand;
 use super::format::FileFormat;
 use super::identity::FileIdentity;
@@ -148,11 +147,10 @@ impl Source {
         format: FileFormat,
         read: &ReadOptions,
     ) -> Result<Self, Error> {
-        check_records(format, read)?;
+        check_options(format, read)?;
         let read = ReadOptions { format: Some(format), ..read.clone() };
         let mut notes = Vec::new();
         let (schema, sample, once) = if format.has_documents() {
-            refuse_leaving_out(&read)?;
             let options = RawOptions { read: read.clone(), ..RawOptions::default() };
             (None, None, (Reader::Lines(Box::new(RawLines::from_reader(name, bytes, &options)?)), None))
         } else {
@@ -169,23 +167,22 @@ impl Source {
 
     fn files(paths: Vec<PathBuf>, read: &ReadOptions) -> Result<Self, Error> {
         let format = one_format(&paths, read.format)?;
-        check_records(format, read)?;
+        check_options(format, read)?;
         let mut read = ReadOptions { format: Some(format), ..read.clone() };
         let identities = paths.iter().map(|path| FileIdentity::of(path, path.to_string_lossy()));
         let identities = identities.collect::<Result<_, _>>()?;
         let (mut schema, mut rows, mut notes) = (None, None, Vec::new());
         if format.has_documents() {
-            refuse_leaving_out(&read)?;
             // The beginning of each file is checked, which need not be long.
             let piece_bytes = read.piece_bytes.min(SHORT_SAMPLE);
             let options = RawOptions { read: ReadOptions { piece_bytes, ..read.clone() }, ..RawOptions::default() };
             for path in &paths {
                 RawLines::open(path, &options)?;
             }
+        } else if format == FileFormat::Csv {
+            let sampled = CsvSample::of(&paths, &read)?;
+            (schema, notes, read.sampled) = (sampled.schema, sampled.notes, sampled.types);
         } else {
-            if format == FileFormat::Csv {
-                (read.sampled, notes) = sampled(&paths, &read)?;
-            }
             let mut first: Option<FileReader> = None;
             rows = Some(0);
             for path in &paths {
@@ -304,51 +301,21 @@ impl Source {
     }
 }
 
-/// Documents in JSON have no columns that could be left out.
-fn refuse_leaving_out(read: &ReadOptions) -> Result<(), Error> {
-    match read.leave_out.first() {
-        None => Ok(()),
-        Some(name) => Err(Error::new(ErrorKind::Request, format!("{name} cannot be left out of documents in JSON"))
-            .with_help("documents are sent as they are; remove the field by an ingest pipeline of Elasticsearch")),
+/// Refuses options that a format has no use for: the place of documents where there is none, and columns to
+/// leave out where documents are sent as they are.
+fn check_options(format: FileFormat, read: &ReadOptions) -> Result<(), Error> {
+    if let Some(records) = read.records.as_ref().filter(|_| format != FileFormat::Json) {
+        let message = format!("{} has no array of documents inside at {records}", format.title());
+        return Err(
+            Error::new(ErrorKind::Request, message).with_help("leave the records out, or set the format to json")
+        );
     }
-}
-
-/// Refuses a place of documents in a format that has none.
-fn check_records(format: FileFormat, read: &ReadOptions) -> Result<(), Error> {
-    match &read.records {
-        Some(records) if format != FileFormat::Json => {
-            let message = format!("{} has no array of documents inside at {records}", format.title());
-            Err(Error::new(ErrorKind::Request, message).with_help("leave the records out, or set the format to json"))
-        }
-        _ => Ok(()),
+    if let Some(name) = read.leave_out.first().filter(|_| format.has_documents()) {
+        let message = format!("{name} cannot be left out of documents in JSON");
+        return Err(Error::new(ErrorKind::Request, message)
+            .with_help("documents are sent as they are; remove the field by an ingest pipeline of Elasticsearch"));
     }
-}
-
-/// The types of the columns of CSV that the beginnings of all files fit, and the notes on them.
-fn sampled(paths: &[PathBuf], read: &ReadOptions) -> Result<(BTreeMap<String, ColumnType>, Vec<String>), Error> {
-    let mut kinds: BTreeMap<String, Kinds> = BTreeMap::new();
-    let mut notes: Vec<String> = Vec::new();
-    for path in paths {
-        let reader = FileReader::open(path, read)?;
-        for (name, kind) in reader.kinds().into_iter().flatten() {
-            let known = kinds.entry(name.to_string()).or_default();
-            *known = known.with(*kind);
-        }
-        notes.extend(notes_of(&reader, read));
-    }
-    let types = kinds.into_iter().map(|(name, kinds)| {
-        let column = read.declared_type(&name).map_or(kinds.column_type(), |declared| kinds.as_declared(declared));
-        (name, column)
-    });
-    Ok((types.collect(), notes))
-}
-
-/// The notes on a file, and on columns that the options name and it lacks.
-fn notes_of(reader: &FileReader, read: &ReadOptions) -> Vec<String> {
-    let path = reader.path().display();
-    let missing = read.csv.types.keys().filter(|name| !reader.schema().contains(name));
-    let missing = missing.map(|name| format!("{path}: there is no column {name}, whose type is set"));
-    reader.notes().iter().map(|note| format!("{path}: {note}")).chain(missing).collect()
+    Ok(())
 }
 
 /// The format of all files.

@@ -280,10 +280,10 @@ fn a_bad_record_of_csv_is_refused_alone_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let table = [
         ("1,x,3", "line 123: 3 values, and the file has 2 columns"),
-        ("many,x", "line 123: `many` in column n is no number"),
-        ("007,x", "line 123: `007` in column n is no number as it is written, among numbers"),
+        ("many,x", "line 123: `many` in column n is not a number"),
+        ("007,x", "line 123: `007` in column n is not a plain number, in a column of numbers"),
         ("1.75,x", "line 123: `1.75` in column n has a fraction, and the column whole numbers"),
-        ("99999999999999999999,x", "line 123: `99999999999999999999` in column n is no whole number"),
+        ("99999999999999999999,x", "line 123: `99999999999999999999` in column n is not a whole number"),
     ];
     for (record, expected) in table {
         let rows = |from: u64, to: u64| (from..to).map(|n| format!("{n},\"a\nb\"\n")).collect::<String>();

@@ -31,7 +31,7 @@ pub fn instants(column: &Column) -> Result<Vec<Option<i64>>, Error> {
         }
         dtype if dtype.is_integer() => {
             let values = column.strict_cast(&DataType::Int64).map_err(|_| {
-                let what = format!("column {} holds an integer beyond 64 bits, which is no time", column.name());
+                let what = format!("column {} holds an integer beyond 64 bits, which is not a time", column.name());
                 Error::new(ErrorKind::Value, what).with_help("write times as epoch milliseconds")
             })?;
             Ok(values.i64()?.iter().collect())
@@ -61,7 +61,7 @@ fn read(name: &str, row: usize, text: &str) -> Result<i64, Error> {
     if let Ok(Ok(zoned)) = text.parse::<jiff::civil::DateTime>().map(|civil| civil.to_zoned(jiff::tz::TimeZone::UTC)) {
         return Ok(milliseconds(zoned.timestamp()));
     }
-    Err(Error::new(ErrorKind::Value, format!("row {row} of column {name} holds {text:?}, which is no time"))
+    Err(Error::new(ErrorKind::Value, format!("row {row} of column {name} holds {text:?}, which is not a time"))
         .with_help("write times as 2013-01-31T06:00:00Z"))
 }
 
@@ -93,7 +93,7 @@ mod tests {
     fn what_does_not_fit_is_refused_and_what_is_finer_is_rounded_down() {
         let beyond = Series::new("t".into(), [Some(u64::MAX), None]).into_column();
         let error = instants(&beyond).unwrap_err();
-        assert_eq!(error.to_string(), "column t holds an integer beyond 64 bits, which is no time");
+        assert_eq!(error.to_string(), "column t holds an integer beyond 64 bits, which is not a time");
         let texts = ["1969-12-31T23:59:59.9995+00:00", "9999-12-31T23:59:59.9999999Z", "1969-12-31 23:59:59.9995"];
         let texts = Series::new("t".into(), texts).into_column();
         assert_eq!(instants(&texts).unwrap(), [Some(-1), Some(253_402_300_799_999), Some(-1)]);
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn what_is_no_time_is_named() {
         let error = instants(&Series::new("t".into(), ["1970-01-01", "soon"]).into_column()).unwrap_err();
-        assert_eq!(error.to_string(), "row 1 of column t holds \"soon\", which is no time");
+        assert_eq!(error.to_string(), "row 1 of column t holds \"soon\", which is not a time");
         let error = instants(&Series::new("t".into(), [1.5]).into_column()).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::UnsupportedType);
     }

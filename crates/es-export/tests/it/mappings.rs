@@ -106,7 +106,7 @@ async fn what_source_leaves_out_is_not_null() {
         expected.with_column(times).unwrap();
         assert!(found.equals_missing(&expected), "{found}");
     }
-    // A value that doc values do not hold either is told.
+    // A value that doc values do not hold either is reported.
     bulk(&client, &index, b"{\"index\":{}}\n{\"k\":\"c\",\"secret\":\"longer than nine\"}\n".to_vec()).await;
     let error = IndexReader::open(&client, ReadRequest::new(&index)).await.unwrap().collect().await.unwrap_err();
     assert!(error.to_string().contains("holds a value that doc values leave out"), "{error}");

@@ -163,7 +163,7 @@ pub(crate) fn narrow(value: f64) -> Option<f32> {
 }
 
 /// The integer that the text of a number means, in whichever form it is written: `1.5e1` is 15.
-/// `None` for a text that is no number, for one with a fraction, and for one beyond 128 bits.
+/// `None` for a text that is not a number, for one with a fraction, and for one beyond 128 bits.
 pub(crate) fn whole(text: &str) -> Option<i128> {
     if let Ok(value) = text.parse() {
         return Some(value);

@@ -51,7 +51,7 @@ impl Reporter {
         self.is_verbose
     }
 
-    /// Returns whether failures and warnings of steps are told as they come.
+    /// Returns whether failures and warnings of steps are printed as they come.
     pub fn tells_events(&self) -> bool {
         self.style != Style::Quiet
     }

@@ -257,7 +257,7 @@ fn what_source_leaves_out_is_read_from_where_it_is() {
             ("o.x", Place::DocValues(Some("epoch_millis"))),
         ];
         assert_eq!(places, expected);
-        assert_eq!(found.columns[0].watched.as_deref(), Some("secret"), "a value that was ignored is told");
+        assert_eq!(found.columns[0].watched.as_deref(), Some("secret"), "a value that was ignored is reported");
         assert_eq!(found.columns[2].dtype(), DataType::Float32);
         let because =
             if retrieval == FieldSource::Auto { "t is text, which has no doc values" } else { "it was asked for" };

@@ -122,6 +122,7 @@ impl Error {
         self
     }
 
+    #[cfg(feature = "frames")]
     pub(crate) fn with_remedy(mut self, remedy: Remedy) -> Self {
         self.0.remedy = Some(remedy);
         self

@@ -8,6 +8,8 @@ use std::fmt;
 pub enum ErrorKind {
     /// A text is not the reference to a model.
     ModelReference,
+    /// Columns, tensors and a model do not fit each other.
+    Signature,
     /// The shape and data of a tensor do not fit, or its data do not fit its type.
     Tensor,
     /// A request or an answer breaks the protocol: tensors without a name or with the same one, an

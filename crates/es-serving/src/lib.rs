@@ -40,6 +40,8 @@
 mod error;
 mod model_reference;
 pub mod open_inference;
+mod signature;
 
 pub use error::{Error, ErrorKind};
 pub use model_reference::{ModelReference, ModelVersion};
+pub use signature::{InputColumn, Layout, Signature, TensorSpec};

@@ -88,7 +88,7 @@ fn current(i: u64) -> Value {
     })
 }
 
-fn minute(start: &str, i: u64) -> String {
+pub(crate) fn minute(start: &str, i: u64) -> String {
     let start: Timestamp = start.parse().unwrap();
     (start + SignedDuration::from_mins(i as i64)).to_string()
 }

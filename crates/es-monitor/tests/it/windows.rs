@@ -123,6 +123,35 @@ async fn numbers_agree_with_scipy() {
 }
 
 #[tokio::test]
+async fn many_values_of_one_frequency_are_no_drift_and_new_ones_are() {
+    let Some(node) = es_testing::plain().await else { return };
+    let (scope, client) = (Scope::new(&node, "many_values"), data::connect(&node).await);
+    let index = format!("{}many", scope.prefix());
+    data::create(&client, &index).await;
+    let mut random = fastrand::Rng::with_seed(20_261);
+    let windows = [(REFERENCE, 5000, "old"), (CURRENT, 5000, "new")];
+    let documents = windows.map(|(start, count, host)| {
+        let draws = (0..count).map(|i| (data::minute(start, i % 2000), random.u32(..2000)));
+        let document =
+            |(time, value)| json!({"time": time, "city": format!("c{value}"), "note": format!("{host}{value}")});
+        draws.map(document).collect::<Vec<_>>()
+    });
+    data::write(&client, &index, &documents.concat()).await;
+    let methods = [
+        FieldMonitor::chi_squared(0.01),
+        FieldMonitor::psi(0.2),
+        FieldMonitor::jensen_shannon(0.1),
+        FieldMonitor::l_infinity(0.1),
+    ];
+    for method in methods {
+        let monitor = monitor().with_field("city", method).with_field("note.raw", method);
+        let report = evaluate(&client, &index, &monitor, Timestamp::now()).await.unwrap();
+        let verdicts = ["city", "note.raw"].map(|name| field(&report, name).values.verdict);
+        assert_eq!(verdicts, [Verdict::NoDrift, Verdict::Drift], "{report}");
+    }
+}
+
+#[tokio::test]
 async fn every_bin_is_counted_exactly() {
     let Some(node) = es_testing::plain().await else { return };
     let (scope, client) = (Scope::new(&node, "every_bin"), data::connect(&node).await);

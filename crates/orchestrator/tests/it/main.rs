@@ -8,6 +8,7 @@ mod command;
 mod commands;
 mod configuration_errors;
 mod connection_errors;
+mod csv;
 mod data;
 mod data_errors;
 mod disk_room;

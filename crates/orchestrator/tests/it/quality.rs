@@ -108,3 +108,21 @@ fn check_looks_at_what_is_published_and_changes_nothing_else() {
     live.golden("check_that_fails", &["check", "readings"]);
     assert_eq!(live.indices(), indices);
 }
+
+#[test]
+fn documents_without_an_entity_are_told() {
+    let Some(live) = Live::plain("without_entity") else { return };
+    live.write(
+        "a.ndjson",
+        "{\"time\":\"2024-01-01T10:00:00Z\",\"who\":\"ann\",\"v\":1}\n\
+         {\"time\":\"2024-01-01T11:00:00Z\",\"v\":2}\n\
+         {\"time\":\"2024-01-01T12:00:00Z\",\"who\":null,\"v\":3}\n",
+    );
+    live.write(
+        "pipeline.yaml",
+        "version: 1\nname: small\nassets:\n  a: { kind: ingest, from: { path: a.ndjson }, time: time }\n  \
+         daily: { kind: features, from: a, entity: [who], time: time, every: 1d, windows: [1d], features: { n: { count: {} } } }\n",
+    );
+    let shown = live.expect(0, &["run"]);
+    assert!(shown.stderr.contains("2 documents of `a` without who: they are in no feature"), "{}", shown.stderr);
+}

@@ -196,7 +196,7 @@ pub struct RunSettings {
 
 impl Default for RunSettings {
     fn default() -> Self {
-        Self { concurrency: 2, keep: 1, disk_check: true, lease: TimeSpan::seconds(30), history: TimeSpan::days(90) }
+        Self { concurrency: 4, keep: 1, disk_check: true, lease: TimeSpan::seconds(30), history: TimeSpan::days(90) }
     }
 }
 

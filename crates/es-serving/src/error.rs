@@ -8,6 +8,12 @@ use std::fmt;
 pub enum ErrorKind {
     /// A text is not the reference to a model.
     ModelReference,
+    /// A file is no model, or one that cannot be scored here.
+    ModelFile,
+    /// The library that scores models is not there.
+    Runtime,
+    /// A model failed on a batch, or its answer is not one.
+    Scoring,
     /// Columns, tensors and a model do not fit each other.
     Signature,
     /// The shape and data of a tensor do not fit, or its data do not fit its type.
@@ -20,20 +26,25 @@ pub enum ErrorKind {
 /// The reason that a text is not a model, or that a message is not valid.
 ///
 /// `Display` is one line; its alternate form (`{:#}`) and `Debug` add [`Error::help`].
-#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     help: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None }
+        Self { kind, message: message.into(), help: None, source: None }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
         self
     }
 
@@ -69,7 +80,11 @@ impl fmt::Debug for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {

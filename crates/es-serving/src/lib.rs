@@ -37,11 +37,14 @@
 //! # }
 //! ```
 
+mod answer;
 mod error;
 mod model_reference;
+pub mod onnx;
 pub mod open_inference;
 mod signature;
 
+pub use answer::Outputs;
 pub use error::{Error, ErrorKind};
 pub use model_reference::{ModelReference, ModelVersion};
 pub use signature::{InputColumn, Layout, Signature, TensorSpec};

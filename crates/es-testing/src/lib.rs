@@ -38,11 +38,13 @@ mod certificates;
 pub mod container;
 mod fault_proxy;
 mod ledger;
+mod library;
 mod node;
 mod scope;
 mod source;
 
 pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenItems, SeenRequest};
+pub use library::onnxruntime;
 pub use node::Node;
 pub use scope::{Scope, clean, unique_prefix};
 pub use source::{plain, secure};

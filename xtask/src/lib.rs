@@ -15,6 +15,7 @@ pub mod example;
 mod forward;
 mod generate;
 pub mod http;
+mod onnxruntime;
 pub mod process;
 pub mod scope;
 pub mod terminal;
@@ -39,6 +40,8 @@ enum Command {
     Es(es::Command),
     /// Run every check that a change must pass
     Ci(ci::CiArgs),
+    /// Fetch the library of ONNX Runtime, which models are scored with
+    Onnxruntime,
     /// Rewrite the generated files
     Generate,
     /// Run the flights pipeline on an Elasticsearch and show the results
@@ -59,6 +62,7 @@ pub fn run() -> ExitCode {
     report(match Cli::parse().command {
         Command::Es(command) => es::run(command).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::run(&args),
+        Command::Onnxruntime => onnxruntime::run().map(|()| ExitCode::SUCCESS),
         Command::Generate => generate::write().map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::run(),
         Command::Bench(args) => forward::run("bench", &args),

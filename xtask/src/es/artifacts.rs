@@ -1,4 +1,4 @@
-//! Gets zip files from Maven Central with the ordinary Maven client, which
+//! Gets archives from Maven Central with the ordinary Maven client, which
 //! keeps them in its own local repository.
 
 use std::path::{Path, PathBuf};
@@ -16,20 +16,22 @@ const PLUGIN: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.6.1";
 /// A gigabyte on a slow line takes its time.
 const DOWNLOAD_LIMIT: Duration = Duration::from_secs(2 * 3600);
 
-/// One zip file in Maven Central.
+/// One archive in Maven Central.
 pub(crate) struct Artifact {
     pub(crate) group: &'static str,
     pub(crate) name: &'static str,
     pub(crate) version: String,
+    /// `zip` or `jar`.
+    pub(crate) extension: &'static str,
 }
 
 impl Artifact {
     fn coordinates(&self) -> String {
-        format!("{}:{}:{}:zip", self.group, self.name, self.version)
+        format!("{}:{}:{}:{}", self.group, self.name, self.version, self.extension)
     }
 
     fn file_name(&self) -> String {
-        format!("{}-{}.zip", self.name, self.version)
+        format!("{}-{}.{}", self.name, self.version, self.extension)
     }
 
     /// The artifact's folder in a Maven repository at `repository`.
@@ -37,7 +39,7 @@ impl Artifact {
         repository.join(self.group.replace('.', "/")).join(self.name).join(&self.version)
     }
 
-    /// The zip file, fetched first where it is not on this machine yet.
+    /// The archive, fetched first where it is not on this machine yet.
     ///
     /// `java_home` runs Maven; `download_folder` is used only where Maven is
     /// configured to keep its repository in an unusual place.
@@ -48,7 +50,7 @@ impl Artifact {
             return Ok(file.clone());
         }
         let Some(maven) = process::find_on_path("mvn") else {
-            bail!("Maven is needed to get Elasticsearch, and no `mvn` is on the PATH: {}", install_hint());
+            bail!("Maven is needed to get {}, and no `mvn` is on the PATH: {}", self.file_name(), install_hint());
         };
         let watched = repository.as_deref().map(|repository| self.folder_in(repository));
         self.run_maven(
@@ -139,6 +141,7 @@ mod tests {
             group: "org.elasticsearch.distribution.integ-test-zip",
             name: "elasticsearch",
             version: "9.4.3".into(),
+            extension: "zip",
         };
         assert_eq!(
             artifact.folder_in(Path::new("/r")),

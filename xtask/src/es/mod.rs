@@ -4,7 +4,7 @@
 //! other commands. [`elasticsearch`] and [`OwnNode`] are for the commands that need a node.
 
 pub(crate) mod account;
-mod artifacts;
+pub(crate) mod artifacts;
 pub(crate) mod assemble;
 pub(crate) mod commands;
 mod docker;

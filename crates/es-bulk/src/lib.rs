@@ -203,7 +203,7 @@ pub mod files {
 
 pub use batch::{Action, Batch, BatchBuilder, BatchLimits, Checkpoint, Origin, RefusedRow, batched, batched_with};
 #[cfg(feature = "frames")]
-pub use batch::{batched_frames, batched_frames_with};
+pub use batch::{FrameInput, batched_frames, batched_frames_with};
 pub use dead_letter::{DeadLetter, LetterLength, Replay, replay};
 #[doc(hidden)]
 pub use delivery::{Answer, read_answer};

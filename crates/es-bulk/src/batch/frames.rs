@@ -11,6 +11,23 @@ use super::{Batch, BatchBuilder, BatchLimits};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::files::FilePlace;
 
+/// Rows to load: those of a frame, and those that are refused before they become documents, such as rows
+/// that a model cannot score.
+#[derive(Clone, Debug)]
+pub struct FrameInput {
+    /// The rows that become documents.
+    pub frame: DataFrame,
+    /// The rows that do not, in their order. They are counted as read and as rejected, and written to the dead
+    /// letter.
+    pub refused: Vec<RefusedRow>,
+}
+
+impl From<DataFrame> for FrameInput {
+    fn from(frame: DataFrame) -> Self {
+        Self { frame, refused: Vec::new() }
+    }
+}
+
 /// Turns a stream of frames into batches. The id of a document is made of the values of the `ids`
 /// columns; without any, the server chooses it. Rows are encoded on the runtime's threads for
 /// blocking work, one batch at a time, and frames of several chunks are joined first.
@@ -31,8 +48,8 @@ use crate::files::FilePlace;
 /// assert_eq!(batches[0].as_ref().unwrap().len(), 2);
 /// # Ok::<(), PolarsError>(()) }).unwrap();
 /// ```
-pub fn batched_frames<E: Into<BoxError>>(
-    frames: impl Stream<Item = Result<DataFrame, E>> + Send,
+pub fn batched_frames<F: Into<FrameInput> + Send, E: Into<BoxError>>(
+    frames: impl Stream<Item = Result<F, E>> + Send,
     ids: &[impl AsRef<str>],
     limits: BatchLimits,
 ) -> impl Stream<Item = Result<Batch, Error>> + Send {
@@ -42,8 +59,8 @@ pub fn batched_frames<E: Into<BoxError>>(
 
 /// Turns a stream of frames into batches, as [`batched_frames`] does, with all options of the
 /// writer.
-pub fn batched_frames_with<E: Into<BoxError>>(
-    frames: impl Stream<Item = Result<DataFrame, E>> + Send,
+pub fn batched_frames_with<F: Into<FrameInput> + Send, E: Into<BoxError>>(
+    frames: impl Stream<Item = Result<F, E>> + Send,
     options: WriterOptions,
     limits: BatchLimits,
 ) -> impl Stream<Item = Result<Batch, Error>> + Send {
@@ -75,7 +92,7 @@ struct Encoder {
     options: Arc<WriterOptions>,
 }
 
-impl<E: Into<BoxError>, S: Stream<Item = Result<DataFrame, E>>> State<S> {
+impl<F: Into<FrameInput>, E: Into<BoxError>, S: Stream<Item = Result<F, E>>> State<S> {
     async fn next(&mut self) -> Option<Result<Batch, Error>> {
         loop {
             if let Some(error) = self.failed.take() {
@@ -105,6 +122,8 @@ impl<E: Into<BoxError>, S: Stream<Item = Result<DataFrame, E>>> State<S> {
                     Some(Ok(frame)) => {
                         self.number += 1;
                         builder.source(format!("frame {}", self.number).into(), FilePlace::default());
+                        let FrameInput { frame, refused } = frame.into();
+                        refused.into_iter().for_each(|row| builder.refuse(row));
                         self.encoder.frame = Some((frame, 0));
                         continue;
                     }

@@ -19,7 +19,7 @@ use crate::options::BulkOptions;
 pub use action::Action;
 pub use builder::BatchBuilder;
 #[cfg(feature = "frames")]
-pub use frames::{batched_frames, batched_frames_with};
+pub use frames::{FrameInput, batched_frames, batched_frames_with};
 pub use stream::{batched, batched_with};
 
 /// The limits of a batch; see also [`BulkOptions::batch_limits`].

@@ -42,6 +42,7 @@ mod error;
 mod model_reference;
 pub mod onnx;
 pub mod open_inference;
+pub mod registry;
 mod signature;
 
 pub use answer::Outputs;

@@ -4,3 +4,4 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod onnx;
+mod registry;

@@ -1,8 +1,8 @@
 //! Registered models and the protocols that serve them.
 //!
-//! The registry of models in Elasticsearch, batched scoring of documents and ingest pipelines belong
-//! to this crate as well, once they exist. Training and carrying messages are left to other programs;
-//! reading, scoring and writing back are joined by the orchestrator.
+//! The [`registry`] keeps versions of models and the aliases that point to them, and [`onnx`] scores
+//! files in the format ONNX in this process. Training is left to other programs; reading rows, scoring
+//! and writing predictions are joined by the orchestrator.
 //!
 //! # Naming a model
 //!
@@ -14,6 +14,42 @@
 //! let model: ModelReference = "models:/late/3".parse()?;
 //! assert_eq!(model.name(), "late");
 //! # Ok::<(), es_serving::Error>(())
+//! ```
+//!
+//! # Scoring a file
+//!
+//! ```no_run
+//! use es_serving::onnx::{OnnxModel, OnnxOptions, OnnxRuntime};
+//! use es_serving::open_inference::{Tensor, TensorData};
+//!
+//! # fn main() -> Result<(), es_serving::Error> {
+//! let runtime = OnnxRuntime::load(None)?; // ORT_DYLIB_PATH, or beside the program
+//! let model = OnnxModel::open(&runtime, "model.onnx".as_ref(), OnnxOptions::default())?;
+//! print!("{}", model.file()); // operators, inputs, outputs
+//! let rows = Tensor::new("rows", vec![2, 3], TensorData::Fp32(vec![1.0, 2.0, f32::NAN, 4.0, 5.0, 6.0]))?;
+//! for output in model.score(vec![rows])? {
+//!     println!("{} {:?}", output.name(), output.shape());
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Registering a model
+//!
+//! ```no_run
+//! use es_serving::onnx::OnnxFile;
+//! use es_serving::registry::{ModelFolder, Move, NewVersion, Registry, Terms};
+//!
+//! # async fn example(client: es_core::Client) -> Result<(), es_serving::Error> {
+//! let file = ModelFolder::new("models").put("model.onnx".as_ref()).await?;
+//! let columns = ["distance".to_owned(), "temp".to_owned()];
+//! let signature = OnnxFile::read("model.onnx".as_ref())?.signature(&columns)?;
+//! let registry = Registry::new(client, "ml-");
+//! let registered = registry.register(NewVersion::onnx("late", &file, signature).by("ana")).await?;
+//! let by = Move::by("ana").why("first model");
+//! registry.promote("late", "champion", registered.version().number, &by, &Terms::default()).await?;
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Asking a model

@@ -44,7 +44,7 @@ mod scope;
 mod source;
 
 pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenItems, SeenRequest};
-pub use library::onnxruntime;
+pub use library::{find_onnxruntime, onnxruntime};
 pub use node::Node;
 pub use scope::{Scope, clean, unique_prefix};
 pub use source::{plain, secure};

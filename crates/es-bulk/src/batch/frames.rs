@@ -7,7 +7,7 @@ use es_frame::{DocumentWriter, WriterOptions};
 use futures::{Stream, StreamExt as _, stream};
 use polars::prelude::DataFrame;
 
-use super::{Batch, BatchBuilder, BatchLimits};
+use super::{Batch, BatchBuilder, BatchLimits, RefusedRow};
 use crate::error::{BoxError, Error, ErrorKind};
 use crate::files::FilePlace;
 
@@ -227,6 +227,20 @@ mod tests {
         assert_eq!(outcomes, [Ok(1), Err(ErrorKind::Row), Ok(1), Err(ErrorKind::Row)]);
         let third = found[2].as_ref().unwrap();
         assert_eq!(third.origin(0).unwrap().row, 3);
+    }
+
+    #[tokio::test]
+    async fn refused_rows_come_with_the_batches_and_are_no_documents() {
+        let refused = |row, text: &str| RefusedRow { row, text: text.to_owned(), reason: "no value".to_owned() };
+        let first =
+            FrameInput { frame: df!("k" => ["a", "b"]).unwrap(), refused: vec![refused(2, "x"), refused(9, "y")] };
+        let last = FrameInput { frame: df!("k" => [""; 0]).unwrap(), refused: vec![refused(1, "z")] };
+        let frames = stream::iter([Ok::<_, Gone>(first), Ok(last)]);
+        let batches: Vec<_> = batched_frames(frames, &["k"], limits(10)).collect().await;
+        let batches: Vec<_> = batches.into_iter().map(Result::unwrap).collect();
+        assert_eq!(batches.iter().map(Batch::len).sum::<usize>(), 2);
+        let texts: Vec<&str> = batches.iter().flat_map(Batch::refused).map(|row| row.text.as_str()).collect();
+        assert_eq!(texts, ["x", "y", "z"]);
     }
 
     #[tokio::test]

@@ -155,6 +155,17 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Error> + S
     })
 }
 
+impl Checksum {
+    /// Returns the checksum of a file, which is read a piece at a time. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] when it cannot be read.
+    pub fn of_file(path: &Path) -> Result<Self, Error> {
+        let found = File::open(path).and_then(|mut file| checksum(&mut file));
+        found.map_err(|error| io_error(path, "read", error))
+    }
+}
+
 fn checksum(source: &mut impl Read) -> io::Result<Checksum> {
     let mut hasher = Sha256::new();
     let mut piece = vec![0; PIECE];

@@ -82,6 +82,13 @@ impl Environment {
     }
 }
 
+/// The user and the host of this process, for a person.
+pub fn person() -> String {
+    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    format!("{user}@{host}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -213,6 +213,12 @@ impl From<es_export::Error> for Error {
     }
 }
 
+impl From<es_serving::Error> for Error {
+    fn from(error: es_serving::Error) -> Self {
+        Self::failed(error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)
+    }
+}
+
 impl From<es_features::Error> for Error {
     fn from(error: es_features::Error) -> Self {
         Self::failed(error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)

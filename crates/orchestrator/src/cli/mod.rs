@@ -4,6 +4,7 @@ mod choice;
 mod conflict;
 mod export;
 mod ingest;
+mod models;
 
 use std::path::PathBuf;
 
@@ -13,6 +14,8 @@ use crate::terminal::logging::LogFormat;
 
 pub use export::{ExportArgs, SplitByArg};
 pub use ingest::IngestArgs;
+pub(crate) use models::reference;
+pub use models::{AliasArg, ChangeArgs, MetricArg, ModelsCommand, ReferenceArg, RegisterArgs, TagArg, VersionArg};
 
 /// Keeps machine learning assets on Elasticsearch up to date.
 ///
@@ -131,6 +134,11 @@ pub enum Command {
         #[arg(long, default_value_t = 50, value_name = "N")]
         limit: usize,
     },
+    /// Register models, point aliases to them, and find out what scored what.
+    ///
+    /// A version is written `late/3`, and an alias `late@champion`.
+    #[command(subcommand)]
+    Models(ModelsCommand),
     /// Show which asset needs which.
     Graph {
         /// Form of the picture.

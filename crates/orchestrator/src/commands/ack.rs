@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::run::{connect, standing_lines};
 use crate::engine::Scope;
+use crate::environment::person;
 use crate::error::Result;
 use crate::exit::Exit;
 use crate::project::Project;
@@ -30,11 +31,4 @@ pub(super) async fn ack(
     }
     standing_lines(&done, Some(&note.by), reporter);
     Ok(Exit::Done)
-}
-
-/// The user and the host of this process, for a person.
-fn person() -> String {
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
-    let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    format!("{user}@{host}")
 }

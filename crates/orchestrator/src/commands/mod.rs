@@ -8,6 +8,7 @@ mod graph;
 mod ingest;
 mod init;
 mod interrupts;
+mod models;
 mod plan;
 mod reference;
 mod run;
@@ -76,6 +77,7 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
             block_on(interruptible(reporter, |cancel| status::status(project, select.clone(), reporter, cancel)))
         }
         Command::Runs { id, limit } => block_on(runs::runs(load()?, id.as_deref(), *limit, reporter)),
+        Command::Models(command) => block_on(models::models(load()?, command, reporter)),
         Command::Graph { format } => graph::graph(&*load()?, *format),
         Command::Schema => reference::schema(),
         Command::Completions { shell } => {

@@ -26,6 +26,8 @@ pub enum Group {
     Shards,
     /// Mappings and settings.
     Indices,
+    /// What a run needs on this machine.
+    Machine,
 }
 
 impl fmt::Display for Group {
@@ -38,6 +40,7 @@ impl fmt::Display for Group {
             Self::Nodes => "nodes",
             Self::Shards => "shards",
             Self::Indices => "indices",
+            Self::Machine => "machine",
         })
     }
 }

@@ -16,7 +16,7 @@ use es_core::Credentials;
 use jiff::Timestamp;
 
 use crate::error::Error;
-use checks::{access, cluster, health, indices, reachability, shards, skipped};
+use checks::{access, cluster, health, indices, machine, reachability, shards, skipped};
 use collect::{Gathered, Reached, Target};
 use finding::{Finding, Group, Status};
 
@@ -62,6 +62,9 @@ pub async fn examine(target: &Target) -> Result<Vec<Finding>, Error> {
             findings.extend(AFTER_THE_CONNECTION.map(|(group, check)| skipped(group, check, why)));
         }
     }
+    let (assets, library) = (target.needs.scored_here.clone(), target.needs.library.clone());
+    let looking = tokio::task::spawn_blocking(move || machine::onnx_runtime(&assets, library.as_deref()));
+    findings.extend(looking.await.map_err(|error| Error::defect("looking for ONNX Runtime", &error))?);
     findings.sort_by_key(|finding| finding.group);
     Ok(findings)
 }

@@ -3,6 +3,8 @@
 //! The privileges are those of the requests that this program sends, and no more. A new request
 //! gets its line here; the test `a_user_with_exactly_the_role_runs_the_pipeline` fails without it.
 
+use std::path::PathBuf;
+
 use es_assets::Output;
 use es_core::cluster::{Capability, IndexPrivileges, PrivilegeRequest};
 
@@ -64,6 +66,10 @@ pub struct Needs {
     pub fields: Vec<FieldNeed>,
     /// Exports.
     pub exports: Vec<ExportNeed>,
+    /// Assets that run a model in this process.
+    pub scored_here: Vec<String>,
+    /// The library that runs models, where the settings name it.
+    pub library: Option<PathBuf>,
 }
 
 const ANY_PIPELINE: [(&str, &str, bool); 6] = [

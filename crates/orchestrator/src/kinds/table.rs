@@ -8,7 +8,7 @@ use es_assets::{Asset, Inputs, PipelineFormat};
 use serde_json::{Map, Value};
 
 use super::{Built, Kind, Limits, Observation, Part, Preparation, Prepared, Subject, Work, checks};
-use super::{command, export, features, ingest, monitor, source, sql};
+use super::{command, export, features, inference, ingest, monitor, source, sql};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -29,6 +29,7 @@ impl Kinds {
             .with(command::CommandKind)
             .with(features::FeaturesKind)
             .with(export::ExportKind)
+            .with(inference::InferenceKind)
             .with(monitor::MonitorKind)
     }
 
@@ -45,10 +46,7 @@ impl Kinds {
         PipelineFormat::new(self.0.iter().map(|kind| kind.definition()))
             .with_settings(settings::format())
             .with_text_formats(settings::text_formats())
-            .with_planned(es_assets::Planned {
-                kinds: &["inference", "embedding", "anomaly"],
-                sections: &["models", "triggers"],
-            })
+            .with_planned(es_assets::Planned { kinds: &["embedding", "anomaly"], sections: &["triggers"] })
     }
 
     /// The kind of an asset.

@@ -15,13 +15,16 @@ use es_core::{ClusterConfig, Credentials, Endpoint, KeepAlive, Proxy, RetryPolic
 use es_export::ExportOptions;
 use figment::Figment;
 use figment::providers::Serialized;
+use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::environment::Environment;
 use crate::error::{Error, Result};
 
 pub use formats::text_formats;
-pub use sections::{ClusterSettings, RunSettings, Settings, VerifyCertificates, overlay};
+pub use sections::{
+    ClusterSettings, DeclaredModel, InferenceSettings, RunSettings, Settings, VerifyCertificates, overlay,
+};
 
 const PREFIX: &str = "ORCHESTRATOR_";
 
@@ -34,6 +37,11 @@ pub fn format() -> SettingsFormat {
             Section::of::<BulkOptions>("bulk", "How documents are indexed."),
             Section::of::<ExportOptions>("export", "How documents are read."),
             Section::of::<Defaults>("defaults", "What assets do unless they say otherwise."),
+            Section::of::<InferenceSettings>("inference", "How models are scored in this process."),
+            Section::of::<IndexMap<String, DeclaredModel>>(
+                "models",
+                "The models that are registered from files where the registry has none of that name.",
+            ),
         ],
         overlay,
         validate_layer: rules::validate_layer,

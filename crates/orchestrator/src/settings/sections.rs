@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use es_assets::{Defaults, Retries, SecretRef, merge};
 use es_bulk::BulkOptions;
 use es_export::ExportOptions;
-use es_values::schema::Hosts;
+use es_serving::registry::PromotionRule;
+use es_values::schema::{FieldNames, Hosts};
 use es_values::{ByteSize, TimeSpan};
 
 /// Every setting. `Settings::default()` holds all defaults; the layers above them are
@@ -28,16 +29,60 @@ pub struct Settings {
     pub export: ExportOptions,
     /// The defaults of all assets.
     pub defaults: Defaults,
+    /// The options of models that are scored in this process.
+    pub inference: InferenceSettings,
+    /// The models that are registered from files where the registry has none of that name.
+    #[schemars(extend("propertyNames" = { "format": "name", "pattern": "^[a-z0-9_]+$" }))]
+    pub models: IndexMap<String, DeclaredModel>,
 }
 
 impl Settings {
     /// The top-level keys of a pipeline file that hold settings.
-    pub const SECTIONS: [&str; 5] = ["cluster", "run", "bulk", "export", "defaults"];
+    pub const SECTIONS: [&str; 7] = ["cluster", "run", "bulk", "export", "defaults", "inference", "models"];
 
     /// The options of bulk loads, with the limit on requests of the connection.
     pub fn bulk_options(&self) -> BulkOptions {
         self.bulk.clone().with_request_timeout(self.cluster.request_timeout.to_duration())
     }
+}
+
+/// Models that are scored in this process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InferenceSettings {
+    /// The shared library of ONNX Runtime; without it, `ORT_DYLIB_PATH`, or the one beside the program.
+    #[schemars(extend("format" = "text"))]
+    pub library: Option<String>,
+    /// The folder of registered model files.
+    #[schemars(extend("format" = "text", "minLength" = 1))]
+    pub folder: String,
+}
+
+impl Default for InferenceSettings {
+    fn default() -> Self {
+        Self { library: None, folder: ".orchestrator/models".to_owned() }
+    }
+}
+
+/// A model that is registered from a file where the registry has none of its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeclaredModel {
+    /// The file, in the format ONNX.
+    #[schemars(extend("format" = "text", "minLength" = 1))]
+    pub file: String,
+    /// The alias that points to it from then on.
+    #[schemars(extend("format" = "name", "pattern" = "^[a-z0-9_]+$"))]
+    pub alias: Option<String>,
+    /// The columns of a row, in the order in which the model takes them; without them, the names of its
+    /// inputs.
+    #[schemars(with = "Option<FieldNames>")]
+    pub inputs: Option<Vec<String>>,
+    /// The rule that a version must pass to take the place of the one that an alias points to.
+    pub promotion: Option<PromotionRule>,
+    /// The manifest of the export that it was trained on, whose encoders are applied to the rows.
+    #[schemars(extend("format" = "text", "minLength" = 1))]
+    pub manifest: Option<String>,
 }
 
 /// The connection to Elasticsearch.

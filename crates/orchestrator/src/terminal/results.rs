@@ -176,6 +176,54 @@ pub enum CommandResult {
         /// The work in numbers.
         summary: Value,
     },
+    /// A registered model.
+    Model {
+        /// Its name, newest version and aliases.
+        #[serde(flatten)]
+        model: Value,
+    },
+    /// A version of a model.
+    ModelVersion {
+        /// As the registry has it.
+        #[serde(flatten)]
+        version: Value,
+    },
+    /// A move of an alias.
+    AliasMoved {
+        /// As the history has it.
+        #[serde(flatten)]
+        moved: Value,
+    },
+    /// The differences of two versions.
+    ModelDifference {
+        /// By what differs.
+        #[serde(flatten)]
+        difference: Value,
+    },
+    /// A model file.
+    ModelFile {
+        /// The description that it gives.
+        #[serde(flatten)]
+        file: Value,
+        /// Its checksum.
+        sha256: String,
+        /// It can be scored in this process.
+        is_scored_here: bool,
+        /// Why not.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The predictions of a version in an asset.
+    ScoredBy {
+        /// The asset.
+        asset: String,
+        /// The model.
+        model: String,
+        /// The version.
+        version: u32,
+        /// The number of its published predictions.
+        predictions: u64,
+    },
     /// The command failed.
     Failed {
         /// The exit code of the program.

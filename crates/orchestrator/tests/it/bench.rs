@@ -32,6 +32,10 @@ impl Bench {
     /// An empty folder. The program finds no Elasticsearch unless the test names one.
     pub(crate) fn offline() -> Self {
         let bench = Self { folder: tempfile::tempdir().unwrap(), variables: BTreeMap::new(), names: Vec::new() };
+        let bench = match es_testing::find_onnxruntime() {
+            Some(library) => bench.with("ORT_DYLIB_PATH", &library.display().to_string()),
+            None => bench,
+        };
         // One asset at a time: what is printed comes in one order.
         bench
             .with("NO_COLOR", "1")

@@ -16,6 +16,7 @@ mod doctor;
 mod doctor_access;
 mod export;
 mod flights;
+mod inference;
 mod ingest;
 mod interruptions;
 mod json;

@@ -4,6 +4,7 @@ pub mod access;
 pub mod cluster;
 pub mod health;
 pub mod indices;
+pub mod machine;
 pub mod reachability;
 pub mod shards;
 

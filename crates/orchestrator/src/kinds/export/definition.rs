@@ -1,12 +1,14 @@
 //! The keys of an `export` asset.
 
 use es_export::{FieldOptions, Output, Sample, SplitOptions};
+use es_values::Query;
 use es_values::schema::FieldNames;
-use es_values::{Query, TimeSpan};
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use crate::kinds::joins::FeatureJoin;
 
 /// Files that are kept up to date with an index asset.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,21 +46,4 @@ pub struct Export {
     pub to: Output,
     /// The division of the rows into parts.
     pub split: Option<SplitOptions>,
-}
-
-/// Feature rows that are joined to other rows.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FeatureJoin {
-    /// The asset of kind `features`.
-    #[schemars(extend("format" = "name", "pattern" = "^[a-z0-9_]+$"))]
-    pub from: String,
-    /// The greatest age of a feature row; without it, any age.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_age: Option<TimeSpan>,
-    /// The field with the time of the rows that are joined to; without it, the one that is called
-    /// like the time of the features.
-    #[schemars(extend("format" = "text", "minLength" = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub time: Option<String>,
 }

@@ -1,40 +1,30 @@
 //! `export`: a training set as files.
 
 mod definition;
-mod joins;
 
 use std::sync::{Mutex, PoisonError};
 
 use async_trait::async_trait;
-use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Parts, Published, Reference, Report};
-use es_assets::{Siblings, Takes};
+use es_assets::{Definition, KeyPath, Output, Parts, Published, Reference, Report, Siblings};
 use es_core::ContentHash;
 use es_export::{ColumnRequest, Destination, FieldOptions, Manifest, ReadyExport, Search, Split};
-use es_values::quoted_list;
 use serde_json::{Value, json};
 
-use super::features::Features;
 use super::work::{Notes, ReadyResult};
-use super::{Built, Kind, Observation, Outcome, Part, Subject, Work, problems};
+use super::{Built, Kind, Observation, Outcome, Part, Subject, Work, joins, problems};
 use crate::doctor::needs::{ExportNeed, Needs};
 use crate::engine::progress::Progress;
 use crate::error::{Error, ErrorKind, Result};
 use crate::terminal::table::size;
 
-pub use definition::{Export, FeatureJoin};
+pub use definition::Export;
 
 /// A training set as files.
 pub struct ExportKind;
 
 impl Definition for Export {
     fn reads(&self) -> Vec<Reference> {
-        let joins = KeyPath::root().key("features");
-        let joined = self.features.iter().enumerate().map(|(index, join)| Reference {
-            path: joins.index(index).key("from"),
-            asset: join.from.clone(),
-            takes: Takes::Documents,
-        });
-        [Reference::documents("from", &self.from)].into_iter().chain(joined).collect()
+        [Reference::documents("from", &self.from)].into_iter().chain(joins::references(&self.features)).collect()
     }
 
     fn output(&self) -> Output {
@@ -52,10 +42,7 @@ impl Definition for Export {
         }
         problems::report_all(FieldOptions::check(&self.fields, columns), &path.key("fields"), report);
         problems::report_all(self.to.check(columns), &path.key("to"), report);
-        for (index, join) in self.features.iter().enumerate() {
-            let path = path.key("features").index(index).key("from");
-            has_feature_rows(&join.from, &path, siblings, report);
-        }
+        joins::validate(&self.features, path, siblings, report);
     }
 
     fn fingerprint(&self, parts: &mut Parts) {
@@ -75,21 +62,6 @@ impl Definition for Export {
         parts.add("to", &self.to);
         parts.add("split", &self.split);
     }
-}
-
-/// Only rows of entities and times can be joined as of a time.
-fn has_feature_rows(target: &str, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
-    let Some(asset) = siblings.get(target).filter(|asset| asset.output() == Output::Documents) else { return };
-    if asset.definition_as::<Features>().is_some() {
-        return;
-    }
-    let names = siblings.named_by_definition::<Features>();
-    let help = match names.is_empty() {
-        true => "add an asset of kind `features`".to_owned(),
-        false => format!("refer to one of {}", quoted_list(names)),
-    };
-    let message = format!("`{target}` is of kind `{}`, and has no rows of entities and times to join", asset.kind());
-    report.add(DiagnosticKind::WrongKind, path, message, help);
 }
 
 #[async_trait]
@@ -112,7 +84,7 @@ impl Kind for ExportKind {
         request.options = options.read;
         let mut files = es_export::Export::new(request, Destination::Folder(work.project.path(&export.to.path)));
         files.files = export.to.file_options(&options.write);
-        files.transform = joins::read(work, export).await?;
+        files.transform = joins::read(work, &export.features).await?;
         files.split = export.split.as_ref().map(Split::try_from).transpose()?;
         files.partition_by = export.to.partition_by.clone();
         files.encodings = FieldOptions::encodings(&export.fields);

@@ -1,18 +1,72 @@
-//! Feature rows of an export: read once, and joined to its rows as they pass.
+//! Feature rows that are joined to the rows of another asset: the key, its validation, and the join,
+//! which reads them once and is applied to rows as they pass.
+//!
+//! Kinds whose rows can have features share this: [`export`](super::export) and [`inference`](super::inference).
 
 use std::sync::Arc;
 
+use es_assets::{DiagnosticKind, KeyPath, Output, Reference, Report, Siblings, Takes};
 use es_export::{AddedColumn, IndexReader, Origin, ReadRequest, Search, Transform};
 use es_features::{JoinOptions, PointInTimeJoin};
+use es_values::{TimeSpan, quoted_list};
 use polars::prelude::DataFrame;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Export, FeatureJoin};
-use crate::kinds::Work;
-use crate::kinds::features::Features;
-
+use super::Work;
+use super::features::Features;
 use crate::error::{Error, Result};
 use crate::terminal::table::count;
+
+/// Feature rows that are joined to other rows.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureJoin {
+    /// The asset of kind `features`.
+    #[schemars(extend("format" = "name", "pattern" = "^[a-z0-9_]+$"))]
+    pub from: String,
+    /// The greatest age of a feature row; without it, any age.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<TimeSpan>,
+    /// The field with the time of the rows that are joined to; without it, the one that is called
+    /// like the time of the features.
+    #[schemars(extend("format" = "text", "minLength" = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+}
+
+/// The assets whose feature rows are joined.
+pub fn references(joins: &[FeatureJoin]) -> impl Iterator<Item = Reference> {
+    let path = KeyPath::root().key("features");
+    joins.iter().enumerate().map(move |(index, join)| Reference {
+        path: path.index(index).key("from"),
+        asset: join.from.clone(),
+        takes: Takes::Documents,
+    })
+}
+
+/// Reports assets that have no feature rows. `path` is the place of the asset that joins them.
+pub fn validate(joins: &[FeatureJoin], path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
+    for (index, join) in joins.iter().enumerate() {
+        has_feature_rows(&join.from, &path.key("features").index(index).key("from"), siblings, report);
+    }
+}
+
+/// Only rows of entities and times can be joined as of a time.
+fn has_feature_rows(target: &str, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
+    let Some(asset) = siblings.get(target).filter(|asset| asset.output() == Output::Documents) else { return };
+    if asset.definition_as::<Features>().is_some() {
+        return;
+    }
+    let names = siblings.named_by_definition::<Features>();
+    let help = match names.is_empty() {
+        true => "add an asset of kind `features`".to_owned(),
+        false => format!("refer to one of {}", quoted_list(names)),
+    };
+    let message = format!("`{target}` is of kind `{}`, and has no rows of entities and times to join", asset.kind());
+    report.add(DiagnosticKind::WrongKind, path, message, help);
+}
 
 /// The joined features, one asset after the other.
 #[derive(Debug)]
@@ -25,13 +79,13 @@ struct Joined {
     description: Value,
 }
 
-/// Reads the features that an export joins; none if it joins none.
+/// Reads the features that are joined; none if there are no joins.
 ///
 /// # Errors
 /// When they cannot be read, or are more than the settings allow.
-pub(super) async fn read(work: &Work<'_>, export: &Export) -> Result<Option<Arc<dyn Transform>>> {
+pub async fn read(work: &Work<'_>, wanted: &[FeatureJoin]) -> Result<Option<Arc<dyn Transform>>> {
     let mut joins = Vec::new();
-    for wanted in &export.features {
+    for wanted in wanted {
         let asset = work.project.pipeline.asset(&wanted.from);
         // The file was checked: it is an asset of this kind.
         let Some(features) = asset.and_then(|asset| asset.definition_as::<Features>()) else { continue };

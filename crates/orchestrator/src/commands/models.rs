@@ -1,0 +1,420 @@
+//! `models`: the registry at the terminal.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use es_core::Client;
+use es_serving::onnx::{OnnxModel, OnnxOptions, OnnxRuntime};
+use es_serving::registry::{
+    AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Registered, Terms, Version,
+};
+use es_serving::{ModelReference, ModelVersion};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+
+use crate::cli::{ChangeArgs, ModelsCommand, RegisterArgs, VersionArg, reference};
+use crate::environment::person;
+use crate::error::{Error, Result};
+use crate::exit::Exit;
+use crate::kinds::inference::Inference;
+use crate::models::{self, ModelFile, Training};
+use crate::project::Project;
+use crate::terminal::moments::{Clock, zone_line};
+use crate::terminal::reporter::Reporter;
+use crate::terminal::results::CommandResult;
+use crate::terminal::screen::Screen;
+use crate::terminal::table::{Align, Cell, Table, count, size};
+use crate::terminal::text::Tone;
+
+pub(super) async fn models(project: Arc<Project>, command: &ModelsCommand, reporter: &Reporter) -> Result<Exit> {
+    if let ModelsCommand::Check { path } = command {
+        return check(&project, path, reporter).await;
+    }
+    let client = project.connect().await?;
+    let registry = models::registry(&project, &client);
+    let around = Around { project: &project, reporter, clock: Clock::of(&project.pipeline), screen: Screen::stdout() };
+    match command {
+        ModelsCommand::List => around.list(registry.models().await?),
+        ModelsCommand::Show { model } => match model.contains(['/', '@']) {
+            true => {
+                let reference = reference(model).map_err(Error::config)?;
+                around.version(&registry.version(&reference).await?);
+            }
+            false => {
+                let aliases = registry.aliases(model).await?;
+                around.versions(&registry.versions(model).await?, &aliases);
+            }
+        },
+        ModelsCommand::Register(args) => register(&around, &client, args).await?,
+        ModelsCommand::Promote { version, alias, from, change } => {
+            promote(&around, &client, version, alias, *from, change).await?;
+        }
+        ModelsCommand::Rollback { alias, change } => {
+            let moved = registry.rollback(&alias.model, &alias.alias, &moving(change)).await?;
+            around.moved(&moved, "rolled back");
+        }
+        ModelsCommand::History { alias } => around.history(&registry.history(&alias.model, &alias.alias).await?),
+        ModelsCommand::Diff { from, to } => around.difference(&registry.diff(&from.model, from.number, *to).await?),
+        ModelsCommand::LiveAt { alias, time } => {
+            let live = registry.live_at(&alias.model, &alias.alias, *time).await?;
+            around.live(live.as_ref(), &alias.model, &alias.alias, *time);
+        }
+        ModelsCommand::ScoredBy { version } => scored_by(&around, &client, &version.0).await?,
+        ModelsCommand::Retire { version, change } => {
+            around.version(&registry.retire(&version.model, version.number, &moving(change)).await?);
+        }
+        ModelsCommand::Unretire { version } => {
+            around.version(&registry.unretire(&version.model, version.number).await?);
+        }
+        ModelsCommand::Check { .. } => {}
+    }
+    Ok(Exit::Done)
+}
+
+/// Reads a model file, and loads it where ONNX Runtime is there.
+async fn check(project: &Project, file: &Path, reporter: &Reporter) -> Result<Exit> {
+    let read = ModelFile::read(file).await?;
+    let library = project.settings.inference.library.as_ref().map(|path| project.path(path));
+    let path = file.to_owned();
+    let opening = tokio::task::spawn_blocking(move || {
+        let runtime = OnnxRuntime::load(library.as_deref())?;
+        OnnxModel::open(&runtime, &path, OnnxOptions::default()).map(|_| runtime)
+    });
+    let opened = opening.await.map_err(|error| Error::defect("opening a model", &error))?;
+    let verdict = opened.map(|runtime| runtime.place().path.display().to_string()).map_err(models::with_remedy);
+    if reporter.is_json() {
+        reporter.json(&CommandResult::ModelFile {
+            file: json!(read.onnx),
+            sha256: read.sha256.to_string(),
+            is_scored_here: verdict.is_ok(),
+            reason: verdict.as_ref().err().map(ToString::to_string),
+        });
+        return Ok(if verdict.is_ok() { Exit::Done } else { Exit::Failed });
+    }
+    reporter.result(&format!("{}sha256      {}\n", read.onnx, read.sha256));
+    let library = verdict?;
+    reporter.result(&format!("scored here yes, by {library}\n"));
+    Ok(Exit::Done)
+}
+
+async fn register(around: &Around<'_>, client: &Client, args: &RegisterArgs) -> Result<()> {
+    let project = around.project;
+    let file = ModelFile::read(&args.path).await?;
+    let columns = (!args.inputs.is_empty()).then_some(args.inputs.as_slice());
+    let signature = models::signature(&file.onnx, columns)?;
+    let training = args.manifest.as_deref().map(|manifest| Training::read(project, manifest)).transpose()?;
+    let stored = models::folder(project).put(&args.path).await?;
+    let mut new = NewVersion::onnx(&args.model, &stored, signature).by(args.change.by.clone().unwrap_or_else(person));
+    if let Some(training) = training {
+        new = new.with_training(training.manifest, training.sha256);
+        if let Some(encoders) = training.encoders {
+            new = new.with_encoders(json!(encoders));
+        }
+    }
+    for metric in &args.metrics {
+        new = new.with_metric(&metric.name, &metric.part, metric.value);
+    }
+    for tag in &args.tags {
+        new = new.with_tag(&tag.name, &tag.text);
+    }
+    if let Some(text) = &args.description {
+        new = new.with_description(text);
+    }
+    let registered = models::registry(project, client).register(new).await?;
+    let version = registered.version();
+    if let Registered::Existing { not_taken, .. } = &registered {
+        let mut text = format!("version {} of {} is this file already", version.number, version.model);
+        if !not_taken.is_empty() {
+            text.push_str(&format!("; its {} stay as they were registered", not_taken.join(", ")));
+        }
+        around.reporter.note(&text);
+    }
+    around.version(version);
+    if let Some(alias) = &args.alias {
+        let version = VersionArg { model: version.model.clone(), number: version.number };
+        promote(around, client, &version, alias, None, &args.change).await?;
+    }
+    Ok(())
+}
+
+async fn promote(
+    around: &Around<'_>,
+    client: &Client,
+    version: &VersionArg,
+    alias: &str,
+    from: Option<u32>,
+    change: &ChangeArgs,
+) -> Result<()> {
+    let rule = around.project.settings.models.get(&version.model).and_then(|declared| declared.promotion.clone());
+    let terms = Terms { expected: from.map_or(Expected::Any, |from| Expected::From(Some(from))), rule };
+    let registry = models::registry(around.project, client);
+    let promoted = registry.promote(&version.model, alias, version.number, &moving(change), &terms).await?;
+    let word = match &promoted {
+        Promoted::Moved(_) => "moved",
+        Promoted::Already(_) => "there already",
+    };
+    around.moved(promoted.newest(), word);
+    Ok(())
+}
+
+fn moving(change: &ChangeArgs) -> Move {
+    let by = Move::by(change.by.clone().unwrap_or_else(person));
+    match &change.why {
+        Some(why) => by.why(why),
+        None => by,
+    }
+}
+
+/// Counts the predictions of a version in the assets of the pipeline.
+async fn scored_by(around: &Around<'_>, client: &Client, reference: &ModelReference) -> Result<()> {
+    let number = match reference.version() {
+        ModelVersion::Number(number) => number.get(),
+        ModelVersion::Alias(_) => models::registry(around.project, client).version(reference).await?.number,
+    };
+    let query = json!({"bool": {"filter": [
+        {"term": {"model": reference.name()}}, {"term": {"model_version": number}},
+    ]}});
+    let mut table = Table::new(&[("asset", Align::Name), ("predictions", Align::Right)]);
+    let mut total = 0;
+    for (name, asset) in around.project.pipeline.assets() {
+        if asset.definition_as::<Inference>().is_none() {
+            continue;
+        }
+        let index = around.project.alias(name);
+        if client.indices().describe(&index).await?.is_empty() {
+            continue;
+        }
+        let predictions = client.indices().count_matching(&index, &query).await?;
+        total += predictions;
+        if around.reporter.is_json() {
+            let (asset, model) = (name.to_owned(), reference.name().to_owned());
+            around.reporter.json(&CommandResult::ScoredBy { asset, model, version: number, predictions });
+        } else {
+            table.row([Cell::from(name.as_str()), count(predictions).into()]);
+        }
+    }
+    if !around.reporter.is_json() {
+        match total {
+            0 => around
+                .reporter
+                .result(&format!("version {number} of {} has scored nothing that is published\n", reference.name())),
+            _ => around.reporter.result(&table.fit(&around.screen)),
+        }
+    }
+    Ok(())
+}
+
+/// What results are shown with.
+struct Around<'a> {
+    project: &'a Project,
+    reporter: &'a Reporter,
+    clock: Clock,
+    screen: Screen,
+}
+
+impl Around<'_> {
+    fn list(&self, models: Vec<ModelSummary>) {
+        if self.reporter.is_json() {
+            for model in models {
+                self.reporter.json(&CommandResult::Model { model: json!(model) });
+            }
+            return;
+        }
+        if models.is_empty() {
+            self.reporter.result("no models yet: `orchestrator models register NAME MODEL.onnx` registers one\n");
+            return;
+        }
+        let mut table = Table::new(&[
+            ("model", Align::Name),
+            ("newest", Align::Right),
+            ("registered", Align::Left),
+            ("aliases", Align::Text),
+        ]);
+        for model in models {
+            let aliases: Vec<String> =
+                model.aliases.iter().map(|(alias, version)| format!("{alias} {version}")).collect();
+            table.row([
+                Cell::from(model.model),
+                model.newest.number.to_string().into(),
+                self.clock.minute(model.newest.at).into(),
+                aliases.join(", ").into(),
+            ]);
+        }
+        self.reporter.result(&(table.fit(&self.screen) + &zone_line(&self.clock, &self.screen)));
+    }
+
+    fn versions(&self, versions: &[Version], aliases: &[AliasMove]) {
+        if self.reporter.is_json() {
+            versions.iter().for_each(|version| self.version(version));
+            return;
+        }
+        let mut table = Table::new(&[
+            ("version", Align::Right),
+            ("aliases", Align::Left),
+            ("registered", Align::Left),
+            ("by", Align::Name),
+            ("metrics", Align::Text),
+        ]);
+        for version in versions {
+            let pointing = aliases.iter().filter(|one| one.to == version.number).map(|one| one.alias.as_str());
+            let pointing: Vec<&str> = pointing.chain(version.is_retired().then_some("retired")).collect();
+            table.row([
+                version.number.to_string().into(),
+                Cell::toned(pointing.join(", "), if version.is_retired() { Tone::Dim } else { Tone::Good }),
+                self.clock.minute(version.at).into(),
+                version.by.as_str().into(),
+                metrics(&version.metrics).into(),
+            ]);
+        }
+        self.reporter.result(&(table.fit(&self.screen) + &zone_line(&self.clock, &self.screen)));
+    }
+
+    fn version(&self, version: &Version) {
+        if self.reporter.is_json() {
+            self.reporter.json(&CommandResult::ModelVersion { version: json!(version) });
+            return;
+        }
+        let mut lines = vec![("model", format!("{} {}", version.model, version.number))];
+        let by = format!("{} by {}", self.clock.minute(version.at), version.by);
+        lines.push(("registered", by));
+        if let Some(sha256) = version.sha256 {
+            let bytes = version.bytes.map(|bytes| format!(", {}", size(bytes))).unwrap_or_default();
+            lines.push(("sha256", format!("{sha256}{bytes}")));
+        }
+        let column = |column: &es_serving::InputColumn| {
+            format!("{} {}{}", column.name, column.datatype, if column.nullable { " or missing" } else { "" })
+        };
+        lines.push(("inputs", version.signature.columns.iter().map(column).collect::<Vec<_>>().join(", ")));
+        let outputs = version.signature.outputs.iter().map(|output| format!("{} {}", output.name, output.datatype));
+        lines.push(("outputs", outputs.collect::<Vec<_>>().join(", ")));
+        if let Some(training) = &version.training {
+            lines.push(("trained on", training.manifest.clone()));
+        }
+        if !version.metrics.is_empty() {
+            lines.push(("metrics", metrics(&version.metrics)));
+        }
+        let tags: Vec<String> = version.tags.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        if !tags.is_empty() {
+            lines.push(("tags", tags.join(", ")));
+        }
+        lines.extend(version.description.iter().map(|text| ("about", text.clone())));
+        if let Some(retired) = &version.retirement {
+            lines.push(("retired", format!("{} by {}", self.clock.minute(retired.at), retired.by)));
+        }
+        let mut table = Table::new(&[("", Align::Left), ("", Align::Text)]);
+        for (name, text) in lines {
+            table.row([Cell::from(name), text.into()]);
+        }
+        self.reporter.result(&table.fit(&self.screen));
+    }
+
+    fn moved(&self, moved: &AliasMove, word: &str) {
+        if self.reporter.is_json() {
+            self.reporter.json(&CommandResult::AliasMoved { moved: json!(moved) });
+            return;
+        }
+        let from = moved.from.map(|from| format!(" from version {from}")).unwrap_or_default();
+        let text = format!("{}@{} {word}{from} to version {}\n", moved.model, moved.alias, moved.to);
+        self.reporter.result(&text);
+    }
+
+    fn history(&self, moves: &[AliasMove]) {
+        if self.reporter.is_json() {
+            moves.iter().for_each(|moved| self.moved(moved, ""));
+            return;
+        }
+        let mut table = Table::new(&[
+            ("when", Align::Left),
+            ("from", Align::Right),
+            ("to", Align::Right),
+            ("by", Align::Name),
+            ("why", Align::Text),
+        ]);
+        for moved in moves {
+            table.row([
+                Cell::from(self.clock.minute(moved.at)),
+                moved.from.map(|from| from.to_string()).unwrap_or_default().into(),
+                moved.to.to_string().into(),
+                moved.by.as_str().into(),
+                moved.why.clone().unwrap_or_default().into(),
+            ]);
+        }
+        self.reporter.result(&(table.fit(&self.screen) + &zone_line(&self.clock, &self.screen)));
+    }
+
+    fn live(&self, live: Option<&AliasMove>, model: &str, alias: &str, time: Timestamp) {
+        let when = self.clock.minute(time);
+        match live {
+            Some(moved) if self.reporter.is_json() => self.moved(moved, ""),
+            Some(moved) => self.reporter.result(&format!(
+                "version {} of {model} was {alias} at {when}: {} moved it there at {}\n",
+                moved.to,
+                moved.by,
+                self.clock.minute(moved.at)
+            )),
+            None => self.reporter.result(&format!("{model} had no {alias} yet at {when}\n")),
+        }
+    }
+
+    fn difference(&self, difference: &Difference) {
+        if self.reporter.is_json() {
+            self.reporter.json(&CommandResult::ModelDifference { difference: json!(difference) });
+            return;
+        }
+        let (old, new) = (difference.from.to_string(), difference.to.to_string());
+        let mut table = Table::new(&[("", Align::Left), ("", Align::Name), ("from", Align::Left), ("to", Align::Text)]);
+        table.row(["version".into(), Cell::default(), old.into(), new.into()]);
+        for (what, name, from, to) in changes(difference) {
+            table.row([Cell::from(what), name.into(), shown(from).into(), shown(to).into()]);
+        }
+        for metric in &difference.metrics {
+            let number = |value: Option<f64>| value.map(|value| value.to_string()).unwrap_or_default();
+            let gain = metric.delta.map(|delta| format!(" ({delta:+.4})")).unwrap_or_default();
+            let name = format!("{}@{}", metric.metric, metric.part);
+            table.row([
+                Cell::from("metric"),
+                name.into(),
+                number(metric.from).into(),
+                (number(metric.to) + &gain).into(),
+            ]);
+        }
+        self.reporter.result(&table.fit(&self.screen));
+    }
+}
+
+/// The changes of all kinds, as JSON: the kind, the name, the old and the new.
+fn changes(difference: &Difference) -> Vec<(&'static str, String, Value, Value)> {
+    let mut all = Vec::new();
+    if let Some(file) = &difference.file {
+        let sum = |file: &Option<es_serving::registry::ModelFile>| json!(file.as_ref().and_then(|file| file.sha256));
+        all.push(("file", String::new(), sum(&file.from), sum(&file.to)));
+    }
+    all.extend(difference.columns.iter().map(|one| ("column", one.name.clone(), json!(one.from), json!(one.to))));
+    if let Some((from, to)) = &difference.order {
+        all.push(("order", String::new(), json!(from), json!(to)));
+    }
+    all.extend(difference.inputs.iter().map(|one| ("input", one.name.clone(), json!(one.from), json!(one.to))));
+    all.extend(difference.outputs.iter().map(|one| ("output", one.name.clone(), json!(one.from), json!(one.to))));
+    all.extend(difference.encoders.iter().map(|one| ("encoder", one.name.clone(), json!(one.from), json!(one.to))));
+    if let Some(training) = &difference.training {
+        let of = |set: &Option<es_serving::registry::TrainingSet>| json!(set.as_ref().map(|set| set.sha256));
+        all.push(("trained on", String::new(), of(&training.from), of(&training.to)));
+    }
+    all.extend(difference.tags.iter().map(|one| ("tag", one.name.clone(), json!(one.from), json!(one.to))));
+    all
+}
+
+fn shown(value: Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.chars().take(12).collect(),
+        other => other.to_string(),
+    }
+}
+
+fn metrics(metrics: &Metrics) -> String {
+    let each = metrics
+        .iter()
+        .flat_map(|(name, parts)| parts.iter().map(move |(part, value)| format!("{name}@{part} {value}")));
+    each.collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,275 @@
+//! `inference`: predictions of a registered model, into an index of their own.
+//!
+//! es-export reads the rows with the columns that the model needs, feature rows are joined as they
+//! pass, and es-serving scores a page of rows after the other; the predictions are loaded as a new
+//! generation. Memory holds the pages that are read, scored and sent. A part is built anew when its
+//! rows, the features that are joined, the definition or the model has changed: the version of the model is one
+//! of the asset's inputs.
+
+mod definition;
+mod model;
+mod rows;
+mod score;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Partition, PartitionKey, Partitions, Parts};
+use es_assets::{Reference, Report, Siblings};
+use es_bulk::batched_frames;
+use es_core::Client;
+use es_export::{ColumnRequest, IndexReader, ReadRequest, Search};
+use es_frame::infer_mapping;
+use futures::{StreamExt as _, TryStreamExt as _};
+use serde_json::{Map, Value, json};
+
+use super::checks::{self, Check};
+use super::index::{self, IndexRequest};
+use super::{Built, Kind, Preparation, Prepared, Subject, Work, joins, version_of};
+use crate::doctor::needs::{ExportNeed, Needs};
+use crate::error::{Error, Result};
+use crate::terminal::table::counted;
+
+pub use definition::{BatchSize, Inference, ModelRunner, Nulls, Target, Write};
+use model::Chosen;
+use score::{Scorer, Scoring};
+
+/// The name of the model among the inputs of a part.
+const INPUT: &str = "model";
+
+/// Predictions of a registered model.
+pub struct InferenceKind;
+
+impl Definition for Inference {
+    fn reads(&self) -> Vec<Reference> {
+        [Reference::documents("from", &self.from)].into_iter().chain(joins::references(&self.features)).collect()
+    }
+
+    fn output(&self) -> Output {
+        Output::Documents
+    }
+
+    fn partitions(&self) -> Option<&Partitions> {
+        self.partitions.as_ref()
+    }
+
+    fn validate(&self, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
+        joins::validate(&self.features, path, siblings, report);
+        if let Some(partitions) = &self.partitions {
+            let path = path.key("partitions");
+            if self.time.is_none() {
+                report.add(
+                    DiagnosticKind::MissingKey,
+                    &path,
+                    "`partitions` needs `time`",
+                    "name the column whose time decides which partition a row belongs to: `time: ..`",
+                );
+            }
+            partitions.validate(&path, report);
+        }
+        checks::validate(&self.checks, &path.key("checks"), report);
+    }
+
+    fn fingerprint(&self, parts: &mut Parts) {
+        parts.add("from", &self.from);
+        parts.add("where", &self.filter);
+        parts.add("features", &self.features);
+        parts.add("model", &self.model);
+        parts.add("nulls", self.nulls);
+        parts.add("outputs", &self.outputs);
+        parts.add("write", &self.write);
+        parts.add("time", &self.time);
+        if let Some(partitions) = &self.partitions {
+            parts.add("partitions", json!({ "every": partitions.every, "timezone": partitions.timezone }));
+        }
+        self.index.fingerprint(parts);
+        parts.add_checks(&self.checks);
+    }
+}
+
+#[async_trait]
+impl Kind for InferenceKind {
+    type Definition = Inference;
+    const NAME: &'static str = "inference";
+
+    /// Looks the model up, and counts the rows that lack a value which it needs.
+    async fn prepare(&self, asset: &Subject<'_, Inference>, around: &Preparation<'_>) -> Result<Prepared> {
+        let chosen = model::choose(asset, around.client).await?;
+        let mut prepared = Prepared::default();
+        let version = version_of(INPUT, &chosen.version());
+        for part in parts(asset.definition, around)? {
+            prepared.inputs.insert(part, version.clone());
+        }
+        prepared.notes.push(chosen.to_string());
+        if let Some(failure) = misfit(asset, around.client, &chosen).await? {
+            prepared.failure = Some(Arc::new(failure));
+        }
+        prepared.state = Some(Arc::new(chosen));
+        Ok(prepared)
+    }
+
+    async fn build(&self, asset: &Subject<'_, Inference>, work: &Work<'_>) -> Result<Built> {
+        let inference = asset.definition;
+        let inputs = work.inputs();
+        let chosen = model::choose_for_build(asset, work).await?;
+        let joins = joins::read(work, &inference.features).await?;
+        let search = search(asset, work, &chosen, joins.as_deref())?;
+        let mut request = ReadRequest::from(search);
+        request.options = work.project.settings.export.read;
+        let reader = IndexReader::open(work.client, request).await.map_err(|error| within(&inference.from, error))?;
+        if let Some(rows) = reader.count() {
+            work.progress.set_total(rows);
+        }
+        let added = joins.as_ref().map(|joins| joins.adds()).unwrap_or_default();
+        let scoring = Scoring::plan(asset, &chosen, &reader.schema(), &added)?;
+        let mapping = infer_mapping(scoring.schema()).map_err(|error| Error::from(error).within(asset.name))?;
+        let declared = inference.index.mapping();
+        let declared = declared.map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
+        let scorer = Scorer::open(scoring, joins, &chosen, inference, work).await?;
+        let frames = scorer.clone().stream(reader.into_frames().map_err(Error::from));
+        let limits = work.project.settings.bulk.batch_limits();
+        let batches = batched_frames(frames, &inference.write.id, limits);
+        let new = IndexRequest {
+            mapping: mapping.overridden_by(&declared),
+            settings: inference.index.flat_settings(),
+            id: &inference.write.id,
+            checks: &inference.checks,
+            files: Vec::new(),
+            inputs: Some(inputs),
+        };
+        let mut built = index::write(work, new, |_| batches.boxed()).await?;
+        let skipped = scorer.skipped();
+        built.detail = format!("{}, {}", chosen.reference(), built.detail);
+        built.summary["model"] = json!({
+            "name": chosen.name, "version": chosen.number, "sha256": chosen.sha256, "skipped": skipped,
+        });
+        if skipped > 0 {
+            built
+                .warnings
+                .push(format!("{} without a value that the model needs: no predictions", counted(skipped, "row")));
+        }
+        built.external = Some(version_of(INPUT, &chosen.version()));
+        Ok(built)
+    }
+
+    fn checks<'a>(&self, definition: &'a Inference) -> &'a [Check] {
+        &definition.checks
+    }
+
+    fn id(&self, definition: &Inference) -> Vec<String> {
+        definition.write.id.clone()
+    }
+
+    fn index_settings(&self, definition: &Inference) -> Map<String, Value> {
+        definition.index.flat_settings()
+    }
+
+    fn needs(&self, asset: &Subject<'_, Inference>, needs: &mut Needs) {
+        if let Ok(index) = asset.project.index_of(&asset.definition.from) {
+            needs.exports.push(ExportNeed { asset: asset.name.to_owned(), index, columns: None });
+        }
+        let ModelRunner::Onnx { .. } = asset.definition.server;
+        needs.scored_here.push(asset.name.to_owned());
+        let library = asset.project.settings.inference.library.as_ref();
+        needs.library = library.map(|library| asset.project.path(library));
+        let index = asset.project.alias(asset.name);
+        needs.aggregates(asset.name, Ok(index), checks::aggregated_fields(&asset.definition.checks));
+    }
+}
+
+fn within(asset: &str, error: es_export::Error) -> Error {
+    Error::from(error).within(asset)
+}
+
+/// The parts of the asset.
+fn parts(inference: &Inference, around: &Preparation<'_>) -> Result<Vec<Option<PartitionKey>>> {
+    Ok(match &inference.partitions {
+        None => vec![None],
+        Some(partitions) => partitions.declared(around.now)?.into_iter().map(|part| Some(part.key)).collect(),
+    })
+}
+
+/// The partition that a step is about.
+fn partition(inference: &Inference, work: &Work<'_>) -> Result<Option<Partition>> {
+    let (Some(partitions), Some(key)) = (&inference.partitions, work.partition) else { return Ok(None) };
+    Ok(partitions.declared(work.now)?.into_iter().find(|part| part.key == *key))
+}
+
+/// The rows to score, with the columns that are needed.
+fn search(
+    asset: &Subject<'_, Inference>,
+    work: &Work<'_>,
+    chosen: &Chosen,
+    joins: Option<&dyn es_export::Transform>,
+) -> Result<Search> {
+    let inference = asset.definition;
+    let added: Vec<String> =
+        joins.map(|joins| joins.adds()).unwrap_or_default().into_iter().map(|one| one.name).collect();
+    let mut columns: Vec<String> = Vec::new();
+    let needed = joins.map(|joins| joins.needs()).unwrap_or_default();
+    let of_model = chosen.columns().into_iter().map(str::to_owned);
+    let kept = inference.write.keep.iter().flatten().cloned();
+    let of_row = inference.write.id.iter().chain(&inference.time).cloned();
+    for name in of_row.chain(kept).chain(of_model).chain(needed) {
+        if !columns.contains(&name) && !added.contains(&name) {
+            columns.push(name);
+        }
+    }
+    let mut search = Search { columns: ColumnRequest::Named(columns), ..Search::new(work.index_of(&inference.from)?) };
+    let mut filters: Vec<Value> = inference.filter.iter().map(es_values::Query::to_value).collect();
+    if let (Some(part), Some(time)) = (partition(inference, work)?, &inference.time) {
+        let within = json!({ "gte": part.start.to_string(), "lt": part.end.to_string() });
+        filters.push(json!({ "range": { time.as_str(): within } }));
+    }
+    if !filters.is_empty() {
+        search.query = json!({ "bool": { "filter": filters } });
+    }
+    Ok(search)
+}
+
+/// The failure of an asset whose rows do not have what the model is given: a column, or a value in each row unless
+/// the asset says what to do without. Columns of joined features may always lack one.
+async fn misfit(asset: &Subject<'_, Inference>, client: &Client, chosen: &Chosen) -> Result<Option<Error>> {
+    let inference = asset.definition;
+    let is_joined = |name: &str| {
+        inference
+            .features
+            .iter()
+            .any(|join| name.strip_prefix(join.from.as_str()).is_some_and(|rest| rest.starts_with("__")))
+    };
+    let index = asset.project.index_of(&inference.from)?;
+    let indices = client.indices();
+    let described = indices.describe(&index).await?;
+    if described.is_empty() {
+        return Ok(None);
+    }
+    let has_field = |name: &str| described.iter().any(|index| index.mapping.field(name).is_some());
+    if let Some(missing) = chosen.columns().into_iter().find(|name| !is_joined(name) && !has_field(name)) {
+        let message = format!("`{}` has no column `{missing}`, which the model is given", inference.from);
+        let fields: Vec<String> =
+            described.iter().flat_map(|index| index.mapping.fields()).map(|(name, _)| name).collect();
+        let near = es_values::nearest(missing, fields.iter().map(String::as_str));
+        let help = near.map(|near| format!("did you mean `{near}`?"));
+        return Ok(Some(asset.error_at("from", &message, help.as_deref())));
+    }
+    if inference.nulls.is_some() {
+        return Ok(None);
+    }
+    let help =
+        "choose `nulls: reject`, `nan`, `zero` or `skip_row`, or train a model with an answer for missing values";
+    for name in chosen.needing_values() {
+        if is_joined(name) {
+            let message = format!("the model needs a value of `{name}`, and rows without a feature row have none");
+            return Ok(Some(asset.error_at("model", &message, Some(help))));
+        }
+        let lacks = json!({ "bool": { "must_not": [{ "exists": { "field": name } }] } });
+        let filters: Vec<Value> = inference.filter.iter().map(es_values::Query::to_value).chain([lacks]).collect();
+        let rows = indices.count_matching(&index, &json!({ "bool": { "filter": filters } })).await?;
+        if rows > 0 {
+            let (rows, from) = (counted(rows, "row"), &inference.from);
+            let message = format!("the model needs a value of `{name}`, and {rows} of `{from}` have none");
+            return Ok(Some(asset.error_at("model", &message, Some(help))));
+        }
+    }
+    Ok(None)
+}

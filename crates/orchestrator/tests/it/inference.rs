@@ -1,0 +1,238 @@
+//! Predictions: they equal those of the libraries that trained the models, every row is accounted for, and a new
+//! version of the model makes them stale.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::bench::Live;
+
+const ROWS: usize = 5000;
+const COLUMNS: usize = 7;
+
+/// See crates/es-serving/tests/models/make.py.
+#[derive(Deserialize)]
+struct Known {
+    rows: String,
+    classes: Option<Vec<String>>,
+    #[serde(default)]
+    texts: bool,
+}
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../es-serving/tests/models")
+}
+
+fn floats(name: &str) -> Vec<f32> {
+    let bytes = std::fs::read(folder().join(name)).unwrap();
+    bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
+}
+
+fn lines(name: &str) -> Vec<String> {
+    std::fs::read_to_string(folder().join(name)).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn model(live: &Live, name: &str) {
+    let file = format!("{name}.onnx");
+    live.write(&file, std::fs::read(folder().join(&file)).unwrap());
+}
+
+/// A node, where there is ONNX Runtime too.
+fn live(name: &str) -> Option<Live> {
+    es_testing::onnxruntime()?;
+    Live::plain(name)
+}
+
+/// The rows as documents: whole ones in `r0` to `r6`, and those that may lack values in `c0` to `c6`.
+fn documents(rows: usize) -> String {
+    let (whole, missing, texts) = (floats("rows.f32"), floats("missing.f32"), lines("texts.txt"));
+    let document = |row: usize| {
+        let mut document = json!({"n": row, "origin": texts[row]});
+        for column in 0..COLUMNS {
+            let (whole, missing) = (whole[row * COLUMNS + column], missing[row * COLUMNS + column]);
+            document[format!("r{column}")] = json!(f64::from(whole));
+            if !missing.is_nan() {
+                document[format!("c{column}")] = json!(f64::from(missing));
+            }
+        }
+        document.to_string() + "\n"
+    };
+    (0..rows).map(document).collect()
+}
+
+const ROWS_ASSET: &str =
+    "version: 1\nname: scores\nassets:\n  rows: { kind: ingest, from: { path: rows.ndjson }, id: [n] }\n";
+
+/// The pipeline of the rows with one more asset, `scores`, of one model, `m`.
+fn one_model(live: &Live, file: &str, inputs: &str, more: &str) {
+    model(live, file);
+    live.write(
+        "pipeline.yaml",
+        format!(
+            "{ROWS_ASSET}  scores:\n    kind: inference\n    from: rows\n    model: models:/m@champion\n    \
+             write: {{ to: predictions, id: [n] }}\n{more}models:\n  m: {{ file: {file}.onnx, alias: champion, inputs: {inputs} }}\n"
+        ),
+    );
+}
+
+const MISSING: &str = "[c0, c1, c2, c3, c4, c5, c6]";
+const WHOLE: &str = "[r0, r1, r2, r3, r4, r5, r6]";
+
+/// The predictions in the order of the rows.
+fn predictions(live: &Live, asset: &str) -> Vec<Value> {
+    let found = live.search(asset, &json!({"size": ROWS, "sort": "n"}));
+    let hits = found["hits"]["hits"].as_array().unwrap_or_else(|| panic!("{found}"));
+    hits.iter().map(|hit| hit["_source"].clone()).collect()
+}
+
+#[test]
+fn predictions_equal_those_of_the_libraries_that_trained_the_models() {
+    let Some(live) = live("inference_matrix") else { return };
+    live.write("rows.ndjson", documents(ROWS));
+    let known: BTreeMap<String, Known> =
+        serde_json::from_slice(&std::fs::read(folder().join("models.json")).unwrap()).unwrap();
+    let (mut assets, mut models) = (String::new(), String::new());
+    for (name, one) in &known {
+        model(&live, name);
+        assets.push_str(&format!(
+            "  s_{name}: {{ kind: inference, from: rows, model: \"models:/{name}@champion\", write: {{ to: predictions, id: [n] }}{} }}\n",
+            // The file of a net does not tell that its output is probabilities.
+            if name == "net" { ", outputs: { probabilities: output }" } else { "" }
+        ));
+        let inputs = match (one.texts, one.rows.as_str()) {
+            (true, _) => String::new(),
+            (false, "missing") => format!(", inputs: {MISSING}"),
+            (false, _) => format!(", inputs: {WHOLE}"),
+        };
+        models.push_str(&format!("  {name}: {{ file: {name}.onnx, alias: champion{inputs} }}\n"));
+    }
+    live.write("pipeline.yaml", format!("{ROWS_ASSET}{assets}models:\n{models}"));
+    live.expect(0, &["run"]);
+    for (name, one) in &known {
+        let (found, expected) = (predictions(&live, &format!("s_{name}")), floats(&format!("{name}.f32")));
+        assert_eq!(found.len(), ROWS, "{name}");
+        let width = expected.len() / ROWS;
+        let labels = match name.as_str() {
+            "net" => Vec::new(),
+            _ if one.classes.is_some() => lines(&format!("{name}.label.txt")),
+            _ => Vec::new(),
+        };
+        for (row, found) in found.iter().enumerate() {
+            assert_eq!((&found["n"], &found["model"], &found["model_version"]), (&json!(row), &json!(name), &json!(1)));
+            let numbers: Vec<f64> = match &one.classes {
+                None => vec![found["prediction"].as_f64().unwrap()],
+                Some(_) => {
+                    found["probabilities"].as_object().unwrap().values().map(|one| one.as_f64().unwrap()).collect()
+                }
+            };
+            assert_eq!(numbers.len(), width, "{name}: {found}");
+            for (number, expected) in numbers.iter().zip(&expected[row * width..]) {
+                let scale = if one.classes.is_some() { 1.0 } else { f64::from(expected.abs().max(1.0)) };
+                assert!(
+                    (number - f64::from(*expected)).abs() / scale <= 1e-5,
+                    "{name}, row {row}: {number} {expected}"
+                );
+            }
+            if let Some(label) = labels.get(row) {
+                let predicted = &found["prediction"];
+                assert_eq!(predicted.as_str().map_or_else(|| predicted.to_string(), str::to_owned), *label, "{name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn rows_without_a_value_are_what_the_asset_says() {
+    let Some(live) = live("inference_nulls") else { return };
+    live.write("rows.ndjson", documents(200));
+    let lacking =
+        floats("missing.f32")[..200 * COLUMNS].chunks(COLUMNS).filter(|row| row.iter().any(|one| one.is_nan())).count();
+    assert!(lacking > 10, "{lacking}");
+    one_model(&live, "logistic", MISSING, "");
+    live.expect(0, &["run", "rows"]);
+    let shown = live.run(&["run"]);
+    assert!(shown.stderr.contains("the model needs a value of `c1`"), "{}", shown.stderr);
+
+    one_model(&live, "logistic", MISSING, "    nulls: skip_row\n");
+    let events = live.events(0, &["run"]);
+    let summary = events.iter().find_map(|event| event["summary"]["model"].as_object()).unwrap();
+    assert_eq!(summary["skipped"], json!(lacking));
+    assert_eq!(live.count("scores"), (200 - lacking) as u64);
+
+    one_model(&live, "logistic", MISSING, "    nulls: zero\n");
+    live.expect(0, &["run"]);
+    assert_eq!(live.count("scores"), 200);
+
+    let more = format!("    nulls: reject\nbulk: {{ max_rejected: {lacking} }}\n");
+    one_model(&live, "logistic", MISSING, &more);
+    let events = live.events(0, &["run"]);
+    let load = events.iter().map(|event| &event["summary"]["load"]).find(|load| load.is_object()).unwrap();
+    assert_eq!((&load["read"], &load["created"]), (&json!(200), &json!(200 - lacking)), "{load}");
+    assert_eq!(live.count("scores"), (200 - lacking) as u64);
+}
+
+#[test]
+fn a_new_champion_makes_predictions_stale() {
+    let Some(live) = live("inference_champion") else { return };
+    live.write("rows.ndjson", documents(50));
+    one_model(&live, "logistic", WHOLE, "");
+    live.expect(0, &["run"]);
+    assert!(live.expect(0, &["run"]).stdout.starts_with("nothing to do"));
+    model(&live, "forest");
+    let register = ["models", "register", "m", "forest.onnx", "--inputs", "r0,r1,r2,r3,r4,r5,r6"];
+    let more = ["--metric", "auc=0.9", "--alias", "champion", "--why", "better", "--by", "ann"];
+    live.expect(0, &[&register[..], &more].concat());
+    let planned = live.expect(0, &["plan"]);
+    assert!(planned.stdout.contains("scores"), "{}", planned.stdout);
+    live.expect(0, &["run"]);
+    assert!(predictions(&live, "scores").iter().all(|one| one["model_version"] == 2));
+    let shown = live.expect(0, &["models", "scored-by", "m/2"]);
+    assert!(shown.stdout.contains("scores") && shown.stdout.contains("50"), "{}", shown.stdout);
+    let shown = live.expect(0, &["models", "scored-by", "m/1"]);
+    assert!(shown.stdout.contains("has scored nothing"), "{}", shown.stdout);
+    let shown = live.expect(0, &["models", "history", "m@champion"]);
+    assert!(shown.stdout.contains("ann") && shown.stdout.contains("better"), "{}", shown.stdout);
+    live.expect(0, &["models", "rollback", "m@champion", "--by", "ann"]);
+    live.expect(0, &["run"]);
+    assert!(predictions(&live, "scores").iter().all(|one| one["model_version"] == 1));
+}
+
+#[test]
+fn mistakes_are_told_before_a_row_is_read() {
+    let Some(mut live) = live("inference_mistakes") else { return };
+    live.write("rows.ndjson", documents(10));
+    let pipeline = |model: &str, write: &str, models: &str| {
+        format!(
+            "{ROWS_ASSET}  scores: {{ kind: inference, from: rows, model: \"models:/{model}\", write: {write} }}\n{models}"
+        )
+    };
+    let (write, declared) =
+        ("{ to: predictions, id: [n] }", "models: { m: { file: logistic.onnx, alias: champion } }\n");
+    model(&live, "logistic");
+    // The registry has no such model, and no file is declared.
+    live.write("pipeline.yaml", pipeline("m@champion", write, ""));
+    let shown = live.run(&["run"]);
+    assert!(shown.stderr.contains("orchestrator models register m"), "{}", shown.stderr);
+    // The columns do not fit.
+    live.write(
+        "pipeline.yaml",
+        pipeline("m@champion", write, &declared.replace("champion }", "champion, inputs: [r0, r1] }")),
+    );
+    let shown = live.run(&["run"]);
+    assert!(shown.stderr.contains("takes 7 values a row, and 2 columns are named"), "{}", shown.stderr);
+    // A column is not there.
+    let inputs = "champion, inputs: [r0, r1, r2, r3, r4, r5, r7] }";
+    live.write("pipeline.yaml", pipeline("m@champion", write, &declared.replace("champion }", inputs)));
+    let shown = live.run(&["run"]);
+    assert!(shown.stderr.contains("`rows` has no column `r7`, which the model is given"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("did you mean `r"), "{}", shown.stderr);
+    // There is no library.
+    let whole = declared.replace("champion }", &format!("champion, inputs: {WHOLE} }}"));
+    live.write("pipeline.yaml", pipeline("m@champion", write, &whole));
+    live.set("ORT_DYLIB_PATH", "/nowhere/libonnxruntime.so");
+    let shown = live.run(&["run"]);
+    assert_eq!(shown.code, Some(1), "{shown:?}");
+    assert!(shown.stderr.contains("/nowhere/libonnxruntime.so (ORT_DYLIB_PATH) is not there"), "{}", shown.stderr);
+}

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use xtask::{process, venv};
 
-const SCRIPTS: [(&str, &str); 10] = [
+const SCRIPTS: [(&str, &str); 11] = [
     ("bulk.py", include_str!("peer/bulk.py")),
     ("cluster.py", include_str!("peer/cluster.py")),
     ("convert.py", include_str!("peer/convert.py")),
@@ -19,6 +19,7 @@ const SCRIPTS: [(&str, &str); 10] = [
     ("load.py", include_str!("peer/load.py")),
     ("measure.py", include_str!("peer/measure.py")),
     ("read.py", include_str!("peer/read.py")),
+    ("score.py", include_str!("peer/score.py")),
     ("verify.py", include_str!("peer/verify.py")),
 ];
 
@@ -38,6 +39,15 @@ impl Packages {
         versions: "import platform, elasticsearch, polars; \
                    print('Python', platform.python_version() + ', elasticsearch-py', \
                    elasticsearch.__versionstr__ + ', Polars', polars.__version__)",
+    };
+
+    /// For scoring rows in Python.
+    pub(crate) const INFERENCE: Self = Self {
+        venv: "venv-inference",
+        requirements: include_str!("peer/requirements-inference.txt"),
+        versions: "import elasticsearch, onnxruntime, pandas; \
+                   print('elasticsearch-py', elasticsearch.__versionstr__ + ', ONNX Runtime', \
+                   onnxruntime.__version__ + ', pandas', pandas.__version__)",
     };
 
     /// For eland, which wants other packages.

@@ -12,7 +12,7 @@ pub const FLIGHTS: &str = "examples/flights";
 /// The line before the assets.
 const ASSETS: &str = "\nassets:\n";
 
-/// Copies the pipeline and its data to an empty folder, and applies `change` to the pipeline's text.
+/// Copies the pipeline, its model and its data to an empty folder, and applies `change` to the pipeline's text.
 ///
 /// # Errors
 /// When a file cannot be read or written, or `change` fails.
@@ -25,6 +25,7 @@ pub fn copy_to(project: &Path, change: impl FnOnce(&str) -> Result<String>) -> R
     empty_folder(project)?;
     empty_folder(&data)?;
     std::fs::write(project.join("pipeline.yaml"), text)?;
+    std::fs::copy(flights.join("model.onnx"), project.join("model.onnx"))?;
     for entry in std::fs::read_dir(flights.join("data"))? {
         let entry = entry?;
         std::fs::copy(entry.path(), data.join(entry.file_name()))?;

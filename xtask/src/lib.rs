@@ -15,7 +15,7 @@ pub mod example;
 mod forward;
 mod generate;
 pub mod http;
-mod onnxruntime;
+pub mod onnxruntime;
 pub mod process;
 pub mod scope;
 pub mod terminal;

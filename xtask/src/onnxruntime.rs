@@ -12,7 +12,7 @@ use crate::{process, workspace};
 const VERSION: &str = "1.22.0";
 
 /// The variable that names the library to the program and to the tests.
-pub(crate) const VARIABLE: &str = "ORT_DYLIB_PATH";
+pub const VARIABLE: &str = "ORT_DYLIB_PATH";
 
 pub(crate) fn run() -> Result<()> {
     let library = library()?;
@@ -22,7 +22,10 @@ pub(crate) fn run() -> Result<()> {
 
 /// The library that [`VARIABLE`] names, or else that of this checkout, which is fetched first where it is not
 /// there yet.
-pub(crate) fn library() -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is not there and cannot be fetched.
+pub fn library() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os(VARIABLE).filter(|path| !path.is_empty()).map(PathBuf::from) {
         if !path.is_file() {
             bail!("{VARIABLE} is {}, which is not there", path.display());
@@ -43,12 +46,8 @@ pub(crate) fn library() -> Result<PathBuf> {
              wheel `onnxruntime` on PyPI and set {VARIABLE} to it"
         );
     }
-    let artifact = Artifact {
-        group: "com.microsoft.onnxruntime",
-        name: "onnxruntime",
-        version: VERSION.into(),
-        extension: "jar",
-    };
+    let artifact =
+        Artifact { group: "com.microsoft.onnxruntime", name: "onnxruntime", version: VERSION.into(), extension: "jar" };
     let jar = artifact.fetch(&jdk::find()?.home, &folder.join("download"))?;
     std::fs::create_dir_all(&folder)?;
     extract(&jar, &format!("ai/onnxruntime/native/{platform}/{inside}"), &library)?;

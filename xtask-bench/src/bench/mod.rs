@@ -2,7 +2,7 @@
 //! elasticsearch-py.
 //!
 //! [`flights`] measures a pipeline in and out, [`bulk`] loads beside the server baseline, [`export`]
-//! reads beside it, and [`partitions`] loads an asset with partitions. Candidates alternate on one
+//! reads beside it, [`inference`] scores rows, and [`partitions`] loads an asset with partitions. Candidates alternate on one
 //! Elasticsearch, each as a whole process, and the result of each is compared with the source. The
 //! benchmarks report figures and set no thresholds.
 
@@ -13,6 +13,7 @@ mod dataset;
 mod export;
 mod figures;
 mod flights;
+mod inference;
 mod measure;
 mod pair;
 mod partitions;
@@ -45,6 +46,8 @@ enum What {
     Bulk(bulk::BulkArgs),
     /// Indices into files, beside the server baseline
     Export(export::ExportArgs),
+    /// Flights scored and written back, beside ONNX Runtime for Python
+    Inference(CommonArgs),
     /// An asset of twelve partitions, beside a load of the same file
     Partitions(CommonArgs),
 }
@@ -102,6 +105,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         Some(What::Flights(args)) => flights::run(args),
         Some(What::Bulk(args)) => bulk::run(args),
         Some(What::Export(args)) => export::run(args),
+        Some(What::Inference(args)) => inference::run(args),
         Some(What::Partitions(args)) => partitions::run(args),
     }
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::example::FLIGHTS as PIPELINE;
 use crate::scope::IndexScope;
 use crate::terminal::{columns, heading, human_bytes, is_unicode};
-use crate::{compile, es, workspace};
+use crate::{compile, es, onnxruntime, workspace};
 use findings::{delays, documents, with_commas};
 
 /// The fastest profile from a fresh clone to the end of the demo: an optimised build alone takes
@@ -26,11 +26,12 @@ const PROFILE: &str = "dev";
 const PREFIX: &str = "flights-";
 
 /// The indices of the pipeline, and what their documents are.
-const INDICES: [(&str, &str); 4] = [
+const INDICES: [(&str, &str); 5] = [
     ("departures", "departures of 2013, a document each"),
     ("weather", "hours of weather at three airports"),
     ("departures_weather", "departures joined with their weather"),
     ("route_delays", "rows of features, one a route and day"),
+    ("late_scores", "predictions of late departures, October to December"),
 ];
 
 /// The folder of the export, from the pipeline's.
@@ -44,7 +45,9 @@ const NOT_MEASURED: i32 = 4;
 
 pub(crate) fn run() -> Result<ExitCode> {
     let started = Instant::now();
-    let variables = es::elasticsearch()?;
+    let mut variables = es::elasticsearch()?;
+    let library = onnxruntime::library()?;
+    variables.push((onnxruntime::VARIABLE, library.display().to_string()));
     let program = compile::orchestrator(PROFILE)?;
     let demo = Demo { program, variables };
 
@@ -55,6 +58,9 @@ pub(crate) fn run() -> Result<ExitCode> {
         run.must_succeed()?;
         bail!("`{}` ended in an unexpected way", run.command);
     };
+
+    demo.show("the model", &["models", "show", "late/1"])?.must_succeed()?;
+    demo.show("what has it scored?", &["models", "scored-by", "late@champion"])?.must_succeed()?;
 
     heading("what came out");
     print!("{}", demo.summary(verdict, started.elapsed())?);

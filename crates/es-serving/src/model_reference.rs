@@ -95,11 +95,16 @@ fn split(rest: &str) -> Option<(&str, char, &str)> {
     Some((&rest[..place], separator, &rest[place + 1..]))
 }
 
+/// The first character that no name has.
+pub(crate) fn wrong_character(name: &str) -> Option<char> {
+    name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_'))
+}
+
 fn check_name(name: &str) -> Result<(), String> {
     if name.is_empty() {
         return Err("is empty".to_owned());
     }
-    match name.chars().find(|c| !matches!(c, 'a'..='z' | '0'..='9' | '_')) {
+    match wrong_character(name) {
         Some(other) => Err(format!("contains {other:?}: a-z, 0-9 and _ are allowed")),
         None => Ok(()),
     }

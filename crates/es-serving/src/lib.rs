@@ -1,8 +1,8 @@
 //! Registered models and the protocols that serve them.
 //!
-//! The registry of models in Elasticsearch, batched scoring of documents and ingest pipelines belong
-//! to this crate as well, once they exist. Training and carrying messages are left to other programs;
-//! reading, scoring and writing back are joined by the orchestrator.
+//! Batched scoring of documents and ingest pipelines belong to this crate as well, once they exist.
+//! Training and carrying messages are left to other programs; reading, scoring and writing back are
+//! joined by the orchestrator.
 //!
 //! # Naming a model
 //!
@@ -14,6 +14,57 @@
 //! let model: ModelReference = "models:/late/3".parse()?;
 //! assert_eq!(model.name(), "late");
 //! # Ok::<(), es_serving::Error>(())
+//! ```
+//!
+//! # Registering and promoting a version
+//!
+//! [`registry`] keeps versions of models, and the aliases that point to them, in Elasticsearch.
+//!
+//! ```no_run
+//! # async fn example(client: es_core::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! use es_serving::Signature;
+//! use es_serving::registry::{Expected, ModelFolder, Move, NewVersion, PromotionRule, Registry, Terms};
+//!
+//! let registry = Registry::new(client, "ml-");
+//! let file = ModelFolder::new("models").put("model.onnx".as_ref()).await?;
+//! let signature: Signature = serde_json::from_slice(&std::fs::read("signature.json")?)?;
+//! let version = NewVersion::onnx("late", &file, signature).by("ana").with_metric("auc", "test", 0.93);
+//! let number = registry.register(version).await?.version().number;
+//!
+//! // From version 2, unless it is worse than that on the test part.
+//! let terms = Terms { expected: Expected::From(Some(2)), rule: Some(PromotionRule::new("auc")) };
+//! let by = Move::by("ana").why("trained on three months more");
+//! registry.promote("late", "champion", number, &by, &terms).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Finding the version of an alias
+//!
+//! ```no_run
+//! # async fn example(registry: es_serving::registry::Registry) -> Result<(), Box<dyn std::error::Error>> {
+//! use es_serving::registry::{Location, ModelFolder};
+//!
+//! let version = registry.version(&"models:/late@champion".parse()?).await?;
+//! match (&version.location, version.sha256) {
+//!     // The file is read whole, and compared with what was registered.
+//!     (Location::File(_), Some(sha256)) => println!("{}", ModelFolder::new("models").open(sha256).await?.display()),
+//!     (location, _) => println!("{location:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which version was live
+//!
+//! ```no_run
+//! # async fn example(registry: es_serving::registry::Registry) -> Result<(), Box<dyn std::error::Error>> {
+//! match registry.live_at("late", "champion", "2026-10-01T00:00:00Z".parse()?).await? {
+//!     Some(step) => println!("version {}: {step}", step.to),
+//!     None => println!("none yet"),
+//! }
+//! # Ok(())
+//! # }
 //! ```
 //!
 //! # Asking a model

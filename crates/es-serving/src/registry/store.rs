@@ -1,8 +1,8 @@
 //! The documents of the registry: their index, their ids, and reading them in pages.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use es_core::{Client, Document, Mapping, NewIndex, Precondition};
+use es_core::{Client, Document, Mapping, NewIndex, Precondition, SearchAnswer};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
@@ -23,6 +23,11 @@ pub(crate) const PAGE: usize = 1000;
 /// in all.
 const READS: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// The longest wait for the shard of an index that another process creates, and the wait between two
+/// looks at it.
+const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
+const ACTIVE_WAIT: Duration = Duration::from_millis(100);
 
 /// The index of a registry.
 #[derive(Clone, Debug)]
@@ -133,6 +138,19 @@ impl Store {
             // Another process has created it.
             Err(error) if error.kind() == es_core::ErrorKind::Conflict => Ok(()),
             outcome => Ok(outcome?),
+        }
+    }
+
+    /// Searches the index. One that another process is just creating cannot be searched for a moment.
+    pub(crate) async fn search_when_active(&self, body: &Value) -> Result<SearchAnswer, Error> {
+        let start = Instant::now();
+        loop {
+            match self.client.search(&self.index, body).await {
+                Err(error) if error.kind() == es_core::ErrorKind::Unavailable && start.elapsed() < ACTIVE_LIMIT => {
+                    tokio::time::sleep(ACTIVE_WAIT).await;
+                }
+                outcome => return Ok(outcome?),
+            }
         }
     }
 

@@ -1,0 +1,129 @@
+//! Kills between any two requests of a change, played by a proxy that cuts the connection from a
+//! request on, and documents as a kill leaves them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use es_serving::ErrorKind;
+use es_serving::registry::{Move, Registry, Terms};
+use es_testing::{Fault, FaultProxy, Node, Scope};
+
+use super::{chain, connect_to, promote, register, registry, resolve};
+
+/// A registry whose process is gone after `allowed` requests; with `last_is_lost` the node still does
+/// the last one.
+async fn mortal(node: &Node, scope: &Scope, allowed: usize, last_is_lost: bool) -> (Registry, FaultProxy) {
+    let proxy = FaultProxy::before(&node.url).await;
+    let registry = Registry::new(connect_to(node, &proxy.url()).await, scope.prefix());
+    let seen = Arc::new(AtomicUsize::new(0));
+    proxy.decide_with(move |_| match seen.fetch_add(1, Ordering::Relaxed) + 1 {
+        number if number > allowed => Fault::Reset,
+        number if number == allowed && last_is_lost => Fault::DropReply,
+        _ => Fault::Pass,
+    });
+    (registry, proxy)
+}
+
+#[tokio::test]
+async fn a_kill_at_any_request_of_a_move_leaves_a_history_that_agrees_with_the_alias() {
+    let Some(node) = es_testing::plain().await else { return };
+    let mut requests = usize::MAX;
+    for last_is_lost in [false, true] {
+        for allowed in 0..=requests {
+            let scope = Scope::new(&node, &format!("registry_kill_{allowed}"));
+            let direct = registry(&node, &scope).await;
+            register(&direct, 3).await;
+            promote(&direct, &[1]).await;
+            // As after a kill before the newest move got a document of its own.
+            remove(&node, &direct, "move|late|champion|1").await;
+            let (mortal, _proxy) = mortal(&node, &scope, allowed, last_is_lost).await;
+            let by = Move::by("ben");
+            let outcome = mortal.promote("late", "champion", 2, &by, &Terms::default()).await;
+            let after = chain(&direct).await;
+            let is_moved = after == [(None, 1), (Some(1), 2)];
+            assert!(is_moved || after == [(None, 1)], "{after:?} after {allowed} requests");
+            assert!(is_moved || outcome.is_err());
+            // Whoever moves it next goes on from there.
+            promote(&direct, &[3]).await;
+            let last = direct.rollback("late", "champion", &by).await.unwrap();
+            assert_eq!(last.to, if is_moved { 2 } else { 1 });
+            assert_eq!(chain(&direct).await.len(), after.len() + 2);
+            if outcome.is_ok() && !last_is_lost {
+                assert!(allowed > 4, "only {allowed} requests were tried");
+                requests = allowed;
+                break;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_request_of_a_first_promotion_leaves_an_alias_or_none() {
+    let Some(node) = es_testing::plain().await else { return };
+    for allowed in 0.. {
+        let scope = Scope::new(&node, &format!("registry_kill_first_{allowed}"));
+        let direct = registry(&node, &scope).await;
+        register(&direct, 1).await;
+        let (mortal, _proxy) = mortal(&node, &scope, allowed, false).await;
+        let outcome = mortal.promote("late", "champion", 1, &Move::by("ben"), &Terms::default()).await;
+        if let Err(error) = direct.history("late", "champion").await {
+            assert_eq!(error.kind(), ErrorKind::NotFound);
+            assert!(outcome.is_err());
+            assert!(direct.models().await.unwrap()[0].aliases.is_empty());
+        }
+        promote(&direct, &[1]).await;
+        assert_eq!(chain(&direct).await, [(None, 1)]);
+        if outcome.is_ok() {
+            assert!(allowed > 4, "only {allowed} requests were tried");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_kill_at_any_request_of_a_retirement_leaves_the_version_usable_or_retired() {
+    let Some(node) = es_testing::plain().await else { return };
+    for allowed in 0.. {
+        let scope = Scope::new(&node, &format!("registry_kill_retire_{allowed}"));
+        let direct = registry(&node, &scope).await;
+        register(&direct, 3).await;
+        promote(&direct, &[1]).await;
+        let (mortal, _proxy) = mortal(&node, &scope, allowed, false).await;
+        let by = Move::by("ben");
+        let unused = mortal.retire("late", 2, &by).await;
+        let found = direct.version(&"models:/late/2".parse().unwrap()).await.unwrap();
+        assert!(found.is_retired() || unused.is_err());
+        if found.retirement.is_some() {
+            let error = direct.promote("late", "champion", 2, &by, &Terms::default()).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Refused);
+        }
+        // Retiring again finishes it.
+        assert!(direct.retire("late", 2, &by).await.unwrap().is_retired());
+        assert_eq!(resolve(&direct, "models:/late@champion").await, 1);
+        if unused.is_ok() {
+            assert!(allowed > 4, "only {allowed} requests were tried");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_move_that_is_gone_is_named() {
+    let Some(node) = es_testing::plain().await else { return };
+    let scope = Scope::new(&node, "registry_gone");
+    let registry = registry(&node, &scope).await;
+    register(&registry, 3).await;
+    promote(&registry, &[1, 2, 3]).await;
+    remove(&node, &registry, "move|late|champion|2").await;
+    let error = registry.history("late", "champion").await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.to_string().as_str()),
+        (ErrorKind::Damaged, "the history of late@champion lacks move 2 of 3")
+    );
+    assert_eq!(resolve(&registry, "models:/late@champion").await, 3);
+}
+
+async fn remove(node: &Node, registry: &Registry, id: &str) {
+    let client = connect_to(node, &node.url).await;
+    client.documents(registry.index()).delete(id).await.unwrap();
+}

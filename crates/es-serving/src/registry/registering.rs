@@ -69,7 +69,7 @@ impl Registry {
             "post_filter": {"term": {"content": content}},
             "aggs": {"newest": {"max": {"field": "number"}}}
         });
-        let found: Found = self.store.search_when_active(&body).await?.json()?;
+        let found: Found = self.store.client.search(&self.store.index, &body).await?.json()?;
         if let Some(hit) = found.hits.hits.into_iter().next() {
             return Ok(existing(&new, hit.source.body.version));
         }

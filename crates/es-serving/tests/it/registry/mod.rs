@@ -1,6 +1,7 @@
 //! The registry on a real Elasticsearch.
 
 mod kills;
+mod mlflow;
 mod moving;
 mod registering;
 mod retiring;

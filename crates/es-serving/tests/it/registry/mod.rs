@@ -47,8 +47,13 @@ pub(crate) async fn register(registry: &Registry, count: u32) {
 
 /// Points late@champion to versions, one after another.
 pub(crate) async fn promote(registry: &Registry, versions: &[u32]) {
+    promote_to(registry, "champion", versions).await;
+}
+
+/// Points an alias of late to versions, one after another.
+pub(crate) async fn promote_to(registry: &Registry, alias: &str, versions: &[u32]) {
     for version in versions {
-        registry.promote("late", "champion", *version, &Move::by("ana"), &Terms::default()).await.unwrap();
+        registry.promote("late", alias, *version, &Move::by("ana"), &Terms::default()).await.unwrap();
     }
 }
 
@@ -58,15 +63,20 @@ pub(crate) async fn resolve(registry: &Registry, reference: &str) -> u32 {
     registry.version(&reference).await.unwrap().number
 }
 
-/// The history of late@champion as pairs of versions, after a check that it is a chain which ends
-/// where the alias points.
+/// The history of late@champion: see [`chain_of`].
 pub(crate) async fn chain(registry: &Registry) -> Vec<(Option<u32>, u32)> {
-    let history = registry.history("late", "champion").await.unwrap();
+    chain_of(registry, "champion").await
+}
+
+/// The history of an alias of late as pairs of versions, after a check that it is a chain which ends
+/// where the alias points.
+pub(crate) async fn chain_of(registry: &Registry, alias: &str) -> Vec<(Option<u32>, u32)> {
+    let history = registry.history("late", alias).await.unwrap();
     let mut before = None;
     for (step, number) in history.iter().zip(1..) {
         assert_eq!((step.number, step.from), (number, before));
         before = Some(step.to);
     }
-    assert_eq!(before, Some(resolve(registry, "models:/late@champion").await));
+    assert_eq!(before, Some(resolve(registry, &format!("models:/late@{alias}")).await));
     history.iter().map(|step| (step.from, step.to)).collect()
 }

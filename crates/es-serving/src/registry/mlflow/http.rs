@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::wire::{ErrorAnswer, Refusal};
 use super::{Mlflow, MlflowCredentials, MlflowOptions};
 use crate::error::{Error, ErrorKind};
+use crate::registry::folder::io_error;
 
 /// Bytes of an answer beyond which it is refused. Files are read otherwise.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -40,7 +41,7 @@ pub(super) fn client(options: MlflowOptions) -> Result<Mlflow, Error> {
     let timeout = timeout.to_duration();
     let mut builder = reqwest::Client::builder().connect_timeout(timeout).read_timeout(timeout);
     if let Some(path) = ca_cert {
-        let read = |error: std::io::Error| super::super::folder::io_error(&path, "read", error);
+        let read = |error: std::io::Error| io_error(&path, "read", error);
         let pem = std::fs::read(&path).map_err(read)?;
         let certificates = reqwest::Certificate::from_pem_bundle(&pem)
             .map_err(|error| read(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;

@@ -4,24 +4,31 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use es_core::Client;
 use es_serving::ErrorKind;
 use es_serving::registry::{Move, Registry, Terms};
 use es_testing::{Fault, FaultProxy, Node, Scope};
 
 use super::{chain_of, connect_to, promote, promote_to, register, registry, resolve};
 
-/// A registry whose process is gone after `allowed` requests; with `last_is_lost` the node still does
-/// the last one.
+/// A registry whose process is gone after `allowed` requests: see [`mortal_client`].
 async fn mortal(node: &Node, scope: &Scope, allowed: usize, last_is_lost: bool) -> (Registry, FaultProxy) {
+    let (client, proxy) = mortal_client(node, allowed, last_is_lost).await;
+    (Registry::new(client, scope.prefix()), proxy)
+}
+
+/// A client whose process is gone after `allowed` requests; with `last_is_lost` the node still does the
+/// last one.
+pub(crate) async fn mortal_client(node: &Node, allowed: usize, last_is_lost: bool) -> (Client, FaultProxy) {
     let proxy = FaultProxy::before(&node.url).await;
-    let registry = Registry::new(connect_to(node, &proxy.url()).await, scope.prefix());
+    let client = connect_to(node, &proxy.url()).await;
     let seen = Arc::new(AtomicUsize::new(0));
     proxy.decide_with(move |_| match seen.fetch_add(1, Ordering::Relaxed) + 1 {
         number if number > allowed => Fault::Reset,
         number if number == allowed && last_is_lost => Fault::DropReply,
         _ => Fault::Pass,
     });
-    (registry, proxy)
+    (client, proxy)
 }
 
 #[tokio::test]

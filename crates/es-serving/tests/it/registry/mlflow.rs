@@ -1,6 +1,9 @@
 //! An MLflow tracking server: a mock that answers as MLflow 3.17.2 was seen to, and, where
 //! `MLFLOW_TRACKING_URI` names one, a real one.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
 use es_serving::ErrorKind;
 use es_serving::registry::mlflow::{Mlflow, MlflowCredentials, MlflowOptions, MlflowRegistry, Pushed};
 use es_serving::registry::{
@@ -12,6 +15,7 @@ use serde_json::{Value, json};
 use wiremock::matchers::{body_partial_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
+use super::kills::mortal_client;
 use super::{connect_to, late};
 
 const API: &str = "/api/2.0/mlflow";
@@ -220,59 +224,98 @@ fn an_address_that_is_none_or_has_credentials_is_refused() {
     assert!(!shown.contains("s3cret"), "{shown}");
 }
 
-/// A server that has one alias, and fails to set it when it is told to.
-async fn alias_server(fails: u64) -> (MockServer, std::sync::Arc<std::sync::Mutex<Option<String>>>) {
+/// The aliases of a mock, with the version of each.
+#[derive(Clone, Default)]
+struct Aliases(Arc<Mutex<BTreeMap<String, String>>>);
+
+impl Aliases {
+    fn set(&self, alias: &str, version: &str) {
+        self.0.lock().unwrap().insert(alias.to_owned(), version.to_owned());
+    }
+
+    fn get(&self, alias: &str) -> Option<String> {
+        self.0.lock().unwrap().get(alias).cloned()
+    }
+}
+
+fn asked_for(request: &Request, name: &str) -> String {
+    request.url.query_pairs().find(|(found, _)| found == name).unwrap().1.into_owned()
+}
+
+/// A server of any versions of the model late, that fails so many writes at first.
+async fn alias_server(fails: u64) -> (MockServer, Aliases) {
     let server = MockServer::start().await;
-    let alias = std::sync::Arc::new(std::sync::Mutex::new(None::<String>));
+    let aliases = Aliases::default();
     if fails > 0 {
         let failing = Mock::given(method("POST")).respond_with(ResponseTemplate::new(503));
         failing.up_to_n_times(fails).mount(&server).await;
     }
-    let set = alias.clone();
+    let (set, read) = (aliases.clone(), aliases.clone());
     Mock::given(method("POST"))
         .and(path(format!("{API}/registered-models/alias")))
-        .and(body_partial_json(json!({"name": "late", "alias": "champion"})))
+        .and(body_partial_json(json!({"name": "late"})))
         .respond_with(move |request: &Request| {
             let body: Value = serde_json::from_slice(&request.body).unwrap();
-            *set.lock().unwrap() = body["version"].as_str().map(str::to_owned);
+            set.set(body["alias"].as_str().unwrap(), body["version"].as_str().unwrap());
             ok(json!({}))
         })
         .mount(&server)
         .await;
-    let read = alias.clone();
     Mock::given(method("GET"))
         .and(path(format!("{API}/registered-models/alias")))
-        .respond_with(move |_: &Request| match read.lock().unwrap().as_ref() {
+        .respond_with(move |request: &Request| match read.get(&asked_for(request, "alias")) {
             Some(number) => ok(json!({"model_version": version(number.parse().unwrap())})),
-            None => refused(400, "INVALID_PARAMETER_VALUE", "Registered model alias champion not found."),
+            None => refused(400, "INVALID_PARAMETER_VALUE", "Registered model alias not found."),
         })
         .mount(&server)
         .await;
     Mock::given(method("GET"))
         .and(path(format!("{API}/model-versions/get")))
         .respond_with(|request: &Request| {
-            let number = request.url.query_pairs().find(|(name, _)| name == "version").unwrap().1.into_owned();
-            ok(json!({"model_version": version(number.parse().unwrap())}))
+            ok(json!({"model_version": version(asked_for(request, "version").parse().unwrap())}))
         })
         .mount(&server)
         .await;
-    mount(
-        &server,
-        "GET",
-        "runs/get",
-        ok(json!({"run": {"info": {"run_id": "ad94"}, "data": {"metrics": [
-            {"key": "test/auc", "value": 0.9}, {"key": "loss", "value": "NaN"}
-        ]}}})),
-    )
-    .await;
-    (server, alias)
+    let metrics = json!([{"key": "test/auc", "value": 0.9}, {"key": "loss", "value": "NaN"}]);
+    mount(&server, "GET", "runs/get", ok(json!({"run": {"info": {"run_id": "ad94"}, "data": {"metrics": metrics}}})))
+        .await;
+    (server, aliases)
+}
+
+#[tokio::test]
+async fn a_kill_at_any_request_of_a_move_leaves_a_server_that_follows_the_history() {
+    let Some(node) = es_testing::plain().await else { return };
+    let scope = Scope::new(&node, "mlflow_kill");
+    let (server, aliases) = alias_server(0).await;
+    let direct = MlflowRegistry::new(client(&server), connect_to(&node, &node.url).await, scope.prefix());
+    let by = Move::by("ana");
+    let mut requests = usize::MAX;
+    for last_is_lost in [false, true] {
+        for allowed in 0..=requests {
+            let alias = format!("{}_{allowed}", if last_is_lost { "lost" } else { "cut" });
+            direct.promote("late", &alias, 1, &by, &Terms::default()).await.unwrap();
+            let (es, _proxy) = mortal_client(&node, allowed, last_is_lost).await;
+            let mortal = MlflowRegistry::new(client(&server), es, scope.prefix());
+            let outcome = mortal.promote("late", &alias, 2, &by, &Terms::default()).await;
+            let history = direct.history("late", &alias).await.unwrap();
+            assert!(history.iter().all(|step| step.kind == MoveKind::Promotion), "{history:?}");
+            let newest = history.last().unwrap().to;
+            assert_eq!(aliases.get(&alias), Some(newest.to_string()), "after {allowed} requests");
+            assert!(newest == 2 || (newest == 1 && outcome.is_err()));
+            if outcome.is_ok() && !last_is_lost {
+                assert!(allowed > 4, "only {allowed} requests were tried");
+                requests = allowed;
+                break;
+            }
+        }
+    }
 }
 
 #[tokio::test]
 async fn moves_are_made_at_the_server_and_kept_in_the_history() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "mlflow_moves");
-    let (server, alias) = alias_server(0).await;
+    let (server, aliases) = alias_server(0).await;
     let es = connect_to(&node, &node.url).await;
     let registry = MlflowRegistry::new(client(&server), es, scope.prefix());
     let by = Move::by("ana");
@@ -280,14 +323,14 @@ async fn moves_are_made_at_the_server_and_kept_in_the_history() {
         registry.promote("late", "champion", to, &by, &Terms::default()).await.unwrap();
     }
     // Somebody else, at the server.
-    *alias.lock().unwrap() = Some("5".to_owned());
+    aliases.set("champion", "5");
     let from = Terms { expected: Expected::From(Some(2)), rule: None };
     let error = registry.promote("late", "champion", 3, &by, &from).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Conflict);
     assert!(error.to_string().contains("somebody at the MLflow server moved late@champion from 2 to 5"), "{error}");
     let step = registry.rollback("late", "champion", &by).await.unwrap();
     assert_eq!((step.kind, step.from, step.to), (MoveKind::Rollback, Some(5), 2));
-    assert_eq!(alias.lock().unwrap().as_deref(), Some("2"));
+    assert_eq!(aliases.get("champion").as_deref(), Some("2"));
     let terms = Terms { rule: Some(PromotionRule { min_gain: 0.1, ..PromotionRule::new("auc") }), ..Terms::default() };
     let error = registry.promote("late", "champion", 3, &by, &terms).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Refused);
@@ -305,16 +348,16 @@ async fn moves_are_made_at_the_server_and_kept_in_the_history() {
 async fn a_move_that_did_not_reach_the_server_is_made_by_the_next_operation() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "mlflow_pending");
-    let (server, alias) = alias_server(1).await;
+    let (server, aliases) = alias_server(1).await;
     let es = connect_to(&node, &node.url).await;
     let registry = MlflowRegistry::new(client(&server), es, scope.prefix());
     let by = Move::by("ana");
     let error = registry.promote("late", "champion", 1, &by, &Terms::default()).await.unwrap_err();
     assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Mlflow, true));
-    assert_eq!(*alias.lock().unwrap(), None);
+    assert_eq!(aliases.get("champion"), None);
     let outcome = registry.promote("late", "champion", 1, &by, &Terms::default()).await.unwrap();
     assert!(matches!(outcome, Promoted::Already(_)), "{outcome:?}");
-    assert_eq!(alias.lock().unwrap().as_deref(), Some("1"));
+    assert_eq!(aliases.get("champion").as_deref(), Some("1"));
     assert_eq!(registry.history("late", "champion").await.unwrap().len(), 1);
 }
 
@@ -322,7 +365,7 @@ async fn a_move_that_did_not_reach_the_server_is_made_by_the_next_operation() {
 async fn of_two_promotions_at_once_the_server_gets_that_which_won() {
     let Some(node) = es_testing::plain().await else { return };
     let scope = Scope::new(&node, "mlflow_race");
-    let (server, alias) = alias_server(0).await;
+    let (server, aliases) = alias_server(0).await;
     let es = connect_to(&node, &node.url).await;
     let registry = MlflowRegistry::new(client(&server), es, scope.prefix());
     for round in 0..10_u32 {
@@ -343,7 +386,7 @@ async fn of_two_promotions_at_once_the_server_gets_that_which_won() {
         assert!(moved > 0);
         let history = registry.history("late", "champion").await.unwrap();
         let newest = history.last().unwrap();
-        assert_eq!(alias.lock().unwrap().as_deref(), Some(newest.to.to_string().as_str()));
+        assert_eq!(aliases.get("champion"), Some(newest.to.to_string()));
         assert!(history.iter().all(|step| step.kind == MoveKind::Promotion), "{history:?}");
     }
 }
@@ -356,7 +399,11 @@ async fn a_real_server_gives_back_what_it_was_given() {
     let uri = std::env::var("MLFLOW_TRACKING_URI").unwrap();
     let server = Mlflow::new(MlflowOptions::new(uri)).unwrap();
     let place = tempfile::tempdir().unwrap();
-    let (folder, file, new) = stored(&place.path().join("ours")).await;
+    let (folder, _, new) = stored(&place.path().join("ours")).await;
+    // Of several pieces, on the way there and back.
+    let file = folder.put_bytes(vec![7; 5 * 1024 * 1024]).await.unwrap();
+    let onnx = NewVersion::onnx("late", &file, new.signature.clone());
+    let new = NewVersion { location: onnx.location, sha256: onnx.sha256, bytes: onnx.bytes, ..new };
     let model: String = unique_prefix("late").chars().map(|c| if c == '-' { '_' } else { c }).collect();
     let new = NewVersion { model: model.clone(), ..new };
     let error = server.version(&format!("models:/{model}@champion").parse().unwrap()).await.unwrap_err();

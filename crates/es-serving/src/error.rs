@@ -15,7 +15,7 @@ pub enum ErrorKind {
     /// A request or an answer breaks the protocol: tensors without a name or with the same one, an
     /// answer without a requested tensor.
     Protocol,
-    /// What is to be registered or moved contradicts itself: a name that is none, a metric that is
+    /// A registration, a move or an option contradicts itself: a name that is none, a metric that is
     /// not finite.
     Invalid,
     /// The registry has no such model, version or alias, or the folder no such file.

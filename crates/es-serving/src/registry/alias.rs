@@ -23,7 +23,7 @@ pub struct Move {
     pub why: Option<String>,
     /// The run that makes the change.
     pub run: Option<String>,
-    /// What it is based on, such as the id of the run that evaluated the version, or a metric.
+    /// The evidence, such as the id of the run that evaluated the version, or a metric.
     pub evidence: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Move {
         self
     }
 
-    /// Sets what it is based on.
+    /// Sets the evidence.
     #[must_use]
     pub fn with_evidence(mut self, evidence: impl Into<String>) -> Self {
         self.evidence = Some(evidence.into());

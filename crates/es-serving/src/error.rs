@@ -21,7 +21,7 @@ pub enum ErrorKind {
     /// A request or an answer breaks the protocol: tensors without a name or with the same one, an
     /// answer without a requested tensor.
     Protocol,
-    /// What is to be registered or moved contradicts itself: a name that is none, a metric that is
+    /// A registration, a move or an option contradicts itself: a name that is none, a metric that is
     /// not finite.
     Invalid,
     /// The registry has no such model, version or alias, or the folder no such file.
@@ -36,6 +36,8 @@ pub enum ErrorKind {
     Io,
     /// A request to Elasticsearch failed; [`Error::elasticsearch`] is its error.
     Elasticsearch,
+    /// A request to an MLflow tracking server failed, or its answer is not as documented.
+    Mlflow,
 }
 
 /// The reason that a text is not a model, that a message is not valid, or that the registry cannot do
@@ -48,11 +50,12 @@ pub struct Error {
     help: Option<String>,
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
     elasticsearch: Option<Box<es_core::Error>>,
+    is_retryable: bool,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None, source: None, elasticsearch: None }
+        Self { kind, message: message.into(), help: None, source: None, elasticsearch: None, is_retryable: false }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
@@ -62,6 +65,11 @@ impl Error {
 
     pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn retryable(mut self, is_retryable: bool) -> Self {
+        self.is_retryable = is_retryable;
         self
     }
 
@@ -78,7 +86,7 @@ impl Error {
     /// Returns true when the same call may succeed later without a change by hand. A conflict is not
     /// among them: somebody has to look at what changed.
     pub fn is_retryable(&self) -> bool {
-        self.elasticsearch.as_ref().is_some_and(|error| error.is_retryable())
+        self.is_retryable || self.elasticsearch.as_ref().is_some_and(|error| error.is_retryable())
     }
 
     /// The error of the request to Elasticsearch that failed, where one did.

@@ -34,20 +34,53 @@
 //! # }
 //! ```
 //!
-//! # Registering a model
+//! # Registering and promoting a version
+//!
+//! [`registry`] keeps versions of models, and the aliases that point to them, in Elasticsearch.
 //!
 //! ```no_run
-//! use es_serving::onnx::OnnxFile;
-//! use es_serving::registry::{ModelFolder, Move, NewVersion, Registry, Terms};
+//! # async fn example(client: es_core::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! use es_serving::Signature;
+//! use es_serving::registry::{Expected, ModelFolder, Move, NewVersion, PromotionRule, Registry, Terms};
 //!
-//! # async fn example(client: es_core::Client) -> Result<(), es_serving::Error> {
-//! let file = ModelFolder::new("models").put("model.onnx".as_ref()).await?;
-//! let columns = ["distance".to_owned(), "temp".to_owned()];
-//! let signature = OnnxFile::read("model.onnx".as_ref())?.signature(&columns)?;
 //! let registry = Registry::new(client, "ml-");
-//! let registered = registry.register(NewVersion::onnx("late", &file, signature).by("ana")).await?;
-//! let by = Move::by("ana").why("first model");
-//! registry.promote("late", "champion", registered.version().number, &by, &Terms::default()).await?;
+//! let file = ModelFolder::new("models").put("model.onnx".as_ref()).await?;
+//! let signature: Signature = serde_json::from_slice(&std::fs::read("signature.json")?)?;
+//! let version = NewVersion::onnx("late", &file, signature).by("ana").with_metric("auc", "test", 0.93);
+//! let number = registry.register(version).await?.version().number;
+//!
+//! // From version 2, unless it is worse than that on the test part.
+//! let terms = Terms { expected: Expected::From(Some(2)), rule: Some(PromotionRule::new("auc")) };
+//! let by = Move::by("ana").why("trained on three months more");
+//! registry.promote("late", "champion", number, &by, &terms).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Finding the version of an alias
+//!
+//! ```no_run
+//! # async fn example(registry: es_serving::registry::Registry) -> Result<(), Box<dyn std::error::Error>> {
+//! use es_serving::registry::{Location, ModelFolder};
+//!
+//! let version = registry.version(&"models:/late@champion".parse()?).await?;
+//! match (&version.location, version.sha256) {
+//!     // The file is read whole, and compared with what was registered.
+//!     (Location::File(_), Some(sha256)) => println!("{}", ModelFolder::new("models").open(sha256).await?.display()),
+//!     (location, _) => println!("{location:?}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Which version was live
+//!
+//! ```no_run
+//! # async fn example(registry: es_serving::registry::Registry) -> Result<(), Box<dyn std::error::Error>> {
+//! match registry.live_at("late", "champion", "2026-10-01T00:00:00Z".parse()?).await? {
+//!     Some(step) => println!("version {}: {step}", step.to),
+//!     None => println!("none yet"),
+//! }
 //! # Ok(())
 //! # }
 //! ```

@@ -23,7 +23,7 @@ pub struct Move {
     pub why: Option<String>,
     /// The run that makes the change.
     pub run: Option<String>,
-    /// What it is based on, such as the id of the run that evaluated the version, or a metric.
+    /// The evidence, such as the id of the run that evaluated the version, or a metric.
     pub evidence: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl Move {
         self
     }
 
-    /// Sets what it is based on.
+    /// Sets the evidence.
     #[must_use]
     pub fn with_evidence(mut self, evidence: impl Into<String>) -> Self {
         self.evidence = Some(evidence.into());
@@ -70,6 +70,8 @@ pub enum MoveKind {
     Promotion,
     /// Back to the version before.
     Rollback,
+    /// Somebody moved it at the MLflow server, which was noticed at the time of the move.
+    Elsewhere,
 }
 
 /// A move of an alias, as the history has it.
@@ -127,13 +129,16 @@ pub(crate) struct AliasState {
     pub(crate) alias: String,
     /// The newest move. None from when the document is created until the first move.
     pub(crate) newest: Option<AliasMove>,
-    /// Counts changes that are no moves: see `retire`.
+    /// Counts changes that are no moves: see `retiring`.
     pub(crate) touched: u64,
+    /// The newest move is still to be made at the MLflow server.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_pending: bool,
 }
 
 impl AliasState {
     pub(crate) fn new(model: &str, alias: &str) -> Self {
-        Self { model: model.to_owned(), alias: alias.to_owned(), newest: None, touched: 0 }
+        Self { model: model.to_owned(), alias: alias.to_owned(), newest: None, touched: 0, is_pending: false }
     }
 
     pub(crate) fn moves(&self) -> u64 {
@@ -173,7 +178,7 @@ pub(crate) fn version_before(moves: &[AliasMove]) -> Option<u32> {
     let mut standing = Vec::new();
     for step in moves {
         match step.kind {
-            MoveKind::Promotion => standing.push(step.to),
+            MoveKind::Promotion | MoveKind::Elsewhere => standing.push(step.to),
             MoveKind::Rollback => {
                 standing.pop();
             }

@@ -145,7 +145,7 @@ impl Failure {
     }
 }
 
-fn io_error(path: &Path, done: &str, error: io::Error) -> Error {
+pub(crate) fn io_error(path: &Path, done: &str, error: io::Error) -> Error {
     Error::new(ErrorKind::Io, format!("{} cannot be {done}: {error}", path.display())).with_source(error)
 }
 
@@ -180,7 +180,12 @@ fn checksum(source: &mut impl Read) -> io::Result<Checksum> {
 }
 
 /// A file that is removed unless it was renamed.
-struct Unfinished(PathBuf);
+pub(crate) struct Unfinished(pub(crate) PathBuf);
+
+/// A name of its own for a file to be written.
+pub(crate) fn unfinished(root: &Path) -> Unfinished {
+    Unfinished(root.join(format!("{UNFINISHED}{}", uuid::Uuid::now_v7())))
+}
 
 impl Drop for Unfinished {
     fn drop(&mut self) {
@@ -191,7 +196,7 @@ impl Drop for Unfinished {
 fn put(root: &Path, source: &mut impl Read) -> Result<StoredFile, Failure> {
     fs::create_dir_all(root).map_err(Failure::Writing)?;
     remove_abandoned(root, SystemTime::now());
-    let unfinished = Unfinished(root.join(format!("{UNFINISHED}{}", uuid::Uuid::now_v7())));
+    let unfinished = unfinished(root);
     let mut file = File::create_new(&unfinished.0).map_err(Failure::Writing)?;
     let mut hasher = Sha256::new();
     let mut piece = vec![0; PIECE];

@@ -48,6 +48,7 @@ mod alias;
 mod checksum;
 mod diff;
 mod folder;
+pub mod mlflow;
 mod moving;
 mod names;
 mod reading;
@@ -78,7 +79,7 @@ pub struct Registry {
 impl Registry {
     /// The registry under a prefix. Nothing is written until the first version is registered.
     pub fn new(client: Client, prefix: &str) -> Self {
-        Self { store: Store { client, index: format!("{prefix}orchestrator-models") } }
+        Self { store: Store::new(client, format!("{prefix}orchestrator-models")) }
     }
 
     /// The name of its index.

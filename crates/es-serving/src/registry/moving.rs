@@ -21,7 +21,7 @@ use super::version::Version;
 use crate::error::{Error, ErrorKind};
 
 /// Attempts at a move whose alias is touched, but not moved, by retirements at the same time.
-const MOST_ATTEMPTS: usize = 100;
+pub(crate) const MOST_ATTEMPTS: usize = 100;
 
 /// The state of an alias that a promotion expects.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -66,13 +66,6 @@ impl Promoted {
     }
 }
 
-/// The outcome of one attempt.
-enum Attempt {
-    Done(AliasMove),
-    /// The document of the alias was changed, but the alias was not moved.
-    Touched,
-}
-
 impl Registry {
     /// Points an alias to a version. An alias that is not there comes to be.
     ///
@@ -109,7 +102,7 @@ impl Registry {
             let verdict = self.judge(&state.source, &candidate, terms.rule.as_ref()).await?;
             let mut step = state.source.next(new_id(), to, MoveKind::Promotion, by, Timestamp::now());
             step.verdict = verdict;
-            if let Attempt::Done(step) = self.attempt(&state, step).await? {
+            if let Some(step) = self.attempt(&state, step).await? {
                 return Ok(Promoted::Moved(step));
             }
         }
@@ -134,14 +127,11 @@ impl Registry {
                 return Err(conflict(&state.source, "this rollback"));
             }
             let moves = self.moves_until(&newest).await?;
-            let Some(to) = version_before(&moves) else {
-                let message = format!("there is no version before {} to roll {model}@{alias} back to", newest.to);
-                return Err(Error::new(ErrorKind::Refused, message).with_help("promote the version that it should be"));
-            };
+            let to = target(&moves, &newest)?;
             let version = self.numbered(model, to).await?;
             check_not_retired(&version, alias)?;
             let step = state.source.next(new_id(), to, MoveKind::Rollback, by, Timestamp::now());
-            if let Attempt::Done(step) = self.attempt(&state, step).await? {
+            if let Some(step) = self.attempt(&state, step).await? {
                 return Ok(step);
             }
         }
@@ -190,7 +180,7 @@ impl Registry {
 
     /// Reads the document of an alias. One that is not there is created without a move, so that each
     /// move, also the first, replaces a document that others can touch.
-    async fn open_alias(&self, model: &str, alias: &str) -> Result<Document<AliasState>, Error> {
+    pub(crate) async fn open_alias(&self, model: &str, alias: &str) -> Result<Document<AliasState>, Error> {
         let id = alias_id(model, alias);
         if let Some(found) = self.store.get(&id).await? {
             return Ok(found);
@@ -199,17 +189,28 @@ impl Registry {
         self.store.get_conflicting(&id).await
     }
 
-    /// Replaces the alias as it was read by the same with its next move.
-    async fn attempt(&self, state: &Document<AliasState>, step: AliasMove) -> Result<Attempt, Error> {
+    /// Replaces the alias as it was read by the same with its next move. None when its document was
+    /// changed meanwhile, but the alias was not moved.
+    async fn attempt(&self, state: &Document<AliasState>, step: AliasMove) -> Result<Option<AliasMove>, Error> {
+        self.attempt_at(state, step, false).await
+    }
+
+    /// As `attempt`, for a move that is then still to be made at another place.
+    pub(crate) async fn attempt_at(
+        &self,
+        state: &Document<AliasState>,
+        step: AliasMove,
+        is_pending: bool,
+    ) -> Result<Option<AliasMove>, Error> {
         if let Some(newest) = &state.source.newest {
             self.file(newest).await?;
         }
-        let next = AliasState { newest: Some(step.clone()), ..state.source.clone() };
+        let next = AliasState { newest: Some(step.clone()), is_pending, ..state.source.clone() };
         let id = alias_id(&step.model, &step.alias);
         if !self.store.put(&id, &alias_document(&next), unchanged(state)).await? {
             let now: Document<AliasState> = self.store.get_conflicting(&id).await?;
             if now.source.moves() == state.source.moves() {
-                return Ok(Attempt::Touched);
+                return Ok(None);
             }
             if !self.is_ours(&now.source, &step).await? {
                 return Err(conflict(&now.source, &format!("this move to {}", step.to)));
@@ -220,7 +221,7 @@ impl Registry {
         if let Err(error) = self.file(&step).await {
             debug!(%error, "the document of a move is left to the next one");
         }
-        Ok(Attempt::Done(step))
+        Ok(Some(step))
     }
 
     /// Returns whether a move was made whose answer was lost.
@@ -240,7 +241,7 @@ impl Registry {
     }
 
     /// The moves of an alias up to its newest one, which the alias carries.
-    async fn moves_until(&self, newest: &AliasMove) -> Result<Vec<AliasMove>, Error> {
+    pub(crate) async fn moves_until(&self, newest: &AliasMove) -> Result<Vec<AliasMove>, Error> {
         let AliasMove { model, alias, .. } = newest;
         let filter = [
             json!({"term": {"record": "move"}}),
@@ -270,11 +271,11 @@ impl Registry {
     }
 }
 
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
 }
 
-fn check_expected(state: &AliasState, expected: Expected, to: u32) -> Result<(), Error> {
+pub(crate) fn check_expected(state: &AliasState, expected: Expected, to: u32) -> Result<(), Error> {
     match expected {
         Expected::From(version) if version != state.version() => {
             let AliasState { model, alias, .. } = state;
@@ -291,6 +292,15 @@ fn check_expected(state: &AliasState, expected: Expected, to: u32) -> Result<(),
     }
 }
 
+/// The version that a rollback leads to.
+pub(crate) fn target(moves: &[AliasMove], newest: &AliasMove) -> Result<u32, Error> {
+    version_before(moves).ok_or_else(|| {
+        let AliasMove { model, alias, to, .. } = newest;
+        let message = format!("there is no version before {to} to roll {model}@{alias} back to");
+        Error::new(ErrorKind::Refused, message).with_help("promote the version that it should be")
+    })
+}
+
 fn check_not_retired(version: &Version, alias: &str) -> Result<(), Error> {
     let Some(retirement) = &version.retirement else { return Ok(()) };
     let (model, number) = (&version.model, version.number);
@@ -304,7 +314,7 @@ fn check_not_retired(version: &Version, alias: &str) -> Result<(), Error> {
     Err(Error::new(ErrorKind::Refused, format!("{message}, and cannot become {alias}")).with_help(help))
 }
 
-fn conflict(now: &AliasState, what: &str) -> Error {
+pub(crate) fn conflict(now: &AliasState, what: &str) -> Error {
     let message = match &now.newest {
         Some(newest) => format!("{newest}, at the same time as {what}"),
         None => format!("{}@{} was changed at the same time as {what}", now.model, now.alias),
@@ -312,7 +322,7 @@ fn conflict(now: &AliasState, what: &str) -> Error {
     Error::new(ErrorKind::Conflict, message).with_help("look at the version that it points to now, and decide again")
 }
 
-fn too_many_attempts(model: &str, alias: &str) -> Error {
+pub(crate) fn too_many_attempts(model: &str, alias: &str) -> Error {
     let message = format!("{model}@{alias} was changed {MOST_ATTEMPTS} times by retirements during one move");
     Error::new(ErrorKind::Conflict, message).with_help("try again when versions are no longer being retired")
 }

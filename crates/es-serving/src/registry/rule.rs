@@ -5,7 +5,7 @@ use std::fmt;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::version::Version;
+use super::version::{Metrics, Version};
 use crate::error::{Error, ErrorKind};
 
 /// The rule that a version must be better than the one that it replaces.
@@ -115,15 +115,19 @@ impl PromotionRule {
     /// Decimal numbers are compared as they are written, up to the rounding of double precision: from
     /// 0.2 to 0.3 is a gain of 0.1.
     pub fn judge(&self, candidate: &Version, champion: Option<&Version>) -> RuleVerdict {
-        let value = |version: &Version| version.metrics.get(&self.metric)?.get(&self.part).copied();
-        let missing = |role, version: &Version| RuleVerdict::Missing {
-            role,
-            version: version.number,
-            known: metrics_of(version),
-        };
-        let Some(new) = value(candidate) else { return missing(Role::Candidate, candidate) };
+        self.judge_metrics(
+            (candidate.number, &candidate.metrics),
+            champion.map(|champion| (champion.number, &champion.metrics)),
+        )
+    }
+
+    /// As [`PromotionRule::judge`], of versions that are known by their numbers and metrics alone.
+    pub(crate) fn judge_metrics(&self, candidate: (u32, &Metrics), champion: Option<(u32, &Metrics)>) -> RuleVerdict {
+        let value = |metrics: &Metrics| metrics.get(&self.metric)?.get(&self.part).copied();
+        let missing = |role, (version, metrics)| RuleVerdict::Missing { role, version, known: known(metrics) };
+        let Some(new) = value(candidate.1) else { return missing(Role::Candidate, candidate) };
         let Some(champion) = champion else { return RuleVerdict::First { candidate: new } };
-        let Some(old) = value(champion) else { return missing(Role::Champion, champion) };
+        let Some(old) = value(champion.1) else { return missing(Role::Champion, champion) };
         let gain = match self.direction {
             Direction::Higher => new - old,
             Direction::Lower => old - new,
@@ -184,8 +188,8 @@ impl fmt::Display for RuleVerdict {
     }
 }
 
-fn metrics_of(version: &Version) -> Vec<String> {
-    let pairs = version.metrics.iter().flat_map(|(metric, parts)| parts.keys().map(move |part| (metric, part)));
+fn known(metrics: &Metrics) -> Vec<String> {
+    let pairs = metrics.iter().flat_map(|(metric, parts)| parts.keys().map(move |part| (metric, part)));
     pairs.map(|(metric, part)| format!("{metric} on {part}")).collect()
 }
 

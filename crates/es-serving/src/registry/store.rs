@@ -1,6 +1,8 @@
 //! The documents of the registry: their index, their ids, and reading them in pages.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use es_core::{Client, Document, Mapping, NewIndex, Precondition};
 use serde::Deserialize;
@@ -24,11 +26,18 @@ pub(crate) const PAGE: usize = 1000;
 const READS: u32 = 6;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 
+/// The longest wait for the shard of an index that another process creates, and the wait between two
+/// looks at it.
+const ACTIVE_LIMIT: Duration = Duration::from_secs(30);
+const ACTIVE_WAIT: Duration = Duration::from_millis(100);
+
 /// The index of a registry.
 #[derive(Clone, Debug)]
 pub(crate) struct Store {
     pub(crate) client: Client,
     pub(crate) index: String,
+    /// Its shard was active once.
+    is_active: Arc<AtomicBool>,
 }
 
 /// The content of a document, beside the fields that are searched.
@@ -100,6 +109,10 @@ fn mapping() -> Result<Mapping, Error> {
 }
 
 impl Store {
+    pub(crate) fn new(client: Client, index: String) -> Self {
+        Self { client, index, is_active: Arc::default() }
+    }
+
     /// Creates the index if there is none, and upgrades the mapping of an earlier version.
     pub(crate) async fn prepare(&self) -> Result<(), Error> {
         let mapping = mapping()?;
@@ -118,7 +131,7 @@ impl Store {
             self.client.indices().put_mapping(&self.index, &mapping).await?;
             info!(from = version, to = MAPPING_VERSION, "upgraded the mapping of the registry");
         }
-        Ok(())
+        self.wait_until_active().await
     }
 
     async fn create_index(&self, mapping: Mapping) -> Result<(), Error> {
@@ -131,9 +144,25 @@ impl Store {
         .collect();
         match self.client.indices().create(&self.index, &NewIndex { settings, mapping }).await {
             // Another process has created it.
-            Err(error) if error.kind() == es_core::ErrorKind::Conflict => Ok(()),
+            Err(error) if error.kind() == es_core::ErrorKind::Conflict => self.wait_until_active().await,
             outcome => Ok(outcome?),
         }
+    }
+
+    /// Waits for the shard of an index that another process may just be creating, which can neither be
+    /// read nor searched for a moment.
+    async fn wait_until_active(&self) -> Result<(), Error> {
+        let start = Instant::now();
+        while !self.is_active.load(Ordering::Relaxed) {
+            match self.client.search(&self.index, &json!({"size": 0, "track_total_hits": false})).await {
+                Ok(_) => self.is_active.store(true, Ordering::Relaxed),
+                Err(error) if error.kind() == es_core::ErrorKind::Unavailable && start.elapsed() < ACTIVE_LIMIT => {
+                    tokio::time::sleep(ACTIVE_WAIT).await;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
     }
 
     /// Reads a document.

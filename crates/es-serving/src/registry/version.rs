@@ -122,7 +122,7 @@ pub struct Retirement {
 ///     .with_tag("algorithm", "gradient boosting");
 /// assert_eq!(version.metrics["auc"]["test"], 0.91);
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NewVersion {
     /// See [`Version::model`].
     pub model: String,
@@ -131,24 +131,32 @@ pub struct NewVersion {
     /// See [`Version::location`].
     pub location: Location,
     /// See [`Version::sha256`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sha256: Option<Checksum>,
     /// See [`Version::bytes`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// See [`Version::signature`].
     pub signature: Signature,
     /// See [`Version::encoders`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoders: Option<Value>,
     /// See [`Version::training`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingSet>,
     /// See [`Version::metrics`].
+    #[serde(default)]
     pub metrics: Metrics,
     /// See [`Version::tags`].
+    #[serde(default)]
     pub tags: BTreeMap<String, String>,
     /// See [`Version::description`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// See [`Version::by`].
     pub by: String,
     /// See [`Version::run`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<String>,
 }
 
@@ -333,6 +341,29 @@ impl NewVersion {
             ("description", self.description == version.description),
         ];
         fields.into_iter().filter(|(_, is_same)| !is_same).map(|(name, _)| name).collect()
+    }
+}
+
+impl From<Version> for NewVersion {
+    /// The version, to be registered elsewhere.
+    fn from(version: Version) -> Self {
+        let Version { model, format, location, sha256, bytes, signature, encoders, .. } = version;
+        let Version { training, metrics, tags, description, by, run, .. } = version;
+        Self {
+            model,
+            format,
+            location,
+            sha256,
+            bytes,
+            signature,
+            encoders,
+            training,
+            metrics,
+            tags,
+            description,
+            by,
+            run,
+        }
     }
 }
 

@@ -131,6 +131,11 @@ pub trait Definition: Any + fmt::Debug + Send + Sync {
         None
     }
 
+    /// The column that holds a row's time, by which partitions divide the asset.
+    fn time(&self) -> Option<&str> {
+        None
+    }
+
     /// Reports what the schema does not express: keys that must agree with one another or with
     /// another asset. `path` is the place of the asset in the file.
     fn validate(&self, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
@@ -184,6 +189,9 @@ pub struct Reference {
 pub enum Takes {
     /// Its documents.
     Documents,
+    /// Its documents of the same partition, where both assets are divided alike by the same column; all of
+    /// them otherwise.
+    DocumentsOfPartition,
     /// Its rows, whether documents or files.
     Rows,
     /// Nothing that can be read: it only has to be up to date before.
@@ -195,7 +203,7 @@ impl Takes {
     #[must_use]
     pub fn is_given_by(self, output: Output) -> bool {
         match self {
-            Self::Documents => output == Output::Documents,
+            Self::Documents | Self::DocumentsOfPartition => output == Output::Documents,
             Self::Rows => output != Output::Verdict,
             Self::Order => true,
         }

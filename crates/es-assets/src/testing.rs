@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::asset::Asset;
 use crate::fingerprint::Parts;
 use crate::key_path::KeyPath;
-use crate::kind::{Definition, Kind, Output, Reference};
+use crate::kind::{Definition, Kind, Output, Reference, Takes};
 use crate::parse::Pipeline;
 use crate::partition::Partitions;
 use crate::validate::{Report, Siblings};
@@ -21,6 +21,8 @@ pub(crate) struct Table {
     from: Option<String>,
     /// The division by time.
     partitions: Option<Partitions>,
+    /// The column of the time; with it, a partition is a copy of the same partition.
+    time: Option<String>,
     /// Settings.
     #[serde(default)]
     settings: IndexMap<String, i32>,
@@ -31,11 +33,16 @@ pub(crate) struct Table {
 
 impl Definition for Table {
     fn reads(&self) -> Vec<Reference> {
-        self.from.iter().map(|from| Reference::documents("from", from)).collect()
+        let takes = if self.time.is_some() { Takes::DocumentsOfPartition } else { Takes::Documents };
+        self.from.iter().map(|from| Reference { takes, ..Reference::documents("from", from) }).collect()
     }
 
     fn output(&self) -> Output {
         Output::Documents
+    }
+
+    fn time(&self) -> Option<&str> {
+        self.time.as_deref()
     }
 
     fn partitions(&self) -> Option<&Partitions> {

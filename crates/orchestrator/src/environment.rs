@@ -84,7 +84,8 @@ impl Environment {
 
 /// The user and the host of this process, for a person.
 pub fn person() -> String {
-    let user = std::env::var("USER").unwrap_or_else(|_| "unknown".to_owned());
+    let named = |variable: &str| std::env::var(variable).ok().filter(|name| !name.is_empty());
+    let user = named("USER").or_else(|| named("LOGNAME")).unwrap_or_else(|| "unknown".to_owned());
     let host = hostname::get().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     format!("{user}@{host}")
 }

@@ -70,6 +70,12 @@ pub enum Outside {
 }
 
 impl Partitions {
+    /// Returns whether a partition of each with the same key is the same stretch of time.
+    #[must_use]
+    pub fn divide_like(&self, other: &Self) -> bool {
+        self.every == other.every && self.timezone == other.timezone
+    }
+
     /// Reports boundaries that are in the wrong order or inside a partition, and partitions that
     /// are too many. `path` is the place of the partitions in the file.
     pub fn validate(&self, path: &KeyPath, report: &mut Report<'_>) {

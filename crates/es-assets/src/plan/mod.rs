@@ -4,14 +4,14 @@
 mod reason;
 mod state;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::asset::Asset;
 use crate::error::Error;
 use crate::fingerprint::Fingerprint;
-use crate::kind::Output;
+use crate::kind::{Output, Takes};
 use crate::parse::Pipeline;
 use crate::partition::{Partition, PartitionFilter, PartitionKey};
 
@@ -137,7 +137,7 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
     let graph = request.pipeline.graph();
     let selected: BTreeSet<&str> = request.selected.iter().copied().collect();
     let mut plan = Plan::default();
-    let mut changing: BTreeSet<&str> = BTreeSet::new();
+    let mut changing: BTreeMap<&str, Vec<Option<PartitionKey>>> = BTreeMap::new();
     let order = graph.order();
     check_filter(request, &selected)?;
     for name in order.iter().copied().filter(|name| selected.contains(name)) {
@@ -153,10 +153,20 @@ pub fn plan(request: &PlanRequest<'_>) -> Result<Plan, Error> {
                 plan.unmet.push(Unmet { asset: name.to_owned(), needs: (*needed).to_owned() });
             }
         }
-        let will_change: Vec<&str> = upstream.into_iter().filter(|needed| changing.contains(needed)).collect();
-        let steps = asset_steps(request, name, asset, &will_change)?;
-        if steps.iter().any(|step| step.action.changes_content()) {
-            changing.insert(name);
+        let will_change = |part: Option<&PartitionKey>| {
+            let reads = |needed: &str, other: &Option<PartitionKey>| {
+                !is_divided_alike(request.pipeline, asset, needed) || part == other.as_ref()
+            };
+            let is_changing = |needed: &&str| {
+                changing.get(needed).is_some_and(|parts| parts.iter().any(|other| reads(needed, other)))
+            };
+            upstream.iter().copied().filter(is_changing).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let steps = asset_steps(request, name, asset, will_change)?;
+        let changed = steps.iter().filter(|step| step.action.changes_content()).map(|step| step.partition.clone());
+        let changed: Vec<Option<PartitionKey>> = changed.collect();
+        if !changed.is_empty() {
+            changing.insert(name, changed);
         }
         plan.steps.extend(steps);
     }
@@ -189,7 +199,23 @@ fn data_upstream<'a>(pipeline: &'a Pipeline, asset: &Asset) -> impl Iterator<Ite
     })
 }
 
-fn asset_steps(request: &PlanRequest<'_>, name: &str, asset: &Asset, will_change: &[&str]) -> Result<Vec<Step>, Error> {
+/// Returns whether a partition of an asset reads only the partition of the same key of another.
+fn is_divided_alike(pipeline: &Pipeline, asset: &Asset, upstream: &str) -> bool {
+    let Some(other) = pipeline.asset(upstream) else { return false };
+    let mut references = asset.references().into_iter().filter(|reference| reference.asset == upstream).peekable();
+    let takes_partition = references.peek().is_some()
+        && references.all(|reference| reference.takes == Takes::DocumentsOfPartition);
+    let (time, other_time) = (asset.definition().time(), other.definition().time());
+    let divided = asset.partitions().zip(other.partitions()).is_some_and(|(one, other)| one.divide_like(other));
+    takes_partition && divided && time.is_some() && time == other_time
+}
+
+fn asset_steps(
+    request: &PlanRequest<'_>,
+    name: &str,
+    asset: &Asset,
+    will_change: impl Fn(Option<&PartitionKey>) -> Vec<String>,
+) -> Result<Vec<Step>, Error> {
     let definition = Fingerprint::of(asset);
     let parts = match asset.partitions() {
         None => Parts { declared: vec![None], to_do: vec![None] },
@@ -209,7 +235,7 @@ fn asset_steps(request: &PlanRequest<'_>, name: &str, asset: &Asset, will_change
         let state = request.observed.get(name, part.as_ref());
         let inputs = inputs(request.pipeline, name, part.as_ref(), request.observed, request.external, request.now);
         let mut reasons = is_stale(state, &definition, &inputs);
-        reasons.extend(will_change.iter().map(|asset| Reason::UpstreamWillChange { asset: (*asset).to_owned() }));
+        reasons.extend(will_change(part.as_ref()).into_iter().map(|asset| Reason::UpstreamWillChange { asset }));
         if request.full_refresh {
             reasons.push(Reason::Requested);
         }
@@ -249,7 +275,7 @@ struct Parts {
 }
 
 /// The versions of everything that an asset or partition is made of: external inputs
-/// under their own names, each published part of another asset as `asset` or
+/// under their own names, each published part of another asset that it reads as `asset` or
 /// `asset/partition`, and what follows from the present moment alone, as the kind says it.
 ///
 /// This is what a run records when it has built the part, as
@@ -266,8 +292,12 @@ pub fn inputs(
     let mut inputs = external.get(asset, partition).cloned().unwrap_or_default();
     let Some(definition) = pipeline.asset(asset) else { return inputs };
     for upstream in data_upstream(pipeline, definition) {
+        let is_divided_alike = is_divided_alike(pipeline, definition, upstream);
         for (part, state) in observed.of(upstream) {
             let Some(published) = &state.published else { continue };
+            if is_divided_alike && part != partition {
+                continue;
+            }
             let name = match part {
                 Some(part) => format!("{upstream}/{part}"),
                 None => upstream.to_owned(),
@@ -304,4 +334,42 @@ pub fn is_stale(observed: Option<&PartitionState>, definition: &Fingerprint, inp
     let changed = names.into_iter().filter(|name| inputs.get(*name) != published.inputs.get(*name));
     reasons.extend(changed.map(|name| Reason::InputChanged { name: name.clone() }));
     reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::parse;
+
+    /// The names of the inputs of a month of `b`, which copies `a`.
+    fn inputs_of(b: &str) -> Vec<String> {
+        let months = |every: &str| format!("partitions: {{ every: {every}, start: 2024-01-01, end: 2024-03-01 }}");
+        let a = format!("{{ kind: table, time: t, {} }}", months("month"));
+        let b = format!("{{ kind: table, from: a, {b} }}").replace("MONTHS", &months("month")).replace("DAYS", &months("day"));
+        let pipeline = parse(&format!("version: 1\nname: p\nassets:\n  a: {a}\n  b: {b}\n")).unwrap();
+        let mut observed = PerPartition::default();
+        for month in ["2024-01", "2024-02"] {
+            let published = Published {
+                fingerprint: Fingerprint::of(pipeline.asset("a").unwrap()),
+                inputs: Inputs::new(),
+                version: month.to_owned(),
+                generation: None,
+                rows: None,
+            };
+            let state = PartitionState { published: Some(published), failure: None };
+            observed.insert("a", Some(PartitionKey::from_text(month)), state);
+        }
+        let january = PartitionKey::from_text("2024-01");
+        let found = inputs(&pipeline, "b", Some(&january), &observed, &PerPartition::default(), Timestamp::UNIX_EPOCH);
+        found.into_keys().collect()
+    }
+
+    #[test]
+    fn a_partition_is_made_of_the_same_partition_only_where_both_are_divided_alike() {
+        let (one, all) = (vec!["a/2024-01".to_owned()], vec!["a/2024-01".to_owned(), "a/2024-02".to_owned()]);
+        assert_eq!(inputs_of("time: t, MONTHS"), one);
+        for other in ["time: u, MONTHS", "time: t, DAYS", "MONTHS", "time: t", "time: t, MONTHS, deps: [a]"] {
+            assert_eq!(inputs_of(other), all, "{other}");
+        }
+    }
 }

@@ -78,7 +78,7 @@ fn reference(draft: &Draft<'_>, name: &str, reference: &Reference, path: &KeyPat
         false => format!("refer to one of {}", quoted_list(names)),
     };
     let lacks = match other.output() {
-        Output::Files if takes == Takes::Documents => "which writes files and has no documents to read",
+        Output::Files if takes != Takes::Rows => "which writes files and has no documents to read",
         _ => "which has no documents to read",
     };
     report.add(DiagnosticKind::WrongKind, path, format!("`{target}` is of kind `{}`, {lacks}", other.kind()), help);

@@ -236,3 +236,36 @@ fn mistakes_are_told_before_a_row_is_read() {
     assert_eq!(shown.code, Some(1), "{shown:?}");
     assert!(shown.stderr.contains("/nowhere/libonnxruntime.so (ORT_DYLIB_PATH) is not there"), "{}", shown.stderr);
 }
+
+#[test]
+fn only_partitions_whose_rows_changed_are_scored_again() {
+    let Some(live) = live("inference_partitions") else { return };
+    let rows = |month: u32, count: u32, shift: f64| {
+        let row = |n: u32| {
+            let mut row = json!({"n": month * 1000 + n, "time": format!("2024-{month:02}-{:02}T00:00:00Z", n + 1)});
+            (0..COLUMNS).for_each(|column| row[format!("r{column}")] = json!(f64::from(n) * 0.1 + shift));
+            row.to_string() + "\n"
+        };
+        (0..count).map(row).collect::<String>()
+    };
+    model(&live, "logistic");
+    live.write("january.ndjson", rows(1, 20, 0.0));
+    live.write("february.ndjson", rows(2, 10, 0.0));
+    let partitions = "time: time, partitions: { every: month, start: 2024-01-01, end: 2024-03-01 }";
+    live.write(
+        "pipeline.yaml",
+        format!(
+            "version: 1\nname: scores\nassets:\n  rows: {{ kind: ingest, from: {{ path: \"*.ndjson\" }}, id: [n], {partitions} }}\n  \
+             scores: {{ kind: inference, from: rows, model: \"models:/m/1\", write: {{ to: predictions, id: [n] }}, {partitions} }}\n\
+             models: {{ m: {{ file: logistic.onnx, inputs: {WHOLE} }} }}\n"
+        ),
+    );
+    live.expect(0, &["run"]);
+    assert_eq!((live.count("scores"), live.behind("scores").len()), (30, 2));
+    live.write("february.ndjson", rows(2, 12, 0.5));
+    let events = live.events(0, &["run"]);
+    let made: Vec<&Value> =
+        events.iter().filter(|event| event["event"] == "step_finished").map(|event| &event["partition"]).collect();
+    assert_eq!(made, [&json!("2024-02"), &json!("2024-02")], "{events:?}");
+    assert_eq!(live.count("scores"), 32);
+}

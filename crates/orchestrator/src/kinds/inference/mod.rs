@@ -11,11 +11,12 @@ mod model;
 mod rows;
 mod score;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Partition, PartitionKey, Partitions, Parts};
-use es_assets::{Reference, Report, Siblings};
+use es_assets::{Reference, Report, Siblings, Takes};
 use es_bulk::batched_frames;
 use es_core::Client;
 use es_export::{ColumnRequest, IndexReader, ReadRequest, Search};
@@ -42,7 +43,8 @@ pub struct InferenceKind;
 
 impl Definition for Inference {
     fn reads(&self) -> Vec<Reference> {
-        [Reference::documents("from", &self.from)].into_iter().chain(joins::references(&self.features)).collect()
+        let rows = Reference { takes: Takes::DocumentsOfPartition, ..Reference::documents("from", &self.from) };
+        [rows].into_iter().chain(joins::references(&self.features)).collect()
     }
 
     fn output(&self) -> Output {
@@ -51,6 +53,10 @@ impl Definition for Inference {
 
     fn partitions(&self) -> Option<&Partitions> {
         self.partitions.as_ref()
+    }
+
+    fn time(&self) -> Option<&str> {
+        self.time.as_deref()
     }
 
     fn validate(&self, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
@@ -101,8 +107,9 @@ impl Kind for InferenceKind {
             prepared.inputs.insert(part, version.clone());
         }
         prepared.notes.push(chosen.to_string());
-        if let Some(failure) = misfit(asset, around.client, &chosen).await? {
-            prepared.failure = Some(Arc::new(failure));
+        match misfit(asset, around.client, &chosen).await? {
+            Some(failure) => prepared.failure = Some(Arc::new(failure)),
+            None => prepared.rows = rows(asset, around.client).await?,
         }
         prepared.state = Some(Arc::new(chosen));
         Ok(prepared)
@@ -225,6 +232,17 @@ fn search(
         search.query = json!({ "bool": { "filter": filters } });
     }
     Ok(search)
+}
+
+/// The rows that an asset without partitions scores, if they are there.
+async fn rows(asset: &Subject<'_, Inference>, client: &Client) -> Result<Option<BTreeMap<Option<PartitionKey>, u64>>> {
+    let inference = asset.definition;
+    let index = asset.project.index_of(&inference.from)?;
+    if inference.partitions.is_some() || client.indices().describe(&index).await?.is_empty() {
+        return Ok(None);
+    }
+    let query = inference.filter.as_ref().map_or_else(|| json!({ "match_all": {} }), es_values::Query::to_value);
+    Ok(Some(BTreeMap::from([(None, client.indices().count_matching(&index, &query).await?)])))
 }
 
 /// The failure of an asset whose rows do not have what the model is given: a column, or a value in each row unless

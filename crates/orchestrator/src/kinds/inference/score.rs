@@ -13,7 +13,8 @@ use es_serving::open_inference::Tensor;
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use polars::prelude::{
-    BooleanChunked, Column, DataFrame, DataType, Field, NewChunkedArray as _, PlSmallStr, Schema, TimeUnit, TimeZone,
+    AnyValue, BooleanChunked, Column, DataFrame, DataType, Field, NewChunkedArray as _, PlSmallStr, Scalar, Schema,
+    TimeUnit, TimeZone,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -283,12 +284,15 @@ impl Scorer {
 
 impl Provenance {
     fn columns(&self, rows: usize) -> [Column; 4] {
+        let instant = AnyValue::Datetime(self.at.as_millisecond(), TimeUnit::Milliseconds, Some(&TimeZone::UTC));
+        let instant =
+            Scalar::new(DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC)), instant.into_static());
         let text = |name: &str, value: &str| Column::new_scalar(name.into(), PlSmallStr::from_str(value).into(), rows);
         [
             text(MODEL, &self.model),
             Column::new_scalar(MODEL_VERSION.into(), self.version.into(), rows),
             text(RUN, &self.run),
-            Column::new_scalar(SCORED_AT.into(), self.at.as_millisecond().into(), rows),
+            Column::new_scalar(SCORED_AT.into(), instant, rows),
         ]
     }
 }

@@ -37,6 +37,10 @@ impl Definition for Ingest {
         self.partitions.as_ref()
     }
 
+    fn time(&self) -> Option<&str> {
+        self.time.as_deref()
+    }
+
     fn validate(&self, path: &KeyPath, _: &Siblings<'_>, report: &mut Report<'_>) {
         if self.from.format.is_none() && FileFormat::of_path(&self.from.path).is_none() {
             report.invalid(

@@ -15,25 +15,50 @@ pub enum ErrorKind {
     /// A request or an answer breaks the protocol: tensors without a name or with the same one, an
     /// answer without a requested tensor.
     Protocol,
+    /// An option of a model server is no address, no header, or not one of its protocol.
+    ServerOptions,
+    /// A model server takes no connection, or does not answer in time.
+    Unreachable,
+    /// A model server does not let the client in.
+    Unauthorized,
+    /// A model server has no model of this name or version.
+    UnknownModel,
+    /// A model server, or its model, was not ready within the limit.
+    NotReady,
+    /// A model server refuses every request for this model, or is none.
+    Server,
+    /// A model server cannot be sent a value: missing numbers, infinities.
+    Unsupported,
 }
 
 /// The reason that a text is not a model, or that a message is not valid.
 ///
 /// `Display` is one line; its alternate form (`{:#}`) and `Debug` add [`Error::help`].
-#[derive(Clone, PartialEq, Eq)]
 pub struct Error {
     kind: ErrorKind,
     message: String,
     help: Option<String>,
+    source: Option<Box<dyn std::error::Error + Send + Sync>>,
+    is_retryable: bool,
 }
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None }
+        Self { kind, message: message.into(), help: None, source: None, is_retryable: false }
     }
 
     pub(crate) fn with_help(mut self, help: impl Into<String>) -> Self {
         self.help = Some(help.into());
+        self
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    pub(crate) fn retryable(mut self, is_retryable: bool) -> Self {
+        self.is_retryable = is_retryable;
         self
     }
 
@@ -47,9 +72,9 @@ impl Error {
         self.help.as_deref()
     }
 
-    /// Returns false: the same text or message stays as it is.
+    /// Returns true when the same call may succeed later without a change by hand.
     pub fn is_retryable(&self) -> bool {
-        false
+        self.is_retryable
     }
 }
 
@@ -65,11 +90,21 @@ impl fmt::Display for Error {
 
 impl fmt::Debug for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{self:#}")
+        write!(f, "{self:#}")?;
+        let mut source = std::error::Error::source(self);
+        while let Some(error) = source {
+            write!(f, "\ncaused by: {error}")?;
+            source = error.source();
+        }
+        Ok(())
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
 
 #[cfg(test)]
 mod tests {

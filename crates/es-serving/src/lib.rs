@@ -40,6 +40,7 @@
 mod error;
 mod model_reference;
 pub mod open_inference;
+pub mod server;
 mod signature;
 
 pub use error::{Error, ErrorKind};

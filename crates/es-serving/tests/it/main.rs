@@ -1,0 +1,8 @@
+//! Tests of this crate beyond one module. Those that need a server or a library return where there
+//! is none, and fail without it where `CI=true`.
+
+#![allow(clippy::unwrap_used, reason = "a helper of a test fails the test")]
+
+mod conformance;
+mod mock;
+mod server_faults;

@@ -27,7 +27,7 @@ pub enum ErrorKind {
     NotReady,
     /// A model server refuses every request for this model, or is none.
     Server,
-    /// A model server cannot be sent a value: missing numbers, infinities.
+    /// A model server is not known to take missing numbers.
     Unsupported,
 }
 

@@ -112,7 +112,10 @@ impl Signature {
 mod tests {
     use super::*;
 
-    fn signature(columns: &[&str], inputs: &[(&str, &[i64])]) -> Signature {
+    /// Names of tensors with their shapes.
+    type Tensors<'a> = &'a [(&'a str, &'a [i64])];
+
+    fn signature(columns: &[&str], inputs: Tensors<'_>) -> Signature {
         let column = |name: &&str| InputColumn { name: (*name).to_owned(), datatype: Datatype::Fp32, nullable: false };
         let tensor = |(name, shape): &(&str, &[i64])| TensorSpec {
             name: (*name).to_owned(),
@@ -128,12 +131,12 @@ mod tests {
 
     #[test]
     fn columns_become_one_matrix_or_a_tensor_each() {
-        let matrix: &[(&[&str], &[(&str, &[i64])])] =
+        let matrix: &[(&[&str], Tensors<'_>)] =
             &[(&["a", "b"], &[("X", &[-1, 2])]), (&["a", "b"], &[("X", &[-1, -1])]), (&["a"], &[("X", &[-1])])];
         for (columns, inputs) in matrix {
             assert_eq!(signature(columns, inputs).layout().unwrap(), Layout::Matrix, "{columns:?}");
         }
-        let each: &[(&[&str], &[(&str, &[i64])])] =
+        let each: &[(&[&str], Tensors<'_>)] =
             &[(&["a", "b"], &[("b", &[-1, 1]), ("a", &[-1])]), (&["a"], &[("a", &[-1, 1])])];
         for (columns, inputs) in each {
             assert_eq!(signature(columns, inputs).layout().unwrap(), Layout::Columns, "{columns:?}");
@@ -142,7 +145,7 @@ mod tests {
 
     #[test]
     fn columns_that_fit_no_tensor_are_named() {
-        let table: &[(&[&str], &[(&str, &[i64])], &str)] = &[
+        let table: &[(&[&str], Tensors<'_>, &str)] = &[
             (&["a", "b"], &[("X", &[-1, 3])], "the input X takes 3 values a row, and 2 columns are named"),
             (&["a", "b"], &[("a", &[-1, 1]), ("c", &[-1, 1])], "the model's input c is not among the columns"),
             (&["a", "b", "c"], &[("a", &[-1]), ("b", &[-1])], "the column c is not an input of the model"),

@@ -73,6 +73,10 @@ impl Style {
     }
 
     /// Writes one element.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a missing number and [`ErrorKind::Tensor`] for an infinite one that
+    /// have no form.
     pub(super) fn element(self, out: &mut Vec<u8>, tensor: &Tensor, place: usize) -> Result<(), Error> {
         let value = match tensor.data() {
             TensorData::Fp32(elements) if !elements[place].is_finite() => {
@@ -104,19 +108,26 @@ impl Style {
             (NotFinite::Words, true) => b"NaN",
             (NotFinite::Words, false) if number > 0.0 => b"Infinity",
             (NotFinite::Words, false) => b"-Infinity",
-            (NotFinite::Refused, _) | (NotFinite::Null, false) => {
-                let what = if number.is_nan() { "a missing number (NaN)" } else { "an infinite number" };
-                let message = format!(
-                    "element {place} of tensor {} is {what}, which {} is not known to take",
-                    tensor.name(),
-                    self.server
-                );
-                return Err(Error::new(ErrorKind::Unsupported, message)
-                    .with_help("replace such numbers, or leave out their rows; for the Open Inference Protocol, OpenInferenceOptions::binary and missing_numbers say how they are sent"));
+            (NotFinite::Refused, true) => {
+                return Err(self.refusal(ErrorKind::Unsupported, "a missing number (NaN)", tensor, place).with_help(
+                    "replace missing numbers or leave out their rows, or say how this server is sent them: \
+                     OpenInferenceOptions::missing_numbers and OpenInferenceOptions::binary",
+                ));
+            }
+            (NotFinite::Refused | NotFinite::Null, false) => {
+                return Err(self.refusal(ErrorKind::Tensor, "an infinite number", tensor, place));
             }
         };
         out.extend_from_slice(word);
         Ok(())
+    }
+
+    fn refusal(self, kind: ErrorKind, number: &str, tensor: &Tensor, place: usize) -> Error {
+        let width: usize = tensor.shape().iter().skip(1).product();
+        let (value, name, server) = (place % width.max(1), tensor.name(), self.server);
+        let message =
+            format!("value {value} of a row of tensor {name} is {number}, which {server} is not known to take");
+        Error::new(kind, message)
     }
 }
 
@@ -219,7 +230,7 @@ mod tests {
     fn numbers_that_are_not_finite_are_written_as_the_server_takes_them() {
         let tensor = |number: f64| Tensor::new("t", vec![2], TensorData::Fp64(vec![1.5, number])).unwrap();
         let refused =
-            |what: &str| Err(format!("element 1 of tensor t is {what}, which the server is not known to take"));
+            |what: &str| Err(format!("value 0 of a row of tensor t is {what}, which the server is not known to take"));
         let table = [
             (NotFinite::Null, f64::NAN, Ok("[1.5,null]".to_owned())),
             (NotFinite::Words, f64::NAN, Ok("[1.5,NaN]".to_owned())),

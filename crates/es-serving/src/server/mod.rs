@@ -130,7 +130,7 @@ impl ModelServer {
     ///
     /// # Errors
     /// Those that concern every row alike, in which case none is scored: inputs that do not fit the
-    /// signature ([`ErrorKind::Signature`]), a number that the server cannot be sent
+    /// signature ([`ErrorKind::Signature`]), missing numbers for a server that is not known to take them
     /// ([`ErrorKind::Unsupported`]), no access ([`ErrorKind::Unauthorized`]), an unknown model
     /// ([`ErrorKind::UnknownModel`]), a model that refuses or answers every row in the same wrong way
     /// ([`ErrorKind::Server`]). A server that does not answer is no error: the rows are
@@ -243,7 +243,12 @@ impl ScoreRows for Batch<'_> {
         };
         let server = self.server;
         let call = match server.product().await {
-            Ok(product) => server.wire.request(&id, inputs, self.signature, product)?,
+            Ok(product) => match server.wire.request(&id, inputs, self.signature, product) {
+                Ok(call) => call,
+                // A value of one row, which is found by halving without a request.
+                Err(error) if error.kind() == ErrorKind::Tensor => return Ok(Piece::NotSent(error.to_string())),
+                Err(error) => return Err(error),
+            },
             Err(failure) => return failure.try_into(),
         };
         let mut once_more = once_more;
@@ -287,7 +292,7 @@ impl TryFrom<Failure> for Piece {
     fn try_from(failure: Failure) -> Result<Self, Error> {
         match failure {
             Failure::NoAnswer(reason) => Ok(Self::NoAnswer(reason)),
-            Failure::TooLarge(reason) => Ok(Self::TooLarge(reason)),
+            Failure::TooLarge(reason) => Ok(Self::NotSent(reason)),
             Failure::Failed(reason) => Ok(Self::Failed(reason)),
             Failure::Model(error) => Err(error),
         }

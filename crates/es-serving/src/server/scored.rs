@@ -67,8 +67,8 @@ pub(super) enum Piece {
     Outputs(Vec<Tensor>, Vec<(usize, String)>),
     /// No answer of the model.
     NoAnswer(String),
-    /// Too large a request, or an answer.
-    TooLarge(String),
+    /// Too large, or with a value that the server cannot be sent.
+    NotSent(String),
     /// Refused, perhaps for some of the rows.
     Failed(String),
 }
@@ -108,7 +108,7 @@ pub(super) async fn score(
                     account.unknown.push(UnknownRow { row, reason: reason.clone() });
                 }
             }
-            Piece::TooLarge(reason) | Piece::Failed(reason) if range.len() == 1 => {
+            Piece::NotSent(reason) | Piece::Failed(reason) if range.len() == 1 => {
                 account.rejected.insert(range.start, reason.into());
             }
             piece => {
@@ -231,7 +231,7 @@ mod tests {
                 return Ok(Piece::NoAnswer("away".to_owned()));
             }
             if rows.len() > self.most {
-                return Ok(Piece::TooLarge("too large".to_owned()));
+                return Ok(Piece::NotSent("too large".to_owned()));
             }
             if let Some(row) = rows.clone().find(|row| self.poison.contains(row)) {
                 return Ok(Piece::Failed(format!("poison {row}")));

@@ -89,7 +89,7 @@ pub(super) fn keep(tensor: &Tensor, keep: &[bool]) -> Result<Tensor, Error> {
     let width = width_of(tensor.shape());
     let kept = |place: usize| keep[place / width.max(1)];
     let data = map_elements!(tensor.data(), elements => {
-        elements.iter().enumerate().filter(|(place, _)| kept(*place)).map(|(_, element)| element.clone()).collect()
+        elements.iter().enumerate().filter(|(place, _)| kept(*place)).map(|(_, element)| element).cloned().collect()
     });
     let mut shape = tensor.shape().to_vec();
     shape[0] = keep.iter().filter(|keep| **keep).count();

@@ -27,6 +27,8 @@ impl Target {
     fn new(like: Like, url: String) -> Self {
         let protocol = match like {
             Like::MlServer | Like::Triton | Like::Kserve => json!("kserve_v2"),
+            Like::TritonJson => json!({"kserve_v2": {"binary": "never"}}),
+            Like::KserveBinary => json!({"kserve_v2": {"binary": "always"}}),
             Like::KserveV1 => json!("kserve_v1"),
             Like::TfRows => json!("tf_serving"),
             Like::TfColumns => json!({"tf_serving": {"form": "columns"}}),
@@ -37,7 +39,7 @@ impl Target {
             protocol,
             url,
             output: if like == Like::MlServer { "predict" } else { "score" },
-            declares: matches!(like, Like::Triton | Like::Kserve | Like::TfRows | Like::TfColumns),
+            declares: !matches!(like, Like::MlServer | Like::KserveV1 | Like::Mlflow | Like::Torchserve),
             takes_infinity: !matches!(like, Like::MlServer | Like::KserveV1),
             names_models: like != Like::Mlflow,
         }
@@ -137,14 +139,10 @@ async fn rejects_the_row_at_fault_alone(target: &Target, server: &ModelServer, s
     // A row with which the model fails, and with it the batch.
     let mut given = numbers(20);
     given[15] = f64::INFINITY;
-    let scored = server.score("poison", &rows(given.clone(), 3), signature).await;
-    if !target.takes_infinity {
-        assert_eq!(scored.unwrap_err().kind(), ErrorKind::Unsupported);
-        return;
-    }
-    let scored = scored.unwrap();
+    let scored = server.score("poison", &rows(given.clone(), 3), signature).await.unwrap();
     assert_eq!((scored.rejected.len(), scored.rejected[0].row, scored.rows()), (1, 5, 20));
-    assert!(scored.rejected[0].reason.contains("infinity"), "{}", scored.rejected[0].reason);
+    let expected = if target.takes_infinity { "infinity" } else { "an infinite number, which" };
+    assert!(scored.rejected[0].reason.contains(expected), "{}", scored.rejected[0].reason);
     assert_scores(&scored.outputs, &given, &scored.scored);
 }
 
@@ -208,11 +206,13 @@ async fn the_imitation_of_mlserver_conforms() {
 #[tokio::test]
 async fn the_imitation_of_triton_conforms() {
     against_a_mock(Like::Triton).await;
+    against_a_mock(Like::TritonJson).await;
 }
 
 #[tokio::test]
 async fn the_imitation_of_kserve_conforms() {
     against_a_mock(Like::Kserve).await;
+    against_a_mock(Like::KserveBinary).await;
     against_a_mock(Like::KserveV1).await;
 }
 
@@ -239,12 +239,12 @@ async fn a_real_mlserver_conforms() {
 
 #[tokio::test]
 async fn a_real_triton_conforms() {
-    against_the_real("SERVING_TEST_TRITON_URL", &[Like::Triton]).await;
+    against_the_real("SERVING_TEST_TRITON_URL", &[Like::Triton, Like::TritonJson]).await;
 }
 
 #[tokio::test]
 async fn a_real_kserve_conforms() {
-    against_the_real("SERVING_TEST_KSERVE_URL", &[Like::Kserve, Like::KserveV1]).await;
+    against_the_real("SERVING_TEST_KSERVE_URL", &[Like::Kserve, Like::KserveBinary, Like::KserveV1]).await;
 }
 
 #[tokio::test]

@@ -12,7 +12,11 @@ use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers};
 pub(crate) enum Like {
     MlServer,
     Triton,
+    /// Without binary tensors.
+    TritonJson,
     Kserve,
+    /// With binary tensors.
+    KserveBinary,
     KserveV1,
     TfRows,
     TfColumns,
@@ -81,10 +85,10 @@ impl Imitation {
         };
         let body = match (self.0, path) {
             (Like::MlServer, "/v2") => json!({"name": "mlserver", "version": "1.7.1", "extensions": []}),
-            (Like::Triton, "/v2") => {
+            (Like::Triton | Like::TritonJson, "/v2") => {
                 json!({"name": "triton", "version": "2.51.0", "extensions": ["binary_tensor_data"]})
             }
-            (Like::Kserve, "/v2") => {
+            (Like::Kserve | Like::KserveBinary, "/v2") => {
                 json!({"name": "kserve", "version": "0.21.0", "extensions": ["model_repository_extension"]})
             }
             (_, "/v2/models/linear") => {
@@ -122,7 +126,7 @@ impl Imitation {
                 Like::MlServer => {
                     ResponseTemplate::new(500).set_body_string(format!("Traceback (most recent call last):\n{words}"))
                 }
-                Like::Triton => error(
+                Like::Triton | Like::TritonJson => error(
                     400,
                     &json!({"error": format!("unexpected shape for input 'rows' for model 'linear'. Expected [-1,3], got [1,{width}].")}),
                 ),
@@ -154,7 +158,7 @@ impl Imitation {
             }
         }
         let rows = match self.0 {
-            Like::MlServer | Like::Triton | Like::Kserve => {
+            Like::MlServer | Like::Triton | Like::TritonJson | Like::Kserve | Like::KserveBinary => {
                 let input = &body["inputs"][0];
                 let width = usize::try_from(input["shape"][1].as_u64().unwrap()).unwrap();
                 let mut numbers = Vec::new();
@@ -184,7 +188,7 @@ impl Imitation {
     }
 
     fn answer(&self, body: &Value, scores: &[f64]) -> ResponseTemplate {
-        let words = !matches!(self.0, Like::MlServer | Like::Kserve | Like::KserveV1);
+        let words = !matches!(self.0, Like::MlServer | Like::Kserve | Like::KserveBinary | Like::KserveV1);
         let written: Vec<String> = scores
             .iter()
             .map(|score| match score.is_finite() {
@@ -195,7 +199,7 @@ impl Imitation {
             .collect();
         let list = format!("[{}]", written.join(","));
         let text = match self.0 {
-            Like::MlServer | Like::Triton | Like::Kserve => {
+            Like::MlServer | Like::Triton | Like::TritonJson | Like::Kserve | Like::KserveBinary => {
                 let binary = body["outputs"][0]["parameters"]["binary_data"] == json!(true);
                 let name = body["outputs"][0]["name"].as_str().unwrap();
                 let id = &body["id"];

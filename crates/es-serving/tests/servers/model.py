@@ -46,4 +46,5 @@ def main():
         mlflow.sklearn.save_model(model, folder, signature=signature, serialization_format="cloudpickle")
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -38,6 +38,20 @@ pub enum ErrorKind {
     Elasticsearch,
     /// A request to an MLflow tracking server failed, or its answer is not as documented.
     Mlflow,
+    /// An option of a model server is no address, no header, or not one of its protocol.
+    ServerOptions,
+    /// A model server takes no connection, or does not answer in time.
+    Unreachable,
+    /// A model server does not let the client in.
+    Unauthorized,
+    /// A model server has no model of this name or version.
+    UnknownModel,
+    /// A model server, or its model, was not ready within the limit.
+    NotReady,
+    /// A model server refuses every request for this model, or is none.
+    Server,
+    /// A model server is not known to take missing numbers.
+    Unsupported,
 }
 
 /// The reason that a text is not a model, that a message is not valid, or that the registry cannot do

@@ -1,8 +1,8 @@
 //! Registered models and the protocols that serve them.
 //!
-//! The [`registry`] keeps versions of models and the aliases that point to them, and [`onnx`] scores
-//! files in the format ONNX in this process. Training is left to other programs; reading rows, scoring
-//! and writing predictions are joined by the orchestrator.
+//! The [`registry`] keeps versions of models and the aliases that point to them, [`onnx`] scores files
+//! in the format ONNX in this process, and [`server`] rows by a model server. Training is left to other
+//! programs; reading rows, scoring and writing predictions are joined by the orchestrator.
 //!
 //! # Naming a model
 //!
@@ -105,6 +105,47 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Scoring by a server
+//!
+//! [`server`] sends rows to a model server and accounts for each of them.
+//!
+//! ```no_run
+//! # async fn example(signature: es_serving::Signature) -> Result<(), es_serving::Error> {
+//! use es_serving::open_inference::{Tensor, TensorData};
+//! use es_serving::server::{ModelServer, Protocol, ServerOptions};
+//!
+//! let options = ServerOptions::new(Protocol::kserve_v2(), "http://127.0.0.1:8000").for_model("late");
+//! let server = ModelServer::connect(&options)?;
+//! server.ready().await?;
+//! server.check(&signature).await?;
+//!
+//! // Two rows of three values. A missing number is NaN.
+//! let rows = Tensor::new("rows", vec![2, 3], TensorData::Fp32(vec![1.0, 2.0, 3.0, 4.0, f32::NAN, 6.0]))?;
+//! let scored = server.score("run-7/batch-1", &[rows], &signature).await?;
+//! println!("rows {:?}: {:?}", scored.scored, scored.outputs);
+//! for rejected in &scored.rejected {
+//!     println!("row {}: {}", rejected.row, rejected.reason);
+//! }
+//! if let Some(first) = scored.unknown.first() {
+//!     println!("{} rows are to be scored again: {}", scored.unknown.len(), first.reason);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Secrets are references in a file, and resolved before the server is asked:
+//!
+//! ```no_run
+//! # fn example(options: es_serving::server::ServerOptions<String>) -> Result<(), Box<dyn std::error::Error>> {
+//! use es_core::Secret;
+//! use es_serving::server::ModelServer;
+//!
+//! let options = options.resolve(|variable| std::env::var(variable).map(Secret::new))?;
+//! let server = ModelServer::connect(&options.for_model("late"))?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 mod error;
@@ -112,6 +153,7 @@ mod model_reference;
 pub mod onnx;
 pub mod open_inference;
 pub mod registry;
+pub mod server;
 mod signature;
 
 pub use answer::Outputs;

@@ -2,11 +2,12 @@
 //! MLServer and others accept at `POST v2/models/{name}/infer`.
 //!
 //! A message is checked when it is read and when a [`Tensor`] is made: the shape and the
-//! data always fit. Carrying messages is left to the caller.
+//! data always fit. Carrying messages is left to [`crate::server`] or the caller.
 //!
 //! JSON has no number for "not a number" and the infinities, and the protocol has none for a missing
-//! value. So a tensor never holds them: replace or leave out missing values before a tensor is made.
-//! An answer with `null` in its data is refused rather than read as a number.
+//! value. A tensor may hold NaN for a missing number, and is an error to serialize then: how it is sent
+//! depends on the server, which [`crate::server`] knows. An answer with `null` in its data is refused
+//! rather than read as a number.
 //!
 //! Source: the Open Inference Protocol specification, `inference_rest.md`. Its extension
 //! for binary data is not part of this module, and with it the type FP16, which has no

@@ -3,5 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
+mod conformance;
+mod mock;
 mod onnx;
 mod registry;
+mod server_faults;

@@ -32,7 +32,7 @@ const ASSET: &str = "  scores:
     kind: inference
     from: departures
     model: models:/bench@champion
-    write: { to: predictions, id: [carrier, flight, time_hour], keep: [] }
+    write: { to: predictions, id: [carrier, flight, time_hour], keep: [carrier] }
     index: { settings: { number_of_replicas: 0 } }
 ";
 

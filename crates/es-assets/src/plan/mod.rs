@@ -203,8 +203,8 @@ fn data_upstream<'a>(pipeline: &'a Pipeline, asset: &Asset) -> impl Iterator<Ite
 fn is_divided_alike(pipeline: &Pipeline, asset: &Asset, upstream: &str) -> bool {
     let Some(other) = pipeline.asset(upstream) else { return false };
     let mut references = asset.references().into_iter().filter(|reference| reference.asset == upstream).peekable();
-    let takes_partition = references.peek().is_some()
-        && references.all(|reference| reference.takes == Takes::DocumentsOfPartition);
+    let takes_partition =
+        references.peek().is_some() && references.all(|reference| reference.takes == Takes::DocumentsOfPartition);
     let (time, other_time) = (asset.definition().time(), other.definition().time());
     let divided = asset.partitions().zip(other.partitions()).is_some_and(|(one, other)| one.divide_like(other));
     takes_partition && divided && time.is_some() && time == other_time
@@ -345,7 +345,9 @@ mod tests {
     fn inputs_of(b: &str) -> Vec<String> {
         let months = |every: &str| format!("partitions: {{ every: {every}, start: 2024-01-01, end: 2024-03-01 }}");
         let a = format!("{{ kind: table, time: t, {} }}", months("month"));
-        let b = format!("{{ kind: table, from: a, {b} }}").replace("MONTHS", &months("month")).replace("DAYS", &months("day"));
+        let b = format!("{{ kind: table, from: a, {b} }}")
+            .replace("MONTHS", &months("month"))
+            .replace("DAYS", &months("day"));
         let pipeline = parse(&format!("version: 1\nname: p\nassets:\n  a: {a}\n  b: {b}\n")).unwrap();
         let mut observed = PerPartition::default();
         for month in ["2024-01", "2024-02"] {

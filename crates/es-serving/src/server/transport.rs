@@ -238,7 +238,7 @@ impl Drop for Outcome<'_> {
 
 fn headers(options: &ServerOptions) -> Result<HeaderMap, Error> {
     let wrong = |message: String| Error::new(ErrorKind::ServerOptions, message);
-    let secret = |name: &str, text: &str| {
+    let secret = |name: &str, text: &str| -> Result<HeaderValue, Error> {
         let mut value = HeaderValue::from_str(text)
             .map_err(|_| wrong(format!("the value of the header {name} has characters that no header has")))?;
         value.set_sensitive(true);

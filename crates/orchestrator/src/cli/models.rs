@@ -109,8 +109,14 @@ pub struct RegisterArgs {
     /// Name of the model.
     pub model: String,
     /// File in the format ONNX.
-    #[arg(value_name = "FILE")]
-    pub path: PathBuf,
+    #[arg(value_name = "FILE", required_unless_present = "served_at")]
+    pub path: Option<PathBuf>,
+    /// Register a model that lives at this address instead of a file.
+    #[arg(long, value_name = "URI", conflicts_with_all = ["path", "inputs"], requires = "signature")]
+    pub served_at: Option<String>,
+    /// File with the signature of a model at a server, as JSON: `columns`, `inputs`, `outputs`.
+    #[arg(long, value_name = "FILE", requires = "served_at")]
+    pub signature: Option<PathBuf>,
     /// Columns of a row, in the order in which the model takes them; by default the names of its inputs.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     pub inputs: Vec<String>,

@@ -8,7 +8,7 @@ use es_serving::onnx::{OnnxModel, OnnxOptions, OnnxRuntime};
 use es_serving::registry::{
     AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Registered, Terms, Version,
 };
-use es_serving::{ModelReference, ModelVersion};
+use es_serving::{ModelReference, ModelVersion, Signature};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -99,12 +99,8 @@ async fn check(project: &Project, file: &Path, reporter: &Reporter) -> Result<Ex
 
 async fn register(around: &Around<'_>, client: &Client, args: &RegisterArgs) -> Result<()> {
     let project = around.project;
-    let file = ModelFile::read(&args.path).await?;
-    let columns = (!args.inputs.is_empty()).then_some(args.inputs.as_slice());
-    let signature = models::signature(&file.onnx, columns)?;
     let training = args.manifest.as_deref().map(|manifest| Training::read(project, manifest)).transpose()?;
-    let stored = models::folder(project).put(&args.path).await?;
-    let mut new = NewVersion::onnx(&args.model, &stored, signature).by(args.change.by.clone().unwrap_or_else(person));
+    let mut new = new_version(project, args).await?.by(args.change.by.clone().unwrap_or_else(person));
     if let Some(training) = training {
         new = new.with_training(training.manifest, training.sha256);
         if let Some(encoders) = training.encoders {
@@ -135,6 +131,27 @@ async fn register(around: &Around<'_>, client: &Client, args: &RegisterArgs) -> 
         promote(around, client, &version, alias, None, &args.change).await?;
     }
     Ok(())
+}
+
+/// The model of a file, which is put into the folder, or that of a server.
+async fn new_version(project: &Project, args: &RegisterArgs) -> Result<NewVersion> {
+    if let (Some(uri), Some(path)) = (&args.served_at, &args.signature) {
+        let wrong = |why: String| {
+            Error::config(format!("the signature {} cannot be read: {why}", path.display())).with_help(Some(
+                "write `columns`, `inputs` and `outputs`, as `models show --json` prints those of a version",
+            ))
+        };
+        let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+        let signature: Signature = serde_json::from_slice(&text).map_err(|error| wrong(error.to_string()))?;
+        signature.layout()?;
+        return Ok(NewVersion::served(&args.model, uri, signature));
+    }
+    let path = args.path.as_deref().ok_or_else(|| Error::config("no model file is named"))?;
+    let file = ModelFile::read(path).await?;
+    let columns = (!args.inputs.is_empty()).then_some(args.inputs.as_slice());
+    let signature = models::signature(&file.onnx, columns)?;
+    let stored = models::folder(project).put(path).await?;
+    Ok(NewVersion::onnx(&args.model, &stored, signature))
 }
 
 async fn promote(

@@ -198,7 +198,11 @@ pub fn retry_policy(retries: Retries) -> RetryPolicy {
     }
 }
 
-fn resolve(reference: &SecretRef, environment: &Environment, folder: &Path) -> Result<Secret> {
+/// The secret that a reference stands for. Relative paths start at the folder of the pipeline.
+///
+/// # Errors
+/// When the variable is not set, or the file cannot be read.
+pub fn resolve(reference: &SecretRef, environment: &Environment, folder: &Path) -> Result<Secret> {
     match reference {
         SecretRef::Env(name) => environment.get(name).map(Secret::new).ok_or_else(|| {
             Error::config(format!("the environment variable {name}, which holds a secret, is not set"))

@@ -269,3 +269,88 @@ fn only_partitions_whose_rows_changed_are_scored_again() {
     assert_eq!(made, [&json!("2024-02"), &json!("2024-02")], "{events:?}");
     assert_eq!(live.count("scores"), 32);
 }
+
+/// A server of the Open Inference Protocol whose model adds up the values of a row, and refuses a batch with
+/// the row that starts with 0.7.
+struct Sums;
+
+impl wiremock::Respond for Sums {
+    fn respond(&self, request: &wiremock::Request) -> wiremock::ResponseTemplate {
+        let asked: Value = serde_json::from_slice(&request.body).unwrap();
+        let input = &asked["inputs"][0];
+        let values: Vec<f64> = input["data"].as_array().unwrap().iter().map(|value| value.as_f64().unwrap()).collect();
+        let rows: Vec<&[f64]> = values.chunks(COLUMNS).collect();
+        if rows.iter().any(|row| (row[0] - 0.7).abs() < 1e-6) {
+            return wiremock::ResponseTemplate::new(400).set_body_json(json!({"error": "0.7 is out of range"}));
+        }
+        let sums: Vec<f64> = rows.iter().map(|row| row.iter().sum()).collect();
+        let output = json!({"name": "y", "datatype": "FP32", "shape": [sums.len()], "data": sums});
+        wiremock::ResponseTemplate::new(200)
+            .set_body_json(json!({"model_name": "m", "id": asked["id"], "outputs": [output]}))
+    }
+}
+
+#[test]
+fn a_model_server_scores_rows_and_rejects_the_one_that_it_refuses() {
+    use wiremock::matchers::{header, method, path};
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+
+    let Some(mut live) = Live::plain("inference_server") else { return };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let server = runtime.block_on(async {
+        let server = MockServer::start().await;
+        let described = json!({"name": "m", "platform": "test",
+            "inputs": [{"name": "X", "datatype": "FP32", "shape": [-1, 7]}],
+            "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1]}]});
+        let get = |place: &'static str, body: Value| {
+            Mock::given(method("GET")).and(path(place)).respond_with(ResponseTemplate::new(200).set_body_json(body))
+        };
+        get("/v2", json!({"name": "test", "version": "1", "extensions": []})).mount(&server).await;
+        get("/v2/health/live", json!({})).mount(&server).await;
+        get("/v2/health/ready", json!({})).mount(&server).await;
+        get("/v2/models/m/ready", json!({})).mount(&server).await;
+        get("/v2/models/m", described).mount(&server).await;
+        let scoring = Mock::given(method("POST")).and(path("/v2/models/m/infer"));
+        scoring.and(header("authorization", "Bearer hush")).respond_with(Sums).mount(&server).await;
+        server
+    });
+    let row = |n: u32| {
+        let mut row = json!({"n": n});
+        (0..COLUMNS).for_each(|column| row[format!("r{column}")] = json!(f64::from(n) / 10.0));
+        row.to_string() + "\n"
+    };
+    live.write("rows.ndjson", (0..40).map(row).collect::<String>());
+    let columns: Vec<Value> = (0..COLUMNS).map(|n| json!({"name": format!("r{n}"), "datatype": "FP32"})).collect();
+    let tensor = |name: &str, shape: &[i64]| json!([{"name": name, "datatype": "FP32", "shape": shape}]);
+    let signature = json!({"columns": columns, "inputs": tensor("X", &[-1, 7]), "outputs": tensor("y", &[-1])});
+    live.write("signature.json", signature.to_string());
+    let pipeline = |url: &str, more: &str| {
+        format!(
+            "{ROWS_ASSET}  scores:\n    kind: inference\n    from: rows\n    model: models:/m/1\n    batch: {{ rows: 16 }}\n    \
+             server: {{ protocol: kserve_v2, url: \"{url}\", token: {{ env: MODELS_TOKEN }}{more} }}\n    \
+             write: {{ to: predictions, id: [n] }}\nbulk: {{ max_rejected: 1 }}\n"
+        )
+    };
+    live.write("pipeline.yaml", pipeline(&server.uri(), ""));
+    let served = ["models", "register", "m", "--served-at", "http://models/m", "--signature", "signature.json"];
+    live.expect(0, &served);
+    live.set("MODELS_TOKEN", "hush");
+    let events = live.events(0, &["run"]);
+    let load = events.iter().map(|event| &event["summary"]["load"]).rfind(|load| load.is_object()).unwrap();
+    assert_eq!((&load["read"], &load["created"]), (&json!(40), &json!(39)), "{load}");
+    for one in predictions(&live, "scores") {
+        let (n, sum) = (one["n"].as_f64().unwrap(), one["prediction"].as_f64().unwrap());
+        assert!((sum - n / 10.0 * COLUMNS as f64).abs() < 1e-4 && n != 7.0, "{one}");
+    }
+    let letter = std::fs::read_dir(live.path(".orchestrator/rejected")).unwrap().map(|entry| entry.unwrap().path());
+    let text: String = letter.map(|path| std::fs::read_to_string(path).unwrap()).collect();
+    assert!(text.contains("0.7 is out of range") && !text.contains("hush"), "{text}");
+
+    // A key that is none, and a server that is not there.
+    live.write("pipeline.yaml", pipeline(&server.uri(), ", urll: x"));
+    assert_eq!(live.run(&["validate"]).code, Some(2));
+    live.write("pipeline.yaml", pipeline("http://127.0.0.1:1", ", timeouts: { ready: 1s }"));
+    let shown = live.run(&["run", "scores"]);
+    assert!(shown.stderr.contains("http://127.0.0.1:1 is not ready after 1 s"), "{}", shown.stderr);
+    assert_eq!(live.count("scores"), 39, "readers see what they saw before");
+}

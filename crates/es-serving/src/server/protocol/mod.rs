@@ -228,10 +228,16 @@ impl JsonSchema for Protocol {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let tagged = Tagged::json_schema(generator);
+        // Either form of each protocol is a branch of its own, so that a checker can name what is wrong.
+        let mut tagged = Tagged::json_schema(generator);
+        let mut branches = match tagged.remove("oneOf") {
+            Some(Value::Array(branches)) => branches,
+            _ => Vec::new(),
+        };
+        branches.extend(NAMES.map(|name| json!({ "type": "string", "const": name })));
         json_schema!({
             "description": "The protocol of a model server: its name, or its name with its options.",
-            "anyOf": [{ "type": "string", "enum": NAMES }, tagged],
+            "anyOf": branches,
         })
     }
 }

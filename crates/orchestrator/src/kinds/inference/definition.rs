@@ -2,7 +2,8 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 
-use es_assets::Partitions;
+use es_assets::{Partitions, SecretRef};
+use es_serving::server::ServerOptions;
 use es_serving::{ModelReference, Outputs};
 use es_values::Query;
 use es_values::schema::FieldNames;
@@ -56,15 +57,34 @@ pub struct Inference {
 }
 
 /// The places where a model is run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "protocol", rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
 pub enum ModelRunner {
     /// In this process, by ONNX Runtime.
-    Onnx {
-        /// The threads that compute one batch.
-        #[serde(default = "one")]
-        threads: NonZeroUsize,
-    },
+    Here(OnnxRunner),
+    /// At a model server.
+    Server(Box<ServerOptions<SecretRef>>),
+}
+
+/// ONNX Runtime in this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OnnxRunner {
+    /// `onnx`.
+    #[serde(default)]
+    pub protocol: OnnxProtocol,
+    /// The threads that compute one batch.
+    #[serde(default = "one")]
+    pub threads: NonZeroUsize,
+}
+
+/// The name of ONNX Runtime in this process among the protocols.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum OnnxProtocol {
+    /// Models in the format ONNX.
+    #[default]
+    Onnx,
 }
 
 fn one() -> NonZeroUsize {
@@ -73,7 +93,7 @@ fn one() -> NonZeroUsize {
 
 impl Default for ModelRunner {
     fn default() -> Self {
-        Self::Onnx { threads: one() }
+        Self::Here(OnnxRunner { protocol: OnnxProtocol::Onnx, threads: one() })
     }
 }
 

@@ -31,7 +31,7 @@ use crate::doctor::needs::{ExportNeed, Needs};
 use crate::error::{Error, Result};
 use crate::terminal::table::counted;
 
-pub use definition::{BatchSize, Inference, ModelRunner, Nulls, Target, Write};
+pub use definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxProtocol, OnnxRunner, Target, Write};
 use model::Chosen;
 use score::{Scorer, Scoring};
 
@@ -61,6 +61,11 @@ impl Definition for Inference {
 
     fn validate(&self, path: &KeyPath, siblings: &Siblings<'_>, report: &mut Report<'_>) {
         joins::validate(&self.features, path, siblings, report);
+        if let ModelRunner::Server(options) = &self.server
+            && let Err(error) = options.check()
+        {
+            report.invalid(&path.key("server"), error.to_string(), error.help().unwrap_or_default());
+        }
         if let Some(partitions) = &self.partitions {
             let path = path.key("partitions");
             if self.time.is_none() {
@@ -175,10 +180,11 @@ impl Kind for InferenceKind {
         if let Ok(index) = asset.project.index_of(&asset.definition.from) {
             needs.exports.push(ExportNeed { asset: asset.name.to_owned(), index, columns: None });
         }
-        let ModelRunner::Onnx { .. } = asset.definition.server;
-        needs.scored_here.push(asset.name.to_owned());
-        let library = asset.project.settings.inference.library.as_ref();
-        needs.library = library.map(|library| asset.project.path(library));
+        if let ModelRunner::Here(_) = asset.definition.server {
+            needs.scored_here.push(asset.name.to_owned());
+            let library = asset.project.settings.inference.library.as_ref();
+            needs.library = library.map(|library| asset.project.path(library));
+        }
         let index = asset.project.alias(asset.name);
         needs.aggregates(asset.name, Ok(index), checks::aggregated_fields(&asset.definition.checks));
     }

@@ -9,7 +9,7 @@ use es_export::encode::{ColumnEncoder, Encoder, Encoders};
 use es_serving::registry::{Checksum, Location, Version};
 use es_serving::{ErrorKind as ServingKind, ModelReference, ModelVersion, Signature};
 
-use super::Inference;
+use super::{Inference, ModelRunner};
 use crate::error::Result;
 use crate::kinds::{Subject, Work};
 use crate::models::{self, DeclaredModel, ModelFile, Training};
@@ -22,8 +22,8 @@ pub(super) struct Chosen {
     pub(super) name: String,
     /// The number of the version.
     pub(super) number: u32,
-    /// The checksum of the file.
-    pub(super) sha256: Checksum,
+    /// The checksum of the file, of a model that has one.
+    pub(super) sha256: Option<Checksum>,
     /// What was asked for.
     asked: ModelReference,
     /// It is not registered yet: the next build does that.
@@ -33,7 +33,8 @@ pub(super) struct Chosen {
     pub(super) classes: Vec<String>,
     /// The encoders of its training set.
     pub(super) encoders: Option<Encoders>,
-    pub(super) path: PathBuf,
+    /// The file, of a model that has one.
+    pub(super) path: Option<PathBuf>,
 }
 
 impl Chosen {
@@ -145,15 +146,19 @@ fn relevant(encoders: Encoders, signature: &Signature) -> Option<Encoders> {
 async fn of_version(asset: &Subject<'_, Inference>, version: Version) -> Result<Chosen> {
     let asked = asset.definition.model.clone();
     let wrong = |message: String, help: &str| asset.error_at("model", &message, Some(help));
-    let Some(sha256) = version.sha256 else {
-        let message = format!("version {} of {} is no file that can be scored here", version.number, version.model);
-        return Err(wrong(message, "register the model with its file"));
-    };
-    let path = match &version.location {
-        Location::File(_) => models::folder(asset.project).open(sha256).await?,
-        Location::Uri(uri) => {
-            let message = format!("version {} of {} is at {uri}", version.number, version.model);
-            return Err(wrong(message, "register the model with its file, so that it is in the folder of models"));
+    let path = match (&version.location, version.sha256) {
+        (Location::File(_), Some(sha256)) => Some(models::folder(asset.project).open(sha256).await?),
+        _ if matches!(asset.definition.server, ModelRunner::Server(_)) => None,
+        (place, _) => {
+            let place = match place {
+                Location::File(file) => file,
+                Location::Uri(uri) => uri,
+            };
+            let message = format!(
+                "version {} of {} is {place}, and no file that can be scored here",
+                version.number, version.model
+            );
+            return Err(wrong(message, "register the model with its file, or name the `server` that has it"));
         }
     };
     let encoders: Option<Encoders> = version.encoders.map(serde_json::from_value).transpose().map_err(|error| {
@@ -161,16 +166,19 @@ async fn of_version(asset: &Subject<'_, Inference>, version: Version) -> Result<
             format!("the encoders of version {} of {} cannot be read: {error}", version.number, version.model);
         wrong(message, "register it again with the manifest of its training set")
     })?;
-    let file = ModelFile::read(&path).await?;
+    let classes = match &path {
+        Some(path) => ModelFile::read(path).await?.onnx.classes,
+        None => Vec::new(),
+    };
     Ok(Chosen {
         name: version.model,
         number: version.number,
-        sha256,
+        sha256: version.sha256,
         asked,
         is_declared: false,
         encoders: encoders.and_then(|encoders| relevant(encoders, &version.signature)),
         signature: version.signature,
-        classes: file.onnx.classes,
+        classes,
         path,
     })
 }
@@ -185,13 +193,13 @@ async fn of_declared(asset: &Subject<'_, Inference>, declared: &DeclaredModel) -
     Ok(Chosen {
         name: asked.name().to_owned(),
         number: 1,
-        sha256: file.sha256,
+        sha256: Some(file.sha256),
         asked,
         is_declared: true,
         encoders: training.and_then(|training| relevant(training.encoders?, &signature)),
         signature,
         classes: file.onnx.classes,
-        path: file.path,
+        path: Some(file.path),
     })
 }
 

@@ -86,6 +86,11 @@ impl RowPlan {
         Ok(Self { signature, layout, outputs, classes, nulls })
     }
 
+    /// The signature of the model.
+    pub(super) fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
     /// The rows that have all values that the model needs.
     pub(super) fn given(&self, frame: &DataFrame) -> PolarsResult<Given> {
         let mut lacking: Vec<Option<&str>> = vec![None; frame.height()];

@@ -1,15 +1,18 @@
 //! Rows as they pass: features are joined, values encoded, the model is run, and what is kept is put beside
 //! its outputs.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use es_assets::SecretRef;
 use es_bulk::{FrameInput, RefusedRow};
 use es_export::encode::Encoders;
 use es_export::{AddedColumn, Transform};
 use es_serving::Outputs;
 use es_serving::onnx::{OnnxModel, OnnxOptions, OnnxRuntime};
 use es_serving::open_inference::Tensor;
+use es_serving::server::{ModelServer, Scored, ServerOptions};
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use polars::prelude::{
@@ -18,11 +21,12 @@ use polars::prelude::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::definition::{BatchSize, Inference, ModelRunner, Nulls};
+use super::definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxRunner};
 use super::model::Chosen;
 use super::rows::{Misfit, RowPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::{Subject, Work};
+use crate::settings;
 
 /// The columns that say what wrote a prediction.
 const MODEL: &str = "model";
@@ -124,12 +128,17 @@ struct Provenance {
     at: Timestamp,
 }
 
+/// The place where the model is run.
+enum Runner {
+    Here(OnnxModel),
+    Server(ModelServer),
+}
+
 /// A model with what it needs to score rows.
-#[derive(Debug)]
 pub(super) struct Scorer {
     scoring: Scoring,
     joins: Option<Arc<dyn Transform>>,
-    model: OnnxModel,
+    runner: Runner,
     nulls: Option<Nulls>,
     batch: BatchSize,
     provenance: Provenance,
@@ -146,16 +155,10 @@ impl Scorer {
         inference: &Inference,
         work: &Work<'_>,
     ) -> Result<Arc<Self>> {
-        let ModelRunner::Onnx { threads } = inference.server;
-        let settings = &work.project.settings.inference;
-        let library = settings.library.as_ref().map(|path| work.project.path(path));
-        let path = chosen.path.clone();
-        let opening = tokio::task::spawn_blocking(move || {
-            let runtime = OnnxRuntime::load(library.as_deref())?;
-            OnnxModel::open(&runtime, &path, OnnxOptions { threads })
-        });
-        let model = opening.await.map_err(|error| Error::defect("opening the model", &error))?;
-        let model = model.map_err(crate::models::with_remedy)?;
+        let runner = match &inference.server {
+            ModelRunner::Here(OnnxRunner { threads, .. }) => Runner::Here(open_here(chosen, *threads, work).await?),
+            ModelRunner::Server(options) => Runner::Server(connect(options, chosen, work).await?),
+        };
         let provenance = Provenance {
             model: chosen.name.clone(),
             version: i32::try_from(chosen.number).unwrap_or(i32::MAX),
@@ -164,7 +167,7 @@ impl Scorer {
         };
         let (nulls, batch) = (inference.nulls, inference.batch);
         let (skipped, cancel) = (AtomicU64::new(0), work.cancel.clone());
-        Ok(Arc::new(Self { scoring, joins, model, nulls, batch, provenance, skipped, cancel }))
+        Ok(Arc::new(Self { scoring, joins, runner, nulls, batch, provenance, skipped, cancel }))
     }
 
     /// The rows that got no prediction because the asset says so.
@@ -178,21 +181,37 @@ impl Scorer {
         frames: impl Stream<Item = Result<DataFrame>> + Send,
     ) -> impl Stream<Item = Result<FrameInput>> + Send {
         let in_flight = self.batch.in_flight.get() as usize;
-        let scored = frames.map(move |frame| {
+        let scored = frames.enumerate().map(move |(number, frame)| {
             let scorer = self.clone();
-            async move {
-                let frame = frame?;
-                let scoring = tokio::task::spawn_blocking(move || scorer.rows(&frame)).await;
-                scoring.map_err(|error| Error::defect("scoring rows", &error))?
-            }
+            async move { scorer.page(frame?, number).await }
         });
         scored.buffered(in_flight)
     }
 
-    /// The rows of a frame with their predictions, and those that are rejected.
-    fn rows(&self, frame: &DataFrame) -> Result<FrameInput> {
-        let failed =
-            |error: polars::error::PolarsError| Error::failed(format!("a page of rows cannot be scored: {error}"));
+    /// The rows of a page with their predictions, and those that are rejected.
+    async fn page(self: Arc<Self>, frame: DataFrame, number: usize) -> Result<FrameInput> {
+        let defect = |error: tokio::task::JoinError| Error::defect("scoring rows", &error);
+        let scorer = self.clone();
+        if let Runner::Here(_) = &self.runner {
+            let scoring = tokio::task::spawn_blocking(move || {
+                let page = scorer.prepare(&frame)?;
+                let outputs = scorer.outputs(&page.encoded)?;
+                scorer.assemble(page, outputs)
+            });
+            return scoring.await.map_err(defect)?;
+        }
+        let preparing = tokio::task::spawn_blocking(move || {
+            let page = scorer.prepare(&frame)?;
+            let batches = scorer.tensors(&page.encoded)?;
+            Ok::<_, Error>((page, batches))
+        });
+        let (page, batches) = preparing.await.map_err(defect)??;
+        let answers = self.ask(batches, number).await?;
+        tokio::task::spawn_blocking(move || self.put_together(page, answers)).await.map_err(defect)?
+    }
+
+    /// Joins features to rows, encodes them, and takes out those without a value that the model needs.
+    fn prepare(&self, frame: &DataFrame) -> Result<Page> {
         if self.cancel.is_cancelled() {
             return Err(Error::new(ErrorKind::Interrupted, "interrupted while rows were scored"));
         }
@@ -204,68 +223,105 @@ impl Scorer {
             Some(encoders) => encoders.apply(&joined)?,
             None => joined.clone(),
         };
-        let given = self.scoring.rows.given(&encoded).map_err(failed)?;
-        let mut refused = Vec::new();
-        let (encoded, joined) = match given.without_value.is_empty() {
-            true => (encoded, joined),
-            false => {
-                if self.nulls == Some(Nulls::SkipRow) {
-                    self.skipped.fetch_add(given.without_value.len() as u64, Ordering::Relaxed);
-                } else {
-                    refused = self.refused(&joined, &given.without_value);
-                }
-                let mask = BooleanChunked::from_slice(PlSmallStr::EMPTY, &given.is_scored);
-                (encoded.filter(&mask).map_err(failed)?, joined.filter(&mask).map_err(failed)?)
+        let given = self.scoring.rows.given(&encoded).map_err(unscorable)?;
+        let mut page = Page { joined, encoded, refused: Vec::new() };
+        if !given.without_value.is_empty() {
+            if self.nulls == Some(Nulls::SkipRow) {
+                self.skipped.fetch_add(given.without_value.len() as u64, Ordering::Relaxed);
+            } else {
+                let reason = |(row, column): (usize, String)| (row, format!("the model needs a value of {column}"));
+                page.refused = self.refused(&page.joined, given.without_value.into_iter().map(reason));
             }
-        };
-        let outputs = self.outputs(&encoded).map_err(|error| error.within("scoring"))?;
-        let mut columns = Vec::with_capacity(self.scoring.written.len());
-        for name in &self.scoring.kept {
-            columns.push(joined.column(name).map_err(failed)?.clone());
+            page.keep(&given.is_scored)?;
         }
-        columns.extend(outputs);
-        columns.extend(self.provenance.columns(joined.height()));
-        let frame = DataFrame::new(joined.height(), columns).map_err(failed)?;
-        Ok(FrameInput { frame, refused })
+        Ok(page)
     }
 
-    /// The model's answers to rows, a batch after the other, as columns.
-    fn outputs(&self, frame: &DataFrame) -> Result<Vec<Column>> {
-        let failed = |error: polars::error::PolarsError| Error::failed(error.to_string());
+    /// The inputs of the model, a batch after the other, each with its first row.
+    fn tensors(&self, frame: &DataFrame) -> Result<Vec<(usize, Vec<Tensor>)>> {
+        let batch = |(from, rows)| {
+            let rows = frame.slice(from as i64, rows);
+            Ok((from, self.scoring.rows.tensors(&rows).map_err(unscorable)?))
+        };
+        self.batches(frame.height()).map(batch).collect()
+    }
+
+    fn batches(&self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
         let size = self.batch.rows.get() as usize;
-        let mut whole: Option<DataFrame> = None;
-        let mut from = 0;
-        // A frame without rows has columns all the same.
-        while from < frame.height() || whole.is_none() {
-            let rows = size.min(frame.height() - from);
-            let batch = frame.slice(from as i64, rows);
-            let outputs: Vec<Tensor> = match rows {
-                0 => {
-                    return Ok(self
-                        .scoring
-                        .rows
-                        .added()
-                        .iter()
-                        .map(|field| Column::new_empty(field.name.clone(), &field.dtype))
-                        .collect());
-                }
-                _ => self.model.score(self.scoring.rows.tensors(&batch).map_err(failed)?)?,
-            };
-            let columns = self.scoring.rows.columns(outputs).map_err(|misfit| Error::failed(misfit.message))?;
-            let scored = DataFrame::new(rows, columns).map_err(failed)?;
-            match &mut whole {
-                None => whole = Some(scored),
-                Some(whole) => {
-                    whole.vstack_mut(&scored).map_err(failed)?;
-                }
-            }
-            from += rows;
+        (0..rows).step_by(size).map(move |from| (from, size.min(rows - from)))
+    }
+
+    /// The answers of the model in this process to rows, as columns.
+    fn outputs(&self, frame: &DataFrame) -> Result<Vec<Column>> {
+        let Runner::Here(model) = &self.runner else { return Ok(Vec::new()) };
+        let mut answers = Answers::default();
+        for (_, tensors) in self.tensors(frame)? {
+            answers.add(&self.scoring.rows, model.score(tensors)?)?;
         }
-        Ok(whole.map(DataFrame::into_columns).unwrap_or_default())
+        Ok(answers.columns(&self.scoring.rows))
+    }
+
+    /// The answers of the model server to the batches of a page, each with its first row.
+    async fn ask(&self, batches: Vec<(usize, Vec<Tensor>)>, page: usize) -> Result<Vec<(usize, Scored)>> {
+        let Runner::Server(server) = &self.runner else { return Ok(Vec::new()) };
+        let mut answers = Vec::with_capacity(batches.len());
+        for (from, tensors) in batches {
+            let id = format!("{}/{page}-{from}", self.provenance.run);
+            let scored = tokio::select! {
+                scored = server.score(&id, &tensors, self.scoring.rows.signature()) => scored?,
+                () = self.cancel.cancelled() => {
+                    return Err(Error::new(ErrorKind::Interrupted, "interrupted while a model server scored rows"));
+                }
+            };
+            if let Some(first) = scored.unknown.first() {
+                let message =
+                    format!("{} rows have no answer of the model server: {}", scored.unknown.len(), first.reason);
+                return Err(Error::failed(message).retryable(true));
+            }
+            answers.push((from, scored));
+        }
+        Ok(answers)
+    }
+
+    /// The rows of a page that a model server has scored, and those that it rejected.
+    fn put_together(&self, mut page: Page, scored: Vec<(usize, Scored)>) -> Result<FrameInput> {
+        let mut is_scored = vec![true; page.joined.height()];
+        let mut rejected = Vec::new();
+        let mut answers = Answers::default();
+        for (from, scored) in scored {
+            for row in scored.rejected {
+                is_scored[from + row.row] = false;
+                rejected.push((from + row.row, row.reason.to_string()));
+            }
+            if !scored.scored.is_empty() {
+                answers.add(&self.scoring.rows, scored.outputs)?;
+            }
+        }
+        if !rejected.is_empty() {
+            let refused = self.refused(&page.joined, rejected.into_iter());
+            page.refused.extend(refused);
+            page.refused.sort_by_key(|row| row.row);
+            page.keep(&is_scored)?;
+        }
+        let columns = answers.columns(&self.scoring.rows);
+        self.assemble(page, columns)
+    }
+
+    /// Puts what is kept of the rows, the answers and their provenance beside each other.
+    fn assemble(&self, page: Page, outputs: Vec<Column>) -> Result<FrameInput> {
+        let rows = page.joined.height();
+        let mut columns = Vec::with_capacity(self.scoring.written.len());
+        for name in &self.scoring.kept {
+            columns.push(page.joined.column(name).map_err(unscorable)?.clone());
+        }
+        columns.extend(outputs);
+        columns.extend(self.provenance.columns(rows));
+        let frame = DataFrame::new(rows, columns).map_err(unscorable)?;
+        Ok(FrameInput { frame, refused: page.refused })
     }
 
     /// The rows that lack a value, with the text of their ids.
-    fn refused(&self, frame: &DataFrame, rows: &[(usize, String)]) -> Vec<RefusedRow> {
+    fn refused(&self, frame: &DataFrame, rows: impl Iterator<Item = (usize, String)>) -> Vec<RefusedRow> {
         let text = |row: usize| {
             let of = |name: &PlSmallStr| {
                 let value = frame.column(name).ok()?.get(row).ok()?;
@@ -273,13 +329,90 @@ impl Scorer {
             };
             self.scoring.kept.iter().filter_map(of).collect::<Vec<_>>().join(", ")
         };
-        let refused = rows.iter().map(|(row, column)| RefusedRow {
-            row: *row as u64 + 1,
-            text: text(*row),
-            reason: format!("the model needs a value of {column}"),
-        });
-        refused.collect()
+        rows.map(|(row, reason)| RefusedRow { row: row as u64 + 1, text: text(row), reason }).collect()
     }
+}
+
+/// Rows on their way to the model.
+struct Page {
+    /// The rows with their features.
+    joined: DataFrame,
+    /// The same rows as the model is given them.
+    encoded: DataFrame,
+    /// The rows that are rejected.
+    refused: Vec<RefusedRow>,
+}
+
+impl Page {
+    fn keep(&mut self, which: &[bool]) -> Result<()> {
+        let mask = BooleanChunked::from_slice(PlSmallStr::EMPTY, which);
+        self.joined = self.joined.filter(&mask).map_err(unscorable)?;
+        self.encoded = self.encoded.filter(&mask).map_err(unscorable)?;
+        Ok(())
+    }
+}
+
+/// The answers of a model to batches, one below the other.
+#[derive(Default)]
+struct Answers(Option<DataFrame>);
+
+impl Answers {
+    fn add(&mut self, plan: &RowPlan, outputs: Vec<Tensor>) -> Result<()> {
+        let columns = plan.columns(outputs).map_err(|misfit| Error::failed(misfit.message))?;
+        let rows = columns.first().map_or(0, Column::len);
+        let scored = DataFrame::new(rows, columns).map_err(unscorable)?;
+        match &mut self.0 {
+            None => self.0 = Some(scored),
+            Some(all) => {
+                all.vstack_mut(&scored).map_err(unscorable)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns; without rows, too.
+    fn columns(self, plan: &RowPlan) -> Vec<Column> {
+        match self.0 {
+            Some(frame) => frame.into_columns(),
+            None => plan.added().iter().map(|field| Column::new_empty(field.name.clone(), &field.dtype)).collect(),
+        }
+    }
+}
+
+fn unscorable(error: polars::error::PolarsError) -> Error {
+    Error::failed(format!("a page of rows cannot be scored: {error}"))
+}
+
+/// Loads the model into this process.
+async fn open_here(chosen: &Chosen, threads: NonZeroUsize, work: &Work<'_>) -> Result<OnnxModel> {
+    let Some(path) = chosen.path.clone() else {
+        return Err(Error::failed(format!("version {} of {} has no file", chosen.number, chosen.name)));
+    };
+    let library = work.project.settings.inference.library.as_ref().map(|path| work.project.path(path));
+    let opening = tokio::task::spawn_blocking(move || {
+        let runtime = OnnxRuntime::load(library.as_deref())?;
+        OnnxModel::open(&runtime, &path, OnnxOptions { threads })
+    });
+    let model = opening.await.map_err(|error| Error::defect("opening the model", &error))?;
+    model.map_err(crate::models::with_remedy)
+}
+
+/// Connects to the model server, and compares its model with the signature.
+async fn connect(options: &ServerOptions<SecretRef>, chosen: &Chosen, work: &Work<'_>) -> Result<ModelServer> {
+    let (environment, folder) = (&work.project.environment, &work.project.folder);
+    let options = options.clone().resolve(|secret| settings::resolve(&secret, environment, folder))?;
+    let server = ModelServer::connect(&options.for_model(&chosen.name))?;
+    let checking = async {
+        server.ready().await?;
+        server.check(&chosen.signature).await
+    };
+    tokio::select! {
+        checked = checking => checked.map(drop)?,
+        () = work.cancel.cancelled() => {
+            return Err(Error::new(ErrorKind::Interrupted, "interrupted while a model server was waited for"));
+        }
+    }
+    Ok(server)
 }
 
 impl Provenance {

@@ -289,6 +289,21 @@ async fn batches_and_answers_that_are_too_large_are_halved() {
     options.max_body_bytes = "400b".parse().unwrap();
     assert!(score(&options, &numbers(64)).await.unwrap().is_complete());
     assert!(count.load(Ordering::SeqCst) > 2);
+
+    // An answer of several rows is larger than it has to be.
+    let (padded, _) = mock::start_with(|_, request, right| {
+        let (id, first) = asked(request);
+        match first.len() {
+            1 => right,
+            _ => answer(&format!("{id}\",\"more\":\"{}", "x".repeat(4_000)), &scores(&first)),
+        }
+    })
+    .await;
+    options.url = padded.uri();
+    options.max_body_bytes = "2kb".parse().unwrap();
+    assert!(score(&options, &numbers(5)).await.unwrap().is_complete());
+
+    options.url = server.uri();
     options.max_body_bytes = "100b".parse().unwrap();
     let scored = score(&options, &numbers(2)).await.unwrap();
     assert!(scored.rejected[0].reason.ends_with("and at most 100 are sent"), "{}", scored.rejected[0].reason);

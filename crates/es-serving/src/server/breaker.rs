@@ -47,12 +47,14 @@ impl Breaker {
         self.state = State::Closed;
     }
 
-    /// Notes a request without an answer.
-    pub(super) fn failed(&mut self, now: Instant) {
+    /// Notes a request without an answer. Returns true when that begins a pause.
+    pub(super) fn failed(&mut self, now: Instant) -> bool {
         self.failures = self.failures.saturating_add(1);
-        if self.failures >= self.limit {
+        let opens = self.failures >= self.limit;
+        if opens {
             self.state = State::Open(now + self.pause);
         }
+        opens
     }
 
     /// Notes a request that was given up before it ended. Another one may be tried at once.
@@ -72,16 +74,16 @@ mod tests {
         let second = Duration::from_secs(1);
         let start = Instant::now();
         let mut breaker = Breaker::new(2, 10 * second);
-        breaker.failed(start);
+        assert!(!breaker.failed(start));
         breaker.answered();
-        breaker.failed(start);
+        assert!(!breaker.failed(start));
         assert_eq!(breaker.ask(start), Ok(()), "an answer between two failures");
-        breaker.failed(start);
+        assert!(breaker.failed(start));
         assert_eq!(breaker.ask(start + 4 * second), Err(6 * second));
         // One trial at a time.
         assert_eq!(breaker.ask(start + 10 * second), Ok(()));
         assert_eq!(breaker.ask(start + 10 * second), Err(Duration::ZERO));
-        breaker.failed(start + 11 * second);
+        assert!(breaker.failed(start + 11 * second));
         assert_eq!(breaker.ask(start + 12 * second), Err(9 * second));
         // A trial that was given up leaves the place to another one.
         assert_eq!(breaker.ask(start + 21 * second), Ok(()));

@@ -84,7 +84,8 @@ impl ModelServer {
     ///
     /// # Errors
     /// [`ErrorKind::NotReady`] or [`ErrorKind::UnknownModel`] with the last answer when the limit has
-    /// passed, [`ErrorKind::Unauthorized`] at once.
+    /// passed; at once [`ErrorKind::Unauthorized`], and [`ErrorKind::Server`] for what the server does not
+    /// have, such as versions of a model.
     pub async fn ready(&self) -> Result<(), Error> {
         let start = Instant::now();
         loop {
@@ -165,6 +166,12 @@ impl ModelServer {
                     if let Some(reason) = self.wire.not_ready(&reply) {
                         return Ok(Some((ErrorKind::NotReady, reason)));
                     }
+                }
+                // A feature that the server does not have, such as versions.
+                501 => {
+                    let message =
+                        format!("the model server at {} cannot be asked so: {reason}", self.transport.address());
+                    return Err(Error::new(ErrorKind::Server, message));
                 }
                 404 => return Ok(Some((ErrorKind::UnknownModel, reason))),
                 _ => return Ok(Some((ErrorKind::NotReady, reason))),

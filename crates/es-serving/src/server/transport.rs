@@ -173,9 +173,10 @@ impl Transport {
             Err(broken) => broken.is_too_large,
         };
         outcome.is_noted = true;
-        match is_answer {
-            true => self.breaker().answered(),
-            false => self.breaker().failed(Instant::now()),
+        if is_answer {
+            self.breaker().answered();
+        } else if self.breaker().failed(Instant::now()) {
+            tracing::warn!(server = self.address(), "requests failed one after another: none is sent for a while");
         }
         Ok(result)
     }

@@ -105,6 +105,9 @@ async fn conforms(target: &Target) {
     rejects_the_row_at_fault_alone(target, &server, &signature).await;
     refuses_what_concerns_every_row(target).await;
     scores_side_by_side(&server, &signature).await;
+    if target.protocol == "mlflow" {
+        takes_a_tensor_for_each_column(target, &server).await;
+    }
 }
 
 async fn compares_the_signature(target: &Target, server: &ModelServer) {
@@ -172,6 +175,20 @@ async fn refuses_what_concerns_every_row(target: &Target) {
     }
 }
 
+async fn takes_a_tensor_for_each_column(target: &Target, server: &ModelServer) {
+    let mut signature = target.signature(3, Datatype::Fp64);
+    let tensor = |name: &str| TensorSpec { name: name.to_owned(), datatype: Datatype::Fp64, shape: vec![-1, 1] };
+    signature.inputs = ["a", "b", "c"].map(tensor).into();
+    let numbers = numbers(30);
+    let column = |place: usize| TensorData::Fp64(numbers.iter().skip(place).step_by(3).copied().collect());
+    // In another order than the model's, which takes them by name.
+    let inputs = [("c", 2), ("a", 0), ("b", 1)];
+    let inputs = inputs.map(|(name, place)| Tensor::new(name, vec![30, 1], column(place)).unwrap());
+    let scored = server.score("columns", &inputs, &signature).await.unwrap();
+    assert!(scored.is_complete(), "{:?}", scored.rejected);
+    assert_scores(&scored.outputs, &numbers, &scored.scored);
+}
+
 async fn scores_side_by_side(server: &ModelServer, signature: &Signature) {
     let batches = (0..8_u32).map(|number| async move {
         let numbers: Vec<f64> = numbers(50).into_iter().map(|one| one + f64::from(number)).collect();
@@ -196,6 +213,14 @@ async fn against_the_real(variable: &str, likes: &[Like]) {
     for like in likes {
         conforms(&Target::new(*like, url.clone())).await;
     }
+}
+
+async fn knows_no_versions(variable: &str) {
+    let Ok(url) = std::env::var(variable) else { return };
+    let mut options = Target::new(Like::Kserve, url).options("linear");
+    options.version = Some("1".to_owned());
+    let error = ModelServer::connect(&options).unwrap().ready().await.unwrap_err();
+    assert!(error.to_string().ends_with("status 501: Model versioning not supported yet."), "{error}");
 }
 
 #[tokio::test]
@@ -244,6 +269,7 @@ async fn a_real_triton_conforms() {
 
 #[tokio::test]
 async fn a_real_kserve_conforms() {
+    knows_no_versions("SERVING_TEST_KSERVE_URL").await;
     against_the_real("SERVING_TEST_KSERVE_URL", &[Like::Kserve, Like::KserveBinary, Like::KserveV1]).await;
 }
 

@@ -184,7 +184,15 @@ impl Imitation {
         };
         let mut numbers = Vec::new();
         flat(rows, &mut numbers);
-        (numbers.len() / rows.as_array().unwrap().len(), numbers)
+        let width = numbers.len() / rows.as_array().unwrap().len();
+        if self.0 == Like::Mlflow && width == 3 {
+            // Columns by name.
+            let columns = body["dataframe_split"]["columns"].as_array().unwrap();
+            let place = |name: &str| columns.iter().position(|column| column == name).unwrap();
+            let order = [place("a"), place("b"), place("c")];
+            numbers = numbers.chunks(3).flat_map(|row| order.map(|place| row[place])).collect();
+        }
+        (width, numbers)
     }
 
     fn answer(&self, body: &Value, scores: &[f64]) -> ResponseTemplate {

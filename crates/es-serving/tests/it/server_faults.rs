@@ -10,7 +10,7 @@ use es_serving::{Error, ErrorKind, Signature, TensorSpec};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wiremock::{Request, ResponseTemplate};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers};
 
 use crate::mock::{self, score_of};
 
@@ -177,6 +177,25 @@ async fn rows_of_a_server_that_is_not_there_are_unknown() {
 }
 
 #[tokio::test]
+async fn a_server_that_lives_is_asked_until_its_model_is_ready() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let server = MockServer::start().await;
+    let respond = move |request: &Request| match request.url.path() {
+        "/v2/models/linear/ready" => match counted.fetch_add(1, Ordering::SeqCst) {
+            0 => ResponseTemplate::new(404).set_body_string("not found"),
+            1 => ResponseTemplate::new(400).set_body_string("not ready"),
+            2 => ResponseTemplate::new(200).set_body_string(r#"{"name": "linear", "ready": false}"#),
+            _ => ResponseTemplate::new(200),
+        },
+        _ => ResponseTemplate::new(200),
+    };
+    Mock::given(matchers::any()).respond_with(respond).mount(&server).await;
+    ModelServer::connect(&options(&server.uri())).unwrap().ready().await.unwrap();
+    assert_eq!(count.load(Ordering::SeqCst), 4);
+}
+
+#[tokio::test]
 async fn one_row_too_few_is_never_a_shift() {
     // The last row of every answer with several is lost.
     let (server, _) = mock::start_with(|_, request, right| {
@@ -230,11 +249,22 @@ async fn a_score_that_is_no_number_rejects_its_row_alone() {
 
 #[tokio::test]
 async fn a_page_with_a_status_of_success_is_no_model_server() {
-    let (server, _) =
+    let (server, count) =
         mock::start_with(|_, _, _| ResponseTemplate::new(200).set_body_string("<html>please log in</html>")).await;
-    let error = score(&options(&server.uri()), &numbers(40)).await.unwrap_err();
-    assert_eq!(error.kind(), ErrorKind::Server);
+    let error = score(&options(&server.uri()), &numbers(4)).await.unwrap_err();
+    assert_eq!((error.kind(), count.load(Ordering::SeqCst)), (ErrorKind::Server, 2));
     assert!(error.to_string().contains("<html>please log in</html>") && error.help().is_some(), "{error:#}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (other, count) = mock::start_with(|_, _, right| right).await;
+    let target = format!("{}/v2/models/linear/infer", other.uri());
+    let (server, _) =
+        mock::start_with(move |_, _, _| ResponseTemplate::new(307).insert_header("location", target.as_str())).await;
+    let error = score(&options(&server.uri()), &numbers(4)).await.unwrap_err();
+    assert_eq!((error.kind(), count.load(Ordering::SeqCst)), (ErrorKind::Server, 0));
+    assert!(error.to_string().contains("status 307"), "{error}");
 }
 
 #[tokio::test]
@@ -289,6 +319,21 @@ async fn batches_and_answers_that_are_too_large_are_halved() {
     options.max_body_bytes = "400b".parse().unwrap();
     assert!(score(&options, &numbers(64)).await.unwrap().is_complete());
     assert!(count.load(Ordering::SeqCst) > 2);
+
+    // An answer of several rows is larger than it has to be.
+    let (padded, _) = mock::start_with(|_, request, right| {
+        let (id, first) = asked(request);
+        match first.len() {
+            1 => right,
+            _ => answer(&format!("{id}\",\"more\":\"{}", "x".repeat(4_000)), &scores(&first)),
+        }
+    })
+    .await;
+    options.url = padded.uri();
+    options.max_body_bytes = "2kb".parse().unwrap();
+    assert!(score(&options, &numbers(5)).await.unwrap().is_complete());
+
+    options.url = server.uri();
     options.max_body_bytes = "100b".parse().unwrap();
     let scored = score(&options, &numbers(2)).await.unwrap();
     assert!(scored.rejected[0].reason.ends_with("and at most 100 are sent"), "{}", scored.rejected[0].reason);

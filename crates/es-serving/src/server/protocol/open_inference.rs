@@ -29,7 +29,7 @@ pub struct OpenInferenceOptions {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Binary {
-    /// Where the server lists the extension `binary_tensor_data`.
+    /// Used if the server lists the extension `binary_tensor_data`.
     #[default]
     Auto,
     /// Always, also where the server does not list it.

@@ -16,6 +16,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Value, json};
 
 pub use open_inference::{Binary, MissingNumbers, OpenInferenceOptions};
 pub use tf_serving::{TfServingForm, TfServingOptions};

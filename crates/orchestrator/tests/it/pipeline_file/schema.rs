@@ -57,11 +57,12 @@ fn with(pointer: &str, value: &Value) -> Value {
 
 #[test]
 fn what_a_schema_can_reject_is_rejected() {
-    let cases: [(&str, Value); 27] = [
+    let cases: [(&str, Value); 28] = [
         ("/version", json!(2)),
         ("/name", json!("Flights")),
         ("/nmae", json!("x")),
-        ("/models", json!({})),
+        ("/triggers", json!({})),
+        ("/models/late/file", json!(3)),
         ("/cluster/hosts", json!("http://localhost:9200")),
         ("/cluster/hosts", json!([])),
         ("/cluster/password", json!("hunter2")),

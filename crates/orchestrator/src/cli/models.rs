@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use es_serving::{ModelReference, ModelVersion};
 use jiff::Timestamp;
 
-/// What to do with registered models.
+/// The commands on registered models.
 ///
 /// A version is written `late/3`, and an alias `late@champion`, with or without `models:/` before it.
 #[derive(Debug, Subcommand)]

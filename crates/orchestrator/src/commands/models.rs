@@ -221,7 +221,7 @@ async fn scored_by(around: &Around<'_>, client: &Client, reference: &ModelRefere
     Ok(())
 }
 
-/// What results are shown with.
+/// The means of showing results.
 struct Around<'a> {
     project: &'a Project,
     reporter: &'a Reporter,

@@ -26,7 +26,7 @@ pub enum Group {
     Shards,
     /// Mappings and settings.
     Indices,
-    /// What a run needs on this machine.
+    /// The needs of a run on this machine.
     Machine,
 }
 

@@ -133,7 +133,7 @@ impl Default for BatchSize {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
-    /// Where they go.
+    /// The place that they go to.
     pub to: Target,
     /// The columns that make up a prediction's id, so that the same row has one prediction.
     #[schemars(with = "FieldNames")]

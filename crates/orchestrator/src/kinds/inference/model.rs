@@ -24,7 +24,7 @@ pub(super) struct Chosen {
     pub(super) number: u32,
     /// The checksum of the file, of a model that has one.
     pub(super) sha256: Option<Checksum>,
-    /// What was asked for.
+    /// The reference that was asked for.
     asked: ModelReference,
     /// It is not registered yet: the next build does that.
     is_declared: bool,

@@ -119,7 +119,7 @@ fn provenance_types() -> [(PlSmallStr, DataType); 4] {
     ]
 }
 
-/// What wrote a prediction.
+/// The origin of a prediction.
 #[derive(Clone, Debug)]
 struct Provenance {
     model: String,

@@ -55,6 +55,11 @@ impl OnnxModel {
         Ok(model)
     }
 
+    /// The library that runs it.
+    pub fn runtime(&self) -> &OnnxRuntime {
+        &self.runtime
+    }
+
     /// The description that the file gives.
     pub fn file(&self) -> &OnnxFile {
         &self.file

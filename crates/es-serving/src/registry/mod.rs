@@ -39,7 +39,7 @@
 //!
 //! - Numbers of versions are 1, 2, 3 and so on, without gaps, however many register at once. The same
 //!   file, signature and encoders are one version.
-//! - Of two moves of an alias at once one wins, and the other is told who moved it where.
+//! - Of two moves of an alias at once one wins, and the error of the other says who moved it where.
 //! - A history is a chain without gaps, and ends where the alias points, also after a kill at any
 //!   moment.
 //! - No alias points to a retired version.

@@ -82,11 +82,7 @@ impl Registry {
         by: &Move,
         terms: &Terms,
     ) -> Result<Promoted, Error> {
-        by.check()?;
-        check_name("alias", alias)?;
-        if let Some(rule) = &terms.rule {
-            rule.check()?;
-        }
+        check_promotion(alias, by, terms)?;
         // Before anything is written for a model or version that is not there.
         self.numbered(model, to).await?;
         self.store.prepare().await?;
@@ -172,10 +168,7 @@ impl Registry {
             None => None,
         };
         let verdict = rule.judge(candidate, champion.as_ref());
-        if !verdict.is_allowed() {
-            return Err(rule.refusal(&verdict, candidate.number, &state.alias));
-        }
-        Ok(Some(verdict))
+        rule.enforce(verdict, candidate.number, &state.alias).map(Some)
     }
 
     /// Reads the document of an alias. One that is not there is created without a move, so that each
@@ -273,6 +266,16 @@ impl Registry {
 
 pub(crate) fn new_id() -> String {
     uuid::Uuid::now_v7().to_string()
+}
+
+/// Checks what can be checked before anything is read.
+pub(crate) fn check_promotion(alias: &str, by: &Move, terms: &Terms) -> Result<(), Error> {
+    by.check()?;
+    check_name("alias", alias)?;
+    match &terms.rule {
+        Some(rule) => rule.check(),
+        None => Ok(()),
+    }
 }
 
 pub(crate) fn check_expected(state: &AliasState, expected: Expected, to: u32) -> Result<(), Error> {

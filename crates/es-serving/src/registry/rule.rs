@@ -150,8 +150,15 @@ impl PromotionRule {
         Err(Error::new(ErrorKind::Invalid, message).with_help("set PromotionRule::min_gain to a number, such as 0.01"))
     }
 
-    /// The error of a verdict that refuses.
-    pub(crate) fn refusal(&self, verdict: &RuleVerdict, candidate: u32, alias: &str) -> Error {
+    /// The verdict if it allows the promotion, or else the error that says why it does not.
+    pub(crate) fn enforce(&self, verdict: RuleVerdict, candidate: u32, alias: &str) -> Result<RuleVerdict, Error> {
+        match verdict.is_allowed() {
+            true => Ok(verdict),
+            false => Err(self.refusal(&verdict, candidate, alias)),
+        }
+    }
+
+    fn refusal(&self, verdict: &RuleVerdict, candidate: u32, alias: &str) -> Error {
         let Self { metric, part, .. } = self;
         let (message, help) = match verdict {
             RuleVerdict::Missing { role, version, known } => {
@@ -273,7 +280,7 @@ mod tests {
         ];
         for (candidate, champion, message) in table {
             let verdict = rule.judge(&candidate, Some(&champion));
-            let found = (!verdict.is_allowed()).then(|| rule.refusal(&verdict, 2, "champion"));
+            let found = rule.enforce(verdict, 2, "champion").err();
             assert_eq!(found.as_ref().map(ToString::to_string).as_deref(), message);
             assert!(found.is_none_or(|error| error.kind() == ErrorKind::Refused && error.help().is_some()));
         }

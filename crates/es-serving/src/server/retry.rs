@@ -63,7 +63,7 @@ mod tests {
             (500, "Input X contains infinity", Meaning::Failed),
             (500, "X has 2 features, but Linear is expecting 3 features as input.", Meaning::Model(Server)),
             (400, "unexpected shape for input 'rows'", Meaning::Model(Server)),
-            (422, "a value is no number", Meaning::Failed),
+            (422, "a value is not a number", Meaning::Failed),
             (413, "too large", Meaning::Failed),
             (401, "", Meaning::Model(Unauthorized)),
             (403, "", Meaning::Model(Unauthorized)),

@@ -1,4 +1,4 @@
-//! The outcome of a batch, and the search for the rows that make it fail. Pure but for the requests, which
+//! The outcome of a batch, and the search for the rows that make it fail. Pure except for the requests, which
 //! a trait makes.
 
 use std::collections::BTreeMap;

@@ -113,23 +113,23 @@ pub(super) fn append(tensor: Tensor, more: Tensor) -> Result<Tensor, Error> {
             match (tensor.into_data(), more.into_data()) {
                 $((TensorData::$variant(mut elements), TensorData::$variant(more)) => {
                     elements.extend(more);
-                    TensorData::$variant(elements)
+                    Some(TensorData::$variant(elements))
                 })*
                 (TensorData::Fp32(elements), TensorData::Fp64(more)) => {
-                    TensorData::Fp64(elements.into_iter().map(f64::from).chain(more).collect())
+                    Some(TensorData::Fp64(elements.into_iter().map(f64::from).chain(more).collect()))
                 }
                 (TensorData::Fp64(mut elements), TensorData::Fp32(more)) => {
                     elements.extend(more.into_iter().map(f64::from));
-                    TensorData::Fp64(elements)
+                    Some(TensorData::Fp64(elements))
                 }
-                _ => {
-                    let message = format!("the output {name} is {datatype}, and then {further}");
-                    return Err(Error::new(ErrorKind::Protocol, message));
-                }
+                _ => None,
             }
         };
     }
-    let data = join!(Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp32, Fp64, Bytes);
+    let joined = join!(Bool, Uint8, Uint16, Uint32, Uint64, Int8, Int16, Int32, Int64, Fp32, Fp64, Bytes);
+    let data = joined.ok_or_else(|| {
+        Error::new(ErrorKind::Protocol, format!("the output {name} is {datatype}, and then {further}"))
+    })?;
     Tensor::new(name, shape, data)
 }
 

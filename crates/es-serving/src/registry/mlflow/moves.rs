@@ -21,9 +21,8 @@ use crate::error::{Error, ErrorKind};
 use crate::registry::Registry;
 use crate::registry::alias::{AliasMove, AliasState, Move, MoveKind, live_at};
 use crate::registry::moving::{
-    MOST_ATTEMPTS, Promoted, Terms, check_expected, conflict, new_id, target, too_many_attempts,
+    MOST_ATTEMPTS, Promoted, Terms, check_expected, check_promotion, conflict, new_id, target, too_many_attempts,
 };
-use crate::registry::names::check_name;
 use crate::registry::rule::{PromotionRule, RuleVerdict};
 use crate::registry::store::{Order, Store, alias_document, alias_id, unchanged};
 
@@ -82,11 +81,7 @@ impl MlflowRegistry {
         by: &Move,
         terms: &Terms,
     ) -> Result<Promoted, Error> {
-        by.check()?;
-        check_name("alias", alias)?;
-        if let Some(rule) = &terms.rule {
-            rule.check()?;
-        }
+        check_promotion(alias, by, terms)?;
         self.server.numbered(model, to).await?;
         self.history.store.prepare().await?;
         for _ in 0..MOST_ATTEMPTS {
@@ -241,10 +236,7 @@ impl MlflowRegistry {
         };
         let champion = champion.as_ref().map(|(number, metrics)| (*number, metrics));
         let verdict = rule.judge_metrics((to, &candidate), champion);
-        if !verdict.is_allowed() {
-            return Err(rule.refusal(&verdict, to, &state.alias));
-        }
-        Ok(Some(verdict))
+        rule.enforce(verdict, to, &state.alias).map(Some)
     }
 
     async fn no_alias(&self, model: &str, alias: &str) -> Result<Error, Error> {

@@ -164,7 +164,7 @@ impl TryFrom<ModelVersion> for MlflowVersion {
             description: text(found.description),
             tags: found.tags.into_iter().map(|tag| (tag.key, tag.value)).collect::<BTreeMap<_, _>>(),
             at: Timestamp::from_millisecond(found.creation_timestamp).map_err(|error| {
-                let message = format!("the creation_timestamp {} is no time", found.creation_timestamp);
+                let message = format!("the creation_timestamp {} is not a time", found.creation_timestamp);
                 Error::new(ErrorKind::Mlflow, message).with_source(error)
             })?,
         })

@@ -22,18 +22,28 @@ pub(super) fn write(out: &mut Vec<u8>, inputs: &[Tensor], style: Style) -> Resul
             style.row(out, one, row)?;
             continue;
         }
-        out.push(b'{');
-        for (number, tensor) in inputs.iter().enumerate() {
-            if number > 0 {
-                out.push(b',');
-            }
-            text(out, tensor.name());
-            out.push(b':');
-            style.row(out, tensor, row)?;
-        }
-        out.push(b'}');
+        object(out, inputs, |out, tensor| style.row(out, tensor, row))?;
     }
     out.push(b']');
+    Ok(())
+}
+
+/// Writes `{"name": value, ...}` of tensors.
+pub(super) fn object(
+    out: &mut Vec<u8>,
+    tensors: &[Tensor],
+    value: impl Fn(&mut Vec<u8>, &Tensor) -> Result<(), Error>,
+) -> Result<(), Error> {
+    out.push(b'{');
+    for (number, tensor) in tensors.iter().enumerate() {
+        if number > 0 {
+            out.push(b',');
+        }
+        text(out, tensor.name());
+        out.push(b':');
+        value(out, tensor)?;
+    }
+    out.push(b'}');
     Ok(())
 }
 

@@ -78,20 +78,6 @@ impl TfServing {
     fn path(&self) -> impl Iterator<Item = &str> {
         self.path.iter().map(String::as_str)
     }
-
-    fn columns(&self, body: &mut Vec<u8>, inputs: &[Tensor]) -> Result<(), Error> {
-        body.push(b'{');
-        for (number, tensor) in inputs.iter().enumerate() {
-            if number > 0 {
-                body.push(b',');
-            }
-            text(body, tensor.name());
-            body.push(b':');
-            rows::write(body, std::slice::from_ref(tensor), STYLE)?;
-        }
-        body.push(b'}');
-        Ok(())
-    }
 }
 
 impl Wire for TfServing {
@@ -152,7 +138,7 @@ impl Wire for TfServing {
             }
             TfServingForm::Columns => {
                 body.extend_from_slice(br#""inputs":"#);
-                self.columns(&mut body, inputs)?;
+                rows::object(&mut body, inputs, |body, one| rows::write(body, std::slice::from_ref(one), STYLE))?;
             }
         }
         body.push(b'}');

@@ -42,6 +42,7 @@ mod library;
 mod node;
 mod scope;
 mod source;
+pub mod trained;
 
 pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenItems, SeenRequest};
 pub use library::{find_onnxruntime, onnxruntime};

@@ -1,41 +1,11 @@
 //! Scores equal those of the libraries that trained the models: see tests/models/make.py.
 
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
 
 use es_serving::onnx::{OnnxFile, OnnxModel, OnnxOptions, OnnxRuntime};
 use es_serving::open_inference::{Tensor, TensorData};
 use es_serving::{ErrorKind, Layout};
-use serde::Deserialize;
-use std::collections::BTreeMap;
-
-const ROWS: usize = 5000;
-const COLUMNS: usize = 7;
-
-#[derive(Deserialize)]
-struct Known {
-    rows: String,
-    classes: Option<Vec<String>>,
-    #[serde(default)]
-    texts: bool,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/models")
-}
-
-fn floats(name: &str) -> Vec<f32> {
-    let bytes = std::fs::read(folder().join(name)).unwrap();
-    bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
-}
-
-fn lines(name: &str) -> Vec<String> {
-    std::fs::read_to_string(folder().join(name)).unwrap().lines().map(str::to_owned).collect()
-}
-
-fn models() -> BTreeMap<String, Known> {
-    serde_json::from_slice(&std::fs::read(folder().join("models.json")).unwrap()).unwrap()
-}
+use es_testing::trained::{COLUMNS, ROWS, TrainedModel, floats, folder, lines, models};
 
 fn runtime() -> Option<OnnxRuntime> {
     let library = es_testing::onnxruntime()?;
@@ -43,7 +13,7 @@ fn runtime() -> Option<OnnxRuntime> {
 }
 
 /// The inputs of a model for a range of rows.
-fn inputs(model: &OnnxFile, known: &Known, from: usize, rows: usize) -> Vec<Tensor> {
+fn inputs(model: &OnnxFile, known: &TrainedModel, from: usize, rows: usize) -> Vec<Tensor> {
     let all = floats(&format!("{}.f32", known.rows));
     let part = &all[from * COLUMNS..(from + rows) * COLUMNS];
     if !known.texts {
@@ -168,7 +138,7 @@ fn what_is_no_model_or_does_not_fit_is_an_error() {
     assert_eq!(model.score(inputs(model.file(), &models()["logistic"], 0, 3)).unwrap().len(), 2);
     let folder = tempfile::tempdir().unwrap();
     let cut = folder.path().join("cut.onnx");
-    let whole = std::fs::read(self::folder().join("forest.onnx")).unwrap();
+    let whole = std::fs::read(es_testing::trained::folder().join("forest.onnx")).unwrap();
     std::fs::write(&cut, &whole[..whole.len() / 2]).unwrap();
     let error = OnnxModel::open(&runtime, &cut, OnnxOptions::default()).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::ModelFile, "{error}");

@@ -1,38 +1,10 @@
 //! Predictions: they equal those of the libraries that trained the models, every row is accounted for, and a new
 //! version of the model makes them stale.
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-
-use serde::Deserialize;
+use es_testing::trained::{self, COLUMNS, ROWS, floats, folder, lines};
 use serde_json::{Value, json};
 
 use crate::bench::Live;
-
-const ROWS: usize = 5000;
-const COLUMNS: usize = 7;
-
-/// See crates/es-serving/tests/models/make.py.
-#[derive(Deserialize)]
-struct Known {
-    rows: String,
-    classes: Option<Vec<String>>,
-    #[serde(default)]
-    texts: bool,
-}
-
-fn folder() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../es-serving/tests/models")
-}
-
-fn floats(name: &str) -> Vec<f32> {
-    let bytes = std::fs::read(folder().join(name)).unwrap();
-    bytes.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().unwrap())).collect()
-}
-
-fn lines(name: &str) -> Vec<String> {
-    std::fs::read_to_string(folder().join(name)).unwrap().lines().map(str::to_owned).collect()
-}
 
 fn model(live: &Live, name: &str) {
     let file = format!("{name}.onnx");
@@ -91,8 +63,7 @@ fn predictions(live: &Live, asset: &str) -> Vec<Value> {
 fn predictions_equal_those_of_the_libraries_that_trained_the_models() {
     let Some(live) = live("inference_matrix") else { return };
     live.write("rows.ndjson", documents(ROWS));
-    let known: BTreeMap<String, Known> =
-        serde_json::from_slice(&std::fs::read(folder().join("models.json")).unwrap()).unwrap();
+    let known = trained::models();
     let (mut assets, mut models) = (String::new(), String::new());
     for (name, one) in &known {
         model(&live, name);

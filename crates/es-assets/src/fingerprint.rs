@@ -13,6 +13,7 @@ use serde_json::{Map, Value, json};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::asset::Asset;
+use crate::partition::Partitions;
 
 /// The hashes of the parts of an asset's definition, by the part's name.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +122,13 @@ impl Parts {
     /// Adds a setting that can be changed on the result as it is, by its name.
     pub fn add_in_place(&mut self, setting: &str, value: impl Serialize) {
         self.add(format!("{DYNAMIC_SETTING}{setting}"), value);
+    }
+
+    /// Adds what decides which stretch of time a partition is: see [`Partitions::divide_like`].
+    pub fn add_partitions(&mut self, partitions: Option<&Partitions>) {
+        if let Some(partitions) = partitions {
+            self.add("partitions", json!({ "every": partitions.every, "timezone": partitions.timezone }));
+        }
     }
 
     /// Adds the checks, whose change asks for a new check of the result.

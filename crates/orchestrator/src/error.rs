@@ -5,6 +5,8 @@ use std::fmt;
 
 use es_assets::Diagnostics;
 
+use crate::models::INSTALL_ONNX_RUNTIME;
+
 /// The kinds of an [`Error`], by what a caller can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -215,7 +217,13 @@ impl From<es_export::Error> for Error {
 
 impl From<es_serving::Error> for Error {
     fn from(error: es_serving::Error) -> Self {
-        Self::failed(error.to_string()).with_help(error.help()).retryable(error.is_retryable()).with_source(error)
+        let help = match error.kind() {
+            es_serving::ErrorKind::Runtime => {
+                Some(format!("{INSTALL_ONNX_RUNTIME}; `orchestrator doctor` says where it is looked for"))
+            }
+            _ => error.help().map(str::to_owned),
+        };
+        Self::failed(error.to_string()).with_help(help).retryable(error.is_retryable()).with_source(error)
     }
 }
 

@@ -8,15 +8,20 @@ use std::path::{Path, PathBuf};
 use es_core::Client;
 use es_export::Manifest;
 use es_export::encode::Encoders;
-use es_serving::onnx::OnnxFile;
+use es_serving::ErrorKind as ServingKind;
+use es_serving::onnx::{OnnxFile, OnnxModel, OnnxOptions, OnnxRuntime};
 use es_serving::registry::{Checksum, Expected, ModelFolder, Move, NewVersion, Registered, Registry, Terms};
-use es_serving::{Error as ServingError, ErrorKind as ServingKind, Signature};
+use serde_json::json;
 use tracing::info;
 
 use crate::environment::person;
 use crate::error::{Error, Result};
 use crate::project::Project;
 pub use crate::settings::DeclaredModel;
+
+/// The remedy where ONNX Runtime is not found.
+pub const INSTALL_ONNX_RUNTIME: &str = "install ONNX Runtime and name its library in `inference.library` or in \
+    ORT_DYLIB_PATH, or put it beside the program";
 
 /// The registry of a pipeline.
 pub fn registry(project: &Project, client: &Client) -> Registry {
@@ -28,32 +33,48 @@ pub fn folder(project: &Project) -> ModelFolder {
     ModelFolder::new(project.path(&project.settings.inference.folder))
 }
 
-/// A model file that is to be registered.
-#[derive(Clone, Debug)]
-pub struct ModelFile {
-    /// The path.
-    pub path: PathBuf,
-    /// The description that it gives.
-    pub onnx: OnnxFile,
-    /// Its checksum.
-    pub sha256: Checksum,
+/// The shared library that runs models, where the settings name it.
+pub fn library(project: &Project) -> Option<PathBuf> {
+    project.settings.inference.library.as_ref().map(|path| project.path(path))
 }
 
-impl ModelFile {
-    /// Reads a file.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is no model.
-    pub async fn read(path: &Path) -> Result<Self> {
-        let path = path.to_owned();
-        let reading = tokio::task::spawn_blocking(move || {
-            let onnx = OnnxFile::read(&path)?;
-            let sha256 = Checksum::of_file(&path)?;
-            Ok::<_, ServingError>(Self { path, onnx, sha256 })
-        });
-        let read = reading.await.map_err(|error| Error::defect("reading a model", &error))?;
-        read.map_err(with_remedy)
-    }
+/// Opens a model file to score rows in this process.
+///
+/// # Errors
+/// When it is no model, or the library is not there or refuses it.
+pub async fn open(project: &Project, path: &Path, options: OnnxOptions) -> Result<OnnxModel> {
+    let (library, path) = (library(project), path.to_owned());
+    blocking("opening a model", move || {
+        let runtime = OnnxRuntime::load(library.as_deref())?;
+        OnnxModel::open(&runtime, &path, options)
+    })
+    .await
+}
+
+/// Reads what a model file says of itself.
+///
+/// # Errors
+/// When it cannot be read, or is no model.
+pub async fn read_onnx(path: &Path) -> Result<OnnxFile> {
+    let path = path.to_owned();
+    blocking("reading a model", move || OnnxFile::read(&path)).await
+}
+
+/// Returns the checksum of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub async fn checksum(path: &Path) -> Result<Checksum> {
+    let path = path.to_owned();
+    blocking("reading a model", move || Checksum::of_file(&path)).await
+}
+
+async fn blocking<T: Send + 'static>(
+    what: &str,
+    work: impl FnOnce() -> std::result::Result<T, es_serving::Error> + Send + 'static,
+) -> Result<T> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| Error::defect(what, &error))?;
+    Ok(done?)
 }
 
 /// The training set of a model: the manifest of an export with its encoders.
@@ -83,6 +104,15 @@ impl Training {
         let sha256 = Checksum::of_file(&file).map_err(|error| missing(&error.to_string()))?;
         Ok(Self { manifest: manifest.to_owned(), sha256, encoders: read.encoders })
     }
+
+    /// A version that was trained on it.
+    pub fn of(self, version: NewVersion) -> NewVersion {
+        let version = version.with_training(self.manifest, self.sha256);
+        match self.encoders {
+            Some(encoders) => version.with_encoders(json!(encoders)),
+            None => version,
+        }
+    }
 }
 
 /// Registers the file of a `models` section as the first version of a model, unless somebody else has.
@@ -97,8 +127,7 @@ pub async fn register_declared(
     run: &str,
 ) -> Result<()> {
     let path = project.path(&declared.file);
-    let file = ModelFile::read(&path).await?;
-    let signature = signature(&file.onnx, declared.inputs.as_deref())?;
+    let signature = read_onnx(&path).await?.signature(declared.inputs.as_deref().unwrap_or_default())?;
     let training = declared.manifest.as_deref().map(|manifest| Training::read(project, manifest)).transpose()?;
     let stored = folder(project).put(&path).await?;
     let mut new = NewVersion::onnx(name, &stored, signature)
@@ -106,10 +135,7 @@ pub async fn register_declared(
         .in_run(run)
         .with_description(format!("declared in the pipeline {}", project.pipeline.name()));
     if let Some(training) = training {
-        new = new.with_training(training.manifest, training.sha256);
-        if let Some(encoders) = training.encoders {
-            new = new.with_encoders(serde_json::json!(encoders));
-        }
+        new = training.of(new);
     }
     let registry = registry(project, client);
     let registered = registry.register(new).await?;
@@ -124,28 +150,5 @@ pub async fn register_declared(
         // Another run was first.
         Err(error) if error.kind() == ServingKind::Conflict => Ok(()),
         moved => Ok(moved.map(drop)?),
-    }
-}
-
-/// The signature of a file for rows of these columns.
-///
-/// # Errors
-/// When they do not fit its inputs.
-pub fn signature(file: &OnnxFile, columns: Option<&[String]>) -> Result<Signature> {
-    file.signature(columns.unwrap_or_default()).map_err(Error::from)
-}
-
-/// An error of es-serving with the remedy that this program has for it.
-pub fn with_remedy(error: ServingError) -> Error {
-    let help = match error.kind() {
-        ServingKind::Runtime => Some(
-            "install ONNX Runtime and name its library in `inference.library` or in ORT_DYLIB_PATH, or put it beside \
-             the program; `orchestrator doctor` says where it is looked for",
-        ),
-        _ => None,
-    };
-    match help {
-        Some(help) => Error::from(error).with_help(Some(help)),
-        None => Error::from(error),
     }
 }

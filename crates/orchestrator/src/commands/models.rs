@@ -4,9 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use es_core::Client;
-use es_serving::onnx::{OnnxModel, OnnxOptions, OnnxRuntime};
+use es_serving::onnx::OnnxOptions;
 use es_serving::registry::{
-    AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Registered, Terms, Version,
+    AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Registered, Registry, Terms,
+    Version,
 };
 use es_serving::{ModelReference, ModelVersion, Signature};
 use jiff::Timestamp;
@@ -17,7 +18,7 @@ use crate::environment::person;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::kinds::inference::Inference;
-use crate::models::{self, ModelFile, Training};
+use crate::models::{self, Training};
 use crate::project::Project;
 use crate::terminal::moments::{Clock, zone_line};
 use crate::terminal::reporter::Reporter;
@@ -31,8 +32,14 @@ pub(super) async fn models(project: Arc<Project>, command: &ModelsCommand, repor
         return check(&project, path, reporter).await;
     }
     let client = project.connect().await?;
-    let registry = models::registry(&project, &client);
-    let around = Around { project: &project, reporter, clock: Clock::of(&project.pipeline), screen: Screen::stdout() };
+    let around = Around {
+        project: &project,
+        registry: models::registry(&project, &client),
+        reporter,
+        clock: Clock::of(&project.pipeline),
+        screen: Screen::stdout(),
+    };
+    let registry = &around.registry;
     match command {
         ModelsCommand::List => around.list(registry.models().await?),
         ModelsCommand::Show { model } => match model.contains(['/', '@']) {
@@ -45,9 +52,9 @@ pub(super) async fn models(project: Arc<Project>, command: &ModelsCommand, repor
                 around.versions(&registry.versions(model).await?, &aliases);
             }
         },
-        ModelsCommand::Register(args) => register(&around, &client, args).await?,
+        ModelsCommand::Register(args) => register(&around, args).await?,
         ModelsCommand::Promote { version, alias, from, change } => {
-            promote(&around, &client, version, alias, *from, change).await?;
+            promote(&around, version, alias, *from, change).await?;
         }
         ModelsCommand::Rollback { alias, change } => {
             let moved = registry.rollback(&alias.model, &alias.alias, &moving(change)).await?;
@@ -72,40 +79,30 @@ pub(super) async fn models(project: Arc<Project>, command: &ModelsCommand, repor
 }
 
 /// Reads a model file, and loads it where ONNX Runtime is there.
-async fn check(project: &Project, file: &Path, reporter: &Reporter) -> Result<Exit> {
-    let read = ModelFile::read(file).await?;
-    let library = project.settings.inference.library.as_ref().map(|path| project.path(path));
-    let path = file.to_owned();
-    let opening = tokio::task::spawn_blocking(move || {
-        let runtime = OnnxRuntime::load(library.as_deref())?;
-        OnnxModel::open(&runtime, &path, OnnxOptions::default()).map(|_| runtime)
-    });
-    let opened = opening.await.map_err(|error| Error::defect("opening a model", &error))?;
-    let verdict = opened.map(|runtime| runtime.place().path.display().to_string()).map_err(models::with_remedy);
+async fn check(project: &Project, path: &Path, reporter: &Reporter) -> Result<Exit> {
+    let (file, sha256) = (models::read_onnx(path).await?, models::checksum(path).await?);
+    let opened = models::open(project, path, OnnxOptions::default()).await;
     if reporter.is_json() {
         reporter.json(&CommandResult::ModelFile {
-            file: json!(read.onnx),
-            sha256: read.sha256.to_string(),
-            is_scored_here: verdict.is_ok(),
-            reason: verdict.as_ref().err().map(ToString::to_string),
+            file: json!(file),
+            sha256: sha256.to_string(),
+            is_scored_here: opened.is_ok(),
+            reason: opened.as_ref().err().map(ToString::to_string),
         });
-        return Ok(if verdict.is_ok() { Exit::Done } else { Exit::Failed });
+        return Ok(if opened.is_ok() { Exit::Done } else { Exit::Failed });
     }
-    reporter.result(&format!("{}sha256      {}\n", read.onnx, read.sha256));
-    let library = verdict?;
+    reporter.result(&format!("{file}sha256      {sha256}\n"));
+    let library = opened?.runtime().place().path.display().to_string();
     reporter.result(&format!("scored here yes, by {library}\n"));
     Ok(Exit::Done)
 }
 
-async fn register(around: &Around<'_>, client: &Client, args: &RegisterArgs) -> Result<()> {
+async fn register(around: &Around<'_>, args: &RegisterArgs) -> Result<()> {
     let project = around.project;
     let training = args.manifest.as_deref().map(|manifest| Training::read(project, manifest)).transpose()?;
     let mut new = new_version(project, args).await?.by(args.change.by.clone().unwrap_or_else(person));
     if let Some(training) = training {
-        new = new.with_training(training.manifest, training.sha256);
-        if let Some(encoders) = training.encoders {
-            new = new.with_encoders(json!(encoders));
-        }
+        new = training.of(new);
     }
     for metric in &args.metrics {
         new = new.with_metric(&metric.name, &metric.part, metric.value);
@@ -116,7 +113,7 @@ async fn register(around: &Around<'_>, client: &Client, args: &RegisterArgs) -> 
     if let Some(text) = &args.description {
         new = new.with_description(text);
     }
-    let registered = models::registry(project, client).register(new).await?;
+    let registered = around.registry.register(new).await?;
     let version = registered.version();
     if let Registered::Existing { not_taken, .. } = &registered {
         let mut text = format!("version {} of {} is this file already", version.number, version.model);
@@ -128,7 +125,7 @@ async fn register(around: &Around<'_>, client: &Client, args: &RegisterArgs) -> 
     around.version(version);
     if let Some(alias) = &args.alias {
         let version = VersionArg { model: version.model.clone(), number: version.number };
-        promote(around, client, &version, alias, None, &args.change).await?;
+        promote(around, &version, alias, None, &args.change).await?;
     }
     Ok(())
 }
@@ -147,16 +144,13 @@ async fn new_version(project: &Project, args: &RegisterArgs) -> Result<NewVersio
         return Ok(NewVersion::served(&args.model, uri, signature));
     }
     let path = args.path.as_deref().ok_or_else(|| Error::config("no model file is named"))?;
-    let file = ModelFile::read(path).await?;
-    let columns = (!args.inputs.is_empty()).then_some(args.inputs.as_slice());
-    let signature = models::signature(&file.onnx, columns)?;
+    let signature = models::read_onnx(path).await?.signature(&args.inputs)?;
     let stored = models::folder(project).put(path).await?;
     Ok(NewVersion::onnx(&args.model, &stored, signature))
 }
 
 async fn promote(
     around: &Around<'_>,
-    client: &Client,
     version: &VersionArg,
     alias: &str,
     from: Option<u32>,
@@ -164,8 +158,7 @@ async fn promote(
 ) -> Result<()> {
     let rule = around.project.settings.models.get(&version.model).and_then(|declared| declared.promotion.clone());
     let terms = Terms { expected: from.map_or(Expected::Any, |from| Expected::From(Some(from))), rule };
-    let registry = models::registry(around.project, client);
-    let promoted = registry.promote(&version.model, alias, version.number, &moving(change), &terms).await?;
+    let promoted = around.registry.promote(&version.model, alias, version.number, &moving(change), &terms).await?;
     let word = match &promoted {
         Promoted::Moved(_) => "moved",
         Promoted::Already(_) => "there already",
@@ -186,7 +179,7 @@ fn moving(change: &ChangeArgs) -> Move {
 async fn scored_by(around: &Around<'_>, client: &Client, reference: &ModelReference) -> Result<()> {
     let number = match reference.version() {
         ModelVersion::Number(number) => number.get(),
-        ModelVersion::Alias(_) => models::registry(around.project, client).version(reference).await?.number,
+        ModelVersion::Alias(_) => around.registry.version(reference).await?.number,
     };
     let query = json!({"bool": {"filter": [
         {"term": {"model": reference.name()}}, {"term": {"model_version": number}},
@@ -221,9 +214,10 @@ async fn scored_by(around: &Around<'_>, client: &Client, reference: &ModelRefere
     Ok(())
 }
 
-/// The means of showing results.
+/// The surroundings of a command.
 struct Around<'a> {
     project: &'a Project,
+    registry: Registry,
     reporter: &'a Reporter,
     clock: Clock,
     screen: Screen,

@@ -3,6 +3,7 @@
 use std::num::{NonZeroU32, NonZeroUsize};
 
 use es_assets::{Partitions, SecretRef};
+use es_serving::onnx::OnnxOptions;
 use es_serving::server::ServerOptions;
 use es_serving::{ModelReference, Outputs};
 use es_values::Query;
@@ -74,7 +75,7 @@ pub struct OnnxRunner {
     #[serde(default)]
     pub protocol: OnnxProtocol,
     /// The threads that compute one batch.
-    #[serde(default = "one")]
+    #[serde(default = "default_threads")]
     pub threads: NonZeroUsize,
 }
 
@@ -87,13 +88,13 @@ pub enum OnnxProtocol {
     Onnx,
 }
 
-fn one() -> NonZeroUsize {
-    NonZeroUsize::MIN
+fn default_threads() -> NonZeroUsize {
+    OnnxOptions::default().threads
 }
 
 impl Default for ModelRunner {
     fn default() -> Self {
-        Self::Here(OnnxRunner { protocol: OnnxProtocol::Onnx, threads: one() })
+        Self::Here(OnnxRunner { protocol: OnnxProtocol::Onnx, threads: default_threads() })
     }
 }
 

@@ -15,20 +15,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use es_assets::{Definition, DiagnosticKind, KeyPath, Output, Partition, PartitionKey, Partitions, Parts};
+use es_assets::{Definition, KeyPath, Output, Partition, PartitionKey, Partitions, Parts};
 use es_assets::{Reference, Report, Siblings, Takes};
 use es_bulk::batched_frames;
-use es_core::Client;
-use es_export::{ColumnRequest, IndexReader, ReadRequest, Search};
+use es_core::{Client, IndexDescription};
+use es_export::{AddedColumn, ColumnRequest, IndexReader, ReadRequest, Search};
 use es_frame::infer_mapping;
 use futures::{StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Value, json};
 
 use super::checks::{self, Check};
 use super::index::{self, IndexRequest};
-use super::{Built, Kind, Preparation, Prepared, Subject, Work, joins, version_of};
+use super::{Built, Kind, Preparation, Prepared, Subject, Work, joins, problems, version_of};
 use crate::doctor::needs::{ExportNeed, Needs};
 use crate::error::{Error, Result};
+use crate::models;
 use crate::terminal::table::counted;
 
 pub use definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxProtocol, OnnxRunner, Target, Write};
@@ -66,18 +67,7 @@ impl Definition for Inference {
         {
             report.invalid(&path.key("server"), error.to_string(), error.help().unwrap_or_default());
         }
-        if let Some(partitions) = &self.partitions {
-            let path = path.key("partitions");
-            if self.time.is_none() {
-                report.add(
-                    DiagnosticKind::MissingKey,
-                    &path,
-                    "`partitions` needs `time`",
-                    "name the column whose time decides which partition a row belongs to: `time: ..`",
-                );
-            }
-            partitions.validate(&path, report);
-        }
+        problems::report_partitions(self, path, report);
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
@@ -90,9 +80,7 @@ impl Definition for Inference {
         parts.add("outputs", &self.outputs);
         parts.add("write", &self.write);
         parts.add("time", &self.time);
-        if let Some(partitions) = &self.partitions {
-            parts.add("partitions", json!({ "every": partitions.every, "timezone": partitions.timezone }));
-        }
+        parts.add_partitions(self.partitions.as_ref());
         self.index.fingerprint(parts);
         parts.add_checks(&self.checks);
     }
@@ -112,9 +100,13 @@ impl Kind for InferenceKind {
             prepared.inputs.insert(part, version.clone());
         }
         prepared.notes.push(chosen.to_string());
-        match misfit(asset, around.client, &chosen).await? {
-            Some(failure) => prepared.failure = Some(Arc::new(failure)),
-            None => prepared.rows = rows(asset, around.client).await?,
+        let described = around.client.indices().describe(&asset.project.index_of(&asset.definition.from)?).await?;
+        // What another asset of the same run is still to write cannot be looked at.
+        if !described.is_empty() {
+            match misfit(asset, around.client, &chosen, &described).await? {
+                Some(failure) => prepared.failure = Some(Arc::new(failure)),
+                None => prepared.rows = rows(asset, around.client).await?,
+            }
         }
         prepared.state = Some(Arc::new(chosen));
         Ok(prepared)
@@ -125,14 +117,15 @@ impl Kind for InferenceKind {
         let inputs = work.inputs();
         let chosen = model::choose_for_build(asset, work).await?;
         let joins = joins::read(work, &inference.features).await?;
-        let search = search(asset, work, &chosen, joins.as_deref())?;
+        let added = joins.as_ref().map(|joins| joins.adds()).unwrap_or_default();
+        let needed = joins.as_ref().map(|joins| joins.needs()).unwrap_or_default();
+        let search = search(asset, work, &chosen, &added, needed)?;
         let mut request = ReadRequest::from(search);
         request.options = work.project.settings.export.read;
         let reader = IndexReader::open(work.client, request).await.map_err(|error| within(&inference.from, error))?;
         if let Some(rows) = reader.count() {
             work.progress.set_total(rows);
         }
-        let added = joins.as_ref().map(|joins| joins.adds()).unwrap_or_default();
         let scoring = Scoring::plan(asset, &chosen, &reader.schema(), &added)?;
         let mapping = infer_mapping(scoring.schema()).map_err(|error| Error::from(error).within(asset.name))?;
         let declared = inference.index.mapping();
@@ -182,8 +175,7 @@ impl Kind for InferenceKind {
         }
         if let ModelRunner::Here(_) = asset.definition.server {
             needs.scored_here.push(asset.name.to_owned());
-            let library = asset.project.settings.inference.library.as_ref();
-            needs.library = library.map(|library| asset.project.path(library));
+            needs.library = models::library(asset.project);
         }
         let index = asset.project.alias(asset.name);
         needs.aggregates(asset.name, Ok(index), checks::aggregated_fields(&asset.definition.checks));
@@ -213,18 +205,16 @@ fn search(
     asset: &Subject<'_, Inference>,
     work: &Work<'_>,
     chosen: &Chosen,
-    joins: Option<&dyn es_export::Transform>,
+    added: &[AddedColumn],
+    needed: Vec<String>,
 ) -> Result<Search> {
     let inference = asset.definition;
-    let added: Vec<String> =
-        joins.map(|joins| joins.adds()).unwrap_or_default().into_iter().map(|one| one.name).collect();
     let mut columns: Vec<String> = Vec::new();
-    let needed = joins.map(|joins| joins.needs()).unwrap_or_default();
     let of_model = chosen.columns().into_iter().map(str::to_owned);
     let kept = inference.write.keep.iter().flatten().cloned();
     let of_row = inference.write.id.iter().chain(&inference.time).cloned();
     for name in of_row.chain(kept).chain(of_model).chain(needed) {
-        if !columns.contains(&name) && !added.contains(&name) {
+        if !columns.contains(&name) && !added.iter().any(|column| column.name == name) {
             columns.push(name);
         }
     }
@@ -240,11 +230,11 @@ fn search(
     Ok(search)
 }
 
-/// The rows that an asset without partitions scores, if they are there.
+/// The rows that an asset without partitions scores.
 async fn rows(asset: &Subject<'_, Inference>, client: &Client) -> Result<Option<BTreeMap<Option<PartitionKey>, u64>>> {
     let inference = asset.definition;
     let index = asset.project.index_of(&inference.from)?;
-    if inference.partitions.is_some() || client.indices().describe(&index).await?.is_empty() {
+    if inference.partitions.is_some() {
         return Ok(None);
     }
     let query = inference.filter.as_ref().map_or_else(|| json!({ "match_all": {} }), es_values::Query::to_value);
@@ -253,7 +243,12 @@ async fn rows(asset: &Subject<'_, Inference>, client: &Client) -> Result<Option<
 
 /// The failure of an asset whose rows do not have what the model is given: a column, or a value in each row unless
 /// the asset says what to do without. Columns of joined features may always lack one.
-async fn misfit(asset: &Subject<'_, Inference>, client: &Client, chosen: &Chosen) -> Result<Option<Error>> {
+async fn misfit(
+    asset: &Subject<'_, Inference>,
+    client: &Client,
+    chosen: &Chosen,
+    described: &[IndexDescription],
+) -> Result<Option<Error>> {
     let inference = asset.definition;
     let is_joined = |name: &str| {
         inference
@@ -263,10 +258,6 @@ async fn misfit(asset: &Subject<'_, Inference>, client: &Client, chosen: &Chosen
     };
     let index = asset.project.index_of(&inference.from)?;
     let indices = client.indices();
-    let described = indices.describe(&index).await?;
-    if described.is_empty() {
-        return Ok(None);
-    }
     let has_field = |name: &str| described.iter().any(|index| index.mapping.field(name).is_some());
     if let Some(missing) = chosen.columns().into_iter().find(|name| !is_joined(name) && !has_field(name)) {
         let message = format!("`{}` has no column `{missing}`, which the model is given", inference.from);

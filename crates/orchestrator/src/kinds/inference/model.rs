@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use es_core::Client;
 use es_export::encode::{ColumnEncoder, Encoder, Encoders};
@@ -10,9 +11,9 @@ use es_serving::registry::{Checksum, Location, Version};
 use es_serving::{ErrorKind as ServingKind, ModelReference, ModelVersion, Signature};
 
 use super::{Inference, ModelRunner};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::kinds::{Subject, Work};
-use crate::models::{self, DeclaredModel, ModelFile, Training};
+use crate::models::{self, DeclaredModel, Training};
 use crate::project::Project;
 
 /// A model that was chosen to score rows.
@@ -94,16 +95,20 @@ pub(super) async fn choose(asset: &Subject<'_, Inference>, client: &Client) -> R
     }
 }
 
-/// Looks the model up, and registers it where only the `models` section has it.
-pub(super) async fn choose_for_build(asset: &Subject<'_, Inference>, work: &Work<'_>) -> Result<Chosen> {
-    let chosen = choose(asset, work.client).await?;
+/// The model that the preparation found, registered where only the `models` section has it: all parts of a run
+/// are scored by one version.
+pub(super) async fn choose_for_build(asset: &Subject<'_, Inference>, work: &Work<'_>) -> Result<Arc<Chosen>> {
+    let chosen = match work.prepared.state_as::<Chosen>() {
+        Some(chosen) => chosen,
+        None => Arc::new(choose(asset, work.client).await?),
+    };
     if !chosen.is_declared {
         return Ok(chosen);
     }
     if let Some(declared) = declared(asset.project, &asset.definition.model) {
         models::register_declared(asset.project, work.client, &chosen.name, declared, work.run).await?;
     }
-    choose(asset, work.client).await
+    choose(asset, work.client).await.map(Arc::new)
 }
 
 /// The entry of the `models` section for a model, if its first registration is what was asked for.
@@ -167,7 +172,7 @@ async fn of_version(asset: &Subject<'_, Inference>, version: Version) -> Result<
         wrong(message, "register it again with the manifest of its training set")
     })?;
     let classes = match &path {
-        Some(path) => ModelFile::read(path).await?.onnx.classes,
+        Some(path) => models::read_onnx(path).await?.classes,
         None => Vec::new(),
     };
     Ok(Chosen {
@@ -186,20 +191,23 @@ async fn of_version(asset: &Subject<'_, Inference>, version: Version) -> Result<
 async fn of_declared(asset: &Subject<'_, Inference>, declared: &DeclaredModel) -> Result<Chosen> {
     let asked = asset.definition.model.clone();
     let place = format!("models.{}", asked.name());
-    let file = ModelFile::read(&asset.project.path(&declared.file)).await.map_err(|error| error.within(&place))?;
-    let signature = models::signature(&file.onnx, declared.inputs.as_deref()).map_err(|error| error.within(&place))?;
+    let path = asset.project.path(&declared.file);
+    let file = models::read_onnx(&path).await.map_err(|error| error.within(&place))?;
+    let sha256 = models::checksum(&path).await.map_err(|error| error.within(&place))?;
+    let signature = file.signature(declared.inputs.as_deref().unwrap_or_default());
+    let signature = signature.map_err(|error| Error::from(error).within(&place))?;
     let manifest = declared.manifest.as_deref();
     let training = manifest.map(|manifest| Training::read(asset.project, manifest)).transpose()?;
     Ok(Chosen {
         name: asked.name().to_owned(),
         number: 1,
-        sha256: Some(file.sha256),
+        sha256: Some(sha256),
         asked,
         is_declared: true,
         encoders: training.and_then(|training| relevant(training.encoders?, &signature)),
         signature,
-        classes: file.onnx.classes,
-        path: Some(file.path),
+        classes: file.classes,
+        path: Some(path),
     })
 }
 

@@ -165,10 +165,7 @@ impl RowPlan {
     fn probabilities(&self, output: Tensor) -> Result<Vec<Column>, Misfit> {
         let (rows, width) = (output.shape().first().copied().unwrap_or(0), output.shape().get(1).copied().unwrap_or(1));
         let values = floats(output)?;
-        let classes = match self.classes.len() == width {
-            true => self.classes.clone(),
-            false => (0..width).map(|class| class.to_string()).collect(),
-        };
+        let classes = self.class_names(width);
         let of_class = |class: usize| values.iter().skip(class).step_by(width.max(1)).copied().collect::<Vec<f32>>();
         let fields: Vec<Series> = classes
             .iter()
@@ -185,6 +182,14 @@ impl RowPlan {
         Ok(columns)
     }
 
+    /// The names of as many classes: their labels where the file tells them, or else their numbers.
+    fn class_names(&self, width: usize) -> Vec<String> {
+        match self.classes.len() == width {
+            true => self.classes.clone(),
+            false => (0..width).map(|class| class.to_string()).collect(),
+        }
+    }
+
     /// The columns that [`RowPlan::columns`] makes, with their types.
     pub(super) fn added(&self) -> Vec<Field> {
         let output =
@@ -198,11 +203,7 @@ impl RowPlan {
             if width == 2 {
                 fields.push(Field::new(PROBABILITY.into(), DataType::Float32));
             }
-            let classes: Vec<String> = match self.classes.len() {
-                0 => (0..width).map(|class| class.to_string()).collect(),
-                _ => self.classes.clone(),
-            };
-            let classes = classes.into_iter().map(|class| Field::new(class.into(), DataType::Float32));
+            let classes = self.class_names(width).into_iter().map(|class| Field::new(class.into(), DataType::Float32));
             fields.push(Field::new(PROBABILITIES.into(), DataType::Struct(classes.collect())));
         }
         if let Some(output) = output(&self.outputs.vector) {

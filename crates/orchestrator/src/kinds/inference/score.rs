@@ -10,9 +10,9 @@ use es_bulk::{FrameInput, RefusedRow};
 use es_export::encode::Encoders;
 use es_export::{AddedColumn, Transform};
 use es_serving::Outputs;
-use es_serving::onnx::{OnnxModel, OnnxOptions, OnnxRuntime};
+use es_serving::onnx::{OnnxModel, OnnxOptions};
 use es_serving::open_inference::Tensor;
-use es_serving::server::{ModelServer, Scored, ServerOptions};
+use es_serving::server::{ModelServer, ServerOptions};
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
 use polars::prelude::{
@@ -26,7 +26,7 @@ use super::model::Chosen;
 use super::rows::{Misfit, RowPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::{Subject, Work};
-use crate::settings;
+use crate::{models, settings};
 
 /// The columns that say what wrote a prediction.
 const MODEL: &str = "model";
@@ -115,8 +115,12 @@ fn provenance_types() -> [(PlSmallStr, DataType); 4] {
         (MODEL.into(), DataType::String),
         (MODEL_VERSION.into(), DataType::Int32),
         (RUN.into(), DataType::String),
-        (SCORED_AT.into(), DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC))),
+        (SCORED_AT.into(), instant_type()),
     ]
+}
+
+fn instant_type() -> DataType {
+    DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC))
 }
 
 /// The origin of a prediction.
@@ -130,8 +134,8 @@ struct Provenance {
 
 /// The place where the model is run.
 enum Runner {
-    Here(OnnxModel),
-    Server(ModelServer),
+    Here(Arc<OnnxModel>),
+    Server(Box<ModelServer>),
 }
 
 /// A model with what it needs to score rows.
@@ -156,8 +160,10 @@ impl Scorer {
         work: &Work<'_>,
     ) -> Result<Arc<Self>> {
         let runner = match &inference.server {
-            ModelRunner::Here(OnnxRunner { threads, .. }) => Runner::Here(open_here(chosen, *threads, work).await?),
-            ModelRunner::Server(options) => Runner::Server(connect(options, chosen, work).await?),
+            ModelRunner::Here(OnnxRunner { threads, .. }) => {
+                Runner::Here(Arc::new(open_here(chosen, *threads, work).await?))
+            }
+            ModelRunner::Server(options) => Runner::Server(Box::new(connect(options, chosen, work).await?)),
         };
         let provenance = Provenance {
             model: chosen.name.clone(),
@@ -190,24 +196,21 @@ impl Scorer {
 
     /// The rows of a page with their predictions, and those that are rejected.
     async fn page(self: Arc<Self>, frame: DataFrame, number: usize) -> Result<FrameInput> {
-        let defect = |error: tokio::task::JoinError| Error::defect("scoring rows", &error);
         let scorer = self.clone();
-        if let Runner::Here(_) = &self.runner {
-            let scoring = tokio::task::spawn_blocking(move || {
-                let page = scorer.prepare(&frame)?;
-                let outputs = scorer.outputs(&page.encoded)?;
-                scorer.assemble(page, outputs)
-            });
-            return scoring.await.map_err(defect)?;
-        }
-        let preparing = tokio::task::spawn_blocking(move || {
+        let (page, batches) = blocking(move || {
             let page = scorer.prepare(&frame)?;
             let batches = scorer.tensors(&page.encoded)?;
-            Ok::<_, Error>((page, batches))
-        });
-        let (page, batches) = preparing.await.map_err(defect)??;
-        let answers = self.ask(batches, number).await?;
-        tokio::task::spawn_blocking(move || self.put_together(page, answers)).await.map_err(defect)?
+            Ok((page, batches))
+        })
+        .await?;
+        let answers = match &self.runner {
+            Runner::Here(model) => {
+                let model = model.clone();
+                blocking(move || batches.into_iter().map(|batch| score_here(&model, batch)).collect()).await?
+            }
+            Runner::Server(server) => self.ask(server, batches, number).await?,
+        };
+        blocking(move || self.assemble(page, answers)).await
     }
 
     /// Joins features to rows, encodes them, and takes out those without a value that the model needs.
@@ -238,32 +241,17 @@ impl Scorer {
     }
 
     /// The inputs of the model, a batch after the other, each with its first row.
-    fn tensors(&self, frame: &DataFrame) -> Result<Vec<(usize, Vec<Tensor>)>> {
-        let batch = |(from, rows)| {
-            let rows = frame.slice(from as i64, rows);
-            Ok((from, self.scoring.rows.tensors(&rows).map_err(unscorable)?))
+    fn tensors(&self, frame: &DataFrame) -> Result<Vec<Batch>> {
+        let (rows, size) = (frame.height(), self.batch.rows.get() as usize);
+        let batch = |from: usize| {
+            let batch = frame.slice(from as i64, size.min(rows - from));
+            Ok((from, self.scoring.rows.tensors(&batch).map_err(unscorable)?))
         };
-        self.batches(frame.height()).map(batch).collect()
+        (0..rows).step_by(size).map(batch).collect()
     }
 
-    fn batches(&self, rows: usize) -> impl Iterator<Item = (usize, usize)> {
-        let size = self.batch.rows.get() as usize;
-        (0..rows).step_by(size).map(move |from| (from, size.min(rows - from)))
-    }
-
-    /// The answers of the model in this process to rows, as columns.
-    fn outputs(&self, frame: &DataFrame) -> Result<Vec<Column>> {
-        let Runner::Here(model) = &self.runner else { return Ok(Vec::new()) };
-        let mut answers = Answers::default();
-        for (_, tensors) in self.tensors(frame)? {
-            answers.add(&self.scoring.rows, model.score(tensors)?)?;
-        }
-        Ok(answers.columns(&self.scoring.rows))
-    }
-
-    /// The answers of the model server to the batches of a page, each with its first row.
-    async fn ask(&self, batches: Vec<(usize, Vec<Tensor>)>, page: usize) -> Result<Vec<(usize, Scored)>> {
-        let Runner::Server(server) = &self.runner else { return Ok(Vec::new()) };
+    /// The answers of the model server to the batches of a page.
+    async fn ask(&self, server: &ModelServer, batches: Vec<Batch>, page: usize) -> Result<Vec<Answer>> {
         let mut answers = Vec::with_capacity(batches.len());
         for (from, tensors) in batches {
             let id = format!("{}/{page}-{from}", self.provenance.run);
@@ -278,43 +266,53 @@ impl Scorer {
                     format!("{} rows have no answer of the model server: {}", scored.unknown.len(), first.reason);
                 return Err(Error::failed(message).retryable(true));
             }
-            answers.push((from, scored));
+            let rejected = scored.rejected.into_iter().map(|row| (from + row.row, row.reason.to_string()));
+            let outputs = if scored.scored.is_empty() { Vec::new() } else { scored.outputs };
+            answers.push(Answer { outputs, rejected: rejected.collect() });
         }
         Ok(answers)
     }
 
-    /// The rows of a page that a model server has scored, and those that it rejected.
-    fn put_together(&self, mut page: Page, scored: Vec<(usize, Scored)>) -> Result<FrameInput> {
-        let mut is_scored = vec![true; page.joined.height()];
+    /// Puts what is kept of the rows, their answers and their provenance beside each other, without the rows that
+    /// were rejected.
+    fn assemble(&self, mut page: Page, answers: Vec<Answer>) -> Result<FrameInput> {
         let mut rejected = Vec::new();
-        let mut answers = Answers::default();
-        for (from, scored) in scored {
-            for row in scored.rejected {
-                is_scored[from + row.row] = false;
-                rejected.push((from + row.row, row.reason.to_string()));
+        let mut scored: Option<DataFrame> = None;
+        for answer in answers {
+            rejected.extend(answer.rejected);
+            if answer.outputs.is_empty() {
+                continue;
             }
-            if !scored.scored.is_empty() {
-                answers.add(&self.scoring.rows, scored.outputs)?;
+            let columns = self.scoring.rows.columns(answer.outputs).map_err(|misfit| Error::failed(misfit.message))?;
+            let rows = columns.first().map_or(0, Column::len);
+            let batch = DataFrame::new(rows, columns).map_err(unscorable)?;
+            match &mut scored {
+                None => scored = Some(batch),
+                Some(scored) => {
+                    scored.vstack_mut(&batch).map_err(unscorable)?;
+                }
             }
         }
         if !rejected.is_empty() {
+            let mut is_scored = vec![true; page.joined.height()];
+            rejected.iter().for_each(|(row, _)| is_scored[*row] = false);
             let refused = self.refused(&page.joined, rejected.into_iter());
             page.refused.extend(refused);
             page.refused.sort_by_key(|row| row.row);
             page.keep(&is_scored)?;
         }
-        let columns = answers.columns(&self.scoring.rows);
-        self.assemble(page, columns)
-    }
-
-    /// Puts what is kept of the rows, the answers and their provenance beside each other.
-    fn assemble(&self, page: Page, outputs: Vec<Column>) -> Result<FrameInput> {
         let rows = page.joined.height();
         let mut columns = Vec::with_capacity(self.scoring.written.len());
         for name in &self.scoring.kept {
             columns.push(page.joined.column(name).map_err(unscorable)?.clone());
         }
-        columns.extend(outputs);
+        match scored {
+            Some(scored) => columns.extend(scored.into_columns()),
+            // Without rows, the columns are there all the same.
+            None => columns.extend(
+                self.scoring.rows.added().iter().map(|field| Column::new_empty(field.name.clone(), &field.dtype)),
+            ),
+        }
         columns.extend(self.provenance.columns(rows));
         let frame = DataFrame::new(rows, columns).map_err(unscorable)?;
         Ok(FrameInput { frame, refused: page.refused })
@@ -352,31 +350,24 @@ impl Page {
     }
 }
 
-/// The answers of a model to batches, one below the other.
-#[derive(Default)]
-struct Answers(Option<DataFrame>);
+/// The inputs of some rows of a page, with the number of the first.
+type Batch = (usize, Vec<Tensor>);
 
-impl Answers {
-    fn add(&mut self, plan: &RowPlan, outputs: Vec<Tensor>) -> Result<()> {
-        let columns = plan.columns(outputs).map_err(|misfit| Error::failed(misfit.message))?;
-        let rows = columns.first().map_or(0, Column::len);
-        let scored = DataFrame::new(rows, columns).map_err(unscorable)?;
-        match &mut self.0 {
-            None => self.0 = Some(scored),
-            Some(all) => {
-                all.vstack_mut(&scored).map_err(unscorable)?;
-            }
-        }
-        Ok(())
-    }
+/// The answer of a model to a batch.
+struct Answer {
+    /// The outputs of the rows that were scored; none if no row was.
+    outputs: Vec<Tensor>,
+    /// The rows of the page that were not, with the reason.
+    rejected: Vec<(usize, String)>,
+}
 
-    /// The columns; without rows, too.
-    fn columns(self, plan: &RowPlan) -> Vec<Column> {
-        match self.0 {
-            Some(frame) => frame.into_columns(),
-            None => plan.added().iter().map(|field| Column::new_empty(field.name.clone(), &field.dtype)).collect(),
-        }
-    }
+fn score_here(model: &OnnxModel, (_, tensors): Batch) -> Result<Answer> {
+    Ok(Answer { outputs: model.score(tensors)?, rejected: Vec::new() })
+}
+
+/// Works off the threads of the runtime.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| Error::defect("scoring rows", &error))?
 }
 
 fn unscorable(error: polars::error::PolarsError) -> Error {
@@ -388,13 +379,7 @@ async fn open_here(chosen: &Chosen, threads: NonZeroUsize, work: &Work<'_>) -> R
     let Some(path) = chosen.path.clone() else {
         return Err(Error::failed(format!("version {} of {} has no file", chosen.number, chosen.name)));
     };
-    let library = work.project.settings.inference.library.as_ref().map(|path| work.project.path(path));
-    let opening = tokio::task::spawn_blocking(move || {
-        let runtime = OnnxRuntime::load(library.as_deref())?;
-        OnnxModel::open(&runtime, &path, OnnxOptions { threads })
-    });
-    let model = opening.await.map_err(|error| Error::defect("opening the model", &error))?;
-    model.map_err(crate::models::with_remedy)
+    models::open(work.project, &path, OnnxOptions { threads }).await
 }
 
 /// Connects to the model server, and compares its model with the signature.
@@ -418,8 +403,7 @@ async fn connect(options: &ServerOptions<SecretRef>, chosen: &Chosen, work: &Wor
 impl Provenance {
     fn columns(&self, rows: usize) -> [Column; 4] {
         let instant = AnyValue::Datetime(self.at.as_millisecond(), TimeUnit::Milliseconds, Some(&TimeZone::UTC));
-        let instant =
-            Scalar::new(DataType::Datetime(TimeUnit::Milliseconds, Some(TimeZone::UTC)), instant.into_static());
+        let instant = Scalar::new(instant_type(), instant.into_static());
         let text = |name: &str, value: &str| Column::new_scalar(name.into(), PlSmallStr::from_str(value).into(), rows);
         [
             text(MODEL, &self.model),

@@ -6,15 +6,15 @@ mod files;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use es_assets::{Definition, DiagnosticKind, Inputs, KeyPath, Output, Partitions, Parts, Report, Siblings};
+use es_assets::{Definition, Inputs, KeyPath, Output, Partitions, Parts, Report, Siblings};
 use es_bulk::files::{FileFormat, PartRequest};
 use es_bulk::ingest::ResumePoint;
 use es_frame::{DottedNames, NonFinite};
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::checks::{self, Check};
 use super::index::{self, IndexRequest};
-use super::{Built, Kind, Preparation, Prepared, Subject, Work, version_of};
+use super::{Built, Kind, Preparation, Prepared, Subject, Work, problems, version_of};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::store::generation::Generation;
@@ -49,18 +49,7 @@ impl Definition for Ingest {
                 "add `format: parquet`, `csv`, `ndjson`, `json`, `bulk`, `elasticdump`, `ipc` or `ipc_stream`",
             );
         }
-        if let Some(partitions) = &self.partitions {
-            let path = path.key("partitions");
-            if self.time.is_none() {
-                report.add(
-                    DiagnosticKind::MissingKey,
-                    &path,
-                    "`partitions` needs `time`",
-                    "name the column whose time decides which partition a row belongs to: `time: ..`",
-                );
-            }
-            partitions.validate(&path, report);
-        }
+        problems::report_partitions(self, path, report);
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
@@ -79,9 +68,7 @@ impl Definition for Ingest {
         if self.non_finite != NonFinite::default() {
             parts.add("non_finite", self.non_finite);
         }
-        if let Some(partitions) = &self.partitions {
-            parts.add("partitions", json!({ "every": partitions.every, "timezone": partitions.timezone }));
-        }
+        parts.add_partitions(self.partitions.as_ref());
         self.index.fingerprint(parts);
         parts.add("undeclared", self.undeclared);
         parts.add("mode", self.mode);

@@ -241,6 +241,65 @@ fn only_partitions_whose_rows_changed_are_scored_again() {
     assert_eq!(live.count("scores"), 32);
 }
 
+#[test]
+fn only_new_rows_and_those_whose_inputs_changed_are_scored_again() {
+    let Some(live) = live("inference_increments") else { return };
+    let row = |n: u32, value: f64| {
+        let mut row = json!({"n": n, "note": value});
+        (0..COLUMNS).for_each(|column| row[format!("r{column}")] = json!(f64::from(n) * 0.1));
+        row
+    };
+    let write =
+        |rows: &[Value]| live.write("rows.ndjson", rows.iter().map(|row| row.to_string() + "\n").collect::<String>());
+    let of = |predictions: &[Value], field: &str| predictions.iter().map(|one| one[field].clone()).collect::<Vec<_>>();
+    let mut rows: Vec<Value> = (0..30).map(|n| row(n, 0.0)).collect();
+    write(&rows);
+    one_model(&live, "logistic", WHOLE, "");
+    live.expect(0, &["run"]);
+    let first = predictions(&live, "scores");
+
+    // One row more, one with another input, one less, and a value that the model is not given.
+    rows.push(row(30, 0.0));
+    rows[7]["r3"] = json!(9.5);
+    rows[8]["note"] = json!(1.0);
+    rows.remove(20);
+    write(&rows);
+    let planned = live.expect(0, &["plan"]);
+    assert!(planned.stdout.contains("keep their predictions"), "{}", planned.stdout);
+    let events = live.events(0, &["run"]);
+    let summary = events.iter().filter_map(|event| event["summary"]["model"].as_object()).next_back().unwrap();
+    assert_eq!(summary["unchanged"], json!(28), "{summary:?}");
+    let second = predictions(&live, "scores");
+    let (earlier, run) = (&first[0]["run"], &second[7]["run"]);
+    assert!(earlier != run);
+    for one in &second {
+        let n = one["n"].as_u64().unwrap();
+        match n {
+            7 | 30 => assert_eq!(&one["run"], run, "{one}"),
+            _ => assert_eq!(Some(one), first.iter().find(|earlier| earlier["n"] == n)),
+        }
+    }
+    one_model(&live, "logistic", WHOLE, "    rescore: all\n");
+    live.expect(0, &["run", "scores", "--full-refresh"]);
+    let all = predictions(&live, "scores");
+    for field in ["n", "prediction", "inputs_hash"] {
+        assert_eq!(of(&all, field), of(&second, field));
+    }
+    assert!(all.iter().all(|one| one["run"] != *earlier && one["run"] != *run));
+
+    // Another version scores every row.
+    one_model(&live, "logistic", WHOLE, "");
+    model(&live, "forest");
+    let register =
+        ["models", "register", "m", "forest.onnx", "--inputs", "r0,r1,r2,r3,r4,r5,r6", "--alias", "champion"];
+    live.expect(0, &register);
+    let planned = live.expect(0, &["plan"]);
+    assert!(planned.stdout.contains("all rows are scored again: the model was m/1"), "{}", planned.stdout);
+    let events = live.events(0, &["run"]);
+    let summary = events.iter().filter_map(|event| event["summary"]["model"].as_object()).next_back().unwrap();
+    assert_eq!((&summary["unchanged"], &summary["version"]), (&json!(0), &json!(2)));
+}
+
 /// A server of the Open Inference Protocol whose model adds up the values of a row, and refuses a batch with
 /// the row that starts with 0.7.
 struct Sums;

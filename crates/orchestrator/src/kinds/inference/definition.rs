@@ -39,6 +39,9 @@ pub struct Inference {
     pub nulls: Option<Nulls>,
     /// The outputs of the model that are kept; without it, those that their types and shapes suggest.
     pub outputs: Option<Outputs>,
+    /// The rows that are scored when the part is made again.
+    #[serde(default)]
+    pub rescore: Rescore,
     /// The size of batches.
     #[serde(default)]
     pub batch: BatchSize,
@@ -110,6 +113,18 @@ pub enum Nulls {
     Zero,
     /// The row gets no prediction, and is counted.
     SkipRow,
+}
+
+/// The rows that are scored when a part is made again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Rescore {
+    /// New rows, and those whose inputs have changed. The others keep the predictions that the same version
+    /// of the model made of the same inputs.
+    #[default]
+    Changed,
+    /// Every row, which is faster where a model takes less time than the look at its predictions.
+    All,
 }
 
 /// The size of batches.

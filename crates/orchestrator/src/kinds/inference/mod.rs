@@ -7,7 +7,9 @@
 //! of the asset's inputs.
 
 mod definition;
+mod earlier;
 mod model;
+mod page;
 mod rows;
 mod score;
 
@@ -30,9 +32,9 @@ use super::{Built, Kind, Preparation, Prepared, Subject, Work, joins, problems, 
 use crate::doctor::needs::{ExportNeed, Needs};
 use crate::error::{Error, Result};
 use crate::models;
-use crate::terminal::table::counted;
+use crate::terminal::table::{count, counted};
 
-pub use definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxProtocol, OnnxRunner, Target, Write};
+pub use definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxProtocol, OnnxRunner, Rescore, Target, Write};
 use model::Chosen;
 use score::{Scorer, Scoring};
 
@@ -100,6 +102,7 @@ impl Kind for InferenceKind {
             prepared.inputs.insert(part, version.clone());
         }
         prepared.notes.push(chosen.to_string());
+        prepared.notes.extend(rescored(asset.definition, around, &chosen));
         let described = around.client.indices().describe(&asset.project.index_of(&asset.definition.from)?).await?;
         // What another asset of the same run is still to write cannot be looked at.
         if !described.is_empty() {
@@ -128,6 +131,7 @@ impl Kind for InferenceKind {
         }
         let scoring = Scoring::plan(asset, &chosen, &reader.schema(), &added)?;
         let mapping = infer_mapping(scoring.schema()).map_err(|error| Error::from(error).within(asset.name))?;
+        let mapping = mapping.overridden_by(&earlier::mapping());
         let declared = inference.index.mapping();
         let declared = declared.map_err(|error| Error::config(format!("the mappings cannot be read: {error}")))?;
         let scorer = Scorer::open(scoring, joins, &chosen, inference, work).await?;
@@ -143,10 +147,12 @@ impl Kind for InferenceKind {
             inputs: Some(inputs),
         };
         let mut built = index::write(work, new, |_| batches.boxed()).await?;
-        let skipped = scorer.skipped();
-        built.detail = format!("{}, {}", chosen.reference(), built.detail);
+        let (skipped, unchanged) = (scorer.skipped(), scorer.unchanged());
+        let kept = if unchanged > 0 { format!(", {} unchanged", count(unchanged)) } else { String::new() };
+        built.detail = format!("{}{kept}, {}", chosen.reference(), built.detail);
         built.summary["model"] = json!({
             "name": chosen.name, "version": chosen.number, "sha256": chosen.sha256, "skipped": skipped,
+            "unchanged": unchanged,
         });
         if skipped > 0 {
             built
@@ -184,6 +190,16 @@ impl Kind for InferenceKind {
 
 fn within(asset: &str, error: es_export::Error) -> Error {
     Error::from(error).within(asset)
+}
+
+/// A note on the rows that are scored when a part is made again.
+fn rescored(inference: &Inference, around: &Preparation<'_>, chosen: &Chosen) -> Option<String> {
+    let earlier = around.published.iter().find_map(|one| one.meta.complete.as_ref()?.inputs.get(INPUT))?;
+    if around.published.iter().any(|one| !earlier::is_of(one, chosen)) {
+        return Some(format!("all rows are scored again: the model was {earlier}"));
+    }
+    (inference.rescore == Rescore::Changed)
+        .then(|| "rows whose inputs have not changed keep their predictions".to_owned())
 }
 
 /// The parts of the asset.

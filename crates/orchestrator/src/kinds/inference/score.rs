@@ -15,14 +15,13 @@ use es_serving::open_inference::Tensor;
 use es_serving::server::{ModelServer, ServerOptions};
 use futures::{Stream, StreamExt as _};
 use jiff::Timestamp;
-use polars::prelude::{
-    AnyValue, BooleanChunked, Column, DataFrame, DataType, Field, NewChunkedArray as _, PlSmallStr, Scalar, Schema,
-    TimeUnit, TimeZone,
-};
+use polars::prelude::{AnyValue, Column, DataFrame, DataType, PlSmallStr, Scalar, Schema, TimeUnit, TimeZone};
 use tokio_util::sync::CancellationToken;
 
 use super::definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxRunner};
+use super::earlier::{self, Earlier, INPUTS_HASH};
 use super::model::Chosen;
+use super::page::Page;
 use super::rows::{Misfit, RowPlan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::{Subject, Work};
@@ -39,7 +38,11 @@ const SCORED_AT: &str = "scored_at";
 pub(super) struct Scoring {
     rows: RowPlan,
     encoders: Option<Encoders>,
+    /// The columns of the rows that are written.
     kept: Vec<PlSmallStr>,
+    /// The columns that answer a row, which an earlier prediction can give as well.
+    answers: Schema,
+    /// The columns that are written, with their types.
     written: Schema,
 }
 
@@ -82,10 +85,10 @@ impl Scoring {
                 kept.push(name.as_str().into());
             }
         }
-        let own = [MODEL, MODEL_VERSION, RUN, SCORED_AT].into_iter().map(PlSmallStr::from_static);
-        let of_outputs: Vec<Field> = rows.added();
-        let mut names = own.chain(of_outputs.iter().map(|field| field.name.clone()));
-        if let Some(twice) = names.find(|name| kept.contains(name)) {
+        let of_outputs = rows.added().into_iter().map(|field| (field.name, field.dtype));
+        let answers: Schema = of_outputs.chain(provenance_types()).collect();
+        let own = |name: &&PlSmallStr| answers.contains(name) || **name == INPUTS_HASH;
+        if let Some(twice) = kept.iter().find(own) {
             let message = format!("the rows have a column `{twice}`, and predictions have a field of that name");
             return Err(asset.error_at(
                 "write",
@@ -95,13 +98,9 @@ impl Scoring {
         }
         let mut written: Schema =
             kept.iter().filter_map(|name| Some((name.clone(), schema.get(name)?.clone()))).collect();
-        for field in of_outputs {
-            written.insert(field.name, field.dtype);
-        }
-        for (name, dtype) in provenance_types() {
-            written.insert(name, dtype);
-        }
-        Ok(Self { rows, encoders: chosen.encoders.clone(), kept, written })
+        written.insert(INPUTS_HASH.into(), DataType::Int64);
+        written.extend(answers.iter().map(|(name, dtype)| (name.clone(), dtype.clone())));
+        Ok(Self { rows, encoders: chosen.encoders.clone(), kept, answers, written })
     }
 
     /// The columns that are written, with their types.
@@ -142,11 +141,13 @@ enum Runner {
 pub(super) struct Scorer {
     scoring: Scoring,
     joins: Option<Arc<dyn Transform>>,
+    earlier: Option<Earlier>,
     runner: Runner,
     nulls: Option<Nulls>,
     batch: BatchSize,
     provenance: Provenance,
     skipped: AtomicU64,
+    unchanged: AtomicU64,
     cancel: CancellationToken,
 }
 
@@ -171,14 +172,29 @@ impl Scorer {
             run: work.run.to_owned(),
             at: work.now,
         };
-        let (nulls, batch) = (inference.nulls, inference.batch);
-        let (skipped, cancel) = (AtomicU64::new(0), work.cancel.clone());
-        Ok(Arc::new(Self { scoring, joins, runner, nulls, batch, provenance, skipped, cancel }))
+        let earlier = Earlier::of(inference, chosen, &scoring.answers, work).await?;
+        Ok(Arc::new(Self {
+            scoring,
+            joins,
+            earlier,
+            runner,
+            nulls: inference.nulls,
+            batch: inference.batch,
+            provenance,
+            skipped: AtomicU64::new(0),
+            unchanged: AtomicU64::new(0),
+            cancel: work.cancel.clone(),
+        }))
     }
 
     /// The rows that got no prediction because the asset says so.
     pub(super) fn skipped(&self) -> u64 {
         self.skipped.load(Ordering::Relaxed)
+    }
+
+    /// The rows that kept an earlier prediction.
+    pub(super) fn unchanged(&self) -> u64 {
+        self.unchanged.load(Ordering::Relaxed)
     }
 
     /// Scores frames, several at a time and in their order, off the threads of the runtime.
@@ -197,12 +213,26 @@ impl Scorer {
     /// The rows of a page with their predictions, and those that are rejected.
     async fn page(self: Arc<Self>, frame: DataFrame, number: usize) -> Result<FrameInput> {
         let scorer = self.clone();
-        let (page, batches) = blocking(move || {
-            let page = scorer.prepare(&frame)?;
+        let (mut page, mut batches) = blocking(move || {
+            let mut page = scorer.prepare(&frame)?;
             let batches = scorer.tensors(&page.encoded)?;
+            let hashes = batches.iter().flat_map(|(_, tensors)| earlier::row_hashes(tensors)).collect();
+            page.joined.with_column(earlier::column(hashes)).map_err(unscorable)?;
             Ok((page, batches))
         })
         .await?;
+        if let Some(earlier) = &self.earlier {
+            let unchanged = earlier.answer(&mut page).await?;
+            self.unchanged.fetch_add(unchanged, Ordering::Relaxed);
+            if unchanged > 0 {
+                let scorer = self.clone();
+                (page, batches) = blocking(move || {
+                    let batches = scorer.tensors(&page.unanswered().map_err(unscorable)?)?;
+                    Ok((page, batches))
+                })
+                .await?;
+            }
+        }
         let answers = match &self.runner {
             Runner::Here(model) => {
                 let model = model.clone();
@@ -227,7 +257,7 @@ impl Scorer {
             None => joined.clone(),
         };
         let given = self.scoring.rows.given(&encoded).map_err(unscorable)?;
-        let mut page = Page { joined, encoded, refused: Vec::new() };
+        let mut page = Page::new(joined, encoded);
         if !given.without_value.is_empty() {
             if self.nulls == Some(Nulls::SkipRow) {
                 self.skipped.fetch_add(given.without_value.len() as u64, Ordering::Relaxed);
@@ -235,7 +265,7 @@ impl Scorer {
                 let reason = |(row, column): (usize, String)| (row, format!("the model needs a value of {column}"));
                 page.refused = self.refused(&page.joined, given.without_value.into_iter().map(reason));
             }
-            page.keep(&given.is_scored)?;
+            page.keep(&given.is_scored).map_err(unscorable)?;
         }
         Ok(page)
     }
@@ -283,8 +313,10 @@ impl Scorer {
             if answer.outputs.is_empty() {
                 continue;
             }
-            let columns = self.scoring.rows.columns(answer.outputs).map_err(|misfit| Error::failed(misfit.message))?;
+            let mut columns =
+                self.scoring.rows.columns(answer.outputs).map_err(|misfit| Error::failed(misfit.message))?;
             let rows = columns.first().map_or(0, Column::len);
+            columns.extend(self.provenance.columns(rows));
             let batch = DataFrame::new(rows, columns).map_err(unscorable)?;
             match &mut scored {
                 None => scored = Some(batch),
@@ -293,27 +325,24 @@ impl Scorer {
                 }
             }
         }
+        // Without rows, the columns are there all the same.
+        let scored = scored.unwrap_or_else(|| DataFrame::empty_with_schema(&self.scoring.answers));
         if !rejected.is_empty() {
+            let waiting = page.waiting();
+            let rejected = rejected.into_iter().map(|(row, reason)| (waiting[row], reason)).collect::<Vec<_>>();
             let mut is_scored = vec![true; page.joined.height()];
             rejected.iter().for_each(|(row, _)| is_scored[*row] = false);
             let refused = self.refused(&page.joined, rejected.into_iter());
             page.refused.extend(refused);
             page.refused.sort_by_key(|row| row.row);
-            page.keep(&is_scored)?;
+            page.keep(&is_scored).map_err(unscorable)?;
         }
         let rows = page.joined.height();
         let mut columns = Vec::with_capacity(self.scoring.written.len());
-        for name in &self.scoring.kept {
+        for name in self.scoring.kept.iter().map(PlSmallStr::as_str).chain([INPUTS_HASH]) {
             columns.push(page.joined.column(name).map_err(unscorable)?.clone());
         }
-        match scored {
-            Some(scored) => columns.extend(scored.into_columns()),
-            // Without rows, the columns are there all the same.
-            None => columns.extend(
-                self.scoring.rows.added().iter().map(|field| Column::new_empty(field.name.clone(), &field.dtype)),
-            ),
-        }
-        columns.extend(self.provenance.columns(rows));
+        columns.extend(page.answers(scored, &self.scoring.answers).map_err(unscorable)?.into_columns());
         let frame = DataFrame::new(rows, columns).map_err(unscorable)?;
         Ok(FrameInput { frame, refused: page.refused })
     }
@@ -328,25 +357,6 @@ impl Scorer {
             self.scoring.kept.iter().filter_map(of).collect::<Vec<_>>().join(", ")
         };
         rows.map(|(row, reason)| RefusedRow { row: row as u64 + 1, text: text(row), reason }).collect()
-    }
-}
-
-/// Rows on their way to the model.
-struct Page {
-    /// The rows with their features.
-    joined: DataFrame,
-    /// The same rows as the model is given them.
-    encoded: DataFrame,
-    /// The rows that are rejected.
-    refused: Vec<RefusedRow>,
-}
-
-impl Page {
-    fn keep(&mut self, which: &[bool]) -> Result<()> {
-        let mask = BooleanChunked::from_slice(PlSmallStr::EMPTY, which);
-        self.joined = self.joined.filter(&mask).map_err(unscorable)?;
-        self.encoded = self.encoded.filter(&mask).map_err(unscorable)?;
-        Ok(())
     }
 }
 
@@ -370,7 +380,7 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + '
     tokio::task::spawn_blocking(work).await.map_err(|error| Error::defect("scoring rows", &error))?
 }
 
-fn unscorable(error: polars::error::PolarsError) -> Error {
+pub(super) fn unscorable(error: polars::error::PolarsError) -> Error {
     Error::failed(format!("a page of rows cannot be scored: {error}"))
 }
 

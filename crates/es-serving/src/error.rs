@@ -16,6 +16,8 @@ pub enum ErrorKind {
     Scoring,
     /// Columns, tensors and a model do not fit each other.
     Signature,
+    /// A tokenizer refuses a text.
+    Text,
     /// The shape and data of a tensor do not fit, or its data do not fit its type.
     Tensor,
     /// A request or an answer breaks the protocol: tensors without a name or with the same one, an

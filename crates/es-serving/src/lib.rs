@@ -148,6 +148,7 @@
 //! ```
 
 mod answer;
+pub mod embedding;
 mod error;
 mod model_reference;
 pub mod onnx;

@@ -111,6 +111,16 @@ impl OnnxFile {
         })
     }
 
+    /// The signature for texts, which a tokenizer makes the inputs of: one column, called `text`.
+    #[must_use]
+    pub fn text_signature(&self) -> Signature {
+        Signature {
+            columns: vec![InputColumn { name: "text".to_owned(), datatype: Datatype::Bytes, nullable: false }],
+            inputs: self.inputs.iter().map(|input| input.tensor.clone()).collect(),
+            outputs: self.outputs.iter().map(|output| output.tensor.clone()).collect(),
+        }
+    }
+
     /// The signature for rows of these columns, in the order in which the model takes them. Without
     /// names, the columns are called as the model's inputs.
     ///

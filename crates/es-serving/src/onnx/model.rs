@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use ort::session::{Session, SessionInputValue};
+use ort::session::{OutputSelector, RunOptions, Session, SessionInputValue};
 use ort::value::{
     DynMapValueType, DynValue, PrimitiveTensorElementType, Shape, Tensor as OrtTensor, TensorElementType, Value,
     ValueType,
@@ -106,6 +106,45 @@ impl OnnxModel {
         };
         self.give_back(session);
         Ok(answers)
+    }
+
+    /// Scores a batch, and hands one output of single precision to `read` as the model gave it: its shape and
+    /// its elements. The other outputs are not computed where that saves work. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Scoring`] when the model fails on the batch, or the output is no tensor of single precision;
+    /// also those of `read`.
+    pub(crate) fn read_output<R>(
+        &self,
+        inputs: Vec<Tensor>,
+        output: &str,
+        read: impl FnOnce(&[usize], &[f32]) -> Result<R, Error>,
+    ) -> Result<R, Error> {
+        let failed = |error: ort::Error| {
+            Error::new(ErrorKind::Scoring, format!("the model failed on a batch: {}", error.message()))
+        };
+        let mut values: Vec<(String, SessionInputValue<'static>)> = Vec::with_capacity(inputs.len());
+        for tensor in inputs {
+            let name = tensor.name().to_owned();
+            values.push((name, value_of(tensor).map_err(failed)?.into()));
+        }
+        let mut session = match self.take() {
+            Some(session) => session,
+            None => self.start()?,
+        };
+        let selected = RunOptions::new().map_err(failed)?.with_outputs(OutputSelector::no_default().with(output));
+        let answer = match session.run_with_options(values, &selected) {
+            Ok(outputs) => {
+                let missing = || Error::new(ErrorKind::Scoring, format!("the model gave no output {output}"));
+                let value = outputs.get(output).ok_or_else(missing)?;
+                let (shape, elements) =
+                    value.try_extract_tensor::<f32>().map_err(|error| unreadable(output, &error))?;
+                read(&lengths(shape), elements)
+            }
+            Err(error) => Err(failed(error)),
+        };
+        self.give_back(session);
+        answer
     }
 
     fn start(&self) -> Result<Session, Error> {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::checksum::Checksum;
 use super::version::{Location, ModelFormat, TrainingSet, Version};
@@ -69,6 +69,8 @@ pub struct Difference {
     pub outputs: Vec<Change<TensorSpec>>,
     /// Values of the encoders, by JSON Pointer (RFC 6901).
     pub encoders: Vec<Change<Value>>,
+    /// Values of the text encoders, by JSON Pointer.
+    pub text: Vec<Change<Value>>,
     /// All metrics of both.
     pub metrics: Vec<MetricChange>,
     /// The training set, if it is another.
@@ -84,6 +86,9 @@ impl Difference {
         let (from, to) = (&old.signature, &new.signature);
         let mut encoders = Vec::new();
         json_changes("", old.encoders.as_ref(), new.encoders.as_ref(), &mut encoders);
+        let mut text = Vec::new();
+        let of = |version: &Version| version.text.as_ref().map(|encoder| json!(encoder));
+        json_changes("", of(old).as_ref(), of(new).as_ref(), &mut text);
         Self {
             model: new.model.clone(),
             from: old.number,
@@ -94,6 +99,7 @@ impl Difference {
             inputs: by_name(&from.inputs, &to.inputs, |tensor| &tensor.name),
             outputs: by_name(&from.outputs, &to.outputs, |tensor| &tensor.name),
             encoders,
+            text,
             metrics: metric_changes(old, new),
             training: changed("training", old.training.as_ref(), new.training.as_ref()),
             tags: tag_changes(&old.tags, &new.tags),
@@ -101,13 +107,14 @@ impl Difference {
     }
 
     /// Returns whether rows for the old version are rows for the new one, and their answers mean the
-    /// same: columns, tensors and encoders are equal.
+    /// same: columns, tensors and encoders, also of texts, are equal.
     pub fn has_same_interface(&self) -> bool {
         self.columns.is_empty()
             && self.order.is_none()
             && self.inputs.is_empty()
             && self.outputs.is_empty()
             && self.encoders.is_empty()
+            && self.text.is_empty()
     }
 }
 
@@ -185,13 +192,11 @@ fn json_changes(at: &str, old: Option<&Value>, new: Option<&Value>, changes: &mu
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-    use serde_json::json;
-
     use super::*;
     use crate::open_inference::Datatype;
     use crate::registry::NewVersion;
     use crate::signature::Signature;
+    use jiff::Timestamp;
 
     fn columns(names: &[(&str, Datatype)]) -> Signature {
         let column = |(name, datatype): &(&str, Datatype)| InputColumn {

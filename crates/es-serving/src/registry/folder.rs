@@ -21,7 +21,7 @@ const UNFINISHED: &str = ".unfinished-";
 /// The age from which an unfinished file is that of a process that is gone.
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Files of models, each at a place that follows from its checksum: `ba/ba7816….onnx`.
+/// Files of models and their tokenizers, each at a place that follows from its checksum: `ba/ba7816….onnx`.
 ///
 /// A file is there as a whole or not at all: it is written beside its place, flushed to the disk and
 /// renamed. It is read a piece at a time, however large it is. Any number of processes may use one
@@ -58,12 +58,42 @@ pub struct StoredFile {
     pub bytes: u64,
 }
 
+/// A kind of file, with an ending of its own.
+#[derive(Clone, Copy)]
+enum Kind {
+    Model,
+    Tokenizer,
+}
+
+impl Kind {
+    fn path_of(self, sha256: Checksum) -> String {
+        let name = sha256.to_string();
+        let ending = match self {
+            Self::Model => "onnx",
+            Self::Tokenizer => "tokenizer.json",
+        };
+        format!("{}/{name}.{ending}", &name[..2])
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Model => "model file",
+            Self::Tokenizer => "tokenizer file",
+        }
+    }
+}
+
 impl StoredFile {
     /// The path of a file of a checksum, relative to the folder.
     #[must_use]
     pub fn path_of(sha256: Checksum) -> String {
-        let name = sha256.to_string();
-        format!("{}/{name}.onnx", &name[..2])
+        Kind::Model.path_of(sha256)
+    }
+
+    /// The path of a tokenizer of a checksum, relative to the folder.
+    #[must_use]
+    pub fn tokenizer_path_of(sha256: Checksum) -> String {
+        Kind::Tokenizer.path_of(sha256)
     }
 }
 
@@ -84,10 +114,22 @@ impl ModelFolder {
     /// # Errors
     /// [`ErrorKind::Io`] when the file cannot be read, or the folder not written.
     pub async fn put(&self, source: &Path) -> Result<StoredFile, Error> {
+        self.put_kind(Kind::Model, source).await
+    }
+
+    /// Copies a `tokenizer.json` into the folder, as [`ModelFolder::put`].
+    ///
+    /// # Errors
+    /// As [`ModelFolder::put`].
+    pub async fn put_tokenizer(&self, source: &Path) -> Result<StoredFile, Error> {
+        self.put_kind(Kind::Tokenizer, source).await
+    }
+
+    async fn put_kind(&self, kind: Kind, source: &Path) -> Result<StoredFile, Error> {
         let (root, source) = (self.root.clone(), source.to_owned());
         blocking(move || {
             let mut file = File::open(&source).map_err(|error| io_error(&source, "read", error))?;
-            put(&root, &mut file).map_err(|error| error.at(&root, &source))
+            put(&root, kind, &mut file).map_err(|error| error.at(&root, &source))
         })
         .await
     }
@@ -98,7 +140,7 @@ impl ModelFolder {
     /// [`ErrorKind::Io`] when the folder cannot be written.
     pub async fn put_bytes(&self, bytes: impl AsRef<[u8]> + Send + 'static) -> Result<StoredFile, Error> {
         let root = self.root.clone();
-        blocking(move || put(&root, &mut bytes.as_ref()).map_err(|error| error.at(&root, &root))).await
+        blocking(move || put(&root, Kind::Model, &mut bytes.as_ref()).map_err(|error| error.at(&root, &root))).await
     }
 
     /// Returns the path of a file, after reading all of it and comparing its checksum.
@@ -107,12 +149,24 @@ impl ModelFolder {
     /// [`ErrorKind::NotFound`] when there is no such file; [`ErrorKind::Damaged`] when its content is
     /// not that of the checksum; [`ErrorKind::Io`] when it cannot be read.
     pub async fn open(&self, sha256: Checksum) -> Result<PathBuf, Error> {
-        let path = self.root.join(StoredFile::path_of(sha256));
+        self.open_kind(Kind::Model, sha256).await
+    }
+
+    /// Returns the path of a tokenizer, as [`ModelFolder::open`].
+    ///
+    /// # Errors
+    /// As [`ModelFolder::open`].
+    pub async fn open_tokenizer(&self, sha256: Checksum) -> Result<PathBuf, Error> {
+        self.open_kind(Kind::Tokenizer, sha256).await
+    }
+
+    async fn open_kind(&self, kind: Kind, sha256: Checksum) -> Result<PathBuf, Error> {
+        let path = self.root.join(kind.path_of(sha256));
         blocking(move || {
             let found = match File::open(&path) {
                 Ok(mut file) => checksum(&mut file).map_err(|error| io_error(&path, "read", error))?,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    let message = format!("there is no model file {}", path.display());
+                    let message = format!("there is no {} {}", kind.name(), path.display());
                     return Err(Error::new(ErrorKind::NotFound, message).with_help(
                         "put the file into this folder with ModelFolder::put, or use the folder that has it",
                     ));
@@ -120,7 +174,7 @@ impl ModelFolder {
                 Err(error) => return Err(io_error(&path, "read", error)),
             };
             if found != sha256 {
-                let message = format!("the model file {} is damaged: its checksum is {found}", path.display());
+                let message = format!("the {} {} is damaged: its checksum is {found}", kind.name(), path.display());
                 return Err(Error::new(ErrorKind::Damaged, message)
                     .with_help("put the file that was registered again with ModelFolder::put, which replaces it"));
             }
@@ -193,7 +247,7 @@ impl Drop for Unfinished {
     }
 }
 
-fn put(root: &Path, source: &mut impl Read) -> Result<StoredFile, Failure> {
+fn put(root: &Path, kind: Kind, source: &mut impl Read) -> Result<StoredFile, Failure> {
     fs::create_dir_all(root).map_err(Failure::Writing)?;
     remove_abandoned(root, SystemTime::now());
     let unfinished = unfinished(root);
@@ -213,7 +267,7 @@ fn put(root: &Path, source: &mut impl Read) -> Result<StoredFile, Failure> {
         bytes += read as u64;
     }
     let sha256 = Checksum::finish(hasher);
-    let stored = StoredFile { path: StoredFile::path_of(sha256), sha256, bytes };
+    let stored = StoredFile { path: kind.path_of(sha256), sha256, bytes };
     place(root, &stored, &file, &unfinished.0).map_err(Failure::Writing)?;
     Ok(stored)
 }
@@ -326,7 +380,7 @@ mod tests {
             }
         }
         let place = tempfile::tempdir().unwrap();
-        let failed = put(place.path(), &mut (&b"a beginning"[..]).chain(Failing));
+        let failed = put(place.path(), Kind::Model, &mut (&b"a beginning"[..]).chain(Failing));
         assert!(matches!(failed, Err(Failure::Reading(_))));
         assert!(names(place.path()).is_empty());
     }

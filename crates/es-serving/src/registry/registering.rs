@@ -49,7 +49,7 @@ struct Newest {
 
 impl Registry {
     /// Registers a version, unless there is one of the same model, file or place, signature and
-    /// encoders. The model is there with its first version.
+    /// encoders, of columns and of texts. The model is there with its first version.
     ///
     /// The file of the model should be in its place before: see [`ModelFolder`](super::ModelFolder).
     ///

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::checksum::Checksum;
 use super::folder::StoredFile;
 use super::names::check_name;
+use crate::embedding::TextEncoder;
 use crate::error::{Error, ErrorKind};
 use crate::signature::Signature;
 
@@ -68,6 +69,10 @@ pub struct Version {
     /// The encoders of the training manifest, as they stand there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoders: Option<Value>,
+    /// The way from a text to its vector, of a model of texts. Its tokenizer is a file of the
+    /// [`ModelFolder`](super::ModelFolder).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextEncoder>,
     /// The training set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingSet>,
@@ -141,6 +146,9 @@ pub struct NewVersion {
     /// See [`Version::encoders`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub encoders: Option<Value>,
+    /// See [`Version::text`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<TextEncoder>,
     /// See [`Version::training`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub training: Option<TrainingSet>,
@@ -165,7 +173,7 @@ pub struct NewVersion {
 pub enum Registered {
     /// The version is new.
     New(Version),
-    /// There was a version of the same file or place, signature and encoders.
+    /// There was a version of the same file or place, signature and encoders, of columns and of texts.
     Existing {
         /// The version, as it was registered first.
         version: Version,
@@ -209,6 +217,7 @@ impl NewVersion {
             bytes: None,
             signature,
             encoders: None,
+            text: None,
             training: None,
             metrics: Metrics::new(),
             tags: BTreeMap::new(),
@@ -236,6 +245,14 @@ impl NewVersion {
     #[must_use]
     pub fn with_encoders(mut self, encoders: Value) -> Self {
         self.encoders = Some(encoders).filter(|encoders| !encoders.is_null());
+        self
+    }
+
+    /// Sets the way from a text to its vector, with a tokenizer of the folder
+    /// ([`ModelFolder::put_tokenizer`](super::ModelFolder::put_tokenizer)).
+    #[must_use]
+    pub fn with_text(mut self, encoder: TextEncoder) -> Self {
+        self.text = Some(encoder);
         self
     }
 
@@ -300,16 +317,40 @@ impl NewVersion {
             }
             (Location::Uri(uri), _) => check_uri(uri)?,
         }
+        if let Some(text) = &self.text {
+            text.check()?;
+            let (found, expected) = (&text.tokenizer.path, StoredFile::tokenizer_path_of(text.tokenizer.sha256));
+            if *found != expected {
+                return Err(invalid(format!("the tokenizer of this checksum is at {expected}, and not at {found}"))
+                    .with_help("put the file into the folder with ModelFolder::put_tokenizer"));
+            }
+            if self.format == ModelFormat::Served {
+                return Err(invalid("a model at a server has its own tokenizer, and no text encoder".to_owned())
+                    .with_help("use NewVersion::onnx"));
+            }
+        }
         Ok(())
     }
 
     /// The checksum of what makes two registrations the same version.
     pub(crate) fn content(&self) -> Checksum {
-        content(self.format, &self.location, self.sha256, &self.signature, self.encoders.as_ref())
+        // A file is known by its bytes, wherever it is.
+        let model = match self.sha256 {
+            Some(sha256) => json!(sha256),
+            None => json!(self.location),
+        };
+        let mut content = json!({
+            "format": self.format, "model": model, "signature": self.signature, "encoders": self.encoders
+        });
+        // Versions without one have the checksums that they had before there were any.
+        if let Some(text) = &self.text {
+            content["text"] = json!(text);
+        }
+        Checksum::of_json(&content)
     }
 
     pub(crate) fn into_version(self, number: u32, at: Timestamp) -> Version {
-        let Self { model, format, location, sha256, bytes, signature, encoders, .. } = self;
+        let Self { model, format, location, sha256, bytes, signature, encoders, text, .. } = self;
         let Self { training, metrics, tags, description, by, run, .. } = self;
         Version {
             model,
@@ -320,6 +361,7 @@ impl NewVersion {
             bytes,
             signature,
             encoders,
+            text,
             training,
             metrics,
             tags,
@@ -347,7 +389,7 @@ impl NewVersion {
 impl From<Version> for NewVersion {
     /// The version, to be registered elsewhere.
     fn from(version: Version) -> Self {
-        let Version { model, format, location, sha256, bytes, signature, encoders, .. } = version;
+        let Version { model, format, location, sha256, bytes, signature, encoders, text, .. } = version;
         let Version { training, metrics, tags, description, by, run, .. } = version;
         Self {
             model,
@@ -357,6 +399,7 @@ impl From<Version> for NewVersion {
             bytes,
             signature,
             encoders,
+            text,
             training,
             metrics,
             tags,
@@ -372,21 +415,6 @@ impl Version {
     pub fn is_retired(&self) -> bool {
         self.retirement.as_ref().is_some_and(|retirement| retirement.is_complete)
     }
-}
-
-fn content(
-    format: ModelFormat,
-    location: &Location,
-    sha256: Option<Checksum>,
-    signature: &Signature,
-    encoders: Option<&Value>,
-) -> Checksum {
-    // A file is known by its bytes, wherever it is.
-    let model = match sha256 {
-        Some(sha256) => json!(sha256),
-        None => json!(location),
-    };
-    Checksum::of_json(&json!({"format": format, "model": model, "signature": signature, "encoders": encoders}))
 }
 
 /// Refuses what is no URI, and one with a password, which every reader of the registry would see.

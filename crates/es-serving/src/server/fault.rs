@@ -2,7 +2,7 @@
 
 /// The reason that an answer cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// It may concern some of the rows only: too few rows, a value of another type.
     Rows(String),
     /// It concerns every answer of this model: a missing output, another type or width.
@@ -10,11 +10,11 @@ pub(super) enum Fault {
 }
 
 impl Fault {
-    pub(super) fn rows(reason: impl Into<String>) -> Self {
+    pub(crate) fn rows(reason: impl Into<String>) -> Self {
         Self::Rows(reason.into())
     }
 
-    pub(super) fn model(reason: impl Into<String>) -> Self {
+    pub(crate) fn model(reason: impl Into<String>) -> Self {
         Self::Model(reason.into())
     }
 }

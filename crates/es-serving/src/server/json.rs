@@ -12,7 +12,7 @@ const MARK: &str = "not a JSON number";
 
 /// The way to write a number that is not finite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotFinite {
+pub(crate) enum NotFinite {
     /// NaN as `null`. There is no form for an infinity.
     Null,
     /// All three as bare words.
@@ -23,23 +23,23 @@ pub(super) enum NotFinite {
 
 /// The way to write numbers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Style {
-    pub(super) not_finite: NotFinite,
+pub(crate) struct Style {
+    pub(crate) not_finite: NotFinite,
     /// Single precision is written with all digits of the same number in double precision, for servers
     /// that do not know the type.
-    pub(super) exact_singles: bool,
+    pub(crate) exact_singles: bool,
     /// The server, for errors.
-    pub(super) server: &'static str,
+    pub(crate) server: &'static str,
 }
 
 impl Style {
     /// Writes all elements of a tensor as one flat list.
-    pub(super) fn flat(self, out: &mut Vec<u8>, tensor: &Tensor) -> Result<(), Error> {
+    pub(crate) fn flat(self, out: &mut Vec<u8>, tensor: &Tensor) -> Result<(), Error> {
         self.list(out, tensor, 0, tensor.data().len(), &[])
     }
 
     /// Writes the element or the nested lists of one row.
-    pub(super) fn row(self, out: &mut Vec<u8>, tensor: &Tensor, row: usize) -> Result<(), Error> {
+    pub(crate) fn row(self, out: &mut Vec<u8>, tensor: &Tensor, row: usize) -> Result<(), Error> {
         let shape = tensor.shape().get(1..).unwrap_or_default();
         let width: usize = shape.iter().product();
         if shape.is_empty() {
@@ -77,7 +77,7 @@ impl Style {
     /// # Errors
     /// [`ErrorKind::Unsupported`] for a missing number and [`ErrorKind::Tensor`] for an infinite one that
     /// have no form.
-    pub(super) fn element(self, out: &mut Vec<u8>, tensor: &Tensor, place: usize) -> Result<(), Error> {
+    pub(crate) fn element(self, out: &mut Vec<u8>, tensor: &Tensor, place: usize) -> Result<(), Error> {
         let value = match tensor.data() {
             TensorData::Fp32(elements) if !elements[place].is_finite() => {
                 return self.not_finite(out, tensor, place, elements[place].into());
@@ -136,12 +136,12 @@ fn write(out: &mut Vec<u8>, value: &impl serde::Serialize) -> Result<(), serde_j
 }
 
 /// Appends a text as a JSON string.
-pub(super) fn text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn text(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(Value::from(text).to_string().as_bytes());
 }
 
 /// Reads JSON in which numbers may be `NaN`, `Infinity` or `-Infinity`.
-pub(super) fn parse(body: &[u8]) -> Result<Value, String> {
+pub(crate) fn parse(body: &[u8]) -> Result<Value, String> {
     match serde_json::from_slice(body) {
         Ok(value) => Ok(value),
         Err(error) => {
@@ -180,7 +180,7 @@ fn mark_words(body: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The number of an element: `null` and the bare words are numbers that are not finite.
-pub(super) fn float(element: &Value) -> Option<f64> {
+pub(crate) fn float(element: &Value) -> Option<f64> {
     match element {
         Value::Number(number) => number.as_f64(),
         Value::Null => Some(f64::NAN),
@@ -195,12 +195,12 @@ pub(super) fn float(element: &Value) -> Option<f64> {
 
 /// Returns true for a list, and for what [`parse`] or a server uses as an element: not an object, a
 /// marked number, or a text in base64.
-pub(super) fn is_element(value: &Value) -> bool {
+pub(crate) fn is_element(value: &Value) -> bool {
     value.as_object().is_none_or(|members| members.contains_key(MARK) || members.contains_key("b64"))
 }
 
 /// An element for a message: as the server wrote it.
-pub(super) fn shown(element: &Value) -> String {
+pub(crate) fn shown(element: &Value) -> String {
     match element.get(MARK) {
         Some(word) => word.as_str().unwrap_or_default().to_owned(),
         None => element.to_string().chars().take(100).collect(),

@@ -8,23 +8,23 @@ use super::quote;
 
 /// A request. The address, the credentials and the limits are the transport's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Call {
+pub(crate) struct Call {
     /// The segments of the path, unescaped.
-    pub(super) path: Vec<String>,
+    pub(crate) path: Vec<String>,
     /// The body of a POST; a GET has none.
-    pub(super) body: Option<Bytes>,
-    pub(super) content_type: &'static str,
-    pub(super) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Option<Bytes>,
+    pub(crate) content_type: &'static str,
+    pub(crate) headers: Vec<(&'static str, String)>,
 }
 
 impl Call {
-    pub(super) fn get<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn get<'a>(path: impl IntoIterator<Item = &'a str>) -> Self {
         let path = path.into_iter().map(str::to_owned).collect();
         Self { path, body: None, content_type: "", headers: Vec::new() }
     }
 
     /// A request to score rows, with its id for the server's log.
-    pub(super) fn post<'a>(path: impl IntoIterator<Item = &'a str>, id: &str, body: Vec<u8>) -> Self {
+    pub(crate) fn post<'a>(path: impl IntoIterator<Item = &'a str>, id: &str, body: Vec<u8>) -> Self {
         Self {
             path: path.into_iter().map(str::to_owned).collect(),
             body: Some(body.into()),
@@ -36,17 +36,17 @@ impl Call {
 
 /// An answer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Reply {
-    pub(super) status: u16,
+pub(crate) struct Reply {
+    pub(crate) status: u16,
     /// The length of the JSON part of an answer with binary tensors.
-    pub(super) header_length: Option<usize>,
-    pub(super) retry_after: Option<Duration>,
-    pub(super) body: Bytes,
+    pub(crate) header_length: Option<usize>,
+    pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Bytes,
 }
 
 impl Reply {
     /// The server's words: the message of an error in JSON, or else the body.
-    pub(super) fn words(&self) -> String {
+    pub(crate) fn words(&self) -> String {
         quote::words(&self.body)
     }
 }

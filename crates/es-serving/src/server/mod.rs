@@ -8,16 +8,16 @@
 
 mod breaker;
 mod described;
-mod fault;
-mod json;
-mod message;
-mod options;
+pub(crate) mod fault;
+pub(crate) mod json;
+pub(crate) mod message;
+pub(crate) mod options;
 mod protocol;
-mod quote;
+pub(crate) mod quote;
 mod retry;
-mod scored;
+pub(crate) mod scored;
 mod tensors;
-mod transport;
+pub(crate) mod transport;
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,11 +35,10 @@ pub use protocol::{
 };
 pub use scored::{RejectedRow, Scored, UnknownRow};
 
-use fault::Fault;
 use message::{Call, Reply};
 use protocol::{Product, Wire};
 use scored::{Piece, ScoreRows};
-use transport::{Failure, Transport};
+use transport::{Failure, Transport, ask_rows};
 
 use crate::error::{Error, ErrorKind};
 use crate::open_inference::Tensor;
@@ -73,7 +72,7 @@ impl ModelServer {
         };
         Ok(Self {
             wire: options.protocol.wire(model, options.version.as_deref()),
-            transport: Transport::new(options)?,
+            transport: Transport::new(&options.endpoint())?,
             ready_within: options.timeouts.ready.to_duration(),
             product: OnceCell::new(),
             has_scored: AtomicBool::new(false),
@@ -258,50 +257,9 @@ impl ScoreRows for Batch<'_> {
             },
             Err(failure) => return failure.try_into(),
         };
-        let mut once_more = once_more;
-        loop {
-            let reply = match server.transport.send(&call, once_more).await {
-                Ok(reply) => reply,
-                Err(failure) => return failure.try_into(),
-            };
-            match server.wire.answer(&id, &reply, rows.len(), self.signature) {
-                Ok(outputs) => {
-                    let without_number = tensors::not_finite(&outputs);
-                    return Ok(Piece::Outputs(outputs, without_number));
-                }
-                Err(Fault::Rows(_)) if once_more => once_more = false,
-                Err(Fault::Rows(reason)) if is_markup(&reply) => {
-                    let message = format!(
-                        "{} answers with a page, and not as a model server: {reason}",
-                        server.transport.address()
-                    );
-                    return Err(Error::new(ErrorKind::Server, message)
-                        .with_help("ServerOptions::url is the address of the model server, past any login"));
-                }
-                Err(Fault::Rows(reason)) => return Ok(Piece::Failed(reason)),
-                Err(Fault::Model(reason)) => {
-                    let message = format!("the model at {} does not fit: {reason}", server.transport.address());
-                    return Err(Error::new(ErrorKind::Server, message).with_help("compare it with the signature"));
-                }
-            }
-        }
-    }
-}
-
-/// Returns true for HTML and XML, which come from something before the server and concern no row.
-fn is_markup(reply: &Reply) -> bool {
-    reply.body.trim_ascii_start().starts_with(b"<")
-}
-
-impl TryFrom<Failure> for Piece {
-    type Error = Error;
-
-    fn try_from(failure: Failure) -> Result<Self, Error> {
-        match failure {
-            Failure::NoAnswer(reason) => Ok(Self::NoAnswer(reason)),
-            Failure::TooLarge(reason) => Ok(Self::NotSent(reason)),
-            Failure::Failed(reason) => Ok(Self::Failed(reason)),
-            Failure::Model(error) => Err(error),
-        }
+        ask_rows(&server.transport, &call, once_more, |reply| {
+            server.wire.answer(&id, reply, rows.len(), self.signature)
+        })
+        .await
     }
 }

@@ -123,11 +123,11 @@ impl Default for BreakerOptions {
     }
 }
 
-fn default_max_body_bytes() -> ByteSize {
+pub(crate) fn default_max_body_bytes() -> ByteSize {
     ByteSize::mebibytes(16)
 }
 
-fn default_in_flight() -> NonZeroU32 {
+pub(crate) fn default_in_flight() -> NonZeroU32 {
     count(4)
 }
 
@@ -199,27 +199,7 @@ impl<S> ServerOptions<S> {
     /// protocol knows none.
     pub fn check(&self) -> Result<(), Error> {
         let wrong = |message: String, help: &str| Err(Error::new(ErrorKind::ServerOptions, message).with_help(help));
-        let url = match reqwest::Url::parse(&self.url) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
-            _ => {
-                return wrong(
-                    format!("`{}` is not the address of a server", shown(&self.url)),
-                    "write https://HOST:PORT",
-                );
-            }
-        };
-        if !url.username().is_empty() || url.password().is_some() {
-            return wrong(
-                format!("the address of {} has a user or a password in it", url.host_str().unwrap_or_default()),
-                "give a token or a header, which are kept as secrets",
-            );
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            return wrong(
-                format!("the address of {} has a query or a fragment", url.host_str().unwrap_or_default()),
-                "end it with the path",
-            );
-        }
+        check_url(&self.url)?;
         if self.model.as_deref() == Some("") || self.version.as_deref() == Some("") {
             return wrong("the name or the version of the model is empty".to_owned(), "leave it out for the default");
         }
@@ -231,6 +211,62 @@ impl<S> ServerOptions<S> {
         }
         self.protocol.check(self.version.as_deref())
     }
+}
+
+impl ServerOptions {
+    pub(super) fn endpoint(&self) -> Endpoint<'_> {
+        Endpoint {
+            options: "ServerOptions",
+            url: &self.url,
+            token: self.token.as_ref(),
+            headers: &self.headers,
+            timeouts: self.timeouts,
+            retries: self.retries,
+            breaker: self.breaker,
+            max_body_bytes: self.max_body_bytes,
+            in_flight: self.in_flight,
+        }
+    }
+}
+
+/// The way to a server, as the options of any kind of server say it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Endpoint<'a> {
+    /// The type of the options, for help.
+    pub(crate) options: &'static str,
+    pub(crate) url: &'a str,
+    pub(crate) token: Option<&'a Secret>,
+    pub(crate) headers: &'a BTreeMap<String, Secret>,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) retries: Retries,
+    pub(crate) breaker: BreakerOptions,
+    pub(crate) max_body_bytes: ByteSize,
+    pub(crate) in_flight: NonZeroU32,
+}
+
+/// Checks the address of a server.
+///
+/// # Errors
+/// [`ErrorKind::ServerOptions`] when it is none, or holds what does not belong there.
+pub(crate) fn check_url(address: &str) -> Result<(), Error> {
+    let wrong = |message: String, help: &str| Err(Error::new(ErrorKind::ServerOptions, message).with_help(help));
+    let url = match reqwest::Url::parse(address) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => url,
+        _ => {
+            return wrong(format!("`{}` is not the address of a server", shown(address)), "write https://HOST:PORT");
+        }
+    };
+    let host = url.host_str().unwrap_or_default();
+    if !url.username().is_empty() || url.password().is_some() {
+        return wrong(
+            format!("the address of {host} has a user or a password in it"),
+            "give a token or a header, which are kept as secrets",
+        );
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return wrong(format!("the address of {host} has a query or a fragment"), "end it with the path");
+    }
+    Ok(())
 }
 
 /// A text that should be an address, without what stands before an `@`.

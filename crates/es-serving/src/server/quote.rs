@@ -7,15 +7,19 @@ use serde_json::Value;
 const LONGEST: usize = 2_048;
 
 /// The names under which servers keep the message: `error` (Open Inference Protocol, TensorFlow Serving,
-/// KServe), `message` (MLflow, TorchServe), `detail` (FastAPI).
+/// KServe, OpenAI), `message` (MLflow, TorchServe), `detail` (FastAPI).
 const NAMES: [&str; 3] = ["error", "message", "detail"];
 
 /// Returns the message of an error in JSON, or else the body, cut at 2 kB.
-pub(super) fn words(body: &[u8]) -> String {
+pub(crate) fn words(body: &[u8]) -> String {
     let Ok(Value::Object(members)) = serde_json::from_slice(body) else {
         return quoted(body);
     };
     match NAMES.iter().find_map(|name| members.get(*name)) {
+        // OpenAI has an object there.
+        Some(Value::Object(error)) if error.get("message").is_some_and(Value::is_string) => {
+            cut(error.get("message").and_then(Value::as_str).unwrap_or_default().trim())
+        }
         Some(Value::String(message)) => match members.get("stack_trace").and_then(Value::as_str).and_then(last_line) {
             // MLflow has the reason there alone.
             Some(reason) => cut(&format!("{} ({reason})", message.trim())),
@@ -64,12 +68,12 @@ const ABOUT_THE_MODEL: [&[&str]; 9] = [
 ];
 
 /// Returns true when the words of a refusal concern every row alike.
-pub(super) fn is_about_the_model(words: &str) -> bool {
+pub(crate) fn is_about_the_model(words: &str) -> bool {
     ABOUT_THE_MODEL.iter().any(|parts| parts.iter().all(|part| words.contains(part)))
 }
 
 /// The words without numbers, to tell whether two refusals are the same.
-pub(super) fn without_numbers(words: &str) -> String {
+pub(crate) fn without_numbers(words: &str) -> String {
     words.chars().filter(|c| !c.is_ascii_digit()).collect()
 }
 
@@ -79,7 +83,7 @@ mod tests {
 
     #[test]
     fn words_are_the_message_or_the_body() {
-        let table: [(&str, &str); 9] = [
+        let table: [(&str, &str); 10] = [
             (
                 r#"{"message": "cannot evaluate", "stack_trace": "Traceback\n  in predict\nValueError: infinity\n"}"#,
                 "cannot evaluate (ValueError: infinity)",
@@ -90,6 +94,7 @@ mod tests {
                 r#"{"code": 404, "type": "ModelNotFoundException", "message": "Model not found: m"}"#,
                 "Model not found: m",
             ),
+            (r#"{"error": {"message": "too long", "type": "invalid_request_error", "code": null}}"#, "too long"),
             (r#"{"detail":[{"type":"json_invalid"}]}"#, r#"[{"type":"json_invalid"}]"#),
             ("Internal Server Error", "`Internal Server Error`"),
             ("<html>bad gateway</html>\n", "`<html>bad gateway</html>`"),

@@ -27,7 +27,7 @@ pub(super) fn meaning(status: u16, words: &str) -> Meaning {
         401 | 403 | 407 => Meaning::Model(ErrorKind::Unauthorized),
         404 => Meaning::Model(ErrorKind::UnknownModel),
         // Too large, or not as the model takes it.
-        400 | 409 | 413 | 422 | 500 | 507 if !quote::is_about_the_model(words) => Meaning::Failed,
+        400 | 409 | 413 | 422 | 424 | 500 | 507 if !quote::is_about_the_model(words) => Meaning::Failed,
         _ => Meaning::Model(ErrorKind::Server),
     }
 }
@@ -65,6 +65,8 @@ mod tests {
             (400, "unexpected shape for input 'rows'", Meaning::Model(Server)),
             (422, "a value is not a number", Meaning::Failed),
             (413, "too large", Meaning::Failed),
+            // Inference failed, of text-embeddings-inference.
+            (424, "", Meaning::Failed),
             (401, "", Meaning::Model(Unauthorized)),
             (403, "", Meaning::Model(Unauthorized)),
             (404, "", Meaning::Model(UnknownModel)),

@@ -62,7 +62,7 @@ impl Scored {
 
 /// The outcome of a request for some of the rows.
 #[derive(Debug)]
-pub(super) enum Piece {
+pub(crate) enum Piece {
     /// The outputs of all rows, and the rows among them (from 0) without a number.
     Outputs(Vec<Tensor>, Vec<(usize, String)>),
     /// No answer of the model.
@@ -75,7 +75,12 @@ pub(super) enum Piece {
 
 /// Scores some rows of a batch.
 #[async_trait]
-pub(super) trait ScoreRows: Sync {
+pub(crate) trait ScoreRows: Sync {
+    /// The name of rows in messages.
+    fn noun(&self) -> &'static str {
+        "rows"
+    }
+
     /// Scores these rows. With `once_more`, a failed request is repeated once.
     ///
     /// # Errors
@@ -85,7 +90,7 @@ pub(super) trait ScoreRows: Sync {
 
 /// Scores a batch, halving what fails down to single rows. `is_known` says that the model scored rows
 /// before.
-pub(super) async fn score(
+pub(crate) async fn score(
     asked: &dyn ScoreRows,
     rows: usize,
     is_known: bool,
@@ -142,8 +147,10 @@ async fn refuse_what_fails_everywhere(asked: &dyn ScoreRows, range: &Range<usize
             return Ok(());
         }
     }
-    let message =
-        format!("the model refuses {SAMPLE} of {SAMPLE} rows tried alone, each with the same words: {reason}");
+    let message = format!(
+        "the model refuses {SAMPLE} of {SAMPLE} {} tried alone, each with the same words: {reason}",
+        asked.noun()
+    );
     Err(Error::new(ErrorKind::Server, message)
         .with_help("compare the model at the server with the signature; nothing was scored"))
 }

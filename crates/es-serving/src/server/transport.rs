@@ -9,16 +9,22 @@ use reqwest::redirect::Policy;
 use tokio::sync::Semaphore;
 
 use super::breaker::Breaker;
+use super::fault::Fault;
 use super::message::{Call, Reply};
-use super::options::ServerOptions;
+use super::options::Endpoint;
 use super::protocol::binary;
 use super::retry::{self, Meaning};
+use super::scored::Piece;
+use super::tensors;
 use crate::error::{Error, ErrorKind};
+use crate::open_inference::Tensor;
 
 /// The way to a server.
-pub(super) struct Transport {
+pub(crate) struct Transport {
     client: reqwest::Client,
     base: reqwest::Url,
+    /// The type of the options, for help.
+    options: &'static str,
     first_wait: Duration,
     longest_wait: Duration,
     attempts: u32,
@@ -29,7 +35,7 @@ pub(super) struct Transport {
 
 /// The reason that a request has no answer of the model.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The server gave none, after all attempts.
     NoAnswer(String),
     /// It is larger than the limit, or its answer is.
@@ -38,6 +44,19 @@ pub(super) enum Failure {
     Failed(String),
     /// It fails for every row alike.
     Model(Error),
+}
+
+impl TryFrom<Failure> for Piece {
+    type Error = Error;
+
+    fn try_from(failure: Failure) -> Result<Self, Error> {
+        match failure {
+            Failure::NoAnswer(reason) => Ok(Self::NoAnswer(reason)),
+            Failure::TooLarge(reason) => Ok(Self::NotSent(reason)),
+            Failure::Failed(reason) => Ok(Self::Failed(reason)),
+            Failure::Model(error) => Err(error),
+        }
+    }
 }
 
 /// One attempt that had no answer.
@@ -55,7 +74,7 @@ impl Broken {
 }
 
 impl Transport {
-    pub(super) fn new(options: &ServerOptions) -> Result<Self, Error> {
+    pub(crate) fn new(options: &Endpoint<'_>) -> Result<Self, Error> {
         let wrong = |message: String| Error::new(ErrorKind::ServerOptions, message);
         let client = reqwest::Client::builder()
             .default_headers(headers(options)?)
@@ -68,11 +87,12 @@ impl Transport {
             .build()
             .map_err(|error| wrong("the HTTP client cannot be made".to_owned()).with_source(error))?;
         let base =
-            reqwest::Url::parse(&options.url).map_err(|error| wrong(format!("the address is not valid: {error}")))?;
+            reqwest::Url::parse(options.url).map_err(|error| wrong(format!("the address is not valid: {error}")))?;
         let breaker = Breaker::new(options.breaker.failures.get(), options.breaker.pause.to_duration());
         Ok(Self {
             client,
             base,
+            options: options.options,
             first_wait: options.retries.first_wait.to_duration(),
             longest_wait: options.retries.longest_wait.to_duration(),
             attempts: options.retries.attempts.get(),
@@ -83,13 +103,13 @@ impl Transport {
     }
 
     /// The address, for messages.
-    pub(super) fn address(&self) -> &str {
+    pub(crate) fn address(&self) -> &str {
         self.base.as_str().trim_end_matches('/')
     }
 
     /// Sends a request until it is answered, as often as the options allow. With `once_more`, one that
     /// failed with the status 500 is repeated once.
-    pub(super) async fn send(&self, call: &Call, once_more: bool) -> Result<Reply, Failure> {
+    pub(crate) async fn send(&self, call: &Call, once_more: bool) -> Result<Reply, Failure> {
         let size = u64::try_from(call.body.as_ref().map_or(0, |body| body.len())).unwrap_or(u64::MAX);
         if size > self.max_body {
             let limit = self.max_body;
@@ -132,22 +152,22 @@ impl Transport {
     ///
     /// # Errors
     /// The reason that there is no answer.
-    pub(super) async fn probe(&self, call: &Call) -> Result<Reply, String> {
+    pub(crate) async fn probe(&self, call: &Call) -> Result<Reply, String> {
         self.send_once(call).await.map_err(|broken| broken.reason)
     }
 
     fn refusal(&self, kind: ErrorKind, status: u16, words: &str) -> Error {
-        let address = self.address();
+        let (address, options) = (self.address(), self.options);
         match kind {
             ErrorKind::Unauthorized => {
                 Error::new(kind, format!("the model server at {address} refuses access with status {status}: {words}"))
-                    .with_help("set ServerOptions::token or ServerOptions::headers")
+                    .with_help(format!("set {options}::token or {options}::headers"))
             }
             ErrorKind::UnknownModel => Error::new(
                 kind,
                 format!("the model server at {address} does not know the model: status {status}: {words}"),
             )
-            .with_help("ServerOptions::model and ServerOptions::version name it as the server does"),
+            .with_help(format!("{options}::model names it as the server does")),
             _ => Error::new(
                 kind,
                 format!("the model server at {address} refuses every request: status {status}: {words}"),
@@ -223,6 +243,48 @@ impl Transport {
     }
 }
 
+/// Sends a request for some rows, and reads its answer. With `once_more`, one that cannot be used is asked for
+/// again.
+///
+/// # Errors
+/// Those that concern every row alike.
+pub(crate) async fn ask_rows(
+    transport: &Transport,
+    call: &Call,
+    mut once_more: bool,
+    read: impl Fn(&Reply) -> Result<Vec<Tensor>, Fault>,
+) -> Result<Piece, Error> {
+    loop {
+        let reply = match transport.send(call, once_more).await {
+            Ok(reply) => reply,
+            Err(failure) => return failure.try_into(),
+        };
+        match read(&reply) {
+            Ok(outputs) => {
+                let without_number = tensors::not_finite(&outputs);
+                return Ok(Piece::Outputs(outputs, without_number));
+            }
+            Err(Fault::Rows(_)) if once_more => once_more = false,
+            Err(Fault::Rows(reason)) if is_markup(&reply) => {
+                let message =
+                    format!("{} answers with a page, and not as a model server: {reason}", transport.address());
+                let help = format!("{}::url is the address of the model server, past any login", transport.options);
+                return Err(Error::new(ErrorKind::Server, message).with_help(help));
+            }
+            Err(Fault::Rows(reason)) => return Ok(Piece::Failed(reason)),
+            Err(Fault::Model(reason)) => {
+                let message = format!("the model at {} does not fit: {reason}", transport.address());
+                return Err(Error::new(ErrorKind::Server, message).with_help("compare it with the signature"));
+            }
+        }
+    }
+}
+
+/// Returns true for HTML and XML, which come from something before the server and concern no row.
+fn is_markup(reply: &Reply) -> bool {
+    reply.body.trim_ascii_start().starts_with(b"<")
+}
+
 /// Tells the breaker about a request that is dropped before its end.
 struct Outcome<'a> {
     transport: &'a Transport,
@@ -237,7 +299,7 @@ impl Drop for Outcome<'_> {
     }
 }
 
-fn headers(options: &ServerOptions) -> Result<HeaderMap, Error> {
+fn headers(options: &Endpoint<'_>) -> Result<HeaderMap, Error> {
     let wrong = |message: String| Error::new(ErrorKind::ServerOptions, message);
     let secret = |name: &str, text: &str| -> Result<HeaderValue, Error> {
         let mut value = HeaderValue::from_str(text)
@@ -246,12 +308,12 @@ fn headers(options: &ServerOptions) -> Result<HeaderMap, Error> {
         Ok(value)
     };
     let mut headers = HeaderMap::new();
-    for (name, value) in &options.headers {
+    for (name, value) in options.headers {
         let known = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| wrong(format!("`{name}` is not the name of a header")))?;
         headers.insert(known, secret(name, value.expose())?);
     }
-    if let Some(token) = &options.token {
+    if let Some(token) = options.token {
         if headers.contains_key(AUTHORIZATION) {
             return Err(wrong("a token and the header authorization are both given, expected one of them".to_owned()));
         }

@@ -1,0 +1,25 @@
+//! The division of texts into requests. Pure.
+
+use std::ops::Range;
+
+use super::options::RequestBatch;
+
+/// Divides texts of these numbers of bytes into requests that keep the limits, in their order.
+pub(super) fn divide(lengths: impl Iterator<Item = usize>, limits: RequestBatch) -> Vec<Range<usize>> {
+    let most = usize::try_from(limits.bytes.as_bytes()).unwrap_or(usize::MAX);
+    let mut requests: Vec<Range<usize>> = Vec::new();
+    let mut bytes = 0_usize;
+    for (text, length) in lengths.enumerate() {
+        match requests.last_mut() {
+            Some(request) if request.len() < limits.texts.get() && bytes.saturating_add(length) <= most => {
+                request.end = text + 1;
+                bytes += length;
+            }
+            _ => {
+                requests.push(text..text + 1);
+                bytes = length;
+            }
+        }
+    }
+    requests
+}

@@ -9,6 +9,7 @@ use es_core::Client;
 use es_export::Manifest;
 use es_export::encode::Encoders;
 use es_serving::ErrorKind as ServingKind;
+use es_serving::embedding::{TextEncoder, TextTokenizer};
 use es_serving::onnx::{OnnxFile, OnnxModel, OnnxOptions, OnnxRuntime};
 use es_serving::registry::{Checksum, Expected, ModelFolder, Move, NewVersion, Registered, Registry, Terms};
 use serde_json::json;
@@ -69,7 +70,8 @@ pub async fn checksum(path: &Path) -> Result<Checksum> {
     blocking("reading a model", move || Checksum::of_file(&path)).await
 }
 
-async fn blocking<T: Send + 'static>(
+/// Works with es-serving off the threads of the runtime. `what` is said of a panic.
+pub(crate) async fn blocking<T: Send + 'static>(
     what: &str,
     work: impl FnOnce() -> std::result::Result<T, es_serving::Error> + Send + 'static,
 ) -> Result<T> {
@@ -115,6 +117,23 @@ impl Training {
     }
 }
 
+/// A version with the way from a text to its vector, whose tokenizer is put into the folder.
+///
+/// # Errors
+/// When the tokenizer's file is none, or cannot be copied.
+pub async fn with_text(
+    project: &Project,
+    version: NewVersion,
+    encoder: Option<&TextEncoder<String>>,
+) -> Result<NewVersion> {
+    let Some(encoder) = encoder else { return Ok(version) };
+    let path = project.path(&encoder.tokenizer);
+    let checked = path.clone();
+    blocking("reading a tokenizer", move || TextTokenizer::open(&checked).map(drop)).await?;
+    let stored = folder(project).put_tokenizer(&path).await?;
+    Ok(version.with_text(encoder.clone().with_tokenizer(stored)))
+}
+
 /// Registers the file of a `models` section as the first version of a model, unless somebody else has.
 ///
 /// # Errors
@@ -130,7 +149,8 @@ pub async fn register_declared(
     let signature = read_onnx(&path).await?.signature(declared.inputs.as_deref().unwrap_or_default())?;
     let training = declared.manifest.as_deref().map(|manifest| Training::read(project, manifest)).transpose()?;
     let stored = folder(project).put(&path).await?;
-    let mut new = NewVersion::onnx(name, &stored, signature)
+    let mut new = with_text(project, NewVersion::onnx(name, &stored, signature), declared.text.as_ref())
+        .await?
         .by(person())
         .in_run(run)
         .with_description(format!("declared in the pipeline {}", project.pipeline.name()));

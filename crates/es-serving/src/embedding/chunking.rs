@@ -66,6 +66,11 @@ impl Default for Chunking {
 }
 
 impl Chunking {
+    /// Sentences, for models whose tokens cannot be counted.
+    pub fn by_sentences() -> Self {
+        Self::Sentences { size: default_sentences(), overlap: 0 }
+    }
+
     /// Checks what can be checked without a tokenizer.
     ///
     /// # Errors

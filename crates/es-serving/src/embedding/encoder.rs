@@ -1,6 +1,8 @@
 //! The way from a text to the vector of a model: options that a version of the model keeps.
 
+use std::fmt;
 use std::num::NonZeroU32;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -56,6 +58,39 @@ pub enum Pooling {
     Max,
     /// The model's output is the vector of the text.
     None,
+}
+
+impl Pooling {
+    const ALL: [Self; 4] = [Self::Mean, Self::Cls, Self::Max, Self::None];
+
+    /// The name in a file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mean => "mean",
+            Self::Cls => "cls",
+            Self::Max => "max",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for Pooling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Pooling {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let names = Self::ALL.map(Self::name).join(", ");
+        Self::ALL.into_iter().find(|pooling| pooling.name() == text).ok_or_else(|| {
+            Error::new(ErrorKind::Invalid, format!("`{text}` is not a pooling"))
+                .with_help(format!("choose one of {names}"))
+        })
+    }
 }
 
 /// Texts that a model is given before each text, such as `query: ` and `passage: ` of E5.

@@ -139,6 +139,10 @@ pub enum Command {
     /// A version is written `late/3`, and an alias `late@champion`.
     #[command(subcommand)]
     Models(ModelsCommand),
+    /// Find the passages of an asset of kind `embedding` that are nearest to a text.
+    ///
+    /// The text is embedded by the version of the model that made the published vectors.
+    Search(SearchArgs),
     /// Show which asset needs which.
     Graph {
         /// Form of the picture.
@@ -160,6 +164,21 @@ pub enum Command {
         #[arg(value_enum)]
         which: ReferencePage,
     },
+}
+
+/// A text to find passages for.
+#[derive(Debug, Args)]
+pub struct SearchArgs {
+    /// Asset of kind `embedding`.
+    pub asset: String,
+    /// Text to find passages for.
+    pub text: String,
+    /// Passages to show.
+    #[arg(short = 'k', long = "hits", default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub hits: u16,
+    /// Find passages by their words as well, and fuse both lists by reciprocal rank.
+    #[arg(long)]
+    pub hybrid: bool,
 }
 
 /// Which assets and partitions are meant.

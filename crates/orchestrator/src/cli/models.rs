@@ -1,11 +1,15 @@
 //! The arguments of `models`.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Subcommand};
+use es_serving::embedding::{Pooling, Prefixes, TextEncoder};
 use es_serving::{ModelReference, ModelVersion};
 use jiff::Timestamp;
+
+use super::choice::choice;
 
 /// The commands on registered models.
 ///
@@ -123,6 +127,9 @@ pub struct RegisterArgs {
     /// Folder or manifest of the export that it was trained on, whose encoders are applied to rows.
     #[arg(long, value_name = "PATH")]
     pub manifest: Option<String>,
+    /// Tokenizer of a model that embeds texts.
+    #[command(flatten)]
+    pub text: TextArgs,
     /// Metric with the part of the data that it was measured on, such as auc@test=0.91; several times.
     #[arg(long = "metric", value_name = "NAME@PART=N")]
     pub metrics: Vec<MetricArg>,
@@ -138,6 +145,46 @@ pub struct RegisterArgs {
     /// Who does it, and why.
     #[command(flatten)]
     pub change: ChangeArgs,
+}
+
+/// The way from a text to its vector, of a model that embeds texts.
+#[derive(Debug, Args)]
+pub struct TextArgs {
+    /// File `tokenizer.json` of a model that embeds texts.
+    #[arg(long, value_name = "FILE", requires = "path", requires_all = ["pooling", "max_tokens"])]
+    pub tokenizer: Option<String>,
+    /// Way from the vectors of tokens to that of a text.
+    #[arg(long, value_name = "POOLING", requires = "tokenizer", value_parser = choice::<Pooling>())]
+    pub pooling: Option<Pooling>,
+    /// Most tokens of a text, with the special ones and those of the prefix.
+    #[arg(long, value_name = "N", requires = "tokenizer")]
+    pub max_tokens: Option<NonZeroU32>,
+    /// Keep vectors as the model gives them; by default they get the length 1.
+    #[arg(long, requires = "tokenizer")]
+    pub no_normalize: bool,
+    /// Cut longer texts to their first tokens; by default they are rejected.
+    #[arg(long, requires = "tokenizer")]
+    pub truncate: bool,
+    /// Text that the model is given before each passage.
+    #[arg(long, value_name = "TEXT", requires = "tokenizer")]
+    pub passage_prefix: Option<String>,
+    /// Text that the model is given before each text that is searched for.
+    #[arg(long, value_name = "TEXT", requires = "tokenizer")]
+    pub query_prefix: Option<String>,
+}
+
+impl TextArgs {
+    /// The encoder that the flags make up, if there is a tokenizer.
+    pub fn encoder(&self) -> Option<TextEncoder<String>> {
+        let (tokenizer, pooling, max_tokens) = (self.tokenizer.clone()?, self.pooling?, self.max_tokens?);
+        let text = |prefix: &Option<String>| prefix.clone().unwrap_or_default();
+        Some(TextEncoder {
+            normalize: !self.no_normalize,
+            truncate: self.truncate,
+            prefixes: Prefixes { passage: text(&self.passage_prefix), query: text(&self.query_prefix) },
+            ..TextEncoder::new(tokenizer, pooling, max_tokens)
+        })
+    }
 }
 
 /// Who changes something, and why.

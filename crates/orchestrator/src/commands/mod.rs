@@ -13,6 +13,7 @@ mod plan;
 mod reference;
 mod run;
 mod runs;
+mod search;
 mod status;
 mod validate;
 
@@ -78,6 +79,7 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
         }
         Command::Runs { id, limit } => block_on(runs::runs(load()?, id.as_deref(), *limit, reporter)),
         Command::Models(command) => block_on(models::models(load()?, command, reporter)),
+        Command::Search(args) => block_on(search::search(load()?, args, reporter)),
         Command::Graph { format } => graph::graph(&*load()?, *format),
         Command::Schema => reference::schema(),
         Command::Completions { shell } => {

@@ -146,7 +146,8 @@ async fn new_version(project: &Project, args: &RegisterArgs) -> Result<NewVersio
     let path = args.path.as_deref().ok_or_else(|| Error::config("no model file is named"))?;
     let signature = models::read_onnx(path).await?.signature(&args.inputs)?;
     let stored = models::folder(project).put(path).await?;
-    Ok(NewVersion::onnx(&args.model, &stored, signature))
+    let version = NewVersion::onnx(&args.model, &stored, signature);
+    models::with_text(project, version, args.text.encoder().as_ref()).await
 }
 
 async fn promote(
@@ -298,6 +299,11 @@ impl Around<'_> {
         lines.push(("inputs", version.signature.columns.iter().map(column).collect::<Vec<_>>().join(", ")));
         let outputs = version.signature.outputs.iter().map(|output| format!("{} {}", output.name, output.datatype));
         lines.push(("outputs", outputs.collect::<Vec<_>>().join(", ")));
+        if let Some(text) = &version.text {
+            lines.push(("tokenizer", format!("{}, at most {} tokens", text.tokenizer.sha256, text.max_tokens)));
+            let normalized = if text.normalize { ", normalized" } else { "" };
+            lines.push(("vectors", format!("{} pooling{normalized}", text.pooling)));
+        }
         if let Some(training) = &version.training {
             lines.push(("trained on", training.manifest.clone()));
         }
@@ -407,6 +413,7 @@ fn changes(difference: &Difference) -> Vec<(&'static str, String, Value, Value)>
     all.extend(difference.inputs.iter().map(|one| ("input", one.name.clone(), json!(one.from), json!(one.to))));
     all.extend(difference.outputs.iter().map(|one| ("output", one.name.clone(), json!(one.from), json!(one.to))));
     all.extend(difference.encoders.iter().map(|one| ("encoder", one.name.clone(), json!(one.from), json!(one.to))));
+    all.extend(difference.text.iter().map(|one| ("text encoder", one.name.clone(), json!(one.from), json!(one.to))));
     if let Some(training) = &difference.training {
         let of = |set: &Option<es_serving::registry::TrainingSet>| json!(set.as_ref().map(|set| set.sha256));
         all.push(("trained on", String::new(), of(&training.from), of(&training.to)));

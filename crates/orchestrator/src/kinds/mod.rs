@@ -8,6 +8,7 @@
 
 pub mod checks;
 pub mod command;
+pub mod embedding;
 pub mod export;
 pub mod features;
 pub mod folder;
@@ -17,6 +18,7 @@ pub mod ingest;
 pub mod joins;
 pub mod monitor;
 mod problems;
+pub mod registered;
 pub mod rows;
 pub mod source;
 pub mod sql;

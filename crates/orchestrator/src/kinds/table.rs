@@ -8,7 +8,7 @@ use es_assets::{Asset, Inputs, PipelineFormat};
 use serde_json::{Map, Value};
 
 use super::{Built, Kind, Limits, Observation, Part, Preparation, Prepared, Subject, Work, checks};
-use super::{command, export, features, inference, ingest, monitor, source, sql};
+use super::{command, embedding, export, features, inference, ingest, monitor, source, sql};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::project::Project;
@@ -30,6 +30,7 @@ impl Kinds {
             .with(features::FeaturesKind)
             .with(export::ExportKind)
             .with(inference::InferenceKind)
+            .with(embedding::EmbeddingKind)
             .with(monitor::MonitorKind)
     }
 
@@ -46,7 +47,7 @@ impl Kinds {
         PipelineFormat::new(self.0.iter().map(|kind| kind.definition()))
             .with_settings(settings::format())
             .with_text_formats(settings::text_formats())
-            .with_planned(es_assets::Planned { kinds: &["embedding", "anomaly"], sections: &["triggers"] })
+            .with_planned(es_assets::Planned { kinds: &["anomaly"], sections: &["triggers"] })
     }
 
     /// The kind of an asset.

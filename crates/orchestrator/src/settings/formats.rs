@@ -5,9 +5,10 @@ use es_values::{Format, InvalidValue};
 use es_bulk::MaxRejected;
 
 /// The formats, for the checker of pipeline files.
-pub fn text_formats() -> [Format; 6] {
+pub fn text_formats() -> [Format; 7] {
     [
         MaxRejected::FORMAT,
+        crate::kinds::embedding::TEMPLATE,
         Format { name: "index-prefix", noun: "an index prefix such as `flights-`", check: check_index_prefix },
         Format { name: "host", noun: "a URL such as `https://localhost:9200`", check: check_host },
         Format { name: "proxy", noun: "a URL such as `http://proxy.example.org:3128`", check: check_proxy },

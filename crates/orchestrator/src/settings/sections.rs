@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use es_assets::{Defaults, Retries, SecretRef, merge};
 use es_bulk::BulkOptions;
 use es_export::ExportOptions;
+use es_serving::embedding::TextEncoder;
 use es_serving::registry::PromotionRule;
 use es_values::schema::{FieldNames, Hosts};
 use es_values::{ByteSize, TimeSpan};
@@ -83,6 +84,8 @@ pub struct DeclaredModel {
     /// The manifest of the export that it was trained on, whose encoders are applied to the rows.
     #[schemars(extend("format" = "text", "minLength" = 1))]
     pub manifest: Option<String>,
+    /// The tokenizer of a model that embeds texts, and the use of its output.
+    pub text: Option<TextEncoder<String>>,
 }
 
 /// The connection to Elasticsearch.

@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::engine::{StepName, Verdict};
+use crate::kinds::embedding::search::Hit;
 use crate::store::history::RunStatus;
 
 /// A column of an export.
@@ -212,6 +213,12 @@ pub enum CommandResult {
         /// Why not.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// A passage that a search found.
+    Hit {
+        /// The passage.
+        #[serde(flatten)]
+        hit: Hit,
     },
     /// The predictions of a version in an asset.
     ScoredBy {

@@ -12,13 +12,13 @@ use polars::prelude::{Column, DataFrame, IdxSize, PlSmallStr, PolarsResult, Sche
 use serde_json::json;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::INPUT;
 use super::definition::{Inference, Rescore};
 use super::model::Chosen;
 use super::page::Page;
 use super::score::unscorable;
 use crate::error::Result;
 use crate::kinds::Work;
+use crate::kinds::registered::INPUT;
 use crate::store::generation::{self, Generation};
 
 /// The field of a prediction with the hash of what the model was given.

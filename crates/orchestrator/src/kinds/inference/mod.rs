@@ -12,12 +12,12 @@ mod model;
 mod page;
 mod rows;
 mod score;
+mod source;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use es_assets::{Definition, KeyPath, Output, Partition, PartitionKey, Partitions, Parts};
+use es_assets::{Definition, KeyPath, Output, Partitions, Parts};
 use es_assets::{Reference, Report, Siblings, Takes};
 use es_bulk::batched_frames;
 use es_core::{Client, IndexDescription};
@@ -28,6 +28,7 @@ use serde_json::{Map, Value, json};
 
 use super::checks::{self, Check};
 use super::index::{self, IndexRequest};
+use super::registered::INPUT;
 use super::{Built, Kind, Preparation, Prepared, Subject, Work, joins, problems, version_of};
 use crate::doctor::needs::{ExportNeed, Needs};
 use crate::error::{Error, Result};
@@ -37,9 +38,7 @@ use crate::terminal::table::{count, counted};
 pub use definition::{BatchSize, Inference, ModelRunner, Nulls, OnnxProtocol, OnnxRunner, Rescore, Target, Write};
 use model::Chosen;
 use score::{Scorer, Scoring};
-
-/// The name of the model among the inputs of a part.
-const INPUT: &str = "model";
+use source::Rows;
 
 /// Predictions of a registered model.
 pub struct InferenceKind;
@@ -98,17 +97,19 @@ impl Kind for InferenceKind {
         let chosen = model::choose(asset, around.client).await?;
         let mut prepared = Prepared::default();
         let version = version_of(INPUT, &chosen.version());
-        for part in parts(asset.definition, around)? {
+        let rows = Rows::of(asset.definition);
+        for part in rows.parts(around.now)? {
             prepared.inputs.insert(part, version.clone());
         }
         prepared.notes.push(chosen.to_string());
         prepared.notes.extend(rescored(asset.definition, around, &chosen));
-        let described = around.client.indices().describe(&asset.project.index_of(&asset.definition.from)?).await?;
+        let index = asset.project.index_of(&asset.definition.from)?;
+        let described = around.client.indices().describe(&index).await?;
         // What another asset of the same run is still to write cannot be looked at.
         if !described.is_empty() {
             match misfit(asset, around.client, &chosen, &described).await? {
                 Some(failure) => prepared.failure = Some(Arc::new(failure)),
-                None => prepared.rows = rows(asset, around.client).await?,
+                None => prepared.rows = rows.count(around.client, &index).await?,
             }
         }
         prepared.state = Some(Arc::new(chosen));
@@ -202,20 +203,6 @@ fn rescored(inference: &Inference, around: &Preparation<'_>, chosen: &Chosen) ->
         .then(|| "rows whose inputs have not changed keep their predictions".to_owned())
 }
 
-/// The parts of the asset.
-fn parts(inference: &Inference, around: &Preparation<'_>) -> Result<Vec<Option<PartitionKey>>> {
-    Ok(match &inference.partitions {
-        None => vec![None],
-        Some(partitions) => partitions.declared(around.now)?.into_iter().map(|part| Some(part.key)).collect(),
-    })
-}
-
-/// The partition that a step is about.
-fn partition(inference: &Inference, work: &Work<'_>) -> Result<Option<Partition>> {
-    let (Some(partitions), Some(key)) = (&inference.partitions, work.partition) else { return Ok(None) };
-    Ok(partitions.declared(work.now)?.into_iter().find(|part| part.key == *key))
-}
-
 /// The rows to score, with the columns that are needed.
 fn search(
     asset: &Subject<'_, Inference>,
@@ -235,26 +222,10 @@ fn search(
         }
     }
     let mut search = Search { columns: ColumnRequest::Named(columns), ..Search::new(work.index_of(&inference.from)?) };
-    let mut filters: Vec<Value> = inference.filter.iter().map(es_values::Query::to_value).collect();
-    if let (Some(part), Some(time)) = (partition(inference, work)?, &inference.time) {
-        let within = json!({ "gte": part.start.to_string(), "lt": part.end.to_string() });
-        filters.push(json!({ "range": { time.as_str(): within } }));
-    }
-    if !filters.is_empty() {
-        search.query = json!({ "bool": { "filter": filters } });
+    if let Some(query) = Rows::of(inference).query(work)? {
+        search.query = query;
     }
     Ok(search)
-}
-
-/// The rows that an asset without partitions scores.
-async fn rows(asset: &Subject<'_, Inference>, client: &Client) -> Result<Option<BTreeMap<Option<PartitionKey>, u64>>> {
-    let inference = asset.definition;
-    let index = asset.project.index_of(&inference.from)?;
-    if inference.partitions.is_some() {
-        return Ok(None);
-    }
-    let query = inference.filter.as_ref().map_or_else(|| json!({ "match_all": {} }), es_values::Query::to_value);
-    Ok(Some(BTreeMap::from([(None, client.indices().count_matching(&index, &query).await?)])))
 }
 
 /// The failure of an asset whose rows do not have what the model is given: a column, or a value in each row unless

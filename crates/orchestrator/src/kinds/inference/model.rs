@@ -8,13 +8,13 @@ use std::sync::Arc;
 use es_core::Client;
 use es_export::encode::{ColumnEncoder, Encoder, Encoders};
 use es_serving::registry::{Checksum, Location, Version};
-use es_serving::{ErrorKind as ServingKind, ModelReference, ModelVersion, Signature};
+use es_serving::{ModelReference, ModelVersion, Signature};
 
 use super::{Inference, ModelRunner};
 use crate::error::{Error, Result};
+use crate::kinds::registered::{self, Found};
 use crate::kinds::{Subject, Work};
 use crate::models::{self, DeclaredModel, Training};
-use crate::project::Project;
 
 /// A model that was chosen to score rows.
 #[derive(Clone, Debug)]
@@ -39,10 +39,9 @@ pub(super) struct Chosen {
 }
 
 impl Chosen {
-    /// The version, for comparing what a part was made of with what there is now. A version that is registered
-    /// from the `models` section is the same before and after.
+    /// The version, for comparing what a part was made of with what there is now.
     pub(super) fn version(&self) -> String {
-        format!("{}/{}", self.name, self.number)
+        registered::version(&self.name, self.number)
     }
 
     /// The version as a reference.
@@ -83,15 +82,9 @@ impl fmt::Display for Chosen {
 
 /// Looks the model up, and registers nothing.
 pub(super) async fn choose(asset: &Subject<'_, Inference>, client: &Client) -> Result<Chosen> {
-    let asked = &asset.definition.model;
-    let registry = models::registry(asset.project, client);
-    match registry.version(asked).await {
-        Ok(version) => of_version(asset, version).await,
-        Err(error) if error.kind() == ServingKind::NotFound => match declared(asset.project, asked) {
-            Some(declared) => of_declared(asset, declared).await,
-            None => Err(asset.error_at("model", &error.to_string(), Some(&unknown(asked, error.help())))),
-        },
-        Err(error) => Err(error.into()),
+    match registered::find(asset, client, &asset.definition.model).await? {
+        Found::Registered(version) => of_version(asset, *version).await,
+        Found::Declared(declared) => of_declared(asset, declared).await,
     }
 }
 
@@ -105,31 +98,8 @@ pub(super) async fn choose_for_build(asset: &Subject<'_, Inference>, work: &Work
     if !chosen.is_declared {
         return Ok(chosen);
     }
-    if let Some(declared) = declared(asset.project, &asset.definition.model) {
-        models::register_declared(asset.project, work.client, &chosen.name, declared, work.run).await?;
-    }
+    registered::register(asset, work, &asset.definition.model).await?;
     choose(asset, work.client).await.map(Arc::new)
-}
-
-/// The entry of the `models` section for a model, if its first registration is what was asked for.
-fn declared<'a>(project: &'a Project, asked: &ModelReference) -> Option<&'a DeclaredModel> {
-    let declared = project.settings.models.get(asked.name())?;
-    let is_asked = match asked.version() {
-        ModelVersion::Alias(alias) => declared.alias.as_ref() == Some(alias),
-        ModelVersion::Number(number) => number.get() == 1,
-    };
-    is_asked.then_some(declared)
-}
-
-fn unknown(asked: &ModelReference, help: Option<&str>) -> String {
-    let register = format!(
-        "register one with `orchestrator models register {} MODEL.onnx`, or declare it in the section `models`",
-        asked.name()
-    );
-    match help {
-        Some(help) => format!("{help}; or {register}"),
-        None => register,
-    }
 }
 
 /// The encoders of the columns that a model takes, without those of other columns of its training set, such
@@ -151,20 +121,10 @@ fn relevant(encoders: Encoders, signature: &Signature) -> Option<Encoders> {
 async fn of_version(asset: &Subject<'_, Inference>, version: Version) -> Result<Chosen> {
     let asked = asset.definition.model.clone();
     let wrong = |message: String, help: &str| asset.error_at("model", &message, Some(help));
-    let path = match (&version.location, version.sha256) {
-        (Location::File(_), Some(sha256)) => Some(models::folder(asset.project).open(sha256).await?),
-        _ if matches!(asset.definition.server, ModelRunner::Server(_)) => None,
-        (place, _) => {
-            let place = match place {
-                Location::File(file) => file,
-                Location::Uri(uri) => uri,
-            };
-            let message = format!(
-                "version {} of {} is {place}, and no file that can be scored here",
-                version.number, version.model
-            );
-            return Err(wrong(message, "register the model with its file, or name the `server` that has it"));
-        }
+    let is_file = matches!((&version.location, version.sha256), (Location::File(_), Some(_)));
+    let path = match is_file || matches!(asset.definition.server, ModelRunner::Here(_)) {
+        true => Some(registered::file(asset, &version).await?),
+        false => None,
     };
     let encoders: Option<Encoders> = version.encoders.map(serde_json::from_value).transpose().map_err(|error| {
         let message =

@@ -19,6 +19,7 @@ pub mod onnxruntime;
 pub mod process;
 pub mod scope;
 pub mod terminal;
+pub mod text_model;
 pub mod venv;
 pub mod workspace;
 
@@ -42,6 +43,8 @@ enum Command {
     Ci(ci::CiArgs),
     /// Fetch the library of ONNX Runtime, which models are scored with
     Onnxruntime,
+    /// Fetch the model of texts that tests of embeddings run
+    TextModel,
     /// Rewrite the generated files
     Generate,
     /// Run the flights pipeline on an Elasticsearch and show the results
@@ -63,6 +66,7 @@ pub fn run() -> ExitCode {
         Command::Es(command) => es::run(command).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::run(&args),
         Command::Onnxruntime => onnxruntime::run().map(|()| ExitCode::SUCCESS),
+        Command::TextModel => text_model::run().map(|()| ExitCode::SUCCESS),
         Command::Generate => generate::write().map(|()| ExitCode::SUCCESS),
         Command::Demo => demo::run(),
         Command::Bench(args) => forward::run("bench", &args),

@@ -1,10 +1,10 @@
 //! `cargo xtask onnxruntime`: the shared library that models are scored with, from Maven Central.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-use crate::es::artifacts::{Artifact, open_zip};
+use crate::es::artifacts::{Artifact, extract};
 use crate::es::jdk;
 use crate::{process, workspace};
 
@@ -65,15 +65,6 @@ fn platform(os: &str, architecture: &str) -> Result<(&'static str, &'static str)
         ("windows", "x86_64") => ("win-x64", "onnxruntime.dll"),
         _ => bail!("there is no ONNX Runtime for {os} on {architecture} in Maven Central: set {VARIABLE} to yours"),
     })
-}
-
-fn extract(jar: &Path, inside: &str, to: &Path) -> Result<()> {
-    let mut archive = open_zip(jar)?;
-    let mut entry = archive.by_name(inside).with_context(|| format!("{} has no {inside}", jar.display()))?;
-    let unfinished = to.with_extension("new");
-    let mut file = std::fs::File::create(&unfinished)?;
-    std::io::copy(&mut entry, &mut file)?;
-    std::fs::rename(&unfinished, to).with_context(|| format!("cannot write {}", to.display()))
 }
 
 #[cfg(test)]

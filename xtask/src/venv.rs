@@ -27,7 +27,7 @@ pub fn interpreter(folder: &Path) -> PathBuf {
     folder.join("bin/python")
 }
 
-/// Creates an environment with these packages, unless it exists.
+/// Creates an environment with these packages beside pip, unless it exists.
 ///
 /// # Errors
 /// When Python is missing or a package cannot be installed.
@@ -43,7 +43,9 @@ pub fn ensure(folder: &Path, label: &str, requirements: &str) -> Result<()> {
     let mut install = Command::new(interpreter(folder));
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     install.args(requirements.lines().filter(|line| !line.starts_with('#')));
-    for (what, mut command) in [("creating it", create), ("installing packages", install)] {
+    let is_empty = requirements.lines().all(|line| line.starts_with('#'));
+    let steps = [("creating it", create), ("installing packages", install)];
+    for (what, mut command) in steps.into_iter().take(if is_empty { 1 } else { 2 }) {
         let finished = process::run_within(&mut command, INSTALL_LIMIT, || progress.update(what))?;
         match finished {
             Some(finished) if finished.status.success() => {}

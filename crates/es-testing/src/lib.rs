@@ -42,6 +42,7 @@ mod library;
 mod node;
 mod scope;
 mod source;
+mod text_model;
 pub mod trained;
 
 pub use fault_proxy::{ConnectionFault, Fault, FaultProxy, SeenItems, SeenRequest};
@@ -49,3 +50,4 @@ pub use library::{find_onnxruntime, onnxruntime};
 pub use node::Node;
 pub use scope::{Scope, clean, unique_prefix};
 pub use source::{plain, secure};
+pub use text_model::{TextModel, text_model};

@@ -13,7 +13,7 @@ use super::nodes::{Ready, TestNodes};
 use super::report::LiveTests;
 use super::tests_output::Counts;
 use crate::compile::{self, Executable};
-use crate::{consumers, onnxruntime, workspace};
+use crate::{consumers, onnxruntime, text_model, workspace};
 
 pub(crate) fn fmt() -> Result<()> {
     succeed(cargo(&["fmt", "--all", "--check"])).context("run `cargo fmt --all`")
@@ -175,7 +175,8 @@ fn live_program(message: &Value) -> Option<(PathBuf, PathBuf)> {
     (is_library && is_live).then_some((folder.to_owned(), message["executable"].as_str()?.into()))
 }
 
-/// Points tests at these nodes alone, at the file where live tests note that they ran, and at ONNX Runtime.
+/// Points tests at these nodes alone, at the file where live tests note that they ran, at ONNX Runtime and at the
+/// model of texts.
 fn lead_to(command: &mut Command, ready: &Ready, ledger: &Path) {
     command.env("ES_TESTING_LEDGER", ledger);
     match onnxruntime::library() {
@@ -183,6 +184,12 @@ fn lead_to(command: &mut Command, ready: &Ready, ledger: &Path) {
             command.env(onnxruntime::VARIABLE, library);
         }
         Err(error) => println!("no ONNX Runtime: {error:#}"),
+    }
+    match text_model::folder() {
+        Ok(folder) => {
+            command.env(text_model::VARIABLE, folder);
+        }
+        Err(error) => println!("no model of texts: {error:#}"),
     }
     point_to(command, ready);
 }

@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use crate::example::FLIGHTS as PIPELINE;
 use crate::scope::IndexScope;
 use crate::terminal::{columns, heading, human_bytes, is_unicode};
-use crate::{compile, es, onnxruntime, workspace};
+use crate::{compile, es, onnxruntime, text_model, workspace};
 use findings::{delays, documents, with_commas};
 
 /// The fastest profile from a fresh clone to the end of the demo: an optimised build alone takes
@@ -48,6 +48,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     let mut variables = es::elasticsearch()?;
     let library = onnxruntime::library()?;
     variables.push((onnxruntime::VARIABLE, library.display().to_string()));
+    match text_model::folder() {
+        Ok(folder) => variables.push((text_model::VARIABLE, folder.display().to_string())),
+        Err(error) => println!("no model of texts: {error:#}"),
+    }
     let program = compile::orchestrator(PROFILE)?;
     let demo = Demo { program, variables };
 

@@ -131,6 +131,16 @@ pub(crate) fn open_zip(path: &Path) -> Result<zip::ZipArchive<std::fs::File>> {
         .with_context(|| format!("{} is not a complete zip file; delete it and try again", path.display()))
 }
 
+/// Writes one file of a zip file to a place, which has the whole of it or what it had before.
+pub(crate) fn extract(archive: &Path, inside: &str, to: &Path) -> Result<()> {
+    let mut entries = open_zip(archive)?;
+    let mut entry = entries.by_name(inside).with_context(|| format!("{} has no {inside}", archive.display()))?;
+    let unfinished = to.with_extension("new");
+    let mut file = std::fs::File::create(&unfinished)?;
+    std::io::copy(&mut entry, &mut file)?;
+    std::fs::rename(&unfinished, to).with_context(|| format!("cannot write {}", to.display()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

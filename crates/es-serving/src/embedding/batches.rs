@@ -29,3 +29,32 @@ pub(super) fn batches(lengths: impl ExactSizeIterator<Item = usize>, limits: Emb
     }
     batches
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_keep_both_limits_with_what_fills_them_up() {
+        let limits = |texts: usize, tokens: usize| EmbedBatch {
+            texts: texts.try_into().unwrap(),
+            tokens: tokens.try_into().unwrap(),
+        };
+        let table: [(&[usize], EmbedBatch, &[Range<usize>]); 5] = [
+            (&[5, 5, 5], limits(2, 100), &[0..2, 2..3]),
+            (&[9, 3, 1], limits(8, 20), &[0..2, 2..3]),
+            // One text may have more tokens than a batch.
+            (&[99, 4, 4, 4], limits(8, 10), &[0..1, 1..3, 3..4]),
+            (&[0, 0], limits(8, 1), &[0..1, 1..2]),
+            (&[], limits(8, 1), &[]),
+        ];
+        for (lengths, limits, expected) in table {
+            assert_eq!(batches(lengths.iter().copied(), limits), expected, "{lengths:?}");
+        }
+    }
+
+    #[test]
+    fn the_longest_come_first() {
+        assert_eq!(order(&[2, 9, 2, 5]), [1, 3, 0, 2]);
+    }
+}

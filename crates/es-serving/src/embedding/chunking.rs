@@ -255,3 +255,127 @@ fn numbered(text: &str, mut ranges: Vec<Range<usize>>) -> Vec<Passage> {
     });
     passages.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::super::tokenizer::tests::{bytes, word_pieces};
+    use super::*;
+
+    fn tokens(size: u32, overlap: u32) -> Chunking {
+        Chunking::Tokens { size: size.try_into().unwrap(), overlap }
+    }
+
+    fn sentences(size: u32, overlap: u32) -> Chunking {
+        Chunking::Sentences { size: size.try_into().unwrap(), overlap }
+    }
+
+    fn limit(tokenizer: TextTokenizer, most: Option<usize>) -> Option<TokenLimit> {
+        Some(TokenLimit { tokenizer: Arc::new(tokenizer), most })
+    }
+
+    fn texts(chunker: &Chunker, text: &str) -> Vec<String> {
+        chunker.split(text).unwrap().into_iter().map(|passage| passage.text).collect()
+    }
+
+    #[test]
+    fn options_are_read_with_their_defaults_and_mistakes_are_named() {
+        let read = |value: serde_json::Value| serde_json::from_value::<Chunking>(value);
+        assert_eq!(read(json!({"by": "tokens"})).unwrap(), Chunking::default());
+        assert_eq!(read(json!({"by": "sentences", "overlap": 1})).unwrap(), sentences(5, 1));
+        for value in [json!({"by": "words"}), json!({"by": "tokens", "size": 0}), json!({"by": "tokens", "limit": 3})] {
+            assert!(read(value.clone()).is_err(), "{value}");
+        }
+        let error = |chunking, limit| Chunker::new(chunking, limit).unwrap_err().to_string();
+        assert_eq!(error(sentences(2, 2), None), "an overlap of 2 sentences is not less than the size of 2 sentences");
+        assert_eq!(error(tokens(8, 0), None), "tokens cannot be counted without a tokenizer");
+        let message = "passages of 8 tokens are longer than the 6 that the model takes";
+        assert_eq!(error(tokens(8, 0), limit(word_pieces(), Some(6))), message);
+    }
+
+    #[test]
+    fn places_are_code_points() {
+        let chunker = Chunker::new(sentences(1, 0), None).unwrap();
+        let passages = chunker.split("  Zürich! 👨‍👩‍👧 fly.\n").unwrap();
+        let found: Vec<_> = passages.iter().map(|one| (one.ordinal, one.start, one.end, one.text.as_str())).collect();
+        assert_eq!(found, [(0, 2, 9, "Zürich!"), (1, 10, 20, "👨‍👩‍👧 fly.")]);
+        assert_eq!(Passage::whole("  Zürich! ").unwrap(), passages[0]);
+    }
+
+    #[test]
+    fn a_text_that_fits_is_one_passage_and_a_blank_one_none() {
+        for chunking in [tokens(4, 1), sentences(4, 1)] {
+            let chunker = Chunker::new(chunking, limit(word_pieces(), Some(4))).unwrap();
+            assert_eq!(texts(&chunker, " the late cat \n"), ["the late cat"]);
+            assert!(texts(&chunker, "").is_empty() && texts(&chunker, " \n\t\u{2003}").is_empty());
+        }
+        assert_eq!(Passage::whole(" \n"), None);
+    }
+
+    #[test]
+    fn a_sentence_that_is_too_long_is_cut_between_words() {
+        let text = "The cat is late. The cat, the dog and the fish are not late. Why?";
+        let with = Chunker::new(sentences(2, 0), limit(word_pieces(), Some(8))).unwrap();
+        let expected = ["The cat is late.", "The cat, the dog and the fish", "are not late.", "Why?"];
+        assert_eq!(texts(&with, text), expected);
+        let without = Chunker::new(sentences(2, 0), None).unwrap();
+        assert_eq!(texts(&without, text), ["The cat is late. The cat, the dog and the fish are not late.", "Why?"]);
+    }
+
+    /// Texts of words, marks, emoji, scripts without spaces and all kinds of white space.
+    fn any_text() -> impl Strategy<Value = String> {
+        let part = prop_oneof![
+            4 => "[a-z]{1,9}",
+            2 => "[ \n\t\u{a0}\u{2003}]{1,3}",
+            1 => "[.!?,;()\"]{1,2}",
+            1 => "[漢字かなガ]{1,4}",
+            1 => "(👨‍👩‍👧|🇨🇭|e\u{301}|ß|İ|\u{200b}|\u{7})",
+            1 => any::<char>().prop_map(String::from),
+        ];
+        prop::collection::vec(part, 0..40).prop_map(|parts| parts.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn passages_are_the_text_between_their_places_and_lose_no_word(
+            text in any_text(),
+            by_tokens: bool,
+            counts_bytes: bool,
+            size in 1..12_u32,
+            overlap in 0..11_u32,
+            most in 4..20_usize,
+        ) {
+            let overlap = overlap % size;
+            let tokenizer = if counts_bytes { bytes() } else { word_pieces() };
+            let (chunking, most) = match by_tokens {
+                true => (tokens(size, overlap), most.max(size as usize)),
+                false => (sentences(size, overlap), most),
+            };
+            let chunker = Chunker::new(chunking, limit(tokenizer, Some(most))).unwrap();
+            let passages = chunker.split(&text).unwrap();
+            let points: Vec<char> = text.chars().collect();
+            let mut is_covered = vec![false; points.len()];
+            let mut last = (0, 0);
+            for (number, passage) in passages.iter().enumerate() {
+                prop_assert_eq!(passage.ordinal, number);
+                let expected: String = points[passage.start..passage.end].iter().collect();
+                prop_assert_eq!(&expected, &passage.text);
+                prop_assert!(!passage.text.is_empty() && passage.text.trim() == passage.text);
+                prop_assert!(number == 0 || (passage.start, passage.end) > last, "{:?}", passages);
+                last = (passage.start, passage.end);
+                is_covered[passage.start..passage.end].fill(true);
+                let tokenizer = &chunker.limit.as_ref().unwrap().tokenizer;
+                let count = tokenizer.count(&passage.text).unwrap();
+                let size = if by_tokens { size as usize } else { most };
+                // Longer than asked for only where it is one character.
+                prop_assert!(count <= size || passage.end - passage.start <= 3, "{} tokens: {:?}", count, passage);
+            }
+            for (point, is_covered) in points.iter().zip(is_covered) {
+                prop_assert!(is_covered || point.is_whitespace(), "{:?} of {:?}", point, passages);
+            }
+            prop_assert_eq!(passages.is_empty(), text.trim().is_empty());
+        }
+    }
+}

@@ -212,7 +212,7 @@ impl OnnxEmbedder {
     fn account(
         &self,
         mut reasons: Vec<Option<String>>,
-        computed: Vec<(&[usize], Vec<Result<Vec<f32>, Refusal>>)>,
+        computed: Vec<(&[usize], BatchVectors)>,
     ) -> Result<Embedded, Error> {
         let mut rows: Vec<Option<Vec<f32>>> = vec![None; reasons.len()];
         let mut failed = None;
@@ -285,7 +285,7 @@ impl OnnxEmbedder {
     }
 
     /// Computes a batch. One that fails is halved down to the texts that fail.
-    fn compute(&self, tokens: &[Tokens], batch: &[usize]) -> Result<Vec<Result<Vec<f32>, Refusal>>, Error> {
+    fn compute(&self, tokens: &[Tokens], batch: &[usize]) -> Result<BatchVectors, Error> {
         match self.compute_whole(tokens, batch) {
             Err(error) if error.kind() == ErrorKind::Scoring && batch.len() > 1 => {
                 let (first, second) = batch.split_at(batch.len() / 2);
@@ -298,7 +298,7 @@ impl OnnxEmbedder {
         }
     }
 
-    fn compute_whole(&self, tokens: &[Tokens], batch: &[usize]) -> Result<Vec<Result<Vec<f32>, Refusal>>, Error> {
+    fn compute_whole(&self, tokens: &[Tokens], batch: &[usize]) -> Result<BatchVectors, Error> {
         let length = batch.iter().map(|text| tokens[*text].ids.len()).max().unwrap_or(0);
         let inputs = self.inputs.iter().map(|(name, role, datatype)| {
             let pad = if *role == Role::Ids { self.tokenizer.pad() } else { 0 };
@@ -387,6 +387,9 @@ impl OnnxEmbedder {
 
 /// The texts that one thread tokenizes at a time.
 const TOKENIZED: usize = 256;
+
+/// A vector for each text of a batch.
+type BatchVectors = Vec<Result<Vec<f32>, Refusal>>;
 
 /// The reason that a text has no vector.
 enum Refusal {

@@ -131,3 +131,68 @@ pub(super) fn by_sentences(tokens: &[usize], size: usize, overlap: usize, most: 
     }
     groups
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A token for each word and mark, and for each of `pieces` bytes of a word.
+    fn tokens(text: &str, piece: usize) -> Vec<Range<usize>> {
+        let words = text.split_word_bound_indices().filter(|(_, word)| !word.trim().is_empty());
+        let pieces = words.flat_map(|(at, word)| {
+            let starts = (0..word.len()).step_by(piece);
+            starts.map(move |start| at + start..at + word.len().min(start + piece))
+        });
+        pieces.collect()
+    }
+
+    fn cut<'a>(text: &'a str, piece: usize, size: usize, overlap: usize) -> Vec<&'a str> {
+        by_tokens(text, &tokens(text, piece), size, overlap).into_iter().map(|range| &text[range]).collect()
+    }
+
+    #[test]
+    fn cuts_are_at_white_space_or_between_words_or_inside_of_one_that_is_too_long() {
+        let table: [(&str, usize, usize, usize, &[&str]); 7] = [
+            ("a b c d e", 9, 2, 0, &["a b ", "c d ", "e"]),
+            ("a b c d e", 9, 3, 1, &["a b c ", "c d e"]),
+            // White space in the second half comes before the last place between words.
+            ("aa bb cc(dd)", 9, 4, 0, &["aa bb ", "cc(dd)"]),
+            ("aa(bb)cc", 9, 4, 0, &["aa(bb)", "cc"]),
+            // A word of more tokens than a passage.
+            ("abcdef gh", 1, 4, 0, &["abcd", "ef gh"]),
+            ("a bcdefgh", 1, 4, 0, &["a ", "bcde", "fgh"]),
+            // The overlap begins with a word, or there is none.
+            ("abcdef", 1, 4, 2, &["abcd", "ef"]),
+        ];
+        for (text, piece, size, overlap, expected) in table {
+            assert_eq!(cut(text, piece, size, overlap), expected, "{text} {size} {overlap}");
+        }
+    }
+
+    #[test]
+    fn a_character_of_several_tokens_is_never_cut() {
+        let tokens = [0..4, 0..4, 0..4, 4..8, 4..8, 4..8];
+        assert_eq!(by_tokens("😀😡", &tokens, 2, 1), [0..4, 4..8]);
+        // Tokens whose bytes are inside of a character.
+        let tokens = [0..1, 1..2, 2..3, 3..4, 4..5];
+        assert_eq!(by_tokens("😀a", &tokens, 1, 0), [0..4, 4..5]);
+    }
+
+    #[test]
+    fn sentences_are_grouped_by_number_and_tokens() {
+        let table: [(&[usize], usize, usize, usize, &[Range<usize>]); 7] = [
+            (&[1, 1, 1, 1, 1], 2, 0, 9, &[0..2, 2..4, 4..5]),
+            (&[1, 1, 1, 1], 2, 1, 9, &[0..2, 1..3, 2..4]),
+            (&[5, 5, 5], 3, 0, 10, &[0..2, 2..3]),
+            // The overlap is left out where it leaves no place.
+            (&[5, 5, 6], 3, 1, 10, &[0..2, 2..3]),
+            // A sentence of too many tokens stands alone.
+            (&[2, 99, 2, 2], 3, 1, 10, &[0..1, 1..2, 2..4]),
+            (&[99], 1, 0, 10, &[0..1]),
+            (&[], 1, 0, 10, &[]),
+        ];
+        for (tokens, size, overlap, most, expected) in table {
+            assert_eq!(by_sentences(tokens, size, overlap, most), expected, "{tokens:?} {size} {overlap}");
+        }
+    }
+}

@@ -51,3 +51,46 @@ pub(super) fn normalize(vector: &mut [f32]) -> Result<(), String> {
 fn narrow(value: f64) -> f32 {
     value as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pooled(pooling: Pooling, tokens: &[f32]) -> Vec<f32> {
+        let mut out = Vec::new();
+        pool(pooling, tokens, 2, &mut out);
+        out
+    }
+
+    #[test]
+    fn each_pooling_reads_the_tokens_in_its_way() {
+        let tokens = [1.0, -2.0, 3.0, 6.0, -1.0, 2.0];
+        assert_eq!(pooled(Pooling::Mean, &tokens), [1.0, 2.0]);
+        assert_eq!(pooled(Pooling::Cls, &tokens), [1.0, -2.0]);
+        assert_eq!(pooled(Pooling::Max, &tokens), [3.0, 6.0]);
+        assert_eq!(pooled(Pooling::None, &tokens[..2]), [1.0, -2.0]);
+    }
+
+    #[test]
+    fn a_vector_that_is_not_finite_is_found_whatever_the_pooling() {
+        for tokens in [[1.0, f32::NAN, 3.0, 4.0], [1.0, 2.0, 3.0, f32::NAN]] {
+            for pooling in [Pooling::Mean, Pooling::Max] {
+                let reason = fault(&pooled(pooling, &tokens));
+                assert_eq!(reason.unwrap(), "component 1 of its vector is NaN, expected a finite number");
+            }
+        }
+        assert_eq!(fault(&[1.0, f32::MAX]), None);
+    }
+
+    #[test]
+    fn a_vector_is_divided_by_its_length_if_it_has_one() {
+        let mut vector = [3.0, -4.0];
+        normalize(&mut vector).unwrap();
+        assert_eq!(vector, [0.6, -0.8]);
+        // The square of a component is larger than single precision holds.
+        let mut large = [3.0, 4.0].map(|value: f32| value * 2_f32.powi(100));
+        normalize(&mut large).unwrap();
+        assert_eq!(large, [0.6, 0.8]);
+        assert!(normalize(&mut [0.0, 0.0]).unwrap_err().contains("the length zero"));
+    }
+}

@@ -132,3 +132,97 @@ impl fmt::Debug for TextTokenizer {
         f.debug_struct("TextTokenizer").field("tokens", &tokens).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn parse(value: &Value) -> TextTokenizer {
+        TextTokenizer::parse(value.to_string().as_bytes()).unwrap()
+    }
+
+    fn word_pieces_json() -> Value {
+        let words =
+            ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "the", "cat", "dog", "fish", "is", "are", "not", "late", "and"];
+        let letters = ('a'..='z').flat_map(|letter| [letter.to_string(), format!("##{letter}")]);
+        let marks = [".", ",", "!", "?"].map(str::to_owned);
+        let all = words.into_iter().map(str::to_owned).chain(letters).chain(marks);
+        let vocabulary: Value =
+            all.enumerate().map(|(number, piece)| (piece, json!(number))).collect::<serde_json::Map<_, _>>().into();
+        json!({
+            "version": "1.0", "added_tokens": [],
+            "truncation": {"max_length": 3, "strategy": "LongestFirst", "stride": 0},
+            "padding": {"strategy": {"Fixed": 3}, "direction": "Right", "pad_to_multiple_of": null, "pad_id": 7,
+                "pad_type_id": 0, "pad_token": "[PAD]"},
+            "normalizer": {"type": "BertNormalizer", "clean_text": true, "handle_chinese_chars": true,
+                "strip_accents": null, "lowercase": true},
+            "pre_tokenizer": {"type": "BertPreTokenizer"},
+            "post_processor": {"type": "BertProcessing", "sep": ["[SEP]", 3], "cls": ["[CLS]", 2]},
+            "decoder": null,
+            "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+                "max_input_chars_per_word": 100, "vocab": vocabulary}
+        })
+    }
+
+    /// Word pieces as of BERT: some words, and letters.
+    pub(in crate::embedding) fn word_pieces() -> TextTokenizer {
+        parse(&word_pieces_json())
+    }
+
+    /// A token for each byte, with those of white space at the beginning of words, as of GPT-2.
+    pub(in crate::embedding) fn bytes() -> TextTokenizer {
+        // The printable characters that stand for bytes.
+        let plain = |byte: u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+        let mut beyond = 255;
+        let vocabulary: Value = (0..256_u32)
+            .map(|byte| {
+                beyond += u32::from(!plain(byte));
+                let point = if plain(byte) { byte } else { beyond };
+                (char::from_u32(point).unwrap().to_string(), json!(byte))
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into();
+        let level = json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true});
+        parse(&json!({
+            "version": "1.0", "added_tokens": [], "truncation": null, "padding": null, "normalizer": null,
+            "pre_tokenizer": level, "post_processor": level, "decoder": level,
+            "model": {"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+                "end_of_word_suffix": null, "fuse_unk": false, "vocab": vocabulary, "merges": []}
+        }))
+    }
+
+    #[test]
+    fn truncation_and_padding_of_the_file_are_left_out() {
+        let tokenizer = word_pieces();
+        assert_eq!((tokenizer.pad(), tokenizer.special_tokens()), (7, 2));
+        assert_eq!(tokenizer.ids("The cat is not late").unwrap(), [2, 4, 5, 8, 10, 11, 3]);
+        assert_eq!(tokenizer.ids("").unwrap(), [2, 3]);
+        assert_eq!(tokenizer.count("The cats").unwrap(), 3);
+        assert_eq!(bytes().count("é a").unwrap(), 4);
+    }
+
+    #[test]
+    fn tokens_are_cut_before_the_special_ones_at_the_end() {
+        for (most, expected) in [(9, vec![2, 4, 5, 8, 3]), (4, vec![2, 4, 5, 3]), (2, vec![2, 3])] {
+            let mut tokens = word_pieces().tokens("The cat is").unwrap();
+            tokens.cut_to(most);
+            assert_eq!((tokens.ids, tokens.types.len()), (expected.clone(), expected.len()));
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_tokenizer_is_named() {
+        let error = TextTokenizer::parse(b"{}").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::ModelFile);
+        assert!(error.to_string().starts_with("this is not a tokenizer: "), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("vocab.json");
+        std::fs::write(&path, "[]").unwrap();
+        let error = TextTokenizer::open(&path).unwrap_err();
+        assert!(error.to_string().contains("vocab.json: this is not a tokenizer"), "{error}");
+        let error = TextTokenizer::open(&folder.path().join("missing.json")).unwrap_err();
+        assert!(error.to_string().contains("missing.json"), "{error}");
+    }
+}

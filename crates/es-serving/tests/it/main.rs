@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test fails the test")]
 
 mod conformance;
+mod embedding;
 mod mock;
 mod onnx;
 mod registry;

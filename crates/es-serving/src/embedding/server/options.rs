@@ -212,3 +212,60 @@ impl EmbeddingServerOptions {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn options_are_read_and_written_with_their_defaults() {
+        let value = json!({
+            "protocol": "openai", "url": "https://h/openai/v1", "model": "m", "token": "A", "headers": {"x-key": "B"},
+            "dimensions": 256, "prefixes": {"query": "query: "}, "batch": {"texts": 8}, "in_flight": 2,
+            "timeouts": {"request": "5s"}, "input_types": {"passage": "document", "query": "query"}
+        });
+        let options: EmbeddingServerOptions<String> = serde_json::from_value(value).unwrap();
+        options.check().unwrap();
+        assert_eq!(
+            (options.batch.bytes, options.timeouts.connect),
+            (RequestBatch::default().bytes, Timeouts::default().connect)
+        );
+        let read = serde_json::from_value::<EmbeddingServerOptions<String>>(serde_json::to_value(&options).unwrap());
+        assert_eq!(read.unwrap(), options);
+        let resolved = options.clone().resolve(|name| Ok::<_, ()>(Secret::new(format!("canary-{name}")))).unwrap();
+        assert_eq!((resolved.headers["x-key"].expose(), resolved.in_flight.get()), ("canary-B", 2));
+        assert!(!format!("{resolved:?}").contains("canary"));
+        assert_eq!(options.resolve(|name| if name == "B" { Err(name) } else { Ok(()) }).unwrap_err(), "B");
+        let unknown = json!({"url": "http://h", "model": "m", "version": "1"});
+        assert!(serde_json::from_value::<EmbeddingServerOptions<String>>(unknown).is_err());
+    }
+
+    #[test]
+    fn each_mistake_is_named_without_the_secret() {
+        let table = [
+            ("models.example", "m", "`models.example` is not the address of a server"),
+            ("http://u:canary@h", "m", "the address of h has a user or a password in it"),
+            ("http://h/v1?key=canary", "m", "the address of h has a query or a fragment"),
+            ("http://h", "", "the name of the model at the server is empty"),
+        ];
+        for (url, model, message) in table {
+            let error = EmbeddingServerOptions::<String>::new(url, model).check().unwrap_err();
+            assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::ServerOptions, message));
+        }
+    }
+
+    #[test]
+    fn the_path_is_that_of_the_clients_of_openai() {
+        let path = |url: &str| EmbeddingServerOptions::<String>::new(url, "m").path().join("/");
+        for (url, expected) in [
+            ("http://h:8000", "v1/embeddings"),
+            ("http://h:8000/", "v1/embeddings"),
+            ("http://h/v1", "embeddings"),
+            ("https://gateway/openai/v1/", "embeddings"),
+        ] {
+            assert_eq!(path(url), expected, "{url}");
+        }
+    }
+}

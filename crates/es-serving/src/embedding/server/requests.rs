@@ -23,3 +23,25 @@ pub(super) fn divide(lengths: impl Iterator<Item = usize>, limits: RequestBatch)
     }
     requests
 }
+
+#[cfg(test)]
+mod tests {
+    use es_values::ByteSize;
+
+    use super::*;
+
+    #[test]
+    fn requests_keep_both_limits() {
+        let limits = RequestBatch { texts: 3.try_into().unwrap(), bytes: ByteSize::bytes(10) };
+        let table: [(&[usize], &[Range<usize>]); 5] = [
+            (&[1, 1, 1, 1], &[0..3, 3..4]),
+            (&[6, 4, 1], &[0..2, 2..3]),
+            (&[99, 99], &[0..1, 1..2]),
+            (&[0], &[0..1]),
+            (&[], &[]),
+        ];
+        for (lengths, expected) in table {
+            assert_eq!(divide(lengths.iter().copied(), limits), expected, "{lengths:?}");
+        }
+    }
+}

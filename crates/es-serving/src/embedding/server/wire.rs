@@ -141,3 +141,88 @@ fn vector(raw: &str) -> Result<Vec<f32>, Fault> {
 fn narrow(number: f64) -> f32 {
     number as f32
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn floats(tensor: &Tensor) -> &[f32] {
+        let TensorData::Fp32(floats) = tensor.data() else { panic!("{tensor:?}") };
+        floats
+    }
+
+    #[test]
+    fn a_request_has_what_was_asked_for_and_no_more() {
+        let body = request("m", &["a \"b\"", "ü"], "", None, None).unwrap();
+        let expected = r#"{"model":"m","input":["a \"b\"","ü"],"encoding_format":"base64"}"#;
+        assert_eq!(String::from_utf8(body).unwrap(), expected);
+        let body = request("m", &["a"], "query: ", Some(256), Some("query")).unwrap();
+        let expected = json!({
+            "model": "m", "input": ["query: a"], "encoding_format": "base64", "dimensions": 256, "input_type": "query"
+        });
+        assert_eq!(serde_json::from_slice::<Value>(&body).unwrap(), expected);
+    }
+
+    #[test]
+    fn vectors_are_read_by_their_index_from_base64_and_from_numbers() {
+        let base64 = |numbers: [f32; 2]| STANDARD.encode(numbers.map(f32::to_le_bytes).concat());
+        let body = json!({"object": "list", "data": [
+            {"object": "embedding", "index": 1, "embedding": base64([0.1, -2.0])},
+            {"index": 0, "embedding": [0.100000001490116, 1e-3]},
+        ], "model": "m", "usage": {"prompt_tokens": 3}});
+        let tensor = answer(body.to_string().as_bytes(), 2).unwrap();
+        assert_eq!((tensor.shape(), floats(&tensor)), (&[2, 2][..], &[0.1, 1e-3, 0.1, -2.0][..]));
+        let words = br#"{"data": [{"index": 0, "embedding": [NaN, 1.5]}, {"index": 1, "embedding": [null, 1e300]}]}"#;
+        let tensor = answer(words, 2).unwrap();
+        let found = floats(&tensor);
+        assert!(found[0].is_nan() && found[2].is_nan() && found[1] == 1.5 && found[3] == f32::INFINITY, "{found:?}");
+        let tensor = answer(br#"{"data": [{"index": 0, "embedding": [null, 1.5]}]}"#, 1).unwrap();
+        assert!(floats(&tensor)[0].is_nan());
+    }
+
+    #[test]
+    fn each_wrong_answer_is_named() {
+        let rows = |reason: &str| Fault::Rows(reason.to_owned());
+        let model = |reason: &str| Fault::Model(reason.to_owned());
+        let table = [
+            (r#"{"data": [{"index": 0, "embedding": [1]}]}"#, rows("the answer has 1 vectors, expected 2")),
+            (
+                r#"{"data": [{"index": 0, "embedding": [1]}, {"index": 2, "embedding": [1]}]}"#,
+                rows("the answer has a vector with the index 2 for 2 texts"),
+            ),
+            (
+                r#"{"data": [{"index": 0, "embedding": [1]}, {"index": 0, "embedding": [1]}]}"#,
+                rows("the answer has two vectors with the index 0"),
+            ),
+            (
+                r#"{"data": [{"embedding": [1]}, {"embedding": [1]}]}"#,
+                model("a vector of the answer has no index, and could be that of any text"),
+            ),
+            (
+                r#"{"data": [{"index": 0, "embedding": [1]}, {"index": 1, "embedding": [1, 2]}]}"#,
+                model("the vector 1 has 2 dimensions, and the first has 1"),
+            ),
+            (
+                r#"{"data": [{"index": 0, "embedding": []}, {"index": 1, "embedding": []}]}"#,
+                model("the vector 0 has 0 dimensions, and the first has 0"),
+            ),
+            (
+                r#"{"data": [{"index": 0, "embedding": "AAAA"}, {"index": 1, "embedding": [1]}]}"#,
+                rows("a vector of the answer is 3 bytes in base64, and 4 are a number"),
+            ),
+            (
+                r#"{"data": [{"index": 0, "embedding": {}}, {"index": 1, "embedding": [1]}]}"#,
+                rows("a vector of the answer is neither a list nor base64"),
+            ),
+        ];
+        for (body, expected) in table {
+            assert_eq!(answer(body.as_bytes(), 2).unwrap_err(), expected, "{body}");
+        }
+        for body in ["<html>", "", "{}", "[NaN]", r#"{"data": [NaN]}"#] {
+            let Fault::Rows(reason) = answer(body.as_bytes(), 1).unwrap_err() else { panic!("{body}") };
+            assert!(reason.starts_with("the answer is not one of /v1/embeddings: "), "{reason}");
+        }
+    }
+}

@@ -4,12 +4,13 @@ use reqwest::Response;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 
-use super::push::{DESCRIPTION, LAYOUT, MODEL};
+use super::push::{DESCRIPTION, LAYOUT, MODEL, TOKENIZER};
 use super::wire::Refusal;
 use super::{Mlflow, MlflowVersion};
 use crate::error::{Error, ErrorKind};
 use crate::model_reference::ModelReference;
-use crate::registry::folder::{ModelFolder, StoredFile, io_error, unfinished};
+use crate::registry::checksum::Checksum;
+use crate::registry::folder::{ModelFolder, StoredFile, Unfinished, io_error, unfinished};
 use crate::registry::version::NewVersion;
 
 /// The path of a version's files, which the server's own pages use.
@@ -44,17 +45,34 @@ impl Mlflow {
     pub async fn pull(&self, reference: &ModelReference, folder: &ModelFolder) -> Result<Pulled, Error> {
         let version = self.version(reference).await?;
         let described = self.described(&version).await?;
-        let file = self.download(&version, folder).await?;
-        if let Some(sha256) = described.as_ref().and_then(|described| described.sha256)
-            && sha256 != file.sha256
-        {
-            let message = format!(
-                "the file of version {} of {} at {} has the checksum {}, and {sha256} was pushed",
-                version.number, version.model, self.uri, file.sha256
-            );
-            return Err(Error::new(ErrorKind::Damaged, message).with_help("push the version again"));
+        let source = self.download(&version, MODEL, folder).await?;
+        let file = folder.put(&source.0).await?;
+        self.check(&version, "file", file.sha256, described.as_ref().and_then(|described| described.sha256))?;
+        if let Some(text) = described.as_ref().and_then(|described| described.text.as_ref()) {
+            let source = self.download(&version, TOKENIZER, folder).await?;
+            let tokenizer = folder.put_tokenizer(&source.0).await?;
+            self.check(&version, "tokenizer", tokenizer.sha256, Some(text.tokenizer.sha256))?;
         }
         Ok(Pulled { version, file, described })
+    }
+
+    fn check(
+        &self,
+        version: &MlflowVersion,
+        what: &str,
+        found: Checksum,
+        pushed: Option<Checksum>,
+    ) -> Result<(), Error> {
+        match pushed {
+            Some(sha256) if sha256 != found => {
+                let message = format!(
+                    "the {what} of version {} of {} at {} has the checksum {found}, and {sha256} was pushed",
+                    version.number, version.model, self.uri
+                );
+                Err(Error::new(ErrorKind::Damaged, message).with_help("push the version again"))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn described(&self, version: &MlflowVersion) -> Result<Option<NewVersion>, Error> {
@@ -71,8 +89,8 @@ impl Mlflow {
         };
         let found: Description = serde_json::from_slice(&body)
             .map_err(|error| damaged(format!("cannot be read: {error}")).with_source(error))?;
-        if found.layout != LAYOUT {
-            return Err(damaged(format!("has layout {}, and {LAYOUT} is known", found.layout)));
+        if found.layout > LAYOUT {
+            return Err(damaged(format!("has layout {}, and those to {LAYOUT} are known", found.layout)));
         }
         Ok(Some(found.version))
     }
@@ -82,14 +100,14 @@ impl Mlflow {
         self.open(ARTIFACT, &[("path", path), ("name", &version.model), ("version", &number)]).await
     }
 
-    /// Downloads the model a piece at a time.
-    async fn download(&self, version: &MlflowVersion, folder: &ModelFolder) -> Result<StoredFile, Error> {
+    /// Downloads a file a piece at a time.
+    async fn download(&self, version: &MlflowVersion, file: &str, folder: &ModelFolder) -> Result<Unfinished, Error> {
         let name = format!("GET /{ARTIFACT}");
-        let mut response = match self.artifact(version, MODEL).await? {
+        let mut response = match self.artifact(version, file).await? {
             Ok(response) => response,
             Err(refusal) if refusal.status == 404 => {
                 let message =
-                    format!("version {} of {} at {} has no file {MODEL}", version.number, version.model, self.uri);
+                    format!("version {} of {} at {} has no file {file}", version.number, version.model, self.uri);
                 return Err(Error::new(ErrorKind::NotFound, message).with_help("log it with mlflow.onnx.log_model"));
             }
             Err(refusal) => return Err(refusal.into_error(self)),
@@ -97,12 +115,11 @@ impl Mlflow {
         let failed = |error| io_error(folder.root(), "written", error);
         tokio::fs::create_dir_all(folder.root()).await.map_err(failed)?;
         let unfinished = unfinished(folder.root());
-        let mut file = tokio::fs::File::create_new(&unfinished.0).await.map_err(failed)?;
+        let mut target = tokio::fs::File::create_new(&unfinished.0).await.map_err(failed)?;
         while let Some(piece) = response.chunk().await.map_err(|error| self.failed(&name, error))? {
-            file.write_all(&piece).await.map_err(failed)?;
+            target.write_all(&piece).await.map_err(failed)?;
         }
-        file.flush().await.map_err(failed)?;
-        drop(file);
-        folder.put(&unfinished.0).await
+        target.flush().await.map_err(failed)?;
+        Ok(unfinished)
     }
 }

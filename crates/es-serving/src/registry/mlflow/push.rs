@@ -23,8 +23,17 @@ pub(super) const DESCRIPTION: &str = "orchestrator.json";
 /// The file of a model.
 pub(super) const MODEL: &str = "model.onnx";
 
-/// The layout of [`DESCRIPTION`].
-pub(super) const LAYOUT: u32 = 1;
+/// The file of a tokenizer, of a model of texts.
+pub(super) const TOKENIZER: &str = "tokenizer.json";
+
+/// The newest layout of [`DESCRIPTION`].
+pub(super) const LAYOUT: u32 = 2;
+
+/// The layout of a version's description: the second has text encoders, which a program that knows the first
+/// would leave out.
+fn layout(version: &NewVersion) -> u32 {
+    if version.text.is_some() { LAYOUT } else { 1 }
+}
 
 /// The tag of a version's content.
 const CONTENT: &str = "orchestrator.content";
@@ -71,6 +80,10 @@ impl Mlflow {
             return Ok(Pushed::Existing(existing));
         }
         let path = folder.open(sha256).await?;
+        let tokenizer = match &version.text {
+            Some(text) => Some(folder.open_tokenizer(text.tokenizer.sha256).await?),
+            None => None,
+        };
 
         let created: Result<IgnoredAny, _> =
             self.post("registered-models/create", &json!({"name": version.model})).await?;
@@ -92,7 +105,11 @@ impl Mlflow {
         let place = format!("api/2.0/mlflow-artifacts/artifacts/{artifacts}/model");
         let file = tokio::fs::File::open(&path).await.map_err(|error| io_error(&path, "read", error))?;
         self.put(&format!("{place}/{MODEL}"), file.into()).await?;
-        let description = json!({"layout": LAYOUT, "version": version});
+        if let Some(path) = tokenizer {
+            let file = tokio::fs::File::open(&path).await.map_err(|error| io_error(&path, "read", error))?;
+            self.put(&format!("{place}/{TOKENIZER}"), file.into()).await?;
+        }
+        let description = json!({"layout": layout(version), "version": version});
         self.put(&format!("{place}/{DESCRIPTION}"), description.to_string().into()).await?;
         let model = mlmodel(&version.signature, &run.info.run_id, Timestamp::now());
         self.put(&format!("{place}/MLmodel"), model.to_string().into()).await?;

@@ -54,6 +54,8 @@ pub enum ErrorKind {
     Server,
     /// A model server is not known to take missing numbers.
     Unsupported,
+    /// The cluster lacks a processor or a script language that an ingest pipeline needs.
+    Unavailable,
 }
 
 /// The reason that a text is not a model, that a message is not valid, or that the registry cannot do

@@ -1,7 +1,8 @@
 //! Registered models and the protocols that serve them.
 //!
 //! The [`registry`] keeps versions of models and the aliases that point to them, [`onnx`] scores files
-//! in the format ONNX in this process, and [`server`] rows by a model server. Training is left to other
+//! in the format ONNX in this process, [`server`] rows by a model server, and [`ingest_pipeline`] has the
+//! cluster change documents as they are indexed. Training is left to other
 //! programs; reading rows, scoring and writing predictions are joined by the orchestrator.
 //!
 //! # Naming a model
@@ -146,10 +147,31 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Changing documents as they are indexed
+//!
+//! [`ingest_pipeline`] creates ingest pipelines from configuration, tries them on samples, and attaches
+//! them to indices.
+//!
+//! ```no_run
+//! # async fn example(client: es_core::Client) -> Result<(), Box<dyn std::error::Error>> {
+//! use es_core::IndexSettings;
+//! use es_serving::ingest_pipeline::{IngestPipeline, IngestPipelines};
+//!
+//! let pipeline = r#"{"processors": [{"uppercase": {"field": "origin"}}]}"#;
+//! let pipeline: IngestPipeline = serde_json::from_str(pipeline)?;
+//! let pipelines = IngestPipelines::new(client, "ml-");
+//! let name = pipelines.ensure("departures", &pipeline).await?;
+//! let settings = name.attach(IndexSettings::default())?; // of the next generation
+//! pipelines.remove_unused("departures", &[name]).await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod answer;
 pub mod embedding;
 mod error;
+pub mod ingest_pipeline;
 mod model_reference;
 pub mod onnx;
 pub mod open_inference;

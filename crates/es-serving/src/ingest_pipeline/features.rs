@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::IngestPipelines;
 use super::definition::{IngestPipeline, Processor};
+use super::simulate::is_refusal;
 use super::steps::{self, Step};
 use crate::error::{Error, ErrorKind};
 
@@ -216,14 +217,7 @@ impl IngestPipelines {
                 let written = outcomes.first().map_or(&Value::Null, |outcome| &outcome["doc"]["_source"]["b"]);
                 Ok(*written == 1 || *written == "1")
             }
-            // The server fails on a language that it does not know.
-            Err(error)
-                if error.server().is_some()
-                    && !error.is_retryable()
-                    && error.kind() != es_core::ErrorKind::Forbidden =>
-            {
-                Ok(false)
-            }
+            Err(error) if is_refusal(&error) => Ok(false),
             Err(error) => Err(error.into()),
         }
     }

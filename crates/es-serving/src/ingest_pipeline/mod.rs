@@ -42,7 +42,8 @@
 //!   another pipeline, and an older generation of an index keeps the one that it was made with.
 //! - Only pipelines with our `_meta` are listed or removed, each by its exact name.
 //! - Every document that is written whole passes the pipeline, also one whose request names a pipeline of
-//!   its own: see [`ATTACHED_BY`]. A partial update does not: the cluster runs no pipeline on one.
+//!   its own: see [`ATTACHED_BY`]. A partial update in a bulk request does not: the cluster runs no pipeline
+//!   on one, and with `doc_as_upsert` on the part alone. One by `_update` passes it as the whole document.
 //! - A template that the cluster would take as plain text is refused.
 //!
 //! A pipeline that another one runs by its name is not part of the fingerprint.

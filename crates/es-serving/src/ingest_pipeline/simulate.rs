@@ -188,17 +188,16 @@ impl IngestPipelines {
 
     /// Adds the position of the processor to the cluster's refusal of a definition.
     pub(super) async fn explained(&self, pipeline: &IngestPipeline, error: es_core::Error) -> Error {
-        let is_about_the_definition =
-            matches!(error.kind(), es_core::ErrorKind::BadRequest | es_core::ErrorKind::Server)
-                && error.server().is_some();
-        if !is_about_the_definition {
+        if !is_refusal(&error) {
             return error.into();
         }
-        let lists = [("processors", &pipeline.processors), ("on_failure", &pipeline.on_failure)];
-        let each = lists.into_iter().flat_map(|(name, list)| list.iter().enumerate().map(move |one| (name, one)));
-        for (name, (place, processor)) in each.take(MOST_TRIED) {
+        let mut each = Vec::new();
+        for (name, list) in [("processors", &pipeline.processors), ("on_failure", &pipeline.on_failure)] {
+            each.extend(list.iter().enumerate().map(|(place, processor)| (format!("{name}[{place}]"), processor)));
+        }
+        for (position, processor) in each.into_iter().take(MOST_TRIED) {
             if let Some(refusal) = self.refusal(processor).await {
-                let message = format!("the cluster refuses {name}[{place}] (`{}`): {refusal}", processor.kind);
+                let message = format!("the cluster refuses {position} (`{}`): {refusal}", processor.kind);
                 return Error::new(ErrorKind::Invalid, message).with_source(error);
             }
         }
@@ -212,6 +211,15 @@ impl IngestPipelines {
         let outcome = self.simulated::<Value>(&body, &[nothing], false).await;
         Some(outcome.err()?.server()?.summary())
     }
+}
+
+/// True for an error that is about the definition, and not about who asks or whether the server can answer.
+/// Elasticsearch fails on some definitions with 500, such as a script in a language that it does not know.
+pub(super) fn is_refusal(error: &es_core::Error) -> bool {
+    use es_core::ErrorKind::{Forbidden, LicenceMissing, Unauthorized};
+    error.server().is_some()
+        && !error.is_retryable()
+        && !matches!(error.kind(), Forbidden | LicenceMissing | Unauthorized)
 }
 
 /// Samples as they are sent, in batches. A document of more than [`MOST_BYTES`] is one by itself.

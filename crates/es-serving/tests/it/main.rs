@@ -6,6 +6,7 @@
 
 mod conformance;
 mod embedding;
+mod ingest_pipelines;
 mod mock;
 mod onnx;
 mod registry;

@@ -1,6 +1,6 @@
 //! One table of cases, run against a mock of every server, and against the real ones that the environment
 //! names: `SERVING_TEST_MLSERVER_URL`, `SERVING_TEST_TRITON_URL`, `SERVING_TEST_KSERVE_URL` and
-//! `SERVING_TEST_MLFLOW_URL`, started by `tests/servers/start.sh`.
+//! `SERVING_TEST_MLFLOW_URL`. `cargo xtask servers` starts them, and runs the tests `a_real_NAME_...` of each.
 
 use es_serving::open_inference::{Datatype, Tensor, TensorData};
 use es_serving::server::{Declared, ModelServer, ServerOptions};
@@ -207,7 +207,7 @@ async fn against_a_mock(like: Like) {
 /// Runs the cases against a real server where there is one.
 async fn against_the_real(variable: &str, likes: &[Like]) {
     let Ok(url) = std::env::var(variable) else {
-        eprintln!("skipped: {variable} is not set; tests/servers/start.sh starts such a server");
+        eprintln!("skipped: {variable} is not set; `cargo xtask servers` starts such a server");
         return;
     };
     for like in likes {

@@ -7,7 +7,9 @@
 mod conformance;
 mod embedding;
 mod ingest_pipelines;
+mod matrix;
 mod mock;
 mod onnx;
+mod predictions;
 mod registry;
 mod server_faults;

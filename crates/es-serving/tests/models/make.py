@@ -10,53 +10,29 @@ The answers are the label (NAME.label.txt, one a line) and the probabilities or 
 """
 
 import json
-import pathlib
 
 import numpy as np
 import onnx
-import pandas as pd
 from lightgbm import LGBMClassifier, LGBMRegressor
 from onnx import TensorProto, helper, numpy_helper
 from onnxmltools import convert_lightgbm, convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType as OtherFloats
 from skl2onnx import convert_sklearn
 from skl2onnx.common.data_types import FloatTensorType, StringTensorType
-from sklearn.compose import ColumnTransformer
-from sklearn.ensemble import (
-    GradientBoostingClassifier,
-    GradientBoostingRegressor,
-    RandomForestClassifier,
-    RandomForestRegressor,
-)
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
-from sklearn.neural_network import MLPClassifier
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from training import COLUMNS, HERE, NAMES, data, sklearn_models, trained
 from xgboost import XGBClassifier, XGBRegressor
 
-HERE = pathlib.Path(__file__).parent
-ROWS, COLUMNS = 5000, 7
-random = np.random.default_rng(20130101)
-
-rows = random.normal(size=(ROWS, COLUMNS)).astype(np.float32)
-rows[:, 2] = np.exp(rows[:, 2])
-texts = random.choice(["EWR", "JFK", "LGA"], ROWS)
-late = random.random(ROWS // 2) < 0.1
-texts[ROWS // 2 :][late] = "SWF"
-signal = rows[:, 0] + 0.5 * rows[:, 1] * rows[:, 3] - 0.3 * rows[:, 2] + (texts == "JFK")
-binary = (signal + random.normal(size=ROWS) > 0.5).astype(np.int64)
-three = np.array(["early", "late", "on time"])[np.digitize(signal, [-0.5, 0.8])]
-value = (signal * 10).astype(np.float32)
-
-missing = rows.copy()
-for column in (1, 4):
-    missing[random.random(ROWS) < 0.1, column] = np.nan
-train = slice(0, ROWS // 2)
-
+given_to = data()
+rows, missing, binary, value, random = (
+    given_to.rows,
+    given_to.missing,
+    given_to.binary,
+    given_to.value,
+    given_to.random,
+)
 rows.tofile(HERE / "rows.f32")
 missing.tofile(HERE / "missing.f32")
-(HERE / "texts.txt").write_text("\n".join(texts) + "\n")
+(HERE / "texts.txt").write_text("\n".join(given_to.texts) + "\n")
 index = {}
 
 
@@ -77,55 +53,30 @@ matrix = [("X", FloatTensorType([None, COLUMNS]))]
 plain = {"zipmap": False}
 
 
-def sklearn_model(name, model, given, target, options=None, classes=None):
-    model.fit(given[train], target[train])
-    options = {id(model): options} if options else None
-    save(name, model, convert_sklearn(model, initial_types=matrix, options=options), given, classes)
-
-
-sklearn_model("logistic", LogisticRegression(), rows, binary, plain, ["0", "1"])
-sklearn_model("logistic_three", LogisticRegression(), rows, three, None, ["early", "late", "on time"])
-sklearn_model("forest", RandomForestClassifier(20, max_depth=6, random_state=0), rows, binary, None, ["0", "1"])
-sklearn_model("boosting", GradientBoostingClassifier(n_estimators=20, random_state=0), rows, binary, plain, ["0", "1"])
-sklearn_model("scaled", make_pipeline(StandardScaler(), LogisticRegression()), rows, binary, plain, ["0", "1"])
-imputed = make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression())
-sklearn_model("imputed", imputed, missing, binary, plain, ["0", "1"])
-perceptron = make_pipeline(StandardScaler(), MLPClassifier((8,), max_iter=300, random_state=0))
-# The converter keeps the classes of a perceptron in the weights, where nothing tells them from others.
-sklearn_model("perceptron", perceptron, rows, binary, plain, [])
-sklearn_model("forest_value", RandomForestRegressor(20, max_depth=6, random_state=0), rows, value)
-sklearn_model("linear_value", LinearRegression(), rows, value)
-sklearn_model("boosting_value", GradientBoostingRegressor(n_estimators=20, random_state=0), rows, value)
-
-names = [f"c{number}" for number in range(COLUMNS)]
-frame = pd.DataFrame(missing, columns=names).assign(origin=texts)
-mixed = make_pipeline(
-    ColumnTransformer(
-        [
-            ("numbers", make_pipeline(SimpleImputer(strategy="median"), StandardScaler()), names),
-            ("texts", OneHotEncoder(handle_unknown="ignore"), ["origin"]),
-        ]
-    ),
-    LogisticRegression(),
-)
-mixed.fit(frame[train], binary[train])
-types = [(name, FloatTensorType([None, 1])) for name in names] + [("origin", StringTensorType([None, 1]))]
-exported = convert_sklearn(mixed, initial_types=types, options={id(mixed): plain})
-save("mixed", mixed, exported, frame, ["0", "1"])
+# The converter of a perceptron keeps its classes in the weights, where nothing tells them from others.
+classes_of = {"three": ["early", "late", "on time"], "binary": ["0", "1"], "value": None}
+types = [(name, FloatTensorType([None, 1])) for name in NAMES] + [("origin", StringTensorType([None, 1]))]
+for name, (model, of, target) in sklearn_models().items():
+    given = getattr(given_to, of)
+    trained(model, given, getattr(given_to, target))
+    # Two keep the maps of probabilities that the converter writes by default.
+    options = {id(model): plain} if target == "binary" and name != "forest" else None
+    exported = convert_sklearn(model, initial_types=types if name == "mixed" else matrix, options=options)
+    save(name, model, exported, given, [] if name == "perceptron" else classes_of[target])
 index["mixed"].update(rows="missing", texts=True)
 
 for name, model, target, classes in [
     ("xgboost", XGBClassifier(n_estimators=20, max_depth=4, n_jobs=1), binary, ["0", "1"]),
     ("xgboost_value", XGBRegressor(n_estimators=20, max_depth=4, n_jobs=1), value, None),
 ]:
-    model.fit(missing[train], target[train])
+    trained(model, missing, target)
     save(name, model, convert_xgboost(model, initial_types=[("X", OtherFloats([None, COLUMNS]))]), missing, classes)
 
 for name, model, target, classes, options in [
     ("lightgbm", LGBMClassifier(n_estimators=20, n_jobs=1, verbose=-1), binary, ["0", "1"], {"zipmap": False}),
     ("lightgbm_value", LGBMRegressor(n_estimators=20, n_jobs=1, verbose=-1), value, None, {}),
 ]:
-    model.fit(missing[train], target[train])
+    trained(model, missing, target)
     exported = convert_lightgbm(model, initial_types=[("X", OtherFloats([None, COLUMNS]))], **options)
     save(name, model, exported, missing, classes)
 

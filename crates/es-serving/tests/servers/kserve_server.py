@@ -1,8 +1,9 @@
-"""The model of the conformance suite in KServe's own server: protocols v1 and v2."""
+"""KServe's own server with the model of the conformance suite, and the ONNX models: protocols v1 and v2."""
 
 import sys
 
 import numpy as np
+import onnx_models
 from kserve import InferOutput, InferRequest, InferResponse, Model, ModelServer
 
 
@@ -40,5 +41,33 @@ class Linear(Model):
         return InferResponse(response_id=payload.id, model_name=self.name, infer_outputs=[output])
 
 
+class Onnx(Model):
+    """A model of tests/models."""
+
+    def __init__(self, model):
+        super().__init__(model.name)
+        self.model = model
+        self.ready = True
+
+    def get_input_types(self):
+        return [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in self.model.inputs]
+
+    def get_output_types(self):
+        return [{"name": name, "datatype": kind, "shape": shape} for name, kind, shape in self.model.outputs]
+
+    def predict(self, payload, headers=None, response_headers=None):
+        texts = {name for name, kind, _ in self.model.inputs if kind == "BYTES"}
+        given = {one.name: one.as_numpy() for one in payload.inputs}
+        given = {name: onnx_models.texts(values) if name in texts else values for name, values in given.items()}
+        answers = self.model.predict(given)
+        outputs = []
+        for name, kind, _ in self.model.outputs:
+            output = InferOutput(name=name, shape=list(answers[name].shape), datatype=kind)
+            output.set_data_from_numpy(answers[name], binary_data=payload.use_binary_outputs)
+            outputs.append(output)
+        return InferResponse(response_id=payload.id, model_name=self.name, infer_outputs=outputs)
+
+
 if __name__ == "__main__":
-    ModelServer(http_port=int(sys.argv[1]), enable_grpc=False).start([Linear()])
+    models = [Linear(), *(Onnx(model) for model in onnx_models.all_models())]
+    ModelServer(http_port=int(sys.argv[1]), enable_grpc=False).start(models)

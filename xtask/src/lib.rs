@@ -1,5 +1,5 @@
 //! Development commands of this workspace: an Elasticsearch to work against, the checks that a
-//! change must pass, the demo, and the packages that read exports.
+//! change must pass, the demo, the packages that read exports, and the servers that models are scored by.
 //!
 //! Run as `cargo xtask COMMAND`. The crate depends on no other crate of the workspace, so it builds
 //! in under a minute and works while the others do not compile. The benchmarks and the soak are a
@@ -18,6 +18,7 @@ pub mod http;
 pub mod onnxruntime;
 pub mod process;
 pub mod scope;
+mod servers;
 pub mod terminal;
 pub mod text_model;
 pub mod venv;
@@ -54,6 +55,8 @@ enum Command {
     Bench(forward::ForwardedArgs),
     /// Read exported files with the packages that people use
     Consumers(consumers::ConsumersArgs),
+    /// Start real model servers, and run the conformance suite of es-serving against each
+    Servers(servers::ServersArgs),
     /// Load and export under injected faults, and compare every document
     #[command(disable_help_flag = true)]
     Soak(forward::ForwardedArgs),
@@ -71,6 +74,7 @@ pub fn run() -> ExitCode {
         Command::Demo => demo::run(),
         Command::Bench(args) => forward::run("bench", &args),
         Command::Consumers(args) => consumers::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Servers(args) => servers::run(&args),
         Command::Soak(args) => forward::run("soak", &args),
     })
 }

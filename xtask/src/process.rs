@@ -3,12 +3,20 @@
 
 use std::ffi::OsStr;
 use std::io::Read;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions};
+
+/// The time that a process group has to end by itself.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// The process groups that end with this command.
+static GROUPS: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
 /// The output and the exit status of a program.
 pub struct Finished {
@@ -147,12 +155,68 @@ pub(crate) fn kill_group(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// Runs `clean_up` and ends the process with code 130 when the command is interrupted.
+/// A program with everything that it starts, in a process group of its own. All of it ends when this is
+/// dropped, and when the command is interrupted ([`at_interrupt`]).
+pub(crate) struct Group {
+    leader: Child,
+    pid: Pid,
+}
+
+impl Group {
+    /// Starts a program.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub(crate) fn spawn(command: &mut Command) -> Result<Self> {
+        // An interruption waits until the group is known.
+        let mut groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = command.get_program().to_string_lossy().into_owned();
+        let leader = command.process_group(0).spawn().with_context(|| format!("cannot start {name}"))?;
+        let pid = i32::try_from(leader.id()).ok().and_then(Pid::from_raw).context("a process without an id")?;
+        groups.push(pid);
+        Ok(Self { leader, pid })
+    }
+
+    /// The status of the program, once it has ended.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        self.leader.try_wait().context("cannot wait for a program")
+    }
+
+    /// True once the program has ended. Its id stays taken until it is waited for.
+    fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(rustix::process::waitid(WaitId::Pid(self.pid), options), Ok(None))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let _ = rustix::process::kill_process_group(self.pid, Signal::TERM);
+        let started = Instant::now();
+        while !self.has_ended() && started.elapsed() < PATIENCE {
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        // Also what the program has left behind.
+        kill_group(&mut self.leader);
+        GROUPS.lock().unwrap_or_else(PoisonError::into_inner).retain(|pid| *pid != self.pid);
+    }
+}
+
+/// Runs `clean_up` and ends the process with code 130 when the command is interrupted. Process groups are
+/// killed before.
 ///
 /// # Errors
 /// When another handler is set already.
 pub fn at_interrupt(mut clean_up: impl FnMut() + Send + 'static) -> Result<()> {
     ctrlc::set_handler(move || {
+        // Held until the end, so that no group starts any more.
+        let groups = GROUPS.lock().unwrap_or_else(PoisonError::into_inner);
+        for pid in groups.iter() {
+            let _ = rustix::process::kill_process_group(*pid, Signal::KILL);
+        }
         clean_up();
         std::process::exit(130);
     })
@@ -183,6 +247,26 @@ mod tests {
         assert_eq!(finished.status.code(), Some(3));
         assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
         assert_eq!(finished.tail(), "out\nerr");
+    }
+
+    #[test]
+    fn a_group_ends_with_what_it_started() {
+        let file = std::env::temp_dir().join(format!("xtask-group-{}", std::process::id()));
+        // The second program ignores the request to end, and the first is gone before.
+        let script = format!("(trap '' TERM; echo started > {}; exec sleep 60) & wait", file.display());
+        let group = Group::spawn(Command::new("sh").args(["-c", &script])).unwrap();
+        let pid = group.pid;
+        while !file.exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(group);
+        // The group is gone once nobody is in it; a killed program is until its parent has waited for it.
+        let started = Instant::now();
+        while rustix::process::test_kill_process_group(pid).is_ok() {
+            assert!(started.elapsed() < Duration::from_secs(10), "the group is still there");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        std::fs::remove_file(&file).unwrap();
     }
 
     #[test]

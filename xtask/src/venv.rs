@@ -32,18 +32,26 @@ pub fn interpreter(folder: &Path) -> PathBuf {
 /// # Errors
 /// When Python is missing or a package cannot be installed.
 pub fn ensure(folder: &Path, label: &str, requirements: &str) -> Result<()> {
+    ensure_by(base, folder, label, requirements)
+}
+
+/// As [`ensure`], with the interpreter that `find` returns, which is called when it is needed.
+///
+/// # Errors
+/// Those of `find`, and when a package cannot be installed.
+pub fn ensure_by(find: impl Fn() -> Result<PathBuf>, folder: &Path, label: &str, requirements: &str) -> Result<()> {
     // Written last, so that an environment with this file is complete.
     let stamp = folder.join("requirements.txt");
     if std::fs::read_to_string(&stamp).is_ok_and(|kept| kept == requirements) {
         return Ok(());
     }
-    let mut progress = Progress::new(label);
-    let mut create = Command::new(base()?);
+    let mut create = Command::new(find()?);
     create.args(["-m", "venv", "--clear"]).arg(folder);
     let mut install = Command::new(interpreter(folder));
     install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
     install.args(requirements.lines().filter(|line| !line.starts_with('#')));
     let is_empty = requirements.lines().all(|line| line.starts_with('#'));
+    let mut progress = Progress::new(label);
     let steps = [("creating it", create), ("installing packages", install)];
     for (what, mut command) in steps.into_iter().take(if is_empty { 1 } else { 2 }) {
         let finished = process::run_within(&mut command, INSTALL_LIMIT, || progress.update(what))?;

@@ -8,7 +8,7 @@ mod layers;
 mod nodes;
 mod report;
 mod steps;
-mod tests_output;
+pub(crate) mod tests_output;
 mod tidy;
 
 use std::process::ExitCode;
@@ -50,6 +50,8 @@ pub(crate) enum Step {
     Compatibility,
     /// Common packages read a file of each format of exports
     Consumers,
+    /// The conformance suite against real model servers
+    Servers,
     /// Examples in the documentation
     Doctest,
 }
@@ -58,7 +60,7 @@ impl Step {
     /// Every check, in the order in which they run: fast ones and those that fail often come first.
     ///
     /// [`Self::Unit`] is not among them, as [`Self::Test`] runs the unit tests too.
-    const FULL: [Self; 13] = [
+    const FULL: [Self; 14] = [
         Self::Fmt,
         Self::Tidy,
         Self::Layers,
@@ -71,6 +73,7 @@ impl Step {
         Self::OwnKind,
         Self::Compatibility,
         Self::Consumers,
+        Self::Servers,
         Self::Doctest,
     ];
 
@@ -92,6 +95,7 @@ impl Step {
             Self::OwnKind => "own kind",
             Self::Compatibility => "compatibility",
             Self::Consumers => "consumers",
+            Self::Servers => "servers",
             Self::Doctest => "doctest",
         }
     }
@@ -170,6 +174,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
                 outcome
             }
             Step::Consumers => steps::consumers(&mut report.counts),
+            Step::Servers => steps::servers(&mut report.counts).map(|skipped| report.skip(skipped)),
             Step::Doctest => steps::doctest(&mut report.counts),
         };
         let failure = outcome.err().map(|error| format!("{error:#}"));
@@ -184,7 +189,7 @@ pub(crate) fn run(args: &CiArgs) -> Result<ExitCode> {
 }
 
 /// Returns true in CI, where a missing Elasticsearch or Python is a failure.
-fn in_ci() -> bool {
+pub(crate) fn in_ci() -> bool {
     std::env::var("CI").as_deref() == Ok("true")
 }
 

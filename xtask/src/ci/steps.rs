@@ -1,4 +1,4 @@
-//! The steps that call cargo, and the one of the consumers of exports.
+//! The steps that call cargo, and those of the consumers of exports and of model servers.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -13,6 +13,7 @@ use super::nodes::{Ready, TestNodes};
 use super::report::LiveTests;
 use super::tests_output::Counts;
 use crate::compile::{self, Executable};
+use crate::servers::{self, TestProgram};
 use crate::{consumers, onnxruntime, text_model, workspace};
 
 pub(crate) fn fmt() -> Result<()> {
@@ -67,6 +68,13 @@ pub(crate) fn consumers(counts: &mut Counts) -> Result<()> {
     counts.passed += outcome.agreed;
     counts.failed += outcome.failed.len();
     outcome.verdict()
+}
+
+/// Runs the conformance suite against the model servers of CI. Returns those that cannot be had here.
+pub(crate) fn servers(counts: &mut Counts) -> Result<Vec<String>> {
+    let programs = live_programs()?.into_iter().map(|(folder, program)| TestProgram { folder, program });
+    let tests = programs.into_iter().find(|tests| tests.folder.ends_with("es-serving"));
+    servers::run_in_ci(&tests.context("cargo named no integration tests of es-serving")?, counts)
 }
 
 /// The example of a kind that a program outside of this workspace could register.

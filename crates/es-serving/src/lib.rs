@@ -1,8 +1,8 @@
 //! Registered models and the protocols that serve them.
 //!
 //! The [`registry`] keeps versions of models and the aliases that point to them, [`onnx`] scores files
-//! in the format ONNX in this process, [`server`] rows by a model server, and [`ingest_pipeline`] has the
-//! cluster change documents as they are indexed. Training is left to other
+//! in the format ONNX in this process, [`server`] rows by a model server, [`embedding`] makes vectors of
+//! texts, and [`ingest_pipeline`] has the cluster change documents as they are indexed. Training is left to other
 //! programs; reading rows, scoring and writing predictions are joined by the orchestrator.
 //!
 //! # Naming a model
@@ -134,6 +134,36 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Embedding texts
+//!
+//! [`embedding`] divides texts into passages, and makes vectors of them: by a registered model with its tokenizer, or
+//! by a server with the interface of OpenAI.
+//!
+//! ```no_run
+//! # async fn example(version: es_serving::registry::Version, text: &str) -> Result<(), es_serving::Error> {
+//! use es_serving::embedding::{Chunker, Chunking, EmbedOptions, Embedder, OnnxEmbedder, Purpose, TextVector};
+//! use es_serving::onnx::OnnxRuntime;
+//! use es_serving::registry::ModelFolder;
+//!
+//! let (runtime, folder) = (OnnxRuntime::load(None)?, ModelFolder::new("models"));
+//! let model = OnnxEmbedder::open_version(&runtime, &folder, &version, EmbedOptions::default()).await?;
+//! let embedder = Embedder::from(model); // or of an EmbeddingServer
+//!
+//! let passages = Chunker::new(Chunking::default(), embedder.token_limit())?.split(text)?;
+//! let texts: Vec<&str> = passages.iter().map(|passage| passage.text.as_str()).collect();
+//! let embedded = embedder.embed(&texts, Purpose::Passage).await?;
+//! for (passage, vector) in passages.iter().zip(embedded.iter()) {
+//!     match vector {
+//!         TextVector::Vector(vector) => println!("{}..{}: {vector:?}", passage.start, passage.end),
+//!         TextVector::Rejected(reason) | TextVector::Unknown(reason) => println!("{}: {reason}", passage.text),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Secrets of servers
 //!
 //! Secrets are references in a file, and resolved before the server is asked:
 //!

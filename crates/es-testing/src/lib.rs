@@ -29,7 +29,8 @@
 //! Tests of a client on a broken network put a [`FaultProxy`] before the
 //! node: it resets, stalls, cuts and loses by a script, and reports what the node has seen.
 //!
-//! Variables that the crate reads beside these: `CI`; `ES_TESTING_LEDGER`, a
+//! Variables that the crate reads beside these: `CI`; `ORT_DYLIB_PATH`, the library of [`onnxruntime`];
+//! `TEXT_MODEL`, the folder of [`text_model`](text_model()); `ES_TESTING_LEDGER`, a
 //! file that gets one line for each test that got a node; and
 //! `ES_TESTING_REQUIRE_DOCKER=1`, which turns a missing Docker daemon into a
 //! failure of the tests that are about containers.

@@ -40,16 +40,19 @@ mod tests {
             texts: texts.try_into().unwrap(),
             tokens: tokens.try_into().unwrap(),
         };
-        let table: [(&[usize], EmbedBatch, &[Range<usize>]); 5] = [
-            (&[5, 5, 5], limits(2, 100), &[0..2, 2..3]),
-            (&[9, 3, 1], limits(8, 20), &[0..2, 2..3]),
+        // The lengths of texts, and the numbers of texts of each batch.
+        let table: [(&[usize], EmbedBatch, &[usize]); 5] = [
+            (&[5, 5, 5], limits(2, 100), &[2, 1]),
+            (&[9, 3, 1], limits(8, 20), &[2, 1]),
             // One text may have more tokens than a batch.
-            (&[99, 4, 4, 4], limits(8, 10), &[0..1, 1..3, 3..4]),
-            (&[0, 0], limits(8, 1), &[0..1, 1..2]),
+            (&[99, 4, 4, 4], limits(8, 10), &[1, 2, 1]),
+            (&[0, 0], limits(8, 1), &[1, 1]),
             (&[], limits(8, 1), &[]),
         ];
         for (lengths, limits, expected) in table {
-            assert_eq!(batches(lengths.iter().copied(), limits), expected, "{lengths:?}");
+            let found = batches(lengths.iter().copied(), limits);
+            assert_eq!(found.iter().map(Range::len).collect::<Vec<_>>(), expected, "{lengths:?}");
+            assert!(found.iter().cloned().flatten().eq(0..lengths.len()), "{found:?}");
         }
     }
 

@@ -288,6 +288,8 @@ mod tests {
         for value in [json!({"by": "words"}), json!({"by": "tokens", "size": 0}), json!({"by": "tokens", "limit": 3})] {
             assert!(read(value.clone()).is_err(), "{value}");
         }
+        let schema = serde_json::to_string(&schemars::schema_for!(Chunking)).unwrap();
+        assert!(["\"tokens\"", "\"sentences\"", "overlap"].iter().all(|part| schema.contains(part)), "{schema}");
         let error = |chunking, limit| Chunker::new(chunking, limit).unwrap_err().to_string();
         assert_eq!(error(sentences(2, 2), None), "an overlap of 2 sentences is not less than the size of 2 sentences");
         assert_eq!(error(tokens(8, 0), None), "tokens cannot be counted without a tokenizer");

@@ -41,7 +41,8 @@ impl From<EmbeddingServer> for Embedder {
 }
 
 impl Embedder {
-    /// Embeds texts. A model in this process works off the asynchronous threads, on one call at a time.
+    /// Embeds texts. A model in this process works off the asynchronous threads, on one call at a time; a call that is
+    /// given up is computed to its end all the same, so that some thousand texts a call are enough.
     ///
     /// # Errors
     /// Those that concern every text alike, as [`OnnxEmbedder::embed`] and [`EmbeddingServer::embed`]. A server

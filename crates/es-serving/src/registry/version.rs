@@ -434,6 +434,7 @@ fn check_uri(uri: &str) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::embedding::Pooling;
 
     fn file(content: &[u8]) -> StoredFile {
         let sha256 = Checksum::of(content);
@@ -502,6 +503,27 @@ mod tests {
         }
         let served = |uri: &str| NewVersion::served("late", uri, Signature::default()).content();
         assert_ne!(served("http://a/late"), served("http://b/late"));
+    }
+
+    #[test]
+    fn a_text_encoder_is_content_and_versions_without_one_are_as_before() {
+        let base = version().with_encoders(json!({"a": 1}));
+        let before = json!({
+            "format": "onnx", "model": file(b"a").sha256, "signature": Signature::default(), "encoders": {"a": 1}
+        });
+        assert_eq!(base.content(), Checksum::of_json(&before));
+        let sha256 = Checksum::of(b"t");
+        let tokenizer = StoredFile { path: StoredFile::tokenizer_path_of(sha256), sha256, bytes: 1 };
+        let encoder = TextEncoder::new(tokenizer, Pooling::Mean, 64.try_into().unwrap());
+        let with = base.clone().with_text(encoder.clone());
+        with.check().unwrap();
+        assert_ne!(with.content(), base.content());
+        let other = base.clone().with_text(TextEncoder { pooling: Pooling::Cls, ..encoder });
+        assert_ne!(other.content(), with.content());
+        let written = |new: NewVersion| serde_json::to_value(new.into_version(1, Timestamp::UNIX_EPOCH)).unwrap();
+        assert_eq!(written(base).get("text"), None);
+        let read: Version = serde_json::from_value(written(with.clone())).unwrap();
+        assert_eq!(NewVersion::from(read), with);
     }
 
     #[test]

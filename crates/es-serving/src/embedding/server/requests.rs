@@ -33,15 +33,13 @@ mod tests {
     #[test]
     fn requests_keep_both_limits() {
         let limits = RequestBatch { texts: 3.try_into().unwrap(), bytes: ByteSize::bytes(10) };
-        let table: [(&[usize], &[Range<usize>]); 5] = [
-            (&[1, 1, 1, 1], &[0..3, 3..4]),
-            (&[6, 4, 1], &[0..2, 2..3]),
-            (&[99, 99], &[0..1, 1..2]),
-            (&[0], &[0..1]),
-            (&[], &[]),
-        ];
+        // The bytes of texts, and the numbers of texts of each request.
+        let table: [(&[usize], &[usize]); 5] =
+            [(&[1, 1, 1, 1], &[3, 1]), (&[6, 4, 1], &[2, 1]), (&[99, 99], &[1, 1]), (&[0], &[1]), (&[], &[])];
         for (lengths, expected) in table {
-            assert_eq!(divide(lengths.iter().copied(), limits), expected, "{lengths:?}");
+            let found = divide(lengths.iter().copied(), limits);
+            assert_eq!(found.iter().map(Range::len).collect::<Vec<_>>(), expected, "{lengths:?}");
+            assert!(found.iter().cloned().flatten().eq(0..lengths.len()), "{found:?}");
         }
     }
 }

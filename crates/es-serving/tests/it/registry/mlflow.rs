@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use es_serving::ErrorKind;
+use es_serving::embedding::{Pooling, TextEncoder};
 use es_serving::registry::mlflow::{Mlflow, MlflowCredentials, MlflowOptions, MlflowRegistry, Pushed};
 use es_serving::registry::{
     Checksum, Expected, ModelFolder, Move, MoveKind, NewVersion, Promoted, PromotionRule, StoredFile, Terms,
@@ -162,6 +163,52 @@ async fn a_pull_follows_the_alias_and_checks_the_file() {
     let error = client(&server).pull(&reference, &folder).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert!(error.to_string().contains("has no file model.onnx"), "{error}");
+}
+
+#[tokio::test]
+async fn a_model_of_texts_is_pushed_and_pulled_with_its_tokenizer() {
+    let server = MockServer::start().await;
+    let place = tempfile::tempdir().unwrap();
+    let (folder, _, new) = stored(&place.path().join("ours")).await;
+    let source = place.path().join("tokenizer.json");
+    std::fs::write(&source, b"a tokenizer").unwrap();
+    let tokenizer = folder.put_tokenizer(&source).await.unwrap();
+    let sum = tokenizer.sha256;
+    let new = new.with_text(TextEncoder::new(tokenizer, Pooling::Mean, 64.try_into().unwrap()));
+    mount(&server, "GET", "model-versions/search", ok(json!({}))).await;
+    let run = json!({"run": {"info": {"run_id": "ad94", "artifact_uri": "mlflow-artifacts:/0/ad94/artifacts"}}});
+    mount(&server, "POST", "runs/create", ok(run)).await;
+    mount(&server, "POST", "model-versions/create", ok(json!({"model_version": version(2)}))).await;
+    Mock::given(method("POST")).respond_with(ok(json!({}))).mount(&server).await;
+    Mock::given(method("PUT")).respond_with(ok(json!({}))).mount(&server).await;
+    client(&server).push(&new, &folder).await.unwrap();
+
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for request in server.received_requests().await.unwrap().iter().filter(|request| request.method == "PUT") {
+        files.insert(request.url.path_segments().unwrap().next_back().unwrap().to_owned(), request.body.clone());
+    }
+    assert_eq!(files["tokenizer.json"], b"a tokenizer");
+    // A program that knows no text encoders refuses it, and does not lose them.
+    assert_eq!(serde_json::from_slice::<Value>(&files["orchestrator.json"]).unwrap()["layout"], 2);
+
+    for (given, kind) in [("a tokenizer", None), ("a modem", Some(ErrorKind::Damaged))] {
+        server.reset().await;
+        files.insert("tokenizer.json".to_owned(), given.as_bytes().to_vec());
+        mount(&server, "GET", "registered-models/alias", ok(json!({"model_version": version(2)}))).await;
+        for (name, bytes) in &files {
+            let answer = ResponseTemplate::new(200).set_body_bytes(bytes.clone());
+            Mock::given(query_param("path", name)).respond_with(answer).mount(&server).await;
+        }
+        let other = ModelFolder::new(place.path().join("pulled"));
+        let pulled = client(&server).pull(&"models:/late@champion".parse().unwrap(), &other).await;
+        match kind {
+            None => {
+                assert_eq!(pulled.unwrap().described.as_ref(), Some(&new));
+                other.open_tokenizer(sum).await.unwrap();
+            }
+            Some(kind) => assert_eq!(pulled.unwrap_err().kind(), kind),
+        }
+    }
 }
 
 #[tokio::test]

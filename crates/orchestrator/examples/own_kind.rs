@@ -20,13 +20,12 @@ use futures::{StreamExt as _, stream};
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 use orchestrator::engine::{Engine, RunOptions, Scope, StepEnd};
-use orchestrator::kinds::index::{self, IndexRequest};
+use orchestrator::kinds::index::{self, IndexRequest, IndexSpec};
 use orchestrator::kinds::{Built, Kind, Kinds, Subject, Work};
 use orchestrator::project::Project;
 use polars::prelude::*;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::Map;
 use tokio_util::sync::CancellationToken;
 
 /// The keys of an asset of kind `calendar`; the schema and the messages about mistakes follow from
@@ -73,7 +72,7 @@ impl Kind for CalendarKind {
         let id = ["day".to_owned()];
         let new = IndexRequest {
             mapping: infer_mapping(frame.schema())?,
-            settings: Map::new(),
+            spec: &IndexSpec::default(),
             id: &id,
             checks: &[],
             files: Vec::new(),

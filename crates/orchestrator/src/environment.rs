@@ -35,6 +35,18 @@ pub const VARIABLES: &[Variable] = &[
         description: "Any setting of the pipeline file, such as ORCHESTRATOR_BULK__CONCURRENCY.",
         example: "8",
     },
+    Variable {
+        name: "MLFLOW_TRACKING_URI",
+        description: "The MLflow server of `models push` and `models pull`.",
+        example: "http://localhost:5000",
+    },
+    Variable {
+        name: "MLFLOW_TRACKING_USERNAME",
+        description: "The user for that server, with a password.",
+        example: "ana",
+    },
+    Variable { name: "MLFLOW_TRACKING_PASSWORD", description: "The password of that user.", example: "secret" },
+    Variable { name: "MLFLOW_TRACKING_TOKEN", description: "A token for that server instead.", example: "secret" },
     Variable { name: "RUST_LOG", description: "Which log lines are written.", example: "info,es_core=debug" },
     Variable { name: "NO_COLOR", description: "Set to anything: no colours.", example: "1" },
 ];

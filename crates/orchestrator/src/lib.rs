@@ -41,6 +41,7 @@ pub mod environment;
 pub mod error;
 pub mod exit;
 pub mod kinds;
+pub mod model_registry;
 pub mod models;
 pub mod project;
 pub mod settings;

@@ -11,12 +11,14 @@ use es_export::encode::Encoders;
 use es_serving::ErrorKind as ServingKind;
 use es_serving::embedding::{TextEncoder, TextTokenizer};
 use es_serving::onnx::{OnnxFile, OnnxModel, OnnxOptions, OnnxRuntime};
-use es_serving::registry::{Checksum, Expected, ModelFolder, Move, NewVersion, Registered, Registry, Terms};
+use es_serving::registry::{Checksum, Expected, ModelFolder, Move, NewVersion, Terms};
+use es_serving::Signature;
 use serde_json::json;
 use tracing::info;
 
 use crate::environment::person;
 use crate::error::{Error, Result};
+use crate::model_registry::ModelRegistry;
 use crate::project::Project;
 pub use crate::settings::DeclaredModel;
 
@@ -25,8 +27,11 @@ pub const INSTALL_ONNX_RUNTIME: &str = "install ONNX Runtime and name its librar
     ORT_DYLIB_PATH, or put it beside the program";
 
 /// The registry of a pipeline.
-pub fn registry(project: &Project, client: &Client) -> Registry {
-    Registry::new(client.clone(), &project.prefix)
+///
+/// # Errors
+/// When the settings of MLflow are wrong.
+pub fn registry(project: &Project, client: &Client) -> Result<ModelRegistry> {
+    ModelRegistry::of(project, client)
 }
 
 /// The folder of registered model files.
@@ -59,6 +64,15 @@ pub async fn open(project: &Project, path: &Path, options: OnnxOptions) -> Resul
 pub async fn read_onnx(path: &Path) -> Result<OnnxFile> {
     let path = path.to_owned();
     blocking("reading a model", move || OnnxFile::read(&path)).await
+}
+
+/// The signature of a model file: of rows of these columns, or of a text.
+///
+/// # Errors
+/// When the file cannot be read, or its inputs do not fit the columns.
+pub async fn signature(path: &Path, columns: &[String], is_of_texts: bool) -> Result<Signature> {
+    let file = read_onnx(path).await?;
+    Ok(if is_of_texts { file.text_signature() } else { file.signature(columns)? })
 }
 
 /// Returns the checksum of a file.
@@ -146,7 +160,7 @@ pub async fn register_declared(
     run: &str,
 ) -> Result<()> {
     let path = project.path(&declared.file);
-    let signature = read_onnx(&path).await?.signature(declared.inputs.as_deref().unwrap_or_default())?;
+    let signature = signature(&path, declared.inputs.as_deref().unwrap_or_default(), declared.text.is_some()).await?;
     let training = declared.manifest.as_deref().map(|manifest| Training::read(project, manifest)).transpose()?;
     let stored = folder(project).put(&path).await?;
     let mut new = with_text(project, NewVersion::onnx(name, &stored, signature), declared.text.as_ref())
@@ -157,10 +171,10 @@ pub async fn register_declared(
     if let Some(training) = training {
         new = training.of(new);
     }
-    let registry = registry(project, client);
+    let registry = registry(project, client)?;
     let registered = registry.register(new).await?;
-    let number = registered.version().number;
-    if let Registered::New(_) = &registered {
+    let number = registered.version.number;
+    if registered.existing.is_none() {
         info!(model = name, version = number, "registered");
     }
     let Some(alias) = &declared.alias else { return Ok(()) };

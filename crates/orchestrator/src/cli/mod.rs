@@ -15,7 +15,7 @@ use crate::terminal::logging::LogFormat;
 pub use export::{ExportArgs, SplitByArg};
 pub use ingest::IngestArgs;
 pub(crate) use models::reference;
-pub use models::{AliasArg, ChangeArgs, MetricArg, ModelsCommand, ReferenceArg, RegisterArgs, TagArg, VersionArg};
+pub use models::{AliasArg, ChangeArgs, MetricArg, ModelsCommand, ReferenceArg, PullArgs, RegisterArgs, TagArg, VersionArg};
 
 /// Keeps machine learning assets on Elasticsearch up to date.
 ///
@@ -102,7 +102,7 @@ pub enum Command {
     /// the same command is given again.
     Export(Box<ExportArgs>),
     /// Show what a run would do, and why.
-    Plan(ScopeArgs),
+    Plan(PlanArgs),
     /// Bring assets up to date.
     Run(ScopeArgs),
     /// Run checks and monitors on what is published, and change nothing else.
@@ -164,6 +164,18 @@ pub enum Command {
         #[arg(value_enum)]
         which: ReferencePage,
     },
+}
+
+/// What is planned, and how much of it is tried.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The assets and partitions.
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+
+    /// Try ingest pipelines on the first documents of each asset, and show what becomes of them.
+    #[arg(long)]
+    pub simulate: bool,
 }
 
 /// A text to find passages for.

@@ -90,6 +90,20 @@ pub enum ModelsCommand {
         #[arg(value_name = "VERSION")]
         version: ReferenceArg,
     },
+    /// Push a version with its file to an MLflow server, unless it is there.
+    ///
+    /// The credentials are those of MLflow's own clients: MLFLOW_TRACKING_USERNAME and
+    /// MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN.
+    Push {
+        /// Version or alias: `late/3`, `late@champion`.
+        #[arg(value_name = "VERSION")]
+        version: ReferenceArg,
+        /// Address of the server; by default MLFLOW_TRACKING_URI.
+        #[arg(long, value_name = "URI")]
+        uri: Option<String>,
+    },
+    /// Register a version of an MLflow server, with its file.
+    Pull(Box<PullArgs>),
     /// Take a version out of use: no alias can point to it.
     Retire {
         /// Version: `late/3`.
@@ -140,6 +154,27 @@ pub struct RegisterArgs {
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
     /// Alias to point to the new version.
+    #[arg(long, value_name = "ALIAS")]
+    pub alias: Option<String>,
+    /// Who does it, and why.
+    #[command(flatten)]
+    pub change: ChangeArgs,
+}
+
+/// A version of an MLflow server to register.
+#[derive(Debug, Args)]
+pub struct PullArgs {
+    /// Version or alias there: `late/3`, `late@champion`.
+    #[arg(value_name = "VERSION")]
+    pub version: ReferenceArg,
+    /// Address of the server; by default MLFLOW_TRACKING_URI.
+    #[arg(long, value_name = "URI")]
+    pub uri: Option<String>,
+    /// Columns of a row, in the order in which the model takes them, of a version that another program put
+    /// there; by default the names of its inputs.
+    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    pub inputs: Vec<String>,
+    /// Alias to point to the version here.
     #[arg(long, value_name = "ALIAS")]
     pub alias: Option<String>,
     /// Who does it, and why.

@@ -14,6 +14,7 @@ mod reference;
 mod run;
 mod runs;
 mod search;
+mod simulate;
 mod status;
 mod validate;
 
@@ -56,9 +57,9 @@ pub fn dispatch(cli: Cli, reporter: &Reporter) -> Result<Exit> {
             let work = Workplace::load(&cli.directory, &cli.file, cli.environment.as_deref())?;
             block_on(interruptible(reporter, |cancel| export::export(work, (**args).clone(), reporter, cancel)))
         }
-        Command::Plan(scope) => {
-            let (project, scope) = (load()?, scope_of(scope)?);
-            block_on(interruptible(reporter, |cancel| plan::plan(project, scope, reporter, cancel)))
+        Command::Plan(args) => {
+            let (project, scope, is_tried) = (load()?, scope_of(&args.scope)?, args.simulate);
+            block_on(interruptible(reporter, |cancel| plan::plan(project, scope, is_tried, reporter, cancel)))
         }
         Command::Run(scope) => {
             let (project, scope) = (load()?, scope_of(scope)?);

@@ -6,18 +6,19 @@ use std::sync::Arc;
 use es_core::Client;
 use es_serving::onnx::OnnxOptions;
 use es_serving::registry::{
-    AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Registered, Registry, Terms,
-    Version,
+    AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Terms, Version,
 };
+use es_serving::registry::mlflow::Pushed;
 use es_serving::{ModelReference, ModelVersion, Signature};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::cli::{ChangeArgs, ModelsCommand, RegisterArgs, VersionArg, reference};
+use crate::cli::{ChangeArgs, ModelsCommand, PullArgs, RegisterArgs, VersionArg, reference};
 use crate::environment::person;
 use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::kinds::inference::Inference;
+use crate::model_registry::{ModelRegistry, mlflow_of_environment};
 use crate::models::{self, Training};
 use crate::project::Project;
 use crate::terminal::moments::{Clock, zone_line};
@@ -34,20 +35,21 @@ pub(super) async fn models(project: Arc<Project>, command: &ModelsCommand, repor
     let client = project.connect().await?;
     let around = Around {
         project: &project,
-        registry: models::registry(&project, &client),
+        registry: models::registry(&project, &client)?,
         reporter,
         clock: Clock::of(&project.pipeline),
         screen: Screen::stdout(),
     };
     let registry = &around.registry;
     match command {
-        ModelsCommand::List => around.list(registry.models().await?),
+        ModelsCommand::List => around.list(registry.elasticsearch("list models")?.models().await?),
         ModelsCommand::Show { model } => match model.contains(['/', '@']) {
             true => {
                 let reference = reference(model).map_err(Error::config)?;
                 around.version(&registry.version(&reference).await?);
             }
             false => {
+                let registry = registry.elasticsearch("list versions")?;
                 let aliases = registry.aliases(model).await?;
                 around.versions(&registry.versions(model).await?, &aliases);
             }
@@ -61,18 +63,25 @@ pub(super) async fn models(project: Arc<Project>, command: &ModelsCommand, repor
             around.moved(&moved, "rolled back");
         }
         ModelsCommand::History { alias } => around.history(&registry.history(&alias.model, &alias.alias).await?),
-        ModelsCommand::Diff { from, to } => around.difference(&registry.diff(&from.model, from.number, *to).await?),
+        ModelsCommand::Diff { from, to } => {
+            let registry = registry.elasticsearch("compare versions")?;
+            around.difference(&registry.diff(&from.model, from.number, *to).await?);
+        }
         ModelsCommand::LiveAt { alias, time } => {
             let live = registry.live_at(&alias.model, &alias.alias, *time).await?;
             around.live(live.as_ref(), &alias.model, &alias.alias, *time);
         }
         ModelsCommand::ScoredBy { version } => scored_by(&around, &client, &version.0).await?,
         ModelsCommand::Retire { version, change } => {
+            let registry = registry.elasticsearch("retire a version")?;
             around.version(&registry.retire(&version.model, version.number, &moving(change)).await?);
         }
         ModelsCommand::Unretire { version } => {
+            let registry = registry.elasticsearch("put a version back into use")?;
             around.version(&registry.unretire(&version.model, version.number).await?);
         }
+        ModelsCommand::Push { version, uri } => push(&around, &version.0, uri.as_deref()).await?,
+        ModelsCommand::Pull(args) => pull(&around, args).await?,
         ModelsCommand::Check { .. } => {}
     }
     Ok(Exit::Done)
@@ -113,9 +122,14 @@ async fn register(around: &Around<'_>, args: &RegisterArgs) -> Result<()> {
     if let Some(text) = &args.description {
         new = new.with_description(text);
     }
+    enter(around, new, args.alias.as_deref(), &args.change).await
+}
+
+/// Registers a version, and points an alias to it.
+async fn enter(around: &Around<'_>, new: NewVersion, alias: Option<&str>, change: &ChangeArgs) -> Result<()> {
     let registered = around.registry.register(new).await?;
-    let version = registered.version();
-    if let Registered::Existing { not_taken, .. } = &registered {
+    let version = &registered.version;
+    if let Some(not_taken) = &registered.existing {
         let mut text = format!("version {} of {} is this file already", version.number, version.model);
         if !not_taken.is_empty() {
             text.push_str(&format!("; its {} stay as they were registered", not_taken.join(", ")));
@@ -123,11 +137,47 @@ async fn register(around: &Around<'_>, args: &RegisterArgs) -> Result<()> {
         around.reporter.note(&text);
     }
     around.version(version);
-    if let Some(alias) = &args.alias {
+    if let Some(alias) = alias {
         let version = VersionArg { model: version.model.clone(), number: version.number };
-        promote(around, &version, alias, None, &args.change).await?;
+        promote(around, &version, alias, None, change).await?;
     }
     Ok(())
+}
+
+/// Pushes a version to an MLflow server.
+async fn push(around: &Around<'_>, reference: &ModelReference, uri: Option<&str>) -> Result<()> {
+    let version = around.registry.elasticsearch("push a version")?.version(reference).await?;
+    let server = mlflow_of_environment(around.project, uri)?;
+    let pushed = server.push(&version.into(), &models::folder(around.project)).await?;
+    let word = match &pushed {
+        Pushed::New(_) => "is new there",
+        Pushed::Existing(_) => "was there already",
+    };
+    let there = pushed.version();
+    if around.reporter.is_json() {
+        around.reporter.json(&CommandResult::ModelPushed { version: json!(there) });
+    } else {
+        around.reporter.result(&format!("version {} of {} at MLflow {word}\n", there.number, there.model));
+    }
+    Ok(())
+}
+
+/// Pulls a version of an MLflow server, and registers it.
+async fn pull(around: &Around<'_>, args: &PullArgs) -> Result<()> {
+    around.registry.elasticsearch("pull a version")?;
+    let folder = models::folder(around.project);
+    let pulled = mlflow_of_environment(around.project, args.uri.as_deref())?.pull(&args.version.0, &folder).await?;
+    let new = match pulled.described {
+        Some(described) => described,
+        // Another program put it there, which says nothing of its columns.
+        None => {
+            let path = folder.open(pulled.file.sha256).await?;
+            let signature = models::signature(&path, &args.inputs, false).await?;
+            NewVersion::onnx(&pulled.version.model, &pulled.file, signature)
+        }
+    };
+    let new = new.by(args.change.by.clone().unwrap_or_else(person));
+    enter(around, new, args.alias.as_deref(), &args.change).await
 }
 
 /// The model of a file, which is put into the folder, or that of a server.
@@ -144,10 +194,11 @@ async fn new_version(project: &Project, args: &RegisterArgs) -> Result<NewVersio
         return Ok(NewVersion::served(&args.model, uri, signature));
     }
     let path = args.path.as_deref().ok_or_else(|| Error::config("no model file is named"))?;
-    let signature = models::read_onnx(path).await?.signature(&args.inputs)?;
+    let text = args.text.encoder();
+    let signature = models::signature(path, &args.inputs, text.is_some()).await?;
     let stored = models::folder(project).put(path).await?;
     let version = NewVersion::onnx(&args.model, &stored, signature);
-    models::with_text(project, version, args.text.encoder().as_ref()).await
+    models::with_text(project, version, text.as_ref()).await
 }
 
 async fn promote(
@@ -218,7 +269,7 @@ async fn scored_by(around: &Around<'_>, client: &Client, reference: &ModelRefere
 /// The surroundings of a command.
 struct Around<'a> {
     project: &'a Project,
-    registry: Registry,
+    registry: ModelRegistry,
     reporter: &'a Reporter,
     clock: Clock,
     screen: Screen,

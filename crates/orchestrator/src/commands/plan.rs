@@ -10,6 +10,7 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::run::{connect, standing_lines};
+use super::simulate;
 use crate::engine::plan::{action_name, mapping_changes, reasons, refuse_unmet, step_name};
 use crate::engine::{Planned, Scope};
 use crate::error::Result;
@@ -27,6 +28,7 @@ use crate::terminal::text::paragraph;
 pub(super) async fn plan(
     project: Arc<Project>,
     scope: Scope,
+    is_tried: bool,
     reporter: &Reporter,
     cancel: CancellationToken,
 ) -> Result<Exit> {
@@ -46,8 +48,9 @@ pub(super) async fn plan(
         reporter.result(&text(&planned, &project, reporter.is_verbose(), &Screen::stdout()));
     }
     standing_lines(&planned.standing(), None, reporter);
+    let tried = if is_tried { simulate::simulate(&engine, &planned, reporter).await? } else { Exit::Done };
     let failures = planned.failures();
-    let Some(((_, last), others)) = failures.split_last() else { return Ok(Exit::Done) };
+    let Some(((_, last), others)) = failures.split_last() else { return Ok(tried) };
     for (_, error) in others.iter().filter(|_| !reporter.is_json()) {
         eprint!("{}", render(error, colour(std::io::stderr().is_terminal()), true));
     }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::step::Subject;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::index::{self, IndexSpec};
 use crate::kinds::{Built, Outcome, checks};
 use crate::store::generation::{self, Generation, GenerationMeta};
 use crate::store::lease::HeldLease;
@@ -38,7 +39,7 @@ impl Subject<'_> {
     /// Changes settings of the published index.
     pub(super) async fn update_in_place(&self, lease: &HeldLease, names: &[String]) -> Result<Built> {
         let generation = self.live(lease).await?;
-        let wanted = self.kind.index_settings(self.asset);
+        let wanted = self.kind.index_spec(self.asset).map(IndexSpec::flat_settings).unwrap_or_default();
         // A setting that is no longer given goes back to its default.
         let changed: Map<String, Value> =
             names.iter().map(|name| (name.clone(), wanted.get(name).cloned().unwrap_or(Value::Null))).collect();
@@ -78,6 +79,7 @@ impl Subject<'_> {
         let of_part = generation::list_part(client, prefix, &generation.meta).await?;
         let keep = self.context.engine.project().kept_generations();
         generation::clean_up(client, &of_part, keep, |_| false).await?;
+        index::remove_pipelines(client, prefix, &of_part).await;
         Ok(Built {
             detail: format!("readers no longer see {}", generation.index),
             summary: json!({"index": generation.index}),

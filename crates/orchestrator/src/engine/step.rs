@@ -17,7 +17,7 @@ use super::progress::Progress;
 use super::run::{Finished, RunContext, StepEnd, is_interruption};
 use crate::error::{Error, Result};
 use crate::kinds::work::{NewGeneration, ReadyResult};
-use crate::kinds::{AnyKind, Built, Outcome, Prepared, Verdict, Work};
+use crate::kinds::{AnyKind, Built, Outcome, Prepared, Verdict, Work, index};
 use crate::settings::retry_policy;
 use crate::store::generation::{self, Completion, Generation, GenerationMeta};
 use crate::store::history::{RecordType, RunStatus, StepRecord, part_name};
@@ -377,6 +377,7 @@ impl<'a> Subject<'a> {
         let of_part = generation::list_part(client, prefix, &meta).await?;
         let keep = self.context.engine.project().kept_generations();
         generation::clean_up(client, &of_part, keep, |_| false).await?;
+        index::remove_pipelines(client, prefix, &of_part).await;
         let published = of_part.iter().find(|generation| generation.index == new.index);
         published
             .and_then(Generation::published)

@@ -8,7 +8,7 @@ use es_features::{Feature, FeatureSet, FeatureStream, ValueSource};
 use futures::StreamExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::index::{self, IndexRequest, IndexSpec};
 use super::{Built, Kind, Subject, Work, problems};
@@ -93,7 +93,7 @@ impl Kind for FeaturesKind {
         let id: Vec<String> = set.id_fields().into_iter().map(str::to_owned).collect();
         let new = IndexRequest {
             mapping: mapping.overridden_by(&declared),
-            settings: index.flat_settings(),
+            spec: index,
             id: &id,
             checks: &[],
             files: Vec::new(),
@@ -114,8 +114,8 @@ impl Kind for FeaturesKind {
         Ok(built)
     }
 
-    fn index_settings(&self, definition: &Features) -> Map<String, Value> {
-        definition.index.flat_settings()
+    fn index_spec<'a>(&self, definition: &'a Features) -> Option<&'a IndexSpec> {
+        Some(&definition.index)
     }
 
     fn needs(&self, asset: &Subject<'_, Features>, needs: &mut Needs) {

@@ -20,6 +20,7 @@ pub mod monitor;
 mod problems;
 pub mod registered;
 pub mod rows;
+pub mod samples;
 pub mod source;
 pub mod sql;
 mod table;
@@ -29,14 +30,16 @@ use std::fmt;
 
 use async_trait::async_trait;
 use es_assets::{Definition, Inputs, Output};
+use es_serving::ingest_pipeline::SampleDocument;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::project::Project;
 use crate::store::generation::Generation;
+pub use samples::Sampling;
 pub use table::{AnyKind, Kinds};
 pub use work::{Built, Observation, Outcome, Part, Preparation, Prepared, Verdict, Work};
 
@@ -107,10 +110,23 @@ pub trait Kind: Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The settings that the definition gives the index, under their dotted names.
-    fn index_settings(&self, definition: &Self::Definition) -> Map<String, Value> {
+    /// The settings, mappings and ingest pipeline that the definition gives the index, if there is one.
+    fn index_spec<'a>(&self, definition: &'a Self::Definition) -> Option<&'a index::IndexSpec> {
         let _ = definition;
-        Map::new()
+        None
+    }
+
+    /// Returns documents as a build would send them to the index, to try an ingest pipeline on: at most so many.
+    /// The default takes them from what is published, which the pipeline may have passed already.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    async fn samples(
+        &self,
+        asset: &Subject<'_, Self::Definition>,
+        around: &Sampling<'_>,
+    ) -> Result<Vec<SampleDocument>> {
+        samples::published(around.client, &asset.project.alias(asset.name), around.most).await
     }
 
     /// Adds what an asset of this kind needs of the cluster, beyond what every index needs.

@@ -32,7 +32,7 @@ pub enum Found<'a> {
 /// # Errors
 /// At the key `model`, when the registry has no such version and none is declared; as the registry.
 pub async fn find<'a, D>(asset: &Subject<'a, D>, client: &Client, asked: &ModelReference) -> Result<Found<'a>> {
-    match models::registry(asset.project, client).version(asked).await {
+    match models::registry(asset.project, client)?.version(asked).await {
         Ok(version) => Ok(Found::Registered(Box::new(version))),
         Err(error) if error.kind() == ServingKind::NotFound => match declared(asset.project, asked) {
             Some(declared) => Ok(Found::Declared(declared)),

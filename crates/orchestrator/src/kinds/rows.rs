@@ -45,6 +45,7 @@ pub struct Documents {
 impl Documents {
     /// Reports what the schema does not express.
     pub fn validate(&self, path: &KeyPath, report: &mut Report<'_>) {
+        self.index.validate(&path.key("index"), report);
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
@@ -150,7 +151,7 @@ pub async fn load<D: Sync>(
     })?;
     let new = IndexRequest {
         mapping,
-        settings: documents.index.flat_settings(),
+        spec: &documents.index,
         id: documents.id.as_deref().unwrap_or_default(),
         checks: &documents.checks,
         files: Vec::new(),

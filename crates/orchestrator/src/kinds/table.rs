@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use es_assets::{Asset, Inputs, PipelineFormat};
-use serde_json::{Map, Value};
+use es_serving::ingest_pipeline::SampleDocument;
+use serde_json::Value;
 
+use super::index::IndexSpec;
+use super::samples::Sampling;
 use super::{Built, Kind, Limits, Observation, Part, Preparation, Prepared, Subject, Work, checks};
 use super::{command, embedding, export, features, inference, ingest, monitor, source, sql};
 use crate::doctor::needs::Needs;
@@ -96,8 +99,16 @@ pub trait AnyKind: Send + Sync {
     fn checks<'a>(&self, asset: &'a Asset) -> &'a [checks::Check];
     /// See [`Kind::id`].
     fn id(&self, asset: &Asset) -> Vec<String>;
-    /// See [`Kind::index_settings`].
-    fn index_settings(&self, asset: &Asset) -> Map<String, Value>;
+    /// See [`Kind::index_spec`].
+    fn index_spec<'a>(&self, asset: &'a Asset) -> Option<&'a IndexSpec>;
+    /// See [`Kind::samples`].
+    async fn samples(
+        &self,
+        project: &Project,
+        name: &str,
+        asset: &Asset,
+        around: &Sampling<'_>,
+    ) -> Result<Vec<SampleDocument>>;
     /// See [`Kind::needs`].
     fn needs(&self, project: &Project, name: &str, asset: &Asset, needs: &mut Needs);
     /// See [`Kind::report`].
@@ -172,8 +183,18 @@ impl<K: Kind> AnyKind for Erased<K> {
         asset.definition_as::<K::Definition>().map(|definition| self.0.id(definition)).unwrap_or_default()
     }
 
-    fn index_settings(&self, asset: &Asset) -> Map<String, Value> {
-        asset.definition_as::<K::Definition>().map(|definition| self.0.index_settings(definition)).unwrap_or_default()
+    fn index_spec<'a>(&self, asset: &'a Asset) -> Option<&'a IndexSpec> {
+        self.0.index_spec(asset.definition_as::<K::Definition>()?)
+    }
+
+    async fn samples(
+        &self,
+        project: &Project,
+        name: &str,
+        asset: &Asset,
+        around: &Sampling<'_>,
+    ) -> Result<Vec<SampleDocument>> {
+        self.0.samples(&subject(PhantomData::<K>, project, name, asset)?, around).await
     }
 
     fn needs(&self, project: &Project, name: &str, asset: &Asset, needs: &mut Needs) {

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 
 pub use formats::text_formats;
 pub use sections::{
-    ClusterSettings, DeclaredModel, InferenceSettings, RunSettings, Settings, VerifyCertificates, overlay,
+    ClusterSettings, DeclaredModel, InferenceSettings, RegistrySettings, RunSettings, Settings, VerifyCertificates, overlay,
 };
 
 const PREFIX: &str = "ORCHESTRATOR_";
@@ -42,6 +42,7 @@ pub fn format() -> SettingsFormat {
                 "models",
                 "The models that are registered from files where the registry has none of that name.",
             ),
+            Section::of::<RegistrySettings>("registry", "Where versions of models and their aliases are kept."),
         ],
         overlay,
         validate_layer: rules::validate_layer,

@@ -12,6 +12,7 @@ use es_bulk::BulkOptions;
 use es_export::ExportOptions;
 use es_serving::embedding::TextEncoder;
 use es_serving::registry::PromotionRule;
+use es_serving::registry::mlflow::MlflowOptions;
 use es_values::schema::{FieldNames, Hosts};
 use es_values::{ByteSize, TimeSpan};
 
@@ -35,11 +36,14 @@ pub struct Settings {
     /// The models that are registered from files where the registry has none of that name.
     #[schemars(extend("propertyNames" = { "format": "name", "pattern": "^[a-z0-9_]+$" }))]
     pub models: IndexMap<String, DeclaredModel>,
+    /// The registry of models.
+    pub registry: RegistrySettings,
 }
 
 impl Settings {
     /// The top-level keys of a pipeline file that hold settings.
-    pub const SECTIONS: [&str; 7] = ["cluster", "run", "bulk", "export", "defaults", "inference", "models"];
+    pub const SECTIONS: [&str; 8] =
+        ["cluster", "run", "bulk", "export", "defaults", "inference", "models", "registry"];
 
     /// The options of bulk loads, with the limit on requests of the connection.
     pub fn bulk_options(&self) -> BulkOptions {
@@ -63,6 +67,17 @@ impl Default for InferenceSettings {
     fn default() -> Self {
         Self { library: None, folder: ".orchestrator/models".to_owned() }
     }
+}
+
+/// The registry of models.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum RegistrySettings {
+    /// Indices of the cluster, under the prefix.
+    #[default]
+    Elasticsearch,
+    /// An MLflow tracking server. The history of its aliases is kept in the cluster.
+    Mlflow(MlflowOptions<SecretRef>),
 }
 
 /// A model that is registered from a file where the registry has none of its name.

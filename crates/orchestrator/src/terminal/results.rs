@@ -4,6 +4,7 @@
 //! Every result has `event`, which names it, and `time`, in UTC. Keys may be added in later
 //! versions; those that are here keep their meaning.
 
+use es_serving::ingest_pipeline::Simulated;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -213,6 +214,21 @@ pub enum CommandResult {
         /// Why not.
         #[serde(skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+    },
+    /// A version at an MLflow server.
+    ModelPushed {
+        /// The version there.
+        version: Value,
+    },
+    /// A document that an ingest pipeline was tried on.
+    Simulated {
+        /// The asset.
+        asset: String,
+        /// The id of the document.
+        id: String,
+        /// What becomes of it.
+        #[serde(flatten)]
+        outcome: Simulated,
     },
     /// A passage that a search found.
     Hit {

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
+use es_core::Secret;
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::wire::{ErrorAnswer, Refusal};
-use super::{Mlflow, MlflowCredentials, MlflowOptions};
+use super::{Credentials, Mlflow, MlflowOptions};
 use crate::error::{Error, ErrorKind};
 use crate::registry::folder::io_error;
 
@@ -25,7 +26,8 @@ const ATTEMPTS: u32 = 4;
 const FIRST_WAIT: Duration = Duration::from_millis(200);
 
 pub(super) fn client(options: MlflowOptions) -> Result<Mlflow, Error> {
-    let MlflowOptions { uri, timeout, ca_cert } = options;
+    let MlflowOptions { uri, user, password, token, timeout, ca_cert } = options;
+    let credentials = credentials(user, password, token)?;
     let parsed = reqwest::Url::parse(&uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
     let Some(mut uri) = parsed else {
         return Err(Error::new(ErrorKind::Invalid, format!("`{uri}` is not the address of a server"))
@@ -34,7 +36,7 @@ pub(super) fn client(options: MlflowOptions) -> Result<Mlflow, Error> {
     if uri.password().is_some() || !uri.username().is_empty() {
         let host = uri.host_str().unwrap_or_default();
         return Err(Error::new(ErrorKind::Invalid, format!("the address of the server {host} contains credentials"))
-            .with_help("use Mlflow::with_credentials"));
+            .with_help("set MlflowOptions::user and password, or token"));
     }
     let path = uri.path().trim_end_matches('/').to_owned();
     uri.set_path(&path);
@@ -52,7 +54,17 @@ pub(super) fn client(options: MlflowOptions) -> Result<Mlflow, Error> {
     let http = builder
         .build()
         .map_err(|error| Error::new(ErrorKind::Invalid, "no HTTP client can be made").with_source(error))?;
-    Ok(Mlflow { http, uri, timeout, credentials: MlflowCredentials::None })
+    Ok(Mlflow { http, uri, timeout, credentials })
+}
+
+fn credentials(user: Option<String>, password: Option<Secret>, token: Option<Secret>) -> Result<Credentials, Error> {
+    match (user, password, token) {
+        (None, None, None) => Ok(Credentials::None),
+        (Some(user), Some(password), None) => Ok(Credentials::Basic { user, password }),
+        (None, None, Some(token)) => Ok(Credentials::Token(token)),
+        _ => Err(Error::new(ErrorKind::Invalid, "the credentials for MLflow are neither a user with a password nor a token")
+            .with_help("set MlflowOptions::user and password, or token alone")),
+    }
 }
 
 impl Mlflow {
@@ -114,9 +126,9 @@ impl Mlflow {
         uri.set_path(&format!("{}/{path}", self.uri.path().trim_end_matches('/')));
         let request = self.http.request(method, uri);
         match &self.credentials {
-            MlflowCredentials::None => request,
-            MlflowCredentials::Basic { username, password } => request.basic_auth(username, Some(password.expose())),
-            MlflowCredentials::Token(token) => request.bearer_auth(token.expose()),
+            Credentials::None => request,
+            Credentials::Basic { user, password } => request.basic_auth(user, Some(password.expose())),
+            Credentials::Token(token) => request.bearer_auth(token.expose()),
         }
     }
 

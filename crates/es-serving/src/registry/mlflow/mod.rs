@@ -50,11 +50,24 @@ pub use pull::Pulled;
 pub use push::Pushed;
 
 /// The connection to a tracking server.
+///
+/// `S` is the type of secrets: a reference to one in a file, [`Secret`] once it is resolved, for which
+/// [`MlflowOptions::resolve`] is there.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MlflowOptions {
+#[serde(deny_unknown_fields, bound(serialize = "S: Serialize", deserialize = "S: Deserialize<'de>"))]
+pub struct MlflowOptions<S = Secret> {
     /// The address of the server, such as `http://mlflow.example.org:5000`, without credentials.
+    #[schemars(extend("pattern" = "^https?://"))]
     pub uri: String,
+    /// The user, who has a `password`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// The password of `user`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password: Option<S>,
+    /// A token that is sent as `Authorization: Bearer` instead.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<S>,
     /// The longest time for one answer. The transfer of a file may take longer, as long as it goes on.
     /// Default: 60s.
     #[serde(default = "default_timeout")]
@@ -68,27 +81,29 @@ fn default_timeout() -> TimeSpan {
     TimeSpan::seconds(60)
 }
 
-impl MlflowOptions {
-    /// The server of an address.
+impl<S> MlflowOptions<S> {
+    /// The server of an address, without credentials.
     pub fn new(uri: impl Into<String>) -> Self {
-        Self { uri: uri.into(), timeout: default_timeout(), ca_cert: None }
+        Self { uri: uri.into(), user: None, password: None, token: None, timeout: default_timeout(), ca_cert: None }
+    }
+
+    /// The same options with secrets of another type, such as those that references stand for.
+    ///
+    /// # Errors
+    /// The first of `secret`.
+    pub fn resolve<T, E>(self, mut secret: impl FnMut(S) -> Result<T, E>) -> Result<MlflowOptions<T>, E> {
+        let password = self.password.map(&mut secret).transpose()?;
+        let token = self.token.map(&mut secret).transpose()?;
+        let Self { uri, user, timeout, ca_cert, .. } = self;
+        Ok(MlflowOptions { uri, user, password, token, timeout, ca_cert })
     }
 }
 
 /// The credentials for a tracking server.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum MlflowCredentials {
-    /// None are sent.
-    #[default]
+#[derive(Clone, Debug)]
+enum Credentials {
     None,
-    /// A user with a password.
-    Basic {
-        /// The user.
-        username: String,
-        /// The password.
-        password: Secret,
-    },
-    /// A token, sent as `Bearer`.
+    Basic { user: String, password: Secret },
     Token(Secret),
 }
 
@@ -98,7 +113,7 @@ pub struct Mlflow {
     http: reqwest::Client,
     uri: reqwest::Url,
     timeout: Duration,
-    credentials: MlflowCredentials,
+    credentials: Credentials,
 }
 
 /// A version of a model on a tracking server.
@@ -124,16 +139,10 @@ impl Mlflow {
     /// A server. Nothing is sent yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the address is none, or contains a password; [`ErrorKind::Io`] when
-    /// the certificates cannot be read.
+    /// [`ErrorKind::Invalid`] when the address is none, or contains a password, and for a user without one or
+    /// beside a token; [`ErrorKind::Io`] when the certificates cannot be read.
     pub fn new(options: MlflowOptions) -> Result<Self, Error> {
         http::client(options)
-    }
-
-    /// Sets the credentials.
-    #[must_use]
-    pub fn with_credentials(self, credentials: MlflowCredentials) -> Self {
-        Self { credentials, ..self }
     }
 
     /// All versions of a model, the newest first.

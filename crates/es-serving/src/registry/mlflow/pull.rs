@@ -11,7 +11,8 @@ use crate::error::{Error, ErrorKind};
 use crate::model_reference::ModelReference;
 use crate::registry::checksum::Checksum;
 use crate::registry::folder::{ModelFolder, StoredFile, Unfinished, io_error, unfinished};
-use crate::registry::version::NewVersion;
+use crate::registry::version::{NewVersion, Version};
+use crate::signature::Signature;
 
 /// The path of a version's files, which the server's own pages use.
 const ARTIFACT: &str = "model-versions/get-artifact";
@@ -26,6 +27,16 @@ pub struct Pulled {
     /// The version as [`Mlflow::push`] described it there, to be registered. None where another program
     /// put it there: its signature is then to be read from the file.
     pub described: Option<NewVersion>,
+}
+
+impl Pulled {
+    /// The version, with its number on the server. `signature` is that of a version which another program put
+    /// there.
+    pub fn into_version(self, signature: Signature) -> Version {
+        let Self { version, file, described } = self;
+        let new = described.unwrap_or_else(|| NewVersion::onnx(&version.model, &file, signature));
+        new.into_version(version.number, version.at)
+    }
 }
 
 /// The file [`DESCRIPTION`].
@@ -45,10 +56,21 @@ impl Mlflow {
     pub async fn pull(&self, reference: &ModelReference, folder: &ModelFolder) -> Result<Pulled, Error> {
         let version = self.version(reference).await?;
         let described = self.described(&version).await?;
-        let source = self.download(&version, MODEL, folder).await?;
-        let file = folder.put(&source.0).await?;
-        self.check(&version, "file", file.sha256, described.as_ref().and_then(|described| described.sha256))?;
-        if let Some(text) = described.as_ref().and_then(|described| described.text.as_ref()) {
+        let pushed = described.as_ref().and_then(|described| Some((described.sha256?, described.bytes?)));
+        let file = match pushed {
+            // A file that the folder has under this checksum is that which was pushed.
+            Some((sha256, bytes)) if folder.open(sha256).await.is_ok() => {
+                StoredFile { path: StoredFile::path_of(sha256), sha256, bytes }
+            }
+            _ => {
+                let source = self.download(&version, MODEL, folder).await?;
+                folder.put(&source.0).await?
+            }
+        };
+        self.check(&version, "file", file.sha256, pushed.map(|(sha256, _)| sha256))?;
+        if let Some(text) = described.as_ref().and_then(|described| described.text.as_ref())
+            && folder.open_tokenizer(text.tokenizer.sha256).await.is_err()
+        {
             let source = self.download(&version, TOKENIZER, folder).await?;
             let tokenizer = folder.put_tokenizer(&source.0).await?;
             self.check(&version, "tokenizer", tokenizer.sha256, Some(text.tokenizer.sha256))?;

@@ -53,7 +53,7 @@ impl Refusal {
             format!("{request} at {} was answered {status}: {code}{message}", server.uri),
         );
         match status {
-            401 | 403 => error.with_help("check the credentials: MlflowCredentials"),
+            401 | 403 => error.with_help("check the credentials: MlflowOptions::user and password, or token"),
             404 if code.is_empty() => error.with_help("check that MlflowOptions::uri is that of a tracking server"),
             _ => error.retryable(is_passing),
         }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use es_serving::ErrorKind;
 use es_serving::embedding::{Pooling, TextEncoder};
-use es_serving::registry::mlflow::{Mlflow, MlflowCredentials, MlflowOptions, MlflowRegistry, Pushed};
+use es_serving::registry::mlflow::{Mlflow, MlflowOptions, MlflowRegistry, Pushed};
 use es_serving::registry::{
     Checksum, Expected, ModelFolder, Move, MoveKind, NewVersion, Promoted, PromotionRule, StoredFile, Terms,
 };
@@ -83,8 +83,8 @@ async fn a_push_sends_the_files_before_the_version() {
         .respond_with(ok(json!({})))
         .mount(&server)
         .await;
-    let credentials = MlflowCredentials::Token(es_core::Secret::new("s3cret"));
-    let pushed = client(&server).with_credentials(credentials).push(&new, &folder).await.unwrap();
+    let options = MlflowOptions { token: Some(es_core::Secret::new("s3cret")), ..MlflowOptions::new(server.uri()) };
+    let pushed = Mlflow::new(options).unwrap().push(&new, &folder).await.unwrap();
     assert!(matches!(&pushed, Pushed::New(version) if version.number == 7), "{pushed:?}");
 
     let paths: Vec<String> =
@@ -267,8 +267,11 @@ fn an_address_that_is_none_or_has_credentials_is_refused() {
         let error = Mlflow::new(MlflowOptions::new(uri)).unwrap_err();
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, message));
     }
-    let shown = format!("{:?}", MlflowCredentials::Token(es_core::Secret::new("s3cret")));
-    assert!(!shown.contains("s3cret"), "{shown}");
+    let token = Some(es_core::Secret::new("s3cret"));
+    let options = MlflowOptions { token, user: Some("ana".to_owned()), ..MlflowOptions::new("http://mlflow.example.org") };
+    assert!(!format!("{options:?}").contains("s3cret"));
+    let error = Mlflow::new(options).unwrap_err();
+    assert!(error.to_string().contains("neither a user with a password nor a token"), "{error}");
 }
 
 /// The aliases of a mock, with the version of each.

@@ -38,6 +38,8 @@ pub enum Rule {
     Unique(Vec<String>),
     /// Every value of a field is within bounds; a document without one passes.
     Range(FieldRange),
+    /// The approximate search for vectors finds as many of the nearest.
+    Recall(Recall),
 }
 
 /// A check as it is written: the rule's name is a key beside `severity`.
@@ -59,13 +61,16 @@ struct CheckKeys {
     /// Bounds of the values of a field.
     #[serde(skip_serializing_if = "Option::is_none")]
     range: Option<FieldRange>,
+    /// The share of the nearest vectors that the approximate search finds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    recall: Option<Recall>,
     /// The consequence of a failed check.
     #[serde(default)]
     severity: Severity,
 }
 
 fn one_rule(schema: &mut Schema) {
-    exactly_one(schema, &["rows", "not_null", "unique", "range"]);
+    exactly_one(schema, &["rows", "not_null", "unique", "range", "recall"]);
 }
 
 /// Bounds of a number of documents, both included; at least one is set.
@@ -93,6 +98,34 @@ pub struct FieldRange {
     pub max: Option<f64>,
 }
 
+/// The share of the nearest vectors that the approximate search finds, over documents that are sampled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(extend("required" = ["min"]))]
+pub struct Recall {
+    /// The field of the vectors.
+    #[schemars(extend("format" = "text"))]
+    pub field: String,
+    /// The number of neighbours of each document.
+    #[schemars(range(min = 1, max = 1000))]
+    pub k: u16,
+    /// The number of documents whose neighbours are searched for.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub queries: u16,
+    /// The candidates of each shard: `num_candidates` of a search.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub candidates: u32,
+    /// The smallest share allowed.
+    #[schemars(range(min = 0, max = 1))]
+    pub min: f64,
+}
+
+impl Default for Recall {
+    fn default() -> Self {
+        Self { field: "vector".to_owned(), k: 10, queries: 100, candidates: 100, min: 1.0 }
+    }
+}
+
 impl TryFrom<CheckKeys> for Check {
     type Error = &'static str;
 
@@ -102,11 +135,12 @@ impl TryFrom<CheckKeys> for Check {
             keys.not_null.map(Rule::NotNull),
             keys.unique.map(Rule::Unique),
             keys.range.map(Rule::Range),
+            keys.recall.map(Rule::Recall),
         ];
         let mut rules = rules.into_iter().flatten();
         match (rules.next(), rules.next()) {
             (Some(rule), None) => Ok(Self { rule, severity: keys.severity }),
-            _ => Err("a check has exactly one of rows, not_null, unique and range"),
+            _ => Err("a check has exactly one of rows, not_null, unique, range and recall"),
         }
     }
 }
@@ -119,6 +153,7 @@ impl From<Check> for CheckKeys {
             Rule::NotNull(fields) => keys.not_null = Some(fields),
             Rule::Unique(fields) => keys.unique = Some(fields),
             Rule::Range(range) => keys.range = Some(range),
+            Rule::Recall(recall) => keys.recall = Some(recall),
         }
         keys
     }
@@ -133,6 +168,7 @@ impl Rule {
             Self::NotNull(fields) => format!("not null {}", fields.join(", ")),
             Self::Unique(fields) => format!("unique {}", fields.join(", ")),
             Self::Range(range) => format!("{} {}", range.field, bounds(range.min, range.max)),
+            Self::Recall(recall) => format!("recall of {} at {} at least {}", recall.field, recall.k, recall.min),
         }
     }
 }
@@ -161,7 +197,7 @@ pub fn validate(checks: &[Check], path: &KeyPath, report: &mut Report<'_>) {
         let (key, is_backward) = match &check.rule {
             Rule::Rows(rows) => ("rows", rows.min.zip(rows.max).is_some_and(|(min, max)| min > max)),
             Rule::Range(range) => ("range", range.min.zip(range.max).is_some_and(|(min, max)| min > max)),
-            Rule::NotNull(_) | Rule::Unique(_) => continue,
+            Rule::NotNull(_) | Rule::Unique(_) | Rule::Recall(_) => continue,
         };
         if is_backward {
             let path = path.index(index).key(key);

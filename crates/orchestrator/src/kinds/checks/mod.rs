@@ -1,6 +1,7 @@
 //! Checks of the documents of one index.
 
 mod definition;
+mod recall;
 
 use es_core::{Client, Method, Request, paths};
 use serde::Deserialize;
@@ -10,7 +11,7 @@ use tracing::warn;
 use crate::error::{Error, ErrorKind, Result};
 use crate::terminal::table::counted;
 
-pub use definition::{Check, FieldRange, RowCount, Rule, Severity, aggregated_fields, validate};
+pub use definition::{Check, FieldRange, Recall, RowCount, Rule, Severity, aggregated_fields, validate};
 
 /// Combinations of values that one page of a uniqueness check returns.
 const PAGE: usize = 10_000;
@@ -63,6 +64,11 @@ async fn breach(client: &Client, index: &str, id: &[String], rule: &Rule) -> Res
         Rule::Range(range) => {
             let count = client.indices().count_matching(index, &out_of_range(range)).await?;
             Ok((count > 0).then(|| format!("`{}` is outside in {}", range.field, counted(count, "document"))))
+        }
+        Rule::Recall(recall) => {
+            let measured = recall::measure(client, index, recall).await?;
+            let breach = measured.filter(|(share, _)| *share < recall.min);
+            Ok(breach.map(|(share, queries)| format!("it is {share:.4}, over {}", counted(queries as u64, "document"))))
         }
         // Two documents with the same id would be one document.
         Rule::Unique(fields) if is_same_set(fields, id) => Ok(None),

@@ -31,7 +31,10 @@ pub(super) async fn measure(client: &Client, index: &str, recall: &Recall) -> Re
         } },
     });
     let sampled = hits(client, index, &body).await?;
-    let asking = sampled.iter().map(|one| of_one(client, index, recall, script, one));
+    let mut asking = Vec::with_capacity(sampled.len());
+    for one in &sampled {
+        asking.push(of_one(client, index, recall, script, one));
+    }
     let shares: Vec<Option<f64>> = stream::iter(asking).buffer_unordered(AT_ONCE).try_collect().await?;
     let shares: Vec<f64> = shares.into_iter().flatten().collect();
     Ok((!shares.is_empty()).then(|| (shares.iter().sum::<f64>() / shares.len() as f64, shares.len())))
@@ -89,7 +92,8 @@ async fn similarity(client: &Client, index: &str, field: &str) -> Result<String>
             let fields = described.iter().flat_map(|one| one.mapping.fields());
             let vectors = fields.filter(|(_, property)| property.field_type() == "dense_vector");
             let names: Vec<String> = vectors.map(|(name, _)| name).collect();
-            let help = (!names.is_empty()).then(|| format!("the vectors are in {}", quoted_list(&names)));
+            let help = (!names.is_empty())
+                .then(|| format!("the vectors are in {}", quoted_list(names.iter().map(String::as_str))));
             Err(Error::config(format!("the recall of `{field}` cannot be measured: there is no such field"))
                 .with_help(help))
         }

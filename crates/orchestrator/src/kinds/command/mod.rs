@@ -18,9 +18,10 @@ use es_assets::{Definition as _, Inputs, Output};
 use es_bulk::files::FileFormat;
 use es_export::{ColumnRequest, Format, MANIFEST_FILE, StagedFolder};
 use es_values::quoted_list;
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::checks::{self, Check};
+use super::index::IndexSpec;
 use super::rows::{self, Scratch};
 use super::{Built, Kind, Observation, Part, Preparation, Prepared, Subject, Work, folder, version_of};
 use crate::doctor::needs::{ExportNeed, Needs};
@@ -89,8 +90,8 @@ impl Kind for CommandKind {
         definition.documents.id.clone().unwrap_or_default()
     }
 
-    fn index_settings(&self, definition: &Command) -> Map<String, Value> {
-        definition.documents.index.flat_settings()
+    fn index_spec<'a>(&self, definition: &'a Command) -> Option<&'a IndexSpec> {
+        Some(&definition.documents.index)
     }
 
     fn needs(&self, asset: &Subject<'_, Command>, needs: &mut Needs) {

@@ -24,10 +24,10 @@ use es_export::{ColumnRequest, IndexReader, ReadRequest, Search};
 use es_serving::embedding::{Chunker, Chunking};
 use futures::{StreamExt as _, TryStreamExt as _};
 use polars::prelude::{PlSmallStr, Schema};
-use serde_json::{Map, Value, json};
+use serde_json::json;
 
 use super::checks::{self, Check};
-use super::index::{self, IndexRequest};
+use super::index::{self, IndexRequest, IndexSpec};
 use super::registered::INPUT;
 use super::{Built, Kind, Preparation, Prepared, Subject, Work, version_of};
 use crate::doctor::needs::{ExportNeed, Needs};
@@ -79,6 +79,7 @@ impl Definition for Embedding {
             let message = format!("`{name}` is a field of passages themselves");
             report.invalid(&path.key(key), message, "rename the column in an asset of kind `sql`");
         }
+        self.index.validate(&path.key("index"), report);
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
@@ -203,7 +204,7 @@ impl Kind for EmbeddingKind {
         let id = passages::ID.map(str::to_owned);
         let new = IndexRequest {
             mapping: mapping.overridden_by(&declared),
-            settings: embedding.index.flat_settings(),
+            spec: &embedding.index,
             id: &id,
             checks: &embedding.checks,
             files: Vec::new(),
@@ -235,8 +236,8 @@ impl Kind for EmbeddingKind {
         passages::ID.map(str::to_owned).to_vec()
     }
 
-    fn index_settings(&self, definition: &Embedding) -> Map<String, Value> {
-        definition.index.flat_settings()
+    fn index_spec<'a>(&self, definition: &'a Embedding) -> Option<&'a IndexSpec> {
+        Some(&definition.index)
     }
 
     fn needs(&self, asset: &Subject<'_, Embedding>, needs: &mut Needs) {

@@ -127,7 +127,7 @@ pub(super) async fn of_published(asset: &Subject<'_, Embedding>, client: &Client
         return at_server(asset);
     }
     let reference: ModelReference = format!("models:/{version}").parse().map_err(Error::from)?;
-    let found = models::registry(asset.project, client).version(&reference).await?;
+    let found = models::registry(asset.project, client)?.version(&reference).await?;
     of_version(asset, found).await
 }
 

@@ -1,6 +1,7 @@
 //! The writing of an index asset, whatever its documents come from: a new generation is filled,
 //! made searchable and checked. Publishing it is the step runner's.
 
+mod pipeline;
 mod spec;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::store::generation::{self, Generation, GenerationMeta};
 use crate::terminal::table::counted;
 
+pub use pipeline::remove_pipelines;
 pub use spec::IndexSpec;
 
 const REFRESH_INTERVAL: &str = "refresh_interval";
@@ -28,8 +30,8 @@ const REPLICAS: &str = "number_of_replicas";
 pub struct IndexRequest<'a> {
     /// The mapping of the documents.
     pub mapping: Mapping,
-    /// The settings of the index.
-    pub settings: Map<String, Value>,
+    /// The settings of the index, and its ingest pipeline.
+    pub spec: &'a IndexSpec,
     /// The columns that make up an id.
     pub id: &'a [String],
     /// The conditions that must hold before readers see the documents.
@@ -151,7 +153,11 @@ async fn begin(
             return Ok((unfinished.index.clone(), Arc::new(writer)));
         }
     }
-    let index = NewIndex { settings: loading(&new.settings), mapping: new.mapping.clone() };
+    let mut settings = loading(&new.spec.flat_settings());
+    if let Some(pipeline) = &new.spec.pipeline {
+        pipeline::attach(work, pipeline, &mut settings).await?;
+    }
+    let index = NewIndex { settings, mapping: new.mapping.clone() };
     let name = generation::create(client, work.project.prefix.as_str(), meta, index, existing).await?;
     let load = SavedLoad {
         index: name.clone(),
@@ -232,7 +238,7 @@ async fn finish(work: &Work<'_>, index: &str, new: &IndexRequest<'_>, summary: &
     if let Some(segments) = work.project.settings.bulk.force_merge_segments {
         indices.force_merge(index, ForceMerge::ToSegments(segments), &Wait::default()).await?;
     }
-    indices.put_settings(index, &loaded(&new.settings)).await?;
+    indices.put_settings(index, &loaded(&new.spec.flat_settings())).await?;
     indices.refresh(index).await?;
     let there = indices.count(index).await?;
     if there != summary.acknowledged() {

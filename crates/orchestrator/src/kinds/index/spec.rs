@@ -1,8 +1,9 @@
 //! The settings and mappings of an index, as the pipeline file says them.
 
-use es_assets::Parts;
+use es_assets::{KeyPath, Parts, Report};
 use es_core::settings::SettingKind;
 use es_core::{IndexSettings, Mapping};
+use es_serving::ingest_pipeline::{ATTACHED_BY, IngestPipeline};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -16,6 +17,9 @@ pub struct IndexSpec {
     pub settings: Map<String, Value>,
     /// Mappings; fields they leave out are mapped by what the data holds.
     pub mappings: Map<String, Value>,
+    /// The ingest pipeline that each document passes before it is indexed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pipeline: Option<IngestPipeline>,
 }
 
 /// Settings that an open index accepts, and that decide which documents and fields get into it: to
@@ -57,8 +61,22 @@ impl IndexSpec {
     pub fn fingerprint(&self, parts: &mut Parts) {
         parts.add("mappings", &self.mappings);
         parts.add("settings", self.static_settings());
+        // The order of its keys and its description say nothing.
+        parts.add("pipeline", self.pipeline.as_ref().map(IngestPipeline::fingerprint));
         for (name, value) in self.dynamic_settings() {
             parts.add_in_place(&name, value);
+        }
+    }
+
+    /// Reports what the schema does not express. `path` is the place of the keys in the file.
+    pub fn validate(&self, path: &KeyPath, report: &mut Report<'_>) {
+        let Some(pipeline) = &self.pipeline else { return };
+        if let Err(error) = pipeline.check() {
+            report.invalid(&path.key("pipeline"), error.to_string(), error.help().unwrap_or_default());
+        }
+        if self.flat_settings().contains_key(ATTACHED_BY) {
+            let message = format!("`{ATTACHED_BY}` and `pipeline` both name the pipeline of the index");
+            report.invalid(&path.key("settings"), message, format!("remove `{ATTACHED_BY}` or `pipeline`"));
         }
     }
 }

@@ -24,10 +24,10 @@ use es_core::{Client, IndexDescription};
 use es_export::{AddedColumn, ColumnRequest, IndexReader, ReadRequest, Search};
 use es_frame::infer_mapping;
 use futures::{StreamExt as _, TryStreamExt as _};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::checks::{self, Check};
-use super::index::{self, IndexRequest};
+use super::index::{self, IndexRequest, IndexSpec};
 use super::registered::INPUT;
 use super::{Built, Kind, Preparation, Prepared, Subject, Work, joins, problems, version_of};
 use crate::doctor::needs::{ExportNeed, Needs};
@@ -69,6 +69,7 @@ impl Definition for Inference {
             report.invalid(&path.key("server"), error.to_string(), error.help().unwrap_or_default());
         }
         problems::report_partitions(self, path, report);
+        self.index.validate(&path.key("index"), report);
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
@@ -141,7 +142,7 @@ impl Kind for InferenceKind {
         let batches = batched_frames(frames, &inference.write.id, limits);
         let new = IndexRequest {
             mapping: mapping.overridden_by(&declared),
-            settings: inference.index.flat_settings(),
+            spec: &inference.index,
             id: &inference.write.id,
             checks: &inference.checks,
             files: Vec::new(),
@@ -172,8 +173,8 @@ impl Kind for InferenceKind {
         definition.write.id.clone()
     }
 
-    fn index_settings(&self, definition: &Inference) -> Map<String, Value> {
-        definition.index.flat_settings()
+    fn index_spec<'a>(&self, definition: &'a Inference) -> Option<&'a IndexSpec> {
+        Some(&definition.index)
     }
 
     fn needs(&self, asset: &Subject<'_, Inference>, needs: &mut Needs) {

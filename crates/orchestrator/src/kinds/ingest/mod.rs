@@ -10,11 +10,12 @@ use es_assets::{Definition, Inputs, KeyPath, Output, Partitions, Parts, Report, 
 use es_bulk::files::{FileFormat, PartRequest};
 use es_bulk::ingest::ResumePoint;
 use es_frame::{DottedNames, NonFinite};
-use serde_json::{Map, Value};
+use es_serving::ingest_pipeline::SampleDocument;
+use futures::StreamExt as _;
 
 use super::checks::{self, Check};
-use super::index::{self, IndexRequest};
-use super::{Built, Kind, Preparation, Prepared, Subject, Work, problems, version_of};
+use super::index::{self, IndexRequest, IndexSpec};
+use super::{Built, Kind, Preparation, Prepared, Sampling, Subject, Work, problems, samples, version_of};
 use crate::doctor::needs::Needs;
 use crate::error::{Error, Result};
 use crate::store::generation::Generation;
@@ -50,6 +51,7 @@ impl Definition for Ingest {
             );
         }
         problems::report_partitions(self, path, report);
+        self.index.validate(&path.key("index"), report);
         checks::validate(&self.checks, &path.key("checks"), report);
     }
 
@@ -109,7 +111,7 @@ impl Kind for IngestKind {
         let id = asset.definition.id.clone().unwrap_or_default();
         let new = IndexRequest {
             mapping: inspected.mapping().clone(),
-            settings: asset.definition.index.flat_settings(),
+            spec: &asset.definition.index,
             id: &id,
             checks: &asset.definition.checks,
             files: inspected.identities().to_vec(),
@@ -132,8 +134,16 @@ impl Kind for IngestKind {
         definition.id.clone().unwrap_or_default()
     }
 
-    fn index_settings(&self, definition: &Ingest) -> Map<String, Value> {
-        definition.index.flat_settings()
+    fn index_spec<'a>(&self, definition: &'a Ingest) -> Option<&'a IndexSpec> {
+        Some(&definition.index)
+    }
+
+    /// The first documents of the files.
+    async fn samples(&self, asset: &Subject<'_, Ingest>, around: &Sampling<'_>) -> Result<Vec<SampleDocument>> {
+        let Some(inspected) = around.prepared.state_as::<Inspected>() else { return Ok(Vec::new()) };
+        let first = inspected.reader().stream(PartRequest::default()).next().await.transpose()?;
+        let index = asset.project.alias(asset.name);
+        Ok(first.map(|batch| samples::of_bulk_lines(batch.body(), &index, around.most)).unwrap_or_default())
     }
 
     fn needs(&self, asset: &Subject<'_, Ingest>, needs: &mut Needs) {

@@ -22,6 +22,7 @@ use tokio::sync::oneshot;
 use tracing::debug;
 
 use super::checks::Check;
+use super::index::IndexSpec;
 use super::rows::{self, Scratch};
 use super::{Built, Kind, Observation, Part, Preparation, Prepared, Subject, Work, folder};
 use crate::doctor::needs::{ExportNeed, Needs};
@@ -112,8 +113,8 @@ impl Kind for SqlKind {
         definition.documents.id.clone().unwrap_or_default()
     }
 
-    fn index_settings(&self, definition: &Sql) -> Map<String, Value> {
-        definition.documents.index.flat_settings()
+    fn index_spec<'a>(&self, definition: &'a Sql) -> Option<&'a IndexSpec> {
+        Some(&definition.documents.index)
     }
 
     fn needs(&self, asset: &Subject<'_, Sql>, needs: &mut Needs) {

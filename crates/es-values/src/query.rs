@@ -32,6 +32,7 @@ impl JsonSchema for Query {
             "type": "object",
             "minProperties": 1,
             "maxProperties": 1,
+            "title": "query",
             "additionalProperties": { "type": "object" },
             "description": "A query of the Elasticsearch query DSL.",
             "examples": [{ "range": { "distance": { "gt": 100 } } }],

@@ -99,10 +99,8 @@ impl ModelRegistry {
     pub async fn register(&self, new: NewVersion) -> Result<Registration> {
         match &self.place {
             Place::Elasticsearch(registry) => Ok(match registry.register(new).await? {
-                Registered::New(version) => Registration { version: *version, existing: None },
-                Registered::Existing { version, not_taken } => {
-                    Registration { version: *version, existing: Some(not_taken) }
-                }
+                Registered::New(version) => Registration { version, existing: None },
+                Registered::Existing { version, not_taken } => Registration { version, existing: Some(not_taken) },
             }),
             Place::Mlflow(registry) => {
                 let pushed = registry.server().push(&new, &self.folder).await?;

@@ -9,10 +9,10 @@ use es_core::Client;
 use es_export::Manifest;
 use es_export::encode::Encoders;
 use es_serving::ErrorKind as ServingKind;
+use es_serving::Signature;
 use es_serving::embedding::{TextEncoder, TextTokenizer};
 use es_serving::onnx::{OnnxFile, OnnxModel, OnnxOptions, OnnxRuntime};
 use es_serving::registry::{Checksum, Expected, ModelFolder, Move, NewVersion, Terms};
-use es_serving::Signature;
 use serde_json::json;
 use tracing::info;
 

@@ -222,9 +222,14 @@ impl<'a> Checker<'a> {
         }
         if bound("maxProperties").is_some_and(|most| count > most) {
             let names = quoted_list(node.entries().iter().map(|entry| entry.key.as_str()));
-            let message = format!("a query has one key, and here are {count}: {names}");
+            let noun = keywords.get("title").and_then(Value::as_str).unwrap_or("mapping");
+            let message = format!("a {noun} has one key, and here are {count}: {names}");
             let finding = Finding::new(DiagnosticKind::InvalidValue, message, &place.path, span);
-            self.report(finding.help("combine queries with `{ bool: { filter: [..] } }`"));
+            let help = match noun {
+                "query" => "combine queries with `{ bool: { filter: [..] } }`".to_owned(),
+                _ => format!("write each of them as a {noun} of its own"),
+            };
+            self.report(finding.help(help));
         }
     }
 

@@ -103,6 +103,7 @@ impl JsonSchema for Processor {
             "type": "object",
             "minProperties": 1,
             "maxProperties": 1,
+            "title": "processor",
             "additionalProperties": { "type": "object" },
             "description": "An ingest processor of Elasticsearch: its type, with its options.",
             "examples": [{ "set": { "field": "source", "value": "flights" } }],

@@ -15,7 +15,9 @@ use crate::terminal::logging::LogFormat;
 pub use export::{ExportArgs, SplitByArg};
 pub use ingest::IngestArgs;
 pub(crate) use models::reference;
-pub use models::{AliasArg, ChangeArgs, MetricArg, ModelsCommand, ReferenceArg, PullArgs, RegisterArgs, TagArg, VersionArg};
+pub use models::{
+    AliasArg, ChangeArgs, MetricArg, ModelsCommand, PullArgs, ReferenceArg, RegisterArgs, TagArg, VersionArg,
+};
 
 /// Keeps machine learning assets on Elasticsearch up to date.
 ///

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use es_core::Client;
 use es_serving::onnx::OnnxOptions;
+use es_serving::registry::mlflow::Pushed;
 use es_serving::registry::{
     AliasMove, Difference, Expected, Metrics, ModelSummary, Move, NewVersion, Promoted, Terms, Version,
 };
-use es_serving::registry::mlflow::Pushed;
 use es_serving::{ModelReference, ModelVersion, Signature};
 use jiff::Timestamp;
 use serde_json::{Value, json};

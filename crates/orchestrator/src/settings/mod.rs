@@ -23,7 +23,8 @@ use crate::error::{Error, Result};
 
 pub use formats::text_formats;
 pub use sections::{
-    ClusterSettings, DeclaredModel, InferenceSettings, RegistrySettings, RunSettings, Settings, VerifyCertificates, overlay,
+    ClusterSettings, DeclaredModel, InferenceSettings, RegistrySettings, RunSettings, Settings, VerifyCertificates,
+    overlay,
 };
 
 const PREFIX: &str = "ORCHESTRATOR_";

@@ -42,8 +42,7 @@ pub struct Settings {
 
 impl Settings {
     /// The top-level keys of a pipeline file that hold settings.
-    pub const SECTIONS: [&str; 8] =
-        ["cluster", "run", "bulk", "export", "defaults", "inference", "models", "registry"];
+    pub const SECTIONS: [&str; 8] = ["cluster", "run", "bulk", "export", "defaults", "inference", "models", "registry"];
 
     /// The options of bulk loads, with the limit on requests of the connection.
     pub fn bulk_options(&self) -> BulkOptions {

@@ -62,8 +62,11 @@ fn credentials(user: Option<String>, password: Option<Secret>, token: Option<Sec
         (None, None, None) => Ok(Credentials::None),
         (Some(user), Some(password), None) => Ok(Credentials::Basic { user, password }),
         (None, None, Some(token)) => Ok(Credentials::Token(token)),
-        _ => Err(Error::new(ErrorKind::Invalid, "the credentials for MLflow are neither a user with a password nor a token")
-            .with_help("set MlflowOptions::user and password, or token alone")),
+        _ => Err(Error::new(
+            ErrorKind::Invalid,
+            "the credentials for MLflow are neither a user with a password nor a token",
+        )
+        .with_help("set MlflowOptions::user and password, or token alone")),
     }
 }
 

@@ -268,7 +268,8 @@ fn an_address_that_is_none_or_has_credentials_is_refused() {
         assert_eq!((error.kind(), error.to_string().as_str()), (ErrorKind::Invalid, message));
     }
     let token = Some(es_core::Secret::new("s3cret"));
-    let options = MlflowOptions { token, user: Some("ana".to_owned()), ..MlflowOptions::new("http://mlflow.example.org") };
+    let options =
+        MlflowOptions { token, user: Some("ana".to_owned()), ..MlflowOptions::new("http://mlflow.example.org") };
     assert!(!format!("{options:?}").contains("s3cret"));
     let error = Mlflow::new(options).unwrap_err();
     assert!(error.to_string().contains("neither a user with a password nor a token"), "{error}");

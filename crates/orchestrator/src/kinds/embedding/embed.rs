@@ -2,13 +2,14 @@
 //! become documents.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use es_bulk::{FrameInput, RefusedRow};
 use es_serving::embedding::{Chunker, Embedder, Purpose, TextVector};
 use futures::{Stream, StreamExt as _};
 use polars::prelude::{DataFrame, PlSmallStr, PolarsError};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use super::earlier::{Earlier, Known};
@@ -72,33 +73,35 @@ impl Worker {
             blocking(move || Passages::of(&documents, &worker.text, &worker.kept, &worker.chunker).map_err(failed))
                 .await?;
         self.counts.without_text.fetch_add(passages.without_text, Ordering::Relaxed);
-        let mut known = self.known(&passages).await?;
-        let missing = missing(&passages, &known);
-        let copied = passages.of.len() - missing.len();
-        self.counts.copied.fetch_add(copied as u64, Ordering::Relaxed);
-        let reasons = self.embed(&passages, &missing, &mut known).await?;
-        let worker = self.clone();
-        blocking(move || worker.assemble(passages, &known, &reasons)).await
-    }
-
-    /// The vectors that there are of the texts of passages, from this run or the generation before.
-    async fn known(&self, passages: &Passages) -> Result<Known> {
-        let mut known = Known::new();
-        {
-            let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.earlier(&passages).await?;
+        let reasons = {
+            // One page after the other, so that a text which is in both is embedded once.
+            let mut seen = self.seen.lock().await;
             for one in &passages.of {
                 if let Some(vector) = seen.get(&one.hash) {
                     known.insert(one.hash.clone(), vector.clone());
                 }
             }
-        }
+            let missing = missing(&passages, &known);
+            let copied = passages.of.len() - missing.len();
+            self.counts.copied.fetch_add(copied as u64, Ordering::Relaxed);
+            let reasons = self.embed(&passages, &missing, &mut known).await?;
+            self.keep(&passages, &missing, &known, &mut seen);
+            reasons
+        };
+        let worker = self.clone();
+        blocking(move || worker.assemble(passages, &known, &reasons)).await
+    }
+
+    /// The vectors that the generation before has of the texts of passages.
+    async fn earlier(&self, passages: &Passages) -> Result<Known> {
+        let mut known = Known::new();
         if let Some(earlier) = &self.earlier {
             let mut asked = HashSet::new();
-            let unknown = passages.of.iter().map(|one| one.hash.as_str()).filter(|hash| !known.contains_key(*hash));
-            let hashes: Vec<&str> = unknown.filter(|hash| asked.insert(*hash)).collect();
-            let mut found = Known::new();
-            earlier.find(&hashes, &mut found).await?;
-            known.extend(found.into_iter().filter(|(_, vector)| vector.len() == self.dims));
+            let hashes = passages.of.iter().map(|one| one.hash.as_str());
+            let hashes: Vec<&str> = hashes.filter(|hash| asked.insert(*hash)).collect();
+            earlier.find(&hashes, &mut known).await?;
+            known.retain(|_, vector| vector.len() == self.dims);
         }
         Ok(known)
     }
@@ -142,14 +145,12 @@ impl Worker {
                 }
             }
         }
-        self.keep(passages, missing, known);
         Ok(reasons)
     }
 
     /// Keeps vectors for texts that come again, as long as there is room.
-    fn keep(&self, passages: &Passages, missing: &[usize], known: &Known) {
+    fn keep(&self, passages: &Passages, missing: &[usize], known: &Known, seen: &mut Known) {
         let most = KEPT / (self.dims.max(1) * size_of::<f32>());
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         for place in missing {
             if seen.len() >= most {
                 return;

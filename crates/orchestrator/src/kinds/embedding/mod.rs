@@ -14,8 +14,8 @@ mod passages;
 pub mod search;
 mod template;
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use es_assets::{Definition, KeyPath, Output, Parts, Reference, Report, Siblings};
@@ -25,6 +25,7 @@ use es_serving::embedding::{Chunker, Chunking};
 use futures::{StreamExt as _, TryStreamExt as _};
 use polars::prelude::{PlSmallStr, Schema};
 use serde_json::json;
+use tokio::sync::Mutex;
 
 use super::checks::{self, Check};
 use super::index::{self, IndexRequest, IndexSpec};

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-use es_values::schema::FieldNames;
 use es_values::{Format, InvalidValue};
 use polars::prelude::{Column, DataFrame, DataType, PolarsResult, Schema, polars_err};
 use schemars::{JsonSchema, Schema as JsonSchemaOf, SchemaGenerator};
@@ -204,11 +203,14 @@ impl JsonSchema for TextSource {
         "TextSource".into()
     }
 
-    fn json_schema(generator: &mut SchemaGenerator) -> JsonSchemaOf {
-        let fields = generator.subschema_for::<FieldNames>();
+    fn json_schema(_: &mut SchemaGenerator) -> JsonSchemaOf {
         schemars::json_schema!({
             "description": "Fields, or a template.",
-            "anyOf": [fields, { "type": "string", "format": "text-template", "minLength": 1 }],
+            "type": ["array", "string"],
+            "items": { "type": "string", "format": "text", "minLength": 1 },
+            "minItems": 1,
+            "uniqueItems": true,
+            "format": "text-template",
         })
     }
 }

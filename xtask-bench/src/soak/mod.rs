@@ -75,6 +75,8 @@ enum Scenario {
     Export,
     /// Two processes run one pipeline, and one of them is killed at a random moment
     Pairs,
+    /// The scoring process is killed at random moments
+    Scoring,
 }
 
 /// The number of faults and documents.
@@ -87,6 +89,7 @@ struct Extent {
     export_kills: u64,
     /// The rounds with two processes.
     pairs: u64,
+    scoring_kills: u64,
     /// The documents of most loads.
     documents: u64,
     /// The documents of the loads that a restart of the node interrupts.
@@ -100,6 +103,7 @@ const LONG: Extent = Extent {
     restarts: 20,
     export_kills: 50,
     pairs: 10,
+    scoring_kills: 50,
     documents: 200_000,
     long_documents: 500_000,
 };
@@ -111,6 +115,7 @@ const SHORT: Extent = Extent {
     restarts: 2,
     export_kills: 5,
     pairs: 2,
+    scoring_kills: 4,
     documents: 40_000,
     long_documents: 150_000,
 };
@@ -179,6 +184,7 @@ impl Scenario {
             Self::Poison => "poison",
             Self::Export => "export",
             Self::Pairs => "pairs",
+            Self::Scoring => "scoring",
         }
     }
 
@@ -198,6 +204,7 @@ impl Scenario {
             Self::Poison => scenarios::poison::play(soak, &mut row),
             Self::Export => scenarios::export::play(soak, &mut row),
             Self::Pairs => scenarios::pairs::play(soak, &mut row),
+            Self::Scoring => scenarios::scoring::play(soak, &mut row),
         };
         if let Err(error) = played {
             row.problems.push(format!("{error:#}"));

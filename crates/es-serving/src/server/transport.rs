@@ -323,7 +323,7 @@ fn headers(options: &Endpoint<'_>) -> Result<HeaderMap, Error> {
 }
 
 /// The innermost cause, which says more than `error sending request`.
-fn reason_of(error: &reqwest::Error) -> String {
+pub(crate) fn reason_of(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

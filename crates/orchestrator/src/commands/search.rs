@@ -7,15 +7,18 @@ use crate::error::{Error, Result};
 use crate::exit::Exit;
 use crate::kinds::Subject;
 use crate::kinds::embedding::Embedding;
-use crate::kinds::embedding::search::{self, Question};
+use crate::kinds::embedding::search::{self, Hit, Question};
 use crate::project::Project;
 use crate::terminal::reporter::Reporter;
 use crate::terminal::results::CommandResult;
 use crate::terminal::screen::Screen;
-use crate::terminal::table::{Align, Cell, Table};
+use crate::terminal::text::paragraph;
+
+/// The space before the text of a passage.
+const MARGIN: &str = "     ";
 
 /// The characters of a passage that are shown.
-const SHOWN: usize = 200;
+const SHOWN: usize = 240;
 
 pub(super) async fn search(project: Arc<Project>, args: &SearchArgs, reporter: &Reporter) -> Result<Exit> {
     let definition = project.pipeline.asset(&args.asset).and_then(|asset| asset.definition_as::<Embedding>());
@@ -32,23 +35,24 @@ pub(super) async fn search(project: Arc<Project>, args: &SearchArgs, reporter: &
         reporter.result("no passages\n");
         return Ok(Exit::Done);
     }
-    let mut columns = vec![("", Align::Right), ("score", Align::Right)];
-    if args.hybrid {
-        columns.extend([("vector", Align::Right), ("words", Align::Right)]);
-    }
-    columns.extend([("document", Align::Name), ("passage", Align::Right), ("text", Align::Text)]);
-    let mut table = Table::new(&columns);
-    let place = |rank: Option<usize>| Cell::from(rank.map(|rank| rank.to_string()).unwrap_or_default());
+    let screen = Screen::stdout();
     for hit in hits {
-        let mut cells = vec![Cell::from(hit.rank.to_string()), format!("{:.4}", hit.score).into()];
-        if args.hybrid {
-            cells.extend([place(hit.vector_rank), place(hit.word_rank)]);
-        }
-        cells.extend([hit.parent.into(), hit.passage.to_string().into(), shown(&hit.text).into()]);
-        table.row(cells);
+        reporter.result(&(heading(&hit) + &paragraph(&format!("{MARGIN}{}", shown(&hit.text)), MARGIN.len(), &screen)));
     }
-    reporter.result(&table.fit(&Screen::stdout()));
     Ok(Exit::Done)
+}
+
+/// The line above a passage: its place, its score, and where it is.
+fn heading(hit: &Hit) -> String {
+    let Hit { rank, score, parent, passage, .. } = hit;
+    let place = |name: &str, rank: Option<usize>| rank.map(|rank| format!("{name} {rank}"));
+    let places = [place("vector", hit.vector_rank), place("words", hit.word_rank)];
+    // Of one list, the places are the ranks.
+    let places = match hit.word_rank.is_some() || hit.vector_rank != Some(*rank) {
+        true => format!(" ({})", places.into_iter().flatten().collect::<Vec<_>>().join(", ")),
+        false => String::new(),
+    };
+    format!("{rank:>3}  {score:.4}{places}  {parent}, passage {passage}\n")
 }
 
 /// The beginning of a passage in one line.

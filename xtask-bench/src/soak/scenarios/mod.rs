@@ -7,3 +7,4 @@ pub(super) mod pairs;
 pub(super) mod poison;
 pub(super) mod refused_items;
 pub(super) mod restarts;
+pub(super) mod scoring;

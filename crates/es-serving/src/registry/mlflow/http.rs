@@ -14,6 +14,7 @@ use super::wire::{ErrorAnswer, Refusal};
 use super::{Credentials, Mlflow, MlflowOptions};
 use crate::error::{Error, ErrorKind};
 use crate::registry::folder::io_error;
+use crate::server::transport::reason_of;
 
 /// Bytes of an answer beyond which it is refused. Files are read otherwise.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
@@ -170,7 +171,7 @@ impl Mlflow {
     pub(super) fn failed(&self, name: &str, error: reqwest::Error) -> Error {
         // The address is in the message already, and could be long.
         let error = error.without_url();
-        let message = format!("{name} at {} failed: {error}", self.uri);
+        let message = format!("{name} at {} failed: {}", self.uri, reason_of(&error));
         let passes = error.is_connect() || error.is_timeout() || error.is_request() || error.is_body();
         Error::new(ErrorKind::Mlflow, message).with_source(error).retryable(passes)
     }

@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use xtask::{process, venv};
 
-const SCRIPTS: [(&str, &str); 11] = [
+const SCRIPTS: [(&str, &str); 12] = [
     ("bulk.py", include_str!("peer/bulk.py")),
     ("cluster.py", include_str!("peer/cluster.py")),
     ("convert.py", include_str!("peer/convert.py")),
@@ -19,6 +19,7 @@ const SCRIPTS: [(&str, &str); 11] = [
     ("load.py", include_str!("peer/load.py")),
     ("measure.py", include_str!("peer/measure.py")),
     ("read.py", include_str!("peer/read.py")),
+    ("embed.py", include_str!("peer/embed.py")),
     ("score.py", include_str!("peer/score.py")),
     ("verify.py", include_str!("peer/verify.py")),
 ];
@@ -48,6 +49,15 @@ impl Packages {
         versions: "import elasticsearch, onnxruntime, pandas; \
                    print('elasticsearch-py', elasticsearch.__versionstr__ + ', ONNX Runtime', \
                    onnxruntime.__version__ + ', pandas', pandas.__version__)",
+    };
+
+    /// For embedding texts in Python.
+    pub(crate) const EMBEDDINGS: Self = Self {
+        venv: "venv-embeddings",
+        requirements: include_str!("peer/requirements-embeddings.txt"),
+        versions: "import elasticsearch, onnxruntime, tokenizers; \
+                   print('elasticsearch-py', elasticsearch.__versionstr__ + ', ONNX Runtime', \
+                   onnxruntime.__version__ + ', tokenizers', tokenizers.__version__)",
     };
 
     /// For eland, which wants other packages.

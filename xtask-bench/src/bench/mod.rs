@@ -2,14 +2,15 @@
 //! elasticsearch-py.
 //!
 //! [`flights`] measures a pipeline in and out, [`bulk`] loads beside the server baseline, [`export`]
-//! reads beside it, [`inference`] scores rows, and [`partitions`] loads an asset with partitions. Candidates alternate on one
-//! Elasticsearch, each as a whole process, and the result of each is compared with the source. The
+//! reads beside it, [`inference`] scores rows, [`embeddings`] embeds texts, and [`partitions`] loads an asset with
+//! partitions. Candidates alternate on one Elasticsearch, each as a whole process, and the result of each is compared with the source. The
 //! benchmarks report figures and set no thresholds.
 
 mod apart;
 mod bulk;
 mod cluster;
 mod dataset;
+mod embeddings;
 mod export;
 mod figures;
 mod flights;
@@ -48,6 +49,8 @@ enum What {
     Export(export::ExportArgs),
     /// Flights scored and written back, beside ONNX Runtime for Python
     Inference(CommonArgs),
+    /// 20,000 short texts embedded and written back, beside ONNX Runtime for Python
+    Embeddings(CommonArgs),
     /// An asset of twelve partitions, beside a load of the same file
     Partitions(CommonArgs),
 }
@@ -106,6 +109,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<()> {
         Some(What::Bulk(args)) => bulk::run(args),
         Some(What::Export(args)) => export::run(args),
         Some(What::Inference(args)) => inference::run(args),
+        Some(What::Embeddings(args)) => embeddings::run(args),
         Some(What::Partitions(args)) => partitions::run(args),
     }
 }

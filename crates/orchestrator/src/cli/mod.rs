@@ -168,7 +168,7 @@ pub enum Command {
     },
 }
 
-/// What is planned, and how much of it is tried.
+/// The plan that is asked for, and how much of it is tried.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// The assets and partitions.

@@ -23,7 +23,7 @@ const SHOWN: usize = 240;
 pub(super) async fn search(project: Arc<Project>, args: &SearchArgs, reporter: &Reporter) -> Result<Exit> {
     let definition = project.pipeline.asset(&args.asset).and_then(|asset| asset.definition_as::<Embedding>());
     let Some(definition) = definition else { return Err(not_searchable(&project, &args.asset)) };
-    let subject = Subject { name: &args.asset, definition, project: &*project };
+    let subject = Subject { name: &args.asset, definition, project: &project };
     let client = project.connect().await?;
     let question = Question { text: &args.text, hits: args.hits.into(), is_hybrid: args.hybrid };
     let hits = search::search(&subject, &client, question).await?;

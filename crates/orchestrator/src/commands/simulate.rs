@@ -63,7 +63,7 @@ pub(super) async fn simulate(engine: &Engine, planned: &Planned, reporter: &Repo
     Ok(exit)
 }
 
-/// What becomes of a document: a word, its tone, and the details.
+/// The fate of a document: a word, its tone, and the details.
 fn in_words(outcome: &Simulated) -> (&'static str, Tone, String) {
     match outcome {
         Simulated::Written { changes, metadata, .. } if changes.is_empty() && metadata.is_empty() => {

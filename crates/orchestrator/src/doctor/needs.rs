@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use es_assets::Output;
 use es_core::cluster::{Capability, IndexPrivileges, PrivilegeRequest};
+use es_serving::ingest_pipeline;
 
 use crate::error::Result;
 use crate::project::Project;
@@ -125,8 +126,10 @@ impl Needs {
         }
         if let Some(project) = project {
             for (name, asset) in project.pipeline.assets() {
-                if let Ok(kind) = project.kinds.of(asset) {
-                    kind.needs(project, name, asset, &mut needs);
+                let Ok(kind) = project.kinds.of(asset) else { continue };
+                kind.needs(project, name, asset, &mut needs);
+                if kind.index_spec(asset).is_some_and(|spec| spec.pipeline.is_some()) {
+                    needs.ingest_pipelines();
                 }
             }
         }
@@ -145,6 +148,15 @@ impl Needs {
             purpose,
             required: *required,
         }));
+    }
+
+    /// Adds what ingest pipelines take.
+    fn ingest_pipelines(&mut self) {
+        let [privilege, ..] = ingest_pipeline::PRIVILEGES;
+        if !self.privileges.iter().any(|need| need.privilege == privilege) {
+            let purpose = "to try, create and remove the ingest pipelines of assets";
+            self.privileges.push(Need { privilege, on: On::Cluster, purpose, required: true });
+        }
     }
 
     /// Adds a feature of the cluster that an asset uses.
@@ -238,6 +250,14 @@ assets:
         let request = needs.request();
         assert_eq!(request.indices.len(), 2);
         assert_eq!(request.indices[0].names, ["x-*"]);
+    }
+
+    #[test]
+    fn ingest_pipelines_take_a_privilege_on_the_cluster() {
+        let piped = "index: { pipeline: { processors: [{ lowercase: { field: a } }] } }";
+        let text = PIPELINE.replace("checks: [ { unique: [id] } ]", piped);
+        let needs = Needs::of(Some(&Project::of_text(&text, "x-")), Some("x-"), &[]);
+        assert_eq!(privileges(&needs, &On::Cluster), ["monitor", "manage_ingest_pipelines"]);
     }
 
     #[test]

@@ -226,7 +226,7 @@ pub enum CommandResult {
         asset: String,
         /// The id of the document.
         id: String,
-        /// What becomes of it.
+        /// The outcome for it.
         #[serde(flatten)]
         outcome: Simulated,
     },

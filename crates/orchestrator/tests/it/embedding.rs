@@ -120,7 +120,7 @@ fn a_search_finds_passages_by_vectors_and_by_words() {
     );
     let shown = live.expect(0, &["search", "passages", "late", "--hybrid", "-k", "2"]);
     assert!(
-        shown.stdout.contains("(vector 1") && shown.stdout.contains(", passage 0\n     Delay the flight"),
+        shown.stdout.contains("(vector ") && shown.stdout.contains(", passage 0\n     Delay the flight"),
         "{}",
         shown.stdout
     );

@@ -4,25 +4,21 @@
 //! Both read the same texts of an index, embed them with the same model by one thread in batches of 32 texts of
 //! similar length, and write a vector a text into an index of the same mapping. Both are whole processes.
 
-use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
 use xtask::{onnxruntime, text_model, workspace};
 
 use super::CommonArgs;
-use super::measure::{Job, Measured, measure};
+use super::measure::Measured;
 use super::pair::{Pair, Side};
+use super::programs::Programs;
 use super::session::Session;
 use crate::python::{Packages, Python};
 
 const TEXTS: u64 = 20_000;
-
-/// The time limit for comparing vectors.
-const VERIFY_LIMIT: Duration = Duration::from_secs(300);
 
 const PIPELINE: &str = "version: 1
 name: bench
@@ -57,11 +53,10 @@ pub(super) fn run(args: &CommonArgs) -> Result<()> {
         );
         std::fs::write(project.join("pipeline.yaml"), format!("{PIPELINE}{models}"))?;
         let peer = Python::prepare_with(&session.folder, &Packages::EMBEDDINGS)?;
-        let work = Work { session, program: &program, library: &library, model: &model, project, peer };
+        let work = Programs { session, program: &program, library: &library, project, peer, script: "embed.py" };
         let prefix = session.cluster.prefix().to_owned();
-        work.orchestrator("load", "texts", &prefix)?;
         let pair = Pair { work: "texts embedded".into(), documents: TEXTS, names: ["orchestrator", "Python"] };
-        let comparison = pair.compare(args.rounds, |side, number| work.iterate(side, number, &prefix))?;
+        let comparison = pair.compare(args.rounds, |side, number| iterate(&work, &model, side, number, &prefix))?;
         session.cluster.clean_up()?;
         println!(
             "\n{}\non Elasticsearch {}, {}",
@@ -76,67 +71,24 @@ pub(super) fn run(args: &CommonArgs) -> Result<()> {
     })
 }
 
-struct Work<'a> {
-    session: &'a Session,
-    program: &'a Path,
-    library: &'a Path,
-    /// The folder of the model of texts.
-    model: &'a Path,
-    project: PathBuf,
-    peer: Python,
-}
-
-impl Work<'_> {
-    fn iterate(&self, side: Side, number: u32, prefix: &str) -> Result<(f64, Measured)> {
-        // Vectors of a published generation would be copied: each round has a prefix of its own.
-        let own = format!("{prefix}{number}-");
-        let texts = format!("{own}texts");
-        self.orchestrator("load", "texts", &own)?;
-        self.session.cluster.wait_for_merges()?;
-        let index = match side {
-            Side::First => format!("{own}passages"),
-            Side::Second => format!("{own}peer"),
-        };
-        let measured = match side {
-            Side::First => self.orchestrator("embed", "passages", &own)?,
-            Side::Second => self.peer(&texts, &index)?,
-        };
-        let variables: Vec<(&str, &str)> = self.session.variables().collect();
-        let arguments = ["check".as_ref(), texts.as_ref(), index.as_ref(), self.model.as_os_str()];
-        let checked = self.peer.run("embed.py", &arguments, &variables, VERIFY_LIMIT)?;
-        ensure!(checked == TEXTS.to_string(), "{index} has {checked} passages of {TEXTS}");
-        Ok((measured.wall_seconds, measured))
-    }
-
-    fn orchestrator(&self, name: &str, asset: &str, prefix: &str) -> Result<Measured> {
-        let arguments: [&OsStr; 6] = [
-            self.program.as_os_str(),
-            "-q".as_ref(),
-            "-C".as_ref(),
-            self.project.as_os_str(),
-            "run".as_ref(),
-            asset.as_ref(),
-        ];
-        let library = self.library.display().to_string();
-        let own = [("ELASTICSEARCH_INDEX_PREFIX", prefix), (onnxruntime::VARIABLE, library.as_str())];
-        let variables = self.session.variables().chain(own).collect();
-        let folder = &self.project;
-        measure(&self.session.python, &Job { arguments: arguments.to_vec(), variables, folder, name: name.to_owned() })
-    }
-
-    fn peer(&self, texts: &str, index: &str) -> Result<Measured> {
-        let (interpreter, script) = (self.peer.interpreter(), self.peer.script("embed.py"));
-        let arguments: Vec<&OsStr> = vec![
-            interpreter.as_os_str(),
-            script.as_os_str(),
-            "embed".as_ref(),
-            texts.as_ref(),
-            index.as_ref(),
-            self.model.as_os_str(),
-        ];
-        let variables = self.session.variables().collect();
-        measure(&self.session.python, &Job { arguments, variables, folder: &self.project, name: "peer".to_owned() })
-    }
+fn iterate(work: &Programs<'_>, model: &Path, side: Side, number: u32, prefix: &str) -> Result<(f64, Measured)> {
+    // Vectors of a published generation would be copied: each round has a prefix of its own.
+    let own = format!("{prefix}{number}-");
+    let texts = format!("{own}texts");
+    work.orchestrator("load", &["run", "texts"], &own)?;
+    work.session.cluster.wait_for_merges()?;
+    let index = match side {
+        Side::First => format!("{own}passages"),
+        Side::Second => format!("{own}peer"),
+    };
+    let arguments = |what: &'static str| [what.as_ref(), texts.as_ref(), index.as_ref(), model.as_os_str()];
+    let measured = match side {
+        Side::First => work.orchestrator("embed", &["run", "passages"], &own)?,
+        Side::Second => work.peer(&arguments("embed"))?,
+    };
+    let checked = work.check(&arguments("check"))?;
+    ensure!(checked == TEXTS.to_string(), "{index} has {checked} passages of {TEXTS}");
+    Ok((measured.wall_seconds, measured))
 }
 
 /// Texts of 4 to 20 words as NDJSON, the same ones each time, and no two alike.

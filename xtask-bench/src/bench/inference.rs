@@ -5,16 +5,13 @@
 //! columns of the flights here, as no feature is joined), and write a prediction a flight into an index of
 //! the same mapping. Both are whole processes.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use xtask::{example, onnxruntime};
 
 use super::CommonArgs;
-use super::measure::{Job, Measured, measure};
+use super::measure::Measured;
 use super::pair::{Pair, Side};
+use super::programs::Programs;
 use super::session::Session;
 use crate::python::{Packages, Python};
 
@@ -24,14 +21,12 @@ const SCORES: &str = "scores";
 
 const DOCUMENTS: u64 = 336_776;
 
-/// The time limit for comparing the predictions of both.
-const VERIFY_LIMIT: Duration = Duration::from_secs(300);
-
 /// The asset of the predictions and its model, after the other assets.
 const ASSET: &str = "  scores:
     kind: inference
     from: departures
     model: models:/bench@champion
+    rescore: all
     write: { to: predictions, id: [carrier, flight, time_hour], keep: [carrier] }
     index: { settings: { number_of_replicas: 0 } }
 ";
@@ -43,8 +38,7 @@ pub(super) fn run(args: &CommonArgs) -> Result<()> {
     let program = args.program.orchestrator()?;
     let library = onnxruntime::library()?;
     Session::with(args, |session| {
-        let folder = session.folder.join("inference");
-        let project = folder.join("project");
+        let project = session.folder.join("inference");
         example::copy_to(&project, |pipeline| {
             let (assets, _) = example::with_asset(pipeline, ASSET)?
                 .split_once("\nmodels:\n")
@@ -53,11 +47,11 @@ pub(super) fn run(args: &CommonArgs) -> Result<()> {
             Ok(assets + MODEL)
         })?;
         let peer = Python::prepare_with(&session.folder, &Packages::INFERENCE)?;
-        let work = Work { session, program: &program, library: &library, folder, project, peer };
+        let work = Programs { session, program: &program, library: &library, project, peer, script: "score.py" };
         let prefix = session.cluster.prefix().to_owned();
-        work.orchestrator("load", ROWS, &prefix)?;
+        work.orchestrator("load", &["run", ROWS], &prefix)?;
         let pair = Pair { work: "flights scored".into(), documents: DOCUMENTS, names: ["orchestrator", "Python"] };
-        let comparison = pair.compare(args.rounds, |side, number| work.iterate(side, number, &prefix))?;
+        let comparison = pair.compare(args.rounds, |side, number| iterate(&work, side, number, &prefix))?;
         session.cluster.clean_up()?;
         println!(
             "\n{}\non Elasticsearch {}, {}",
@@ -72,71 +66,19 @@ pub(super) fn run(args: &CommonArgs) -> Result<()> {
     })
 }
 
-struct Work<'a> {
-    session: &'a Session,
-    program: &'a Path,
-    library: &'a Path,
-    folder: PathBuf,
-    /// The copy of the example.
-    project: PathBuf,
-    peer: Python,
-}
-
-impl Work<'_> {
-    fn iterate(&self, side: Side, number: u32, prefix: &str) -> Result<(f64, Measured)> {
-        self.session.cluster.wait_for_merges()?;
-        let index = match side {
-            Side::First => format!("{prefix}{SCORES}"),
-            Side::Second => format!("{prefix}peer-{number}"),
-        };
-        let measured = match side {
-            Side::First => self.orchestrator("score", SCORES, prefix)?,
-            Side::Second => self.peer(prefix, &index)?,
-        };
-        let variables: Vec<(&str, &str)> = self.session.variables().collect();
-        let rows = format!("{prefix}{ROWS}");
-        let model = self.project.join("model.onnx");
-        let checked = self.peer.run(
-            "score.py",
-            &["check".as_ref(), rows.as_ref(), index.as_ref(), model.as_os_str()],
-            &variables,
-            VERIFY_LIMIT,
-        )?;
-        ensure!(checked == DOCUMENTS.to_string(), "{index} has {checked} right predictions of {DOCUMENTS}");
-        Ok((measured.wall_seconds, measured))
-    }
-
-    fn orchestrator(&self, name: &str, asset: &str, prefix: &str) -> Result<Measured> {
-        let arguments: [&OsStr; 7] = [
-            self.program.as_os_str(),
-            "-q".as_ref(),
-            "-C".as_ref(),
-            self.project.as_os_str(),
-            "run".as_ref(),
-            "--full-refresh".as_ref(),
-            asset.as_ref(),
-        ];
-        let library = self.library.display().to_string();
-        let own = [("ELASTICSEARCH_INDEX_PREFIX", prefix), (onnxruntime::VARIABLE, library.as_str())];
-        let variables = self.session.variables().chain(own).collect();
-        measure(
-            &self.session.python,
-            &Job { arguments: arguments.to_vec(), variables, folder: &self.folder, name: name.to_owned() },
-        )
-    }
-
-    fn peer(&self, prefix: &str, index: &str) -> Result<Measured> {
-        let (interpreter, script) = (self.peer.interpreter(), self.peer.script("score.py"));
-        let (rows, model) = (format!("{prefix}{ROWS}"), self.project.join("model.onnx"));
-        let arguments: Vec<&OsStr> = vec![
-            interpreter.as_os_str(),
-            script.as_os_str(),
-            "score".as_ref(),
-            rows.as_ref(),
-            index.as_ref(),
-            model.as_os_str(),
-        ];
-        let variables = self.session.variables().collect();
-        measure(&self.session.python, &Job { arguments, variables, folder: &self.folder, name: "peer".to_owned() })
-    }
+fn iterate(work: &Programs<'_>, side: Side, number: u32, prefix: &str) -> Result<(f64, Measured)> {
+    work.session.cluster.wait_for_merges()?;
+    let index = match side {
+        Side::First => format!("{prefix}{SCORES}"),
+        Side::Second => format!("{prefix}peer-{number}"),
+    };
+    let (rows, model) = (format!("{prefix}{ROWS}"), work.project.join("model.onnx"));
+    let arguments = |what: &'static str| [what.as_ref(), rows.as_ref(), index.as_ref(), model.as_os_str()];
+    let measured = match side {
+        Side::First => work.orchestrator("score", &["run", "--full-refresh", SCORES], prefix)?,
+        Side::Second => work.peer(&arguments("score"))?,
+    };
+    let checked = work.check(&arguments("check"))?;
+    ensure!(checked == DOCUMENTS.to_string(), "{index} has {checked} right predictions of {DOCUMENTS}");
+    Ok((measured.wall_seconds, measured))
 }

@@ -18,6 +18,7 @@ mod inference;
 mod measure;
 mod pair;
 mod partitions;
+mod programs;
 mod session;
 
 pub(crate) use measure::last_with;

@@ -13,6 +13,7 @@ mod scroll;
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use self::head::Head;
@@ -70,6 +71,22 @@ impl SearchAnswer {
             Error::new(ErrorKind::Decode, format!("the answer to a search cannot be read: {source}"))
                 .with_source(source)
         })
+    }
+
+    /// Reads the hits as JSON, each with `_id`, `_score`, `_source` and the like.
+    ///
+    /// # Errors
+    /// As [`SearchAnswer::json`].
+    pub fn hits<T: DeserializeOwned>(&self) -> Result<Vec<T>, Error> {
+        #[derive(Deserialize)]
+        struct Answer<T> {
+            hits: Hits<T>,
+        }
+        #[derive(Deserialize)]
+        struct Hits<T> {
+            hits: Vec<T>,
+        }
+        Ok(self.json::<Answer<T>>()?.hits.hits)
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Prepared;
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// The input of taking samples.
 #[derive(Debug)]
@@ -17,16 +17,6 @@ pub struct Sampling<'a> {
     pub prepared: &'a Prepared,
     /// The most documents.
     pub most: usize,
-}
-
-#[derive(Deserialize)]
-struct Answer {
-    hits: Hits,
-}
-
-#[derive(Deserialize)]
-struct Hits {
-    hits: Vec<Hit>,
 }
 
 #[derive(Deserialize)]
@@ -45,11 +35,9 @@ pub(super) async fn published(client: &Client, index: &str, most: usize) -> Resu
         return Ok(Vec::new());
     }
     let body = json!({ "size": most, "sort": ["_doc"], "track_total_hits": false });
-    let answer = client.search(index, &body).await?;
-    let answer: Answer = serde_json::from_slice(answer.body())
-        .map_err(|error| Error::failed(format!("documents of {index} cannot be read: {error}")))?;
+    let hits = client.search(index, &body).await?.hits()?;
     let sample = |hit: Hit| SampleDocument { routing: hit.routing, ..SampleDocument::new(index, hit.id, hit.source) };
-    Ok(answer.hits.hits.into_iter().map(sample).collect())
+    Ok(hits.into_iter().map(sample).collect())
 }
 
 /// Documents of the lines of a bulk request: actions that index or create, and their sources.

@@ -1,6 +1,8 @@
 //! The recall of an approximate search for vectors: the share of the nearest neighbours that it finds.
 
-use es_core::{Client, Method, Request, paths};
+use std::collections::HashMap;
+
+use es_core::Client;
 use es_values::quoted_list;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::Deserialize;
@@ -114,32 +116,17 @@ fn exact_script(similarity: &str) -> Result<&'static str> {
 }
 
 #[derive(Deserialize)]
-struct Answer {
-    hits: Hits,
-}
-
-#[derive(Deserialize)]
-struct Hits {
-    hits: Vec<Hit>,
-}
-
-#[derive(Deserialize)]
 struct Hit {
     #[serde(rename = "_id")]
     id: String,
     #[serde(rename = "_score")]
     score: f64,
     #[serde(default)]
-    fields: std::collections::HashMap<String, Value>,
+    fields: HashMap<String, Value>,
 }
 
 async fn hits(client: &Client, index: &str, body: &Value) -> Result<Vec<Hit>> {
-    let request = Request::new(Method::Post, paths::search(index))
-        .query("allow_partial_search_results", false)
-        .json(body)
-        .repeatable();
-    let answer: Answer = client.send(&request).await?.json()?;
-    Ok(answer.hits.hits)
+    Ok(client.search(index, body).await?.hits()?)
 }
 
 #[cfg(test)]

@@ -166,11 +166,12 @@ impl Worker {
         let vectors: Vec<Option<Arc<[f32]>>> = passages.of.iter().map(|one| known.get(&one.hash).cloned()).collect();
         let frame = passages.documents(&vectors, self.dims, &self.origin).map_err(failed)?;
         let mut refused = passages.refused;
-        let rejected = passages.of.iter().enumerate().filter_map(|(row, one)| {
+        let rejected = passages.of.iter().filter_map(|one| {
             let reason = reasons.get(&one.hash)?;
-            Some(RefusedRow { row: row as u64 + 1, text: one.describe(), reason: reason.to_string() })
+            Some(RefusedRow { row: one.number, text: one.describe(), reason: reason.to_string() })
         });
         refused.extend(rejected);
+        refused.sort_by_key(|row| row.row);
         Ok(FrameInput { frame, refused })
     }
 }

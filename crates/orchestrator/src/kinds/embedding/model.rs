@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use es_core::Client;
 use es_serving::ModelReference;
-use es_serving::embedding::{EmbedOptions, Embedder, EmbeddingServer, OnnxEmbedder, TextEncoder};
+use es_serving::embedding::{Embedder, EmbeddingServer, OnnxEmbedder, TextEncoder};
 use es_serving::onnx::OnnxRuntime;
 use es_serving::registry::Version;
 
@@ -68,7 +68,7 @@ impl Chosen {
         let (model, tokenizer, encoder) = (model.clone(), tokenizer.clone(), encoder.clone());
         let opened = models::blocking("opening a model", move || {
             let runtime = OnnxRuntime::load(library.as_deref())?;
-            OnnxEmbedder::open(&runtime, &model, &tokenizer, &encoder, EmbedOptions { ..options })
+            OnnxEmbedder::open(&runtime, &model, &tokenizer, &encoder, options)
         });
         Ok(Embedder::from(opened.await?.identified_as(self.version.clone())))
     }

@@ -57,6 +57,8 @@ pub(super) struct Passages {
 pub(super) struct OnePassage {
     /// The row of its document.
     row: IdxSize,
+    /// Its number on the page, from 1, of passages and documents that cannot be divided.
+    pub(super) number: u64,
     parent: Arc<str>,
     pub(super) passage: Passage,
     /// The checksum of its text.
@@ -79,24 +81,22 @@ impl Passages {
         chunker: &Chunker,
     ) -> PolarsResult<Self> {
         let parents = documents.column("_id")?.str()?.clone();
-        let (mut of, mut refused, mut without_text) = (Vec::new(), Vec::new(), 0);
+        let (mut of, mut refused, mut without_text, mut number) = (Vec::new(), Vec::new(), 0, 0);
         for (row, text) in text.texts(documents)?.into_iter().enumerate() {
             let parent: Arc<str> = parents.get(row).unwrap_or_default().into();
             let passages = match chunker.split(text.as_deref().unwrap_or_default()) {
                 Ok(passages) => passages,
                 Err(error) => {
-                    refused.push(RefusedRow {
-                        row: row as u64 + 1,
-                        text: parent.to_string(),
-                        reason: error.to_string(),
-                    });
+                    number += 1;
+                    refused.push(RefusedRow { row: number, text: parent.to_string(), reason: error.to_string() });
                     continue;
                 }
             };
             without_text += u64::from(passages.is_empty());
             let one = |passage: Passage| {
                 let hash = Checksum::of(passage.text.as_bytes()).to_string();
-                OnePassage { row: row as IdxSize, parent: parent.clone(), passage, hash }
+                number += 1;
+                OnePassage { row: row as IdxSize, number, parent: parent.clone(), passage, hash }
             };
             of.extend(passages.into_iter().map(one));
         }

@@ -88,14 +88,14 @@ pub async fn search(asset: &Subject<'_, Embedding>, client: &Client, question: Q
         },
         "size": window, "_source": [PARENT, PASSAGE, TEXT],
     });
-    let nearest = found(client, &index, &nearest).await?;
+    let nearest = client.search(&index, &nearest).await?.hits()?;
     if !question.is_hybrid {
         return Ok(ranked(nearest, question.hits));
     }
     let words = json!({
         "query": { "match": { TEXT: question.text } }, "size": window, "_source": [PARENT, PASSAGE, TEXT],
     });
-    Ok(fused(nearest, found(client, &index, &words).await?, question.hits))
+    Ok(fused(nearest, client.search(&index, &words).await?.hits()?, question.hits))
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -113,21 +113,6 @@ struct Source {
     parent: String,
     passage: u64,
     text: String,
-}
-
-async fn found(client: &Client, index: &str, body: &Value) -> Result<Vec<Found>> {
-    #[derive(Deserialize)]
-    struct Answer {
-        hits: Hits,
-    }
-    #[derive(Deserialize)]
-    struct Hits {
-        hits: Vec<Found>,
-    }
-    let answer = client.search(index, body).await?;
-    let answer: Answer = serde_json::from_slice(answer.body())
-        .map_err(|error| Error::failed(format!("the answer to the search cannot be read: {error}")))?;
-    Ok(answer.hits.hits)
 }
 
 impl Found {

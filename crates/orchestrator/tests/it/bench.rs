@@ -288,7 +288,7 @@ impl Live {
 
     /// Everything under the prefix that a write would change: for each index when it was
     /// made, its documents' sequence numbers, operations and refreshes, and the versions of
-    /// its mapping, settings and aliases.
+    /// its mapping, settings and aliases. Sizes and deleted documents change by merging alone.
     pub(crate) fn footprint(&self) -> Value {
         // Leases are written without a refresh, and documents count once they are refreshed.
         self.send(Method::POST, "/PREFIX-*/_refresh?expand_wildcards=all", &Value::Null);
@@ -299,7 +299,7 @@ impl Live {
         let stats = self.get(
             "/PREFIX-*/_stats/indexing,docs?level=shards&expand_wildcards=all&filter_path=indices.*.uuid,\
              indices.*.shards.*.indexing.index_total,indices.*.shards.*.indexing.delete_total,\
-             indices.*.shards.*.docs,indices.*.shards.*.seq_no.max_seq_no",
+             indices.*.shards.*.docs.count,indices.*.shards.*.seq_no.max_seq_no",
         );
         assert!(!state["metadata"]["indices"].as_object().unwrap().is_empty(), "{state}");
         json!({"state": state, "stats": stats})

@@ -136,7 +136,7 @@ async fn a_pull_follows_the_alias_and_checks_the_file() {
             .and(query_param("version", "2"))
     };
     let description = json!({"layout": 1, "version": new});
-    artifact("orchestrator.json").respond_with(ok(description)).up_to_n_times(2).mount(&server).await;
+    artifact("orchestrator.json").respond_with(ok(description)).up_to_n_times(3).mount(&server).await;
     artifact("model.onnx")
         .respond_with(ResponseTemplate::new(200).set_body_bytes(b"a model"))
         .up_to_n_times(1)
@@ -152,7 +152,11 @@ async fn a_pull_follows_the_alias_and_checks_the_file() {
         .up_to_n_times(2)
         .mount(&server)
         .await;
-    let error = client(&server).pull(&reference, &folder).await.unwrap_err();
+    // A file that the folder has is not downloaded again.
+    let again = client(&server).pull(&reference, &folder).await.unwrap();
+    assert_eq!(again.file, file);
+    let other = ModelFolder::new(place.path().join("other"));
+    let error = client(&server).pull(&reference, &other).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Damaged);
     // A version of another program has no description.
     let absent = refused(404, "RESOURCE_DOES_NOT_EXIST", "No such artifact: 'none'");
@@ -199,7 +203,7 @@ async fn a_model_of_texts_is_pushed_and_pulled_with_its_tokenizer() {
             let answer = ResponseTemplate::new(200).set_body_bytes(bytes.clone());
             Mock::given(query_param("path", name)).respond_with(answer).mount(&server).await;
         }
-        let other = ModelFolder::new(place.path().join("pulled"));
+        let other = ModelFolder::new(place.path().join(given));
         let pulled = client(&server).pull(&"models:/late@champion".parse().unwrap(), &other).await;
         match kind {
             None => {

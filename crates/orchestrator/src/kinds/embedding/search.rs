@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use es_core::Client;
 use es_serving::embedding::{Purpose, TextVector};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::passages::{PARENT, PASSAGE, TEXT, VECTOR};
 use super::{Embedding, model};

@@ -97,10 +97,9 @@ impl<'a> Scoring<'a> {
     fn undisturbed(&self) -> Result<(Duration, usize)> {
         self.call("load", &["run", "departures"])?;
         self.call("first", &["run", "scores"])?;
-        self.call(
-            "register",
-            &["models", "register", "soak", "model.onnx", "--inputs", OTHER_INPUTS, "--alias", "champion"],
-        )?;
+        let model = self.folder.join("model.onnx").display().to_string();
+        let again = ["models", "register", "soak", &model, "--inputs", OTHER_INPUTS, "--alias", "champion"];
+        self.call("register", &again)?;
         let took = self.call("alone", &["run", "scores"])?;
         let rows = ids(&self.soak.node.client()?, &format!("{PREFIX}scores"))?.len();
         if rows == 0 {
